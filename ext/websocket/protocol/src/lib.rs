@@ -55,6 +55,6 @@ pub mod decoder;
 pub mod encoder;
 pub mod error;
 pub mod frame;
-// pub mod handshake;
+pub mod handshake;
 pub mod mask;
 pub mod utf8;
