@@ -114,6 +114,51 @@ impl Decoder {
     /// A [`ProtocolError`] fails the connection.
     #[inline]
     pub fn decode<'b>(&mut self, input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
+        if let Some((header, start, end)) = self.whole_message(input) {
+            let (frame, rest) = input.split_at_mut(end);
+            if let Ok(event) = message_event(&header, &mut frame[start..]) {
+                return Ok(Decoded::new(event, rest));
+            }
+            self.finish();
+            return Err(ProtocolError::TextNotUtf8);
+        }
+        self.decode_any(input)
+    }
+
+    /// Whether a Close or an error has ended the input.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the input so far ends between two messages. A transport that ends
+    /// elsewhere has cut a message off.
+    pub const fn is_idle(&self) -> bool {
+        self.header.length == 0 && self.control.is_none() && self.message.is_none()
+    }
+
+    /// The hot path's question: does `input` start with a message in one frame,
+    /// and nothing before it is incomplete? Returns the header and where its
+    /// payload starts and ends. Whatever else there is, and whatever breaks a
+    /// rule, is the general path's.
+    #[inline(always)]
+    fn whole_message(&self, input: &[u8]) -> Option<(FrameHeader, usize, usize)> {
+        if self.finished || !self.is_idle() {
+            return None;
+        }
+        let (header, start) = FrameHeader::decode(input, self.role).ok()??;
+        let is_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        let length = usize::try_from(header.payload_length).ok()?;
+        let is_whole = length <= input.len() - start;
+        if is_message && is_whole && self.admit(&header).is_ok() {
+            Some((header, start, start + length))
+        } else {
+            None
+        }
+    }
+
+    /// The general path.
+    #[inline(never)]
+    fn decode_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
         if self.finished {
             return Ok(Decoded::exhausted());
         }
@@ -129,18 +174,6 @@ impl Decoder {
         decoded
     }
 
-    /// Whether a Close or an error has ended the input.
-    pub const fn is_finished(&self) -> bool {
-        self.finished
-    }
-
-    /// Whether the input so far ends between two messages. A transport that ends
-    /// elsewhere has cut a message off.
-    pub const fn is_idle(&self) -> bool {
-        self.header.length == 0 && self.control.is_none() && self.message.is_none()
-    }
-
-    #[inline]
     fn advance<'b>(&mut self, mut input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
         if let Some(control) = &mut self.control {
             input = control.append(input);
@@ -173,17 +206,22 @@ impl Decoder {
             input = &mut input[length..];
             let length = self.admit(&header)?;
 
-            let is_control = header.opcode.is_control();
-            let is_whole = is_control || (header.fin && self.message.is_none());
-            if is_whole && length <= input.len() {
-                let (payload, rest) = input.split_at_mut(length);
-                return Ok(Decoded::new(frame_event(&header, payload)?, rest));
-            }
-            if is_control {
+            let is_whole = length <= input.len();
+            if header.opcode.is_control() {
+                if is_whole {
+                    let (payload, rest) = input.split_at_mut(length);
+                    unmask(payload, header.mask, 0);
+                    let event = control_event(header.opcode, Cow::Borrowed(payload))?;
+                    return Ok(Decoded::new(event, rest));
+                }
                 let mut control = Box::new(PartialControl::new(&header, length));
                 control.append(input);
                 self.control = Some(control);
                 return Ok(Decoded::exhausted());
+            }
+            if is_whole && header.fin && self.message.is_none() {
+                let (payload, rest) = input.split_at_mut(length);
+                return Ok(Decoded::new(message_event(&header, payload)?, rest));
             }
             self.message
                 .get_or_insert_with(|| Box::new(PartialMessage::new(header.opcode)))
@@ -422,28 +460,17 @@ impl PartialMessage {
     }
 }
 
-/// The event of a frame that is a message of its own, or a control frame.
-#[inline]
-fn frame_event<'b>(
+/// The event of a frame that is a message of its own.
+#[inline(always)]
+fn message_event<'b>(
     header: &FrameHeader,
     payload: &'b mut [u8],
 ) -> Result<Event<'b>, ProtocolError> {
-    match header.opcode {
-        Opcode::Text => text_event(payload, header.mask),
-        Opcode::Binary | Opcode::Continuation => {
-            unmask(payload, header.mask, 0);
-            Ok(Event::Binary(Cow::Borrowed(payload)))
-        }
-        opcode => {
-            unmask(payload, header.mask, 0);
-            control_event(opcode, Cow::Borrowed(payload))
-        }
+    if header.opcode != Opcode::Text {
+        unmask(payload, header.mask, 0);
+        return Ok(Event::Binary(Cow::Borrowed(payload)));
     }
-}
-
-#[inline]
-fn text_event(payload: &mut [u8], mask: Option<MaskKey>) -> Result<Event<'_>, ProtocolError> {
-    let is_ascii = match mask {
+    let is_ascii = match header.mask {
         Some(key) => apply_mask_checking_ascii(payload, key, 0),
         None => payload.is_ascii(),
     };
@@ -467,6 +494,7 @@ fn control_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Event<'_>, Pr
     })
 }
 
+#[inline]
 fn unmask(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) {
     if let Some(key) = mask {
         apply_mask(payload, key, offset);
