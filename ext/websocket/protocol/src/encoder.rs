@@ -74,7 +74,9 @@ pub fn encode_frame(
 /// payload will be as far as is known: room is made for that much, and where a
 /// wrong guess changes the size of the header the payload is moved.
 ///
-/// `write` must only append.
+/// # Panics
+///
+/// Where `write` does not append but shortens the buffer.
 pub fn encode_with<R>(
     out: &mut Vec<u8>,
     opcode: Opcode,
@@ -85,13 +87,18 @@ pub fn encode_with<R>(
 ) -> R {
     let frame = out.len();
     let expected = FrameHeader::encoded_length(expected_length as u64, mask.is_some());
+    let payload = frame + expected;
     out.reserve(expected + expected_length);
-    out.extend_from_slice(&[0; FrameHeader::MAX_LENGTH][..expected]);
+    out.resize(payload, 0);
     let result = write(out);
 
-    let start = frame + expected;
-    let (header, length) = frame_header(opcode, fin, mask, out.len() - start);
-    out.splice(frame..start, header[..length].iter().copied());
+    assert!(out.len() >= payload, "the payload is appended");
+    let (header, length) = frame_header(opcode, fin, mask, out.len() - payload);
+    if length == expected {
+        out[frame..payload].copy_from_slice(&header[..length]);
+    } else {
+        out.splice(frame..payload, header[..length].iter().copied());
+    }
     mask_from(out, frame + length, mask);
     result
 }
@@ -136,5 +143,99 @@ fn encode_control(
 fn mask_from(out: &mut [u8], start: usize, mask: Option<MaskKey>) {
     if let Some(key) = mask {
         apply_mask(&mut out[start..], key, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::CloseCode;
+
+    const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
+
+    #[test]
+    fn rfc_examples() {
+        // Section 5.7.
+        let mut out = Vec::new();
+        encode_text(&mut out, None, "Hello");
+        assert_eq!(out, b"\x81\x05Hello");
+
+        out.clear();
+        encode_text(&mut out, Some(KEY), "Hello");
+        assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+
+        out.clear();
+        encode_frame(&mut out, Opcode::Text, false, None, b"Hel");
+        encode_frame(&mut out, Opcode::Continuation, true, None, b"lo");
+        assert_eq!(out, b"\x01\x03Hel\x80\x02lo");
+
+        out.clear();
+        encode_ping(&mut out, None, b"Hello").unwrap();
+        encode_pong(&mut out, Some(KEY), b"Hello").unwrap();
+        assert_eq!(
+            out,
+            b"\x89\x05Hello\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+        );
+
+        out.clear();
+        encode_binary(&mut out, None, &[7; 256]);
+        assert_eq!(out[..4], *b"\x82\x7e\x01\x00");
+        assert_eq!(out.len(), 4 + 256);
+
+        out.clear();
+        encode_binary(&mut out, None, &[7; 65536]);
+        assert_eq!(out[..10], *b"\x82\x7f\0\0\0\0\0\x01\0\0");
+        assert_eq!(out.len(), 10 + 65536);
+    }
+
+    #[test]
+    fn frames_are_appended() {
+        let mut out = b"before".to_vec();
+        encode_text(&mut out, None, "a");
+        encode_close(&mut out, None, &Close::empty());
+        assert_eq!(out, b"before\x81\x01a\x88\x00");
+    }
+
+    #[test]
+    fn close() {
+        let mut out = Vec::new();
+        encode_close(&mut out, None, &Close::new(CloseCode::NORMAL, "bye"));
+        assert_eq!(out, b"\x88\x05\x03\xe8bye");
+    }
+
+    #[test]
+    fn control_payload_of_126_bytes() {
+        let mut out = Vec::new();
+        for encode in [encode_ping, encode_pong] {
+            assert_eq!(
+                encode(&mut out, None, &[0; 126]),
+                Err(ControlPayloadTooLong)
+            );
+            assert!(out.is_empty());
+            encode(&mut out, None, &[0; 125]).unwrap();
+            assert_eq!(out.len(), 127);
+            out.clear();
+        }
+    }
+
+    #[test]
+    fn any_guess_of_the_length_is_right() {
+        let lengths = [0, 1, 125, 126, 65535, 65536];
+        for mask in [None, Some(KEY)] {
+            for length in lengths {
+                let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
+                let mut expected = b"before".to_vec();
+                encode_binary(&mut expected, mask, &payload);
+                for guess in lengths {
+                    let mut out = b"before".to_vec();
+                    let result = encode_with(&mut out, Opcode::Binary, true, mask, guess, |out| {
+                        out.extend_from_slice(&payload);
+                        42
+                    });
+                    assert_eq!(result, 42);
+                    assert!(out == expected, "{length} {guess}");
+                }
+            }
+        }
     }
 }

@@ -83,7 +83,7 @@ impl FrameHeader {
     /// fit the role, a control frame is fragmented or longer than
     /// [`MAX_CONTROL_PAYLOAD`], or the length is not minimally encoded or exceeds
     /// 63 bits. RSV1 is the caller's to judge.
-    #[inline]
+    #[inline(always)]
     pub fn decode(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else {
             return Ok(None);

@@ -32,17 +32,17 @@
 //! let mut rest = wire.as_mut_slice();
 //! let mut seen = 0;
 //! loop {
-//!   let decoded = decoder.decode(rest)?;
-//!   match decoded.event {
-//!     Some(Event::Text { text, is_ascii }) => {
-//!       assert_eq!((&*text, is_ascii), ("hello", true));
+//!     let decoded = decoder.decode(rest)?;
+//!     match decoded.event {
+//!         Some(Event::Text { text, is_ascii }) => {
+//!             assert_eq!((&*text, is_ascii), ("hello", true));
+//!         }
+//!         Some(Event::Binary(bytes)) => assert_eq!(*bytes, [1, 2, 3]),
+//!         Some(_) => unreachable!(),
+//!         None => break,
 //!     }
-//!     Some(Event::Binary(bytes)) => assert_eq!(*bytes, [1, 2, 3]),
-//!     Some(_) => unreachable!(),
-//!     None => break,
-//!   }
-//!   seen += 1;
-//!   rest = decoded.rest;
+//!     seen += 1;
+//!     rest = decoded.rest;
 //! }
 //! assert_eq!(seen, 2);
 //! # Ok::<(), duplex_protocol::error::ProtocolError>(())

@@ -18,9 +18,8 @@ pub fn apply_mask_checking_ascii(buf: &mut [u8], key: MaskKey, offset: usize) ->
 /// Applies the mask and returns all resulting bytes or-ed into lanes. Inlined
 /// so that the accumulation vanishes where the caller drops it.
 #[inline(always)]
-fn xor(buf: &mut [u8], mut key: MaskKey, offset: usize) -> u64 {
-    key.rotate_left(offset % 4);
-    let [a, b, c, d] = key;
+fn xor(buf: &mut [u8], key: MaskKey, offset: usize) -> u64 {
+    let [a, b, c, d] = [0, 1, 2, 3].map(|i| key[(offset + i) % 4]);
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
 
     // Blocks are four words, so that the compiler makes vectors of them. Block

@@ -221,3 +221,164 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The request of section 1.3.
+    const HEADERS: [(&str, &str); 7] = [
+        ("Host", "server.example.com"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Origin", "http://example.com"),
+        ("Sec-WebSocket-Protocol", "chat, superchat"),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+
+    fn parse(headers: &[(&str, &str)]) -> Result<Offer, OfferError> {
+        parse_request("GET", (1, 1), headers)
+    }
+
+    fn parse_request(
+        method: &str,
+        version: (u8, u8),
+        headers: &[(&str, &str)],
+    ) -> Result<Offer, OfferError> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()));
+        Offer::parse(method, version, headers)
+    }
+
+    /// Parses the request of the RFC with the lines named `name` replaced by
+    /// lines of these values.
+    fn with(name: &str, values: &[&str]) -> Result<Offer, OfferError> {
+        let mut headers = HEADERS.to_vec();
+        headers.retain(|(other, _)| *other != name);
+        headers.extend(values.iter().map(|value| (name, *value)));
+        assert!(headers.len() == HEADERS.len() - 1 + values.len());
+        parse(&headers)
+    }
+
+    #[test]
+    fn rfc_example() {
+        let offer = parse(&HEADERS).unwrap();
+        assert_eq!(offer.accept_key(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(offer.protocols(), ["chat", "superchat"]);
+        assert_eq!(
+            offer.answer(Some("chat"), &[]).unwrap(),
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+              Sec-WebSocket-Protocol: chat\r\n\
+              \r\n"
+        );
+    }
+
+    #[test]
+    fn names_and_tokens_in_any_case() {
+        let headers = HEADERS.map(|(name, value)| (name.to_uppercase(), value));
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        assert!(parse(&headers).is_ok());
+        for value in ["WebSocket", " websocket ", "h2c, WEBSOCKET"] {
+            assert!(with("Upgrade", &[value]).is_ok(), "{value}");
+        }
+        for value in ["upgrade", "keep-alive, Upgrade", "Upgrade,keep-alive"] {
+            assert!(with("Connection", &[value]).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn lists_in_several_lines() {
+        assert!(with("Connection", &["keep-alive", "Upgrade"]).is_ok());
+        assert!(with("Upgrade", &["h2c", "websocket"]).is_ok());
+        let offer = with("Sec-WebSocket-Protocol", &["a,b", "", "c"]).unwrap();
+        assert_eq!(offer.protocols(), ["a", "b", "c"]);
+        let offer = with("Sec-WebSocket-Protocol", &[]).unwrap();
+        assert!(offer.protocols().is_empty());
+    }
+
+    #[test]
+    fn method_and_version_of_http() {
+        for method in ["POST", "get", "CONNECT", ""] {
+            let error = parse_request(method, (1, 1), &HEADERS).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Method, 405));
+            assert_eq!(error.headers(), [("Allow", "GET")]);
+        }
+        for version in [(0, 9), (1, 0)] {
+            let error = parse_request("GET", version, &HEADERS).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::HttpVersion, 505));
+        }
+    }
+
+    #[test]
+    fn upgrade_and_connection() {
+        for values in [&[][..], &[""], &["h2c"], &["websockets"], &["web socket"]] {
+            let error = with("Upgrade", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Upgrade, 400));
+        }
+        for values in [&[][..], &[""], &["keep-alive"], &["upgrades"]] {
+            let error = with("Connection", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Connection, 400));
+        }
+    }
+
+    #[test]
+    fn version() {
+        for values in [&[][..], &["8"], &["013"], &["13, 8"], &["13", "13"], &[""]] {
+            let error = with("Sec-WebSocket-Version", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Version, 426));
+            assert!(error.headers().contains(&("Sec-WebSocket-Version", "13")));
+        }
+    }
+
+    #[test]
+    fn key() {
+        let key = |values: &[&str]| with("Sec-WebSocket-Key", values).unwrap_err();
+        assert_eq!(key(&[]), OfferError::KeyMissing);
+        let value = "dGhlIHNhbXBsZSBub25jZQ==";
+        assert_eq!(key(&[value, value]), OfferError::KeyRepeated);
+        for other in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ= ",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25-ZQ==",
+        ] {
+            assert_eq!(key(&[other]), OfferError::Key, "{other}");
+        }
+        // Clients exist that draw the characters, not the bytes.
+        assert!(with("Sec-WebSocket-Key", &["abcdefghijklmnopqrstuv=="]).is_ok());
+    }
+
+    #[test]
+    fn protocols() {
+        for other in ["a b", "a/b", "\u{e9}", "a, a"] {
+            assert!(matches!(
+                with("Sec-WebSocket-Protocol", &[other]),
+                Err(OfferError::Protocol(_))
+            ));
+        }
+        // Case counts.
+        assert!(with("Sec-WebSocket-Protocol", &["a, A"]).is_ok());
+    }
+
+    #[test]
+    fn answers() {
+        let offer = parse(&HEADERS).unwrap();
+        let plain = offer.answer(None, &[("X-A", b"b")]).unwrap();
+        assert!(plain.ends_with(b"xOo=\r\nX-A: b\r\n\r\n"));
+        assert_eq!(
+            offer.answer(Some("CHAT"), &[]),
+            Err(AnswerError::Protocol("CHAT".to_owned()))
+        );
+        assert!(matches!(
+            offer.answer(None, &[("Upgrade", b"h2c")]),
+            Err(AnswerError::Header(HeaderError::Reserved(_)))
+        ));
+    }
+}
