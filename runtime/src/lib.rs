@@ -14,11 +14,17 @@ compile_error!(
     "duplex_runtime runs on one engine: enable either the feature `v8` or the feature `quickjs`"
 );
 
+pub mod config;
+pub mod dependencies;
 mod extensions;
+pub mod fmt_errors;
+pub mod import_map;
+pub mod module_loader;
 pub mod ops;
 pub mod permissions;
 mod root_certs;
 mod snapshot;
+pub mod transpile;
 mod worker;
 
 pub use deno_core;
