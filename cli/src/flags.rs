@@ -270,9 +270,9 @@ impl RunArgs {
             && args.iter().any(|argument| {
                 argument == "-A" || argument == "-N" || argument.starts_with("--allow-")
             });
-        let mut flags = self
-            .runtime
-            .into_flags(Action::Run { script }, args, permissions, log_level)?;
+        let mut flags =
+            self.runtime
+                .into_flags(Action::Run { script }, args, permissions, log_level)?;
         flags.has_misplaced_permissions = has_misplaced_permissions;
         Ok(flags)
     }
@@ -453,7 +453,10 @@ fn split_commas(value: &str) -> Vec<String> {
 }
 
 fn split_v8_flags(values: Vec<String>) -> Vec<String> {
-    values.iter().flat_map(|value| split_commas(value)).collect()
+    values
+        .iter()
+        .flat_map(|value| split_commas(value))
+        .collect()
 }
 
 /// A port alone stands for that port on every address of this machine.

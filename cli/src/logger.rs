@@ -31,7 +31,11 @@ impl Log for StderrLogger {
         let message = record.args();
         // Whoever reads standard error may be gone.
         let _ = match record.level() {
-            Level::Error => writeln!(std::io::stderr(), "{} {message}", colors::red_bold("error:")),
+            Level::Error => writeln!(
+                std::io::stderr(),
+                "{} {message}",
+                colors::red_bold("error:")
+            ),
             Level::Warn => writeln!(std::io::stderr(), "{} {message}", colors::yellow("Warning")),
             Level::Info => writeln!(std::io::stderr(), "{message}"),
             level @ (Level::Debug | Level::Trace) => writeln!(

@@ -3,7 +3,9 @@
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex needs an engine: enable the feature `v8` or the feature `quickjs`");
 #[cfg(all(feature = "v8", feature = "quickjs"))]
-compile_error!("duplex runs on one engine: enable either the feature `v8` or the feature `quickjs`");
+compile_error!(
+    "duplex runs on one engine: enable either the feature `v8` or the feature `quickjs`"
+);
 
 mod engine_flags;
 mod flags;

@@ -55,12 +55,11 @@ impl ConfigFile {
             path: path.to_owned(),
             source,
         })?;
-        let specifier = deno_path_util::url_from_file_path(path).map_err(|error| {
-            ConfigError::Malformed {
+        let specifier =
+            deno_path_util::url_from_file_path(path).map_err(|error| ConfigError::Malformed {
                 path: path.to_owned(),
                 reason: error.to_string(),
-            }
-        })?;
+            })?;
         Self::parse(specifier, &text).map_err(|reason| ConfigError::Malformed {
             path: path.to_owned(),
             reason,
@@ -323,8 +322,9 @@ mod tests {
 
     #[test]
     fn import_map_members() {
-        let config = config(r#"{ "imports": { "a": "./a.ts" }, "tasks": {}, "importMap": "m.json" }"#)
-            .unwrap();
+        let config =
+            config(r#"{ "imports": { "a": "./a.ts" }, "tasks": {}, "importMap": "m.json" }"#)
+                .unwrap();
         assert_eq!(
             config.inline_import_map(),
             Some(serde_json::json!({ "imports": { "a": "./a.ts" } }))

@@ -99,7 +99,8 @@ impl Visit for Collector<'_> {
                 ast::Expr::Lit(ast::Lit::Str(string)) => self.push_str(string, true),
                 ast::Expr::Tpl(template) if template.exprs.is_empty() => {
                     if let [quasi] = &template.quasis[..]
-                        && let Some(specifier) = quasi.cooked.as_ref().and_then(|text| text.as_str())
+                        && let Some(specifier) =
+                            quasi.cooked.as_ref().and_then(|text| text.as_str())
                     {
                         self.push(specifier, template.start(), true);
                     }

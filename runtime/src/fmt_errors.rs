@@ -140,7 +140,10 @@ fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> 
 /// The source line of the frame that the engine chose, and a caret below the
 /// column; nothing where the line is unknown or does not reach to the column.
 fn source_line(error: &JsError) -> Option<String> {
-    let line = error.source_line.as_deref().filter(|line| !line.is_empty())?;
+    let line = error
+        .source_line
+        .as_deref()
+        .filter(|line| !line.is_empty())?;
     let frame = error.frames.get(error.source_line_frame_index?)?;
     let column = usize::try_from(frame.column_number?).ok()?.checked_sub(1)?;
     let caret = format!("{}^", indent_to(line, column)?);
@@ -238,11 +241,10 @@ mod tests {
             stack: None,
             cause: None,
             exception_message: format!("Uncaught Error: {message}"),
-            frames: vec![JsStackFrame::from_location(
-                Some("file:///a.ts".to_string()),
-                Some(2),
-                Some(3),
-            )],
+            frames: vec![JsStackFrame {
+                is_top_level: Some(true),
+                ..JsStackFrame::from_location(Some("file:///a.ts".to_string()), Some(2), Some(3))
+            }],
             source_line: None,
             source_line_frame_index: None,
             aggregated: None,

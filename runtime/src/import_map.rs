@@ -119,10 +119,9 @@ mod tests {
 
     #[test]
     fn from_a_data_url() {
-        let url = Url::parse(
-            "data:application/json,{\"imports\":{\"lib/\":\"file:///lib/\"},/*x*/}",
-        )
-        .unwrap();
+        let url =
+            Url::parse("data:application/json,{\"imports\":{\"lib/\":\"file:///lib/\"},/*x*/}")
+                .unwrap();
         let map = load(&url).unwrap();
         assert_eq!(resolve(&map, "lib/mod.ts"), "file:///lib/mod.ts");
         assert_eq!(resolve(&map, "./b.ts"), "file:///app/b.ts");
@@ -148,7 +147,11 @@ mod tests {
         };
         let map = with(r#"{ "imports": { "x": "./x.ts" }, "importMap": "unused.json" }"#);
         assert!(resolve(&map.unwrap().unwrap(), "x").ends_with("/x.ts"));
-        std::fs::write(folder.join("map.json"), r#"{ "imports": { "y": "./y.ts" } }"#).unwrap();
+        std::fs::write(
+            folder.join("map.json"),
+            r#"{ "imports": { "y": "./y.ts" } }"#,
+        )
+        .unwrap();
         let map = with(r#"{ "importMap": "./map.json" }"#);
         assert!(resolve(&map.unwrap().unwrap(), "y").ends_with("/y.ts"));
         assert!(with("{}").unwrap().is_none());

@@ -31,10 +31,10 @@ pub use deno_core;
 pub use deno_permissions;
 pub use root_certs::RootCerts;
 pub use root_certs::RootCertsError;
-#[cfg(feature = "v8")]
-pub use snapshot::create_snapshot;
 pub use snapshot::StartupData;
 pub use snapshot::StartupDataError;
+#[cfg(feature = "v8")]
+pub use snapshot::create_snapshot;
 pub use snapshot::write_startup_data;
 pub use worker::DENO_VERSION;
 pub use worker::TYPESCRIPT_VERSION;

@@ -70,11 +70,12 @@ fn add_file(store: &mut RootCertStore, path: &Path) -> Result<(), RootCertsError
         path: path.to_path_buf(),
         source,
     })?;
-    let certs =
-        deno_tls::load_certs(&mut BufReader::new(file)).map_err(|source| RootCertsError::Parse {
+    let certs = deno_tls::load_certs(&mut BufReader::new(file)).map_err(|source| {
+        RootCertsError::Parse {
             path: path.to_path_buf(),
             source,
-        })?;
+        }
+    })?;
     store.add_parsable_certificates(certs);
     Ok(())
 }

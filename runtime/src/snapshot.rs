@@ -120,7 +120,11 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         if snapshot.is_none() {
             collect(&extension.esm_files, &[], &mut esm)?;
         }
-        collect(&extension.lazy_loaded_esm_files, &in_snapshot, &mut lazy_esm)?;
+        collect(
+            &extension.lazy_loaded_esm_files,
+            &in_snapshot,
+            &mut lazy_esm,
+        )?;
         collect(&extension.lazy_loaded_js_files, &in_snapshot, &mut lazy_js)?;
     }
     for (_, source) in &mut lazy_js {
@@ -140,8 +144,11 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         for (index, (specifier, source)) in table.iter().enumerate() {
             let path = out.join(format!("{name}_{index:03}.js"));
             write_file(&path, source.as_bytes())?;
-            writeln!(expression, "        ({specifier:?}, include_str!({path:?})),")
-                .expect("writing to a string cannot fail");
+            writeln!(
+                expression,
+                "        ({specifier:?}, include_str!({path:?})),"
+            )
+            .expect("writing to a string cannot fail");
         }
         expression.push_str("    ],\n");
     }
@@ -224,7 +231,10 @@ fn collect(
     table: &mut Vec<(String, String)>,
 ) -> Result<(), StartupDataError> {
     for file in files {
-        if in_snapshot.iter().any(|specifier| specifier == file.specifier) {
+        if in_snapshot
+            .iter()
+            .any(|specifier| specifier == file.specifier)
+        {
             continue;
         }
         #[allow(deprecated)] // No other name for the variant exists.

@@ -115,13 +115,18 @@ mod tests {
         let map = deno_ast::swc::sourcemap::SourceMap::from_slice(&transpiled.source_map).unwrap();
         let token = map.lookup_token(0, 0).unwrap();
         assert_eq!(token.get_src_line(), 1);
-        assert_eq!(token.get_source(), Some("file:///app/a.ts"));
+        assert_eq!(
+            token.get_source().map(|name| &**name),
+            Some("file:///app/a.ts")
+        );
     }
 
     #[test]
     fn every_flavour_becomes_an_es_module() {
         for name in ["a.ts", "a.mts", "a.cts", "a.tsx"] {
-            let code = run(name, "export const a = await (1 as unknown);").unwrap().code;
+            let code = run(name, "export const a = await (1 as unknown);")
+                .unwrap()
+                .code;
             assert!(code.contains("export const a"), "{name}: {code}");
         }
         let code = run("a.jsx", "export default <p>{1}</p>;").unwrap().code;
@@ -142,6 +147,6 @@ mod tests {
 
     #[test]
     fn early_errors_count() {
-        assert!(run("a.ts", "const a = 1; const a = 2;").is_err());
+        assert!(run("a.ts", "const a = 010;").is_err());
     }
 }
