@@ -121,9 +121,7 @@ impl Worker {
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
         // Fails when a provider is installed already, which serves as well.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
-        if let Some(seed) = options.seed {
-            set_engine_seed(seed);
-        }
+        let math_seed = options.seed.and_then(seed_engine);
 
         let startup = options.startup;
         let mut extensions = extensions::list();
@@ -153,6 +151,7 @@ impl Worker {
                 main_module: options.main_module.clone(),
                 user_agent: options.user_agent,
                 location: options.location,
+                math_seed,
             },
         }))?;
         {
@@ -248,7 +247,7 @@ fn take_bootstrap(runtime: &mut JsRuntime) -> Result<Bootstrap, WorkerError> {
         .and_then(|key| global.get(scope, key.into()))
         .and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
         .ok_or(WorkerError::Undefined("bootstrap"))?;
-    let mut function = |name: &'static str| {
+    let function = |name: &'static str| {
         v8::String::new(scope, name)
             .and_then(|key| bootstrap.get(scope, key.into()))
             .and_then(|value| v8::Local::<v8::Function>::try_from(value).ok())
@@ -289,14 +288,23 @@ fn features() -> FeatureChecker {
     features
 }
 
+/// Tells the engine the seed of `Math.random`. Returns what is left for the
+/// bootstrap script to seed it with.
 #[cfg(feature = "v8")]
-fn set_engine_seed(seed: u64) {
-    // The engine takes the seed of `Math.random` as a 32-bit integer.
-    v8::V8::set_flags_from_string(&format!("--predictable --random-seed={}", seed as i32));
+fn seed_engine(seed: u64) -> Option<u32> {
+    // The engine's seed is a 32-bit integer, and 0 means none.
+    let seed = match seed as i32 {
+        0 => i32::MAX,
+        seed => seed,
+    };
+    v8::V8::set_flags_from_string(&format!("--random-seed={seed}"));
+    None
 }
 
 #[cfg(not(feature = "v8"))]
-fn set_engine_seed(_seed: u64) {}
+fn seed_engine(seed: u64) -> Option<u32> {
+    Some(seed as u32)
+}
 
 fn validate_import_attributes(
     scope: &mut v8::PinScope<'_, '_>,

@@ -15,6 +15,8 @@ pub struct RuntimeInfo {
     pub user_agent: String,
     /// `globalThis.location`
     pub location: Option<Url>,
+    /// The seed of `Math.random` where the engine takes none.
+    pub math_seed: Option<u32>,
 }
 
 #[op2]
@@ -40,6 +42,13 @@ pub fn op_runtime_user_agent(state: &mut OpState) -> String {
 pub fn op_runtime_location(state: &mut OpState) -> Option<String> {
     let location = state.borrow::<RuntimeInfo>().location.as_ref();
     location.map(|location| location.to_string())
+}
+
+/// The seed that the bootstrap script gives `Math.random`, or null.
+#[op2]
+#[smi]
+pub fn op_runtime_math_seed(state: &mut OpState) -> Option<u32> {
+    state.borrow::<RuntimeInfo>().math_seed
 }
 
 /// The user's language as a BCP 47 tag.

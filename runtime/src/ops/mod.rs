@@ -25,6 +25,7 @@ deno_core::extension!(
         info::op_runtime_language,
         info::op_runtime_location,
         info::op_runtime_main_module,
+        info::op_runtime_math_seed,
         info::op_runtime_no_color,
         info::op_runtime_pid,
         info::op_runtime_ppid,
@@ -42,14 +43,17 @@ deno_core::extension!(
     esm = [
         dir "../js",
         "01_errors.js",
-        "10_permissions.js",
-        "11_navigator.js",
         "12_lazy.js",
         "20_globals.js",
         "30_deno_ns.js",
         "90_main.js",
     ],
-    lazy_loaded_js = [ dir "../js", "13_prompt.js" ],
+    lazy_loaded_js = [
+        dir "../js",
+        "10_permissions.js",
+        "11_navigator.js",
+        "13_prompt.js",
+    ],
     options = { info: RuntimeInfo },
     state = |state, options| {
         state.put(options.info);
