@@ -4,12 +4,12 @@
 import { core, primordials } from "ext:core/mod.js";
 import {
   op_runtime_location,
-  op_runtime_math_seed,
+  op_runtime_seed,
   op_runtime_stderr_no_color,
   op_runtime_versions,
   op_set_format_exception_callback,
 } from "ext:core/ops";
-import { materialize } from "ext:duplex_runtime/12_lazy.js";
+import { defineValue, materialize } from "ext:duplex_runtime/12_lazy.js";
 import {
   defineGlobals,
   defineLocation,
@@ -92,8 +92,8 @@ function close() {
   );
 }
 
-// An engine that cannot be told a seed gets a `Math.random` that can
-// (mulberry32).
+// The engines' own `Math.random` takes a seed before the first worker or not
+// at all, so a seeded one is put in its place (mulberry32).
 function seedMathRandom(seed) {
   let state = seed | 0;
   ObjectDefineProperty(Math, "random", {
@@ -129,12 +129,18 @@ function mainRuntime() {
     delete Intl.v8BreakIterator;
   }
 
+  // The first call makes the core look for the engine's own function behind
+  // the property and loses the property's attributes over it.
+  const { queueMicrotask } = globalThis;
+  queueMicrotask(() => {});
+  defineValue(globalThis, "queueMicrotask", queueMicrotask, true);
+
   const versions = op_runtime_versions();
   core.setBuildInfo(versions.target);
   defineVersion(Deno, versions);
 
   setTimeOrigin();
-  const seed = op_runtime_math_seed();
+  const seed = op_runtime_seed();
   if (seed !== null) {
     seedMathRandom(seed);
   }

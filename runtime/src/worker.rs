@@ -121,7 +121,6 @@ impl Worker {
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
         // Fails when a provider is installed already, which serves as well.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let math_seed = options.seed.and_then(seed_engine);
 
         let startup = options.startup;
         let mut extensions = extensions::list();
@@ -151,7 +150,7 @@ impl Worker {
                 main_module: options.main_module.clone(),
                 user_agent: options.user_agent,
                 location: options.location,
-                math_seed,
+                seed: options.seed,
             },
         }))?;
         {
@@ -286,24 +285,6 @@ fn features() -> FeatureChecker {
     features.enable_feature("net");
     features.enable_feature("vsock");
     features
-}
-
-/// Tells the engine the seed of `Math.random`. Returns what is left for the
-/// bootstrap script to seed it with.
-#[cfg(feature = "v8")]
-fn seed_engine(seed: u64) -> Option<u32> {
-    // The engine's seed is a 32-bit integer, and 0 means none.
-    let seed = match seed as i32 {
-        0 => i32::MAX,
-        seed => seed,
-    };
-    v8::V8::set_flags_from_string(&format!("--random-seed={seed}"));
-    None
-}
-
-#[cfg(not(feature = "v8"))]
-fn seed_engine(seed: u64) -> Option<u32> {
-    Some(seed as u32)
 }
 
 fn validate_import_attributes(

@@ -15,8 +15,8 @@ pub struct RuntimeInfo {
     pub user_agent: String,
     /// `globalThis.location`
     pub location: Option<Url>,
-    /// The seed of `Math.random` where the engine takes none.
-    pub math_seed: Option<u32>,
+    /// What makes `Math.random` repeatable.
+    pub seed: Option<u64>,
 }
 
 #[op2]
@@ -44,11 +44,11 @@ pub fn op_runtime_location(state: &mut OpState) -> Option<String> {
     location.map(|location| location.to_string())
 }
 
-/// The seed that the bootstrap script gives `Math.random`, or null.
+/// The seed of `Math.random`, or null.
 #[op2]
-#[smi]
-pub fn op_runtime_math_seed(state: &mut OpState) -> Option<u32> {
-    state.borrow::<RuntimeInfo>().math_seed
+pub fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
+    let seed = state.borrow::<RuntimeInfo>().seed?;
+    Some((seed ^ (seed >> 32)) as u32)
 }
 
 /// The user's language as a BCP 47 tag.
