@@ -121,9 +121,6 @@ impl Worker {
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
         // Fails when a provider is installed already, which serves as well.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
-        if let Some(seed) = options.seed {
-            set_engine_seed(seed);
-        }
 
         let startup = options.startup;
         let mut extensions = extensions::list();
@@ -153,6 +150,7 @@ impl Worker {
                 main_module: options.main_module.clone(),
                 user_agent: options.user_agent,
                 location: options.location,
+                seed: options.seed,
             },
         }))?;
         {
@@ -248,7 +246,7 @@ fn take_bootstrap(runtime: &mut JsRuntime) -> Result<Bootstrap, WorkerError> {
         .and_then(|key| global.get(scope, key.into()))
         .and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
         .ok_or(WorkerError::Undefined("bootstrap"))?;
-    let mut function = |name: &'static str| {
+    let function = |name: &'static str| {
         v8::String::new(scope, name)
             .and_then(|key| bootstrap.get(scope, key.into()))
             .and_then(|value| v8::Local::<v8::Function>::try_from(value).ok())
@@ -288,15 +286,6 @@ fn features() -> FeatureChecker {
     features.enable_feature("vsock");
     features
 }
-
-#[cfg(feature = "v8")]
-fn set_engine_seed(seed: u64) {
-    // The engine takes the seed of `Math.random` as a 32-bit integer.
-    v8::V8::set_flags_from_string(&format!("--predictable --random-seed={}", seed as i32));
-}
-
-#[cfg(not(feature = "v8"))]
-fn set_engine_seed(_seed: u64) {}
 
 fn validate_import_attributes(
     scope: &mut v8::PinScope<'_, '_>,

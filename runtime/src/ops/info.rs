@@ -15,6 +15,8 @@ pub struct RuntimeInfo {
     pub user_agent: String,
     /// `globalThis.location`
     pub location: Option<Url>,
+    /// What makes `Math.random` repeatable.
+    pub seed: Option<u64>,
 }
 
 #[op2]
@@ -40,6 +42,13 @@ pub fn op_runtime_user_agent(state: &mut OpState) -> String {
 pub fn op_runtime_location(state: &mut OpState) -> Option<String> {
     let location = state.borrow::<RuntimeInfo>().location.as_ref();
     location.map(|location| location.to_string())
+}
+
+/// The seed of `Math.random`, or null.
+#[op2]
+pub fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
+    let seed = state.borrow::<RuntimeInfo>().seed?;
+    Some((seed ^ (seed >> 32)) as u32)
 }
 
 /// The user's language as a BCP 47 tag.

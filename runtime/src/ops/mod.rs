@@ -28,6 +28,7 @@ deno_core::extension!(
         info::op_runtime_no_color,
         info::op_runtime_pid,
         info::op_runtime_ppid,
+        info::op_runtime_seed,
         info::op_runtime_stderr_no_color,
         info::op_runtime_stdout_no_color,
         info::op_runtime_user_agent,
@@ -42,14 +43,17 @@ deno_core::extension!(
     esm = [
         dir "../js",
         "01_errors.js",
-        "10_permissions.js",
-        "11_navigator.js",
         "12_lazy.js",
         "20_globals.js",
         "30_deno_ns.js",
         "90_main.js",
     ],
-    lazy_loaded_js = [ dir "../js", "13_prompt.js" ],
+    lazy_loaded_js = [
+        dir "../js",
+        "10_permissions.js",
+        "11_navigator.js",
+        "13_prompt.js",
+    ],
     options = { info: RuntimeInfo },
     state = |state, options| {
         state.put(options.info);
