@@ -264,3 +264,8 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
     rest.ends_with(last)
 }
+
+/// The program that an environment variable names.
+pub fn program(variable: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(variable).filter(|value| !value.is_empty())
+}

@@ -27,6 +27,7 @@ const words = (text) => text.split(/\s+/);
 const missing = [];
 const check = (text, holder, type, prefix = "") => {
   for (const name of words(text)) {
+    // deno-lint-ignore valid-typeof
     if (typeof holder[name] !== type) missing.push(prefix + name);
   }
 };

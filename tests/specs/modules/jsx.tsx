@@ -1,6 +1,6 @@
+// JSX by the classic transform, named by its pragmas.
 /** @jsx h */
 /** @jsxFrag Fragment */
-// flags: --allow-read
 import { assertEquals } from "../_assert.js";
 
 type Props = Record<string, unknown> | null;

@@ -11,6 +11,7 @@ enum Color {
 const enum Size {
   Small = 1,
 }
+// deno-lint-ignore no-namespace
 namespace Shapes {
   export const sides = 4;
 }
