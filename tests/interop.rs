@@ -142,7 +142,11 @@ fn talk(client: &Peer, server: &Peer) -> Result<(), Failed> {
         closes.push(serving.line("closed ")?);
     }
     closes.sort();
-    let expected = [client.plain_end, "4001 from the client", "4002 from the server"];
+    let expected = [
+        client.plain_end,
+        "4001 from the client",
+        "4002 from the server",
+    ];
     if closes == expected {
         Ok(())
     } else {
