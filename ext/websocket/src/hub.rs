@@ -64,7 +64,7 @@ impl Hub {
             ready: Arc::new(ReadyList {
                 wakers: Mutex::default(),
                 is_scheduled: AtomicBool::new(false),
-                spawner: state.borrow::<V8CrossThreadTaskSpawner>().clone(),
+                spawner: Mutex::new(state.borrow::<V8CrossThreadTaskSpawner>().clone()),
             }),
             dirty: RefCell::default(),
             callbacks: RefCell::new(None),
@@ -491,14 +491,15 @@ struct ReadyList {
     wakers: Mutex<Vec<Arc<ConnectionWaker>>>,
     /// Whether the task is on its way to the event loop.
     is_scheduled: AtomicBool,
-    spawner: V8CrossThreadTaskSpawner,
+    spawner: Mutex<V8CrossThreadTaskSpawner>,
 }
 
 impl ReadyList {
     /// Has [`Hub::run`] called from the event loop.
     fn schedule(&self) {
         if !self.is_scheduled.swap(true, Ordering::AcqRel) {
-            self.spawner.spawn(|scope| {
+            let spawner = self.spawner.lock().unwrap_or_else(PoisonError::into_inner);
+            spawner.spawn(|scope| {
                 let state = JsRuntime::op_state_from(scope);
                 let hub = Hub::of(&mut state.borrow_mut());
                 hub.ready.is_scheduled.store(false, Ordering::Release);

@@ -45,7 +45,7 @@ pub(crate) enum OpError {
 
 /// Checks the net permission for `url`, before any look-up. Returns the resource
 /// whose closing gives up [`op_ws_create`].
-#[op2(stack_trace)]
+#[op2(fast, stack_trace)]
 #[smi]
 pub(crate) fn op_ws_check_permission(
     state: &mut OpState,
@@ -110,7 +110,7 @@ pub(crate) async fn op_ws_create(
 }
 
 /// Names the functions that the hub calls; see [`Callbacks`].
-#[op2]
+#[op2(fast)]
 pub(crate) fn op_ws_set_callbacks(
     state: &mut OpState,
     scope: &mut v8::PinScope<'_, '_>,
@@ -126,7 +126,7 @@ pub(crate) fn op_ws_set_callbacks(
 }
 
 /// Starts delivery of connection `id` to `socket`.
-#[op2]
+#[op2(fast)]
 pub(crate) fn op_ws_attach(
     state: &mut OpState,
     scope: &mut v8::PinScope<'_, '_>,
