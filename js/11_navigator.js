@@ -82,5 +82,16 @@
     });
   }
 
+  const loadLocks = core.createLazyLoader("ext:deno_web/locks.js");
+  ObjectDefineProperty(NavigatorPrototype, "locks", {
+    __proto__: null,
+    get() {
+      webidl.assertBranded(this, NavigatorPrototype);
+      return loadLocks().locks;
+    },
+    enumerable: true,
+    configurable: true,
+  });
+
   return { Navigator, navigator: webidl.createBranded(Navigator) };
 })();

@@ -65,6 +65,17 @@ const INTERFACES = {
     "PerformanceObserver",
     "PerformanceObserverEntryList",
   ],
+  "ext:deno_web/16_image_data.js": ["ImageData"],
+  "ext:deno_web/17_geometry.js": [
+    "DOMMatrix",
+    "DOMMatrixReadOnly",
+    "DOMPoint",
+    "DOMPointReadOnly",
+    "DOMQuad",
+    "DOMRect",
+    "DOMRectReadOnly",
+  ],
+  "ext:deno_web/locks.js": ["Lock", "LockManager"],
   "ext:deno_crypto/00_crypto.js": ["Crypto", "CryptoKey", "SubtleCrypto"],
   "ext:deno_fetch/20_headers.js": ["Headers"],
   "ext:deno_fetch/21_formdata.js": ["FormData"],
@@ -88,6 +99,16 @@ const FUNCTIONS = {
   "ext:deno_fetch/26_fetch.js": ["fetch"],
   "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
 };
+
+// What few programs use is not worth its place in a snapshot.
+const LATE = {
+  __proto__: null,
+  "ext:deno_web/16_image_data.js": true,
+  "ext:deno_web/17_geometry.js": true,
+  "ext:deno_web/locks.js": true,
+};
+
+const loadLocks = core.createLazyLoader("ext:deno_web/locks.js");
 
 let performanceLoaded = false;
 let timeOriginKnown = false;
@@ -131,16 +152,19 @@ function load(specifier) {
       return loadConsole();
     case "ext:deno_web/15_performance.js":
       return loadPerformance();
+    case "ext:deno_web/locks.js":
+      return loadLocks();
     default:
       return core.loadExtScript(specifier);
   }
 }
 
-function defineTable(target, table, options) {
+function defineTable(target, table, enumerable) {
   const specifiers = ObjectKeys(table);
   for (let i = 0; i < specifiers.length; i++) {
     const specifier = specifiers[i];
     const names = table[specifier];
+    const options = { enumerable, late: LATE[specifier] };
     for (let j = 0; j < names.length; j++) {
       const name = names[j];
       defineLazy(target, name, () => load(specifier)[name], options);
@@ -151,8 +175,8 @@ function defineTable(target, table, options) {
 // What does not depend on how the program was started, so that it can be in a
 // snapshot.
 function defineGlobals(global) {
-  defineTable(global, INTERFACES, { enumerable: false });
-  defineTable(global, FUNCTIONS, { enumerable: true });
+  defineTable(global, INTERFACES, false);
+  defineTable(global, FUNCTIONS, true);
 
   const events = [
     "CloseEvent",

@@ -48,7 +48,7 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
         deno_web::deno_web::args(
             deno_web::BlobStore::default_arc(),
             options.location,
-            false,
+            true,
             deno_web::InMemoryBroadcastChannel::default(),
         ),
         deno_crypto::deno_crypto::args(options.seed),

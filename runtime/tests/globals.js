@@ -28,6 +28,13 @@ const INTERFACES = [
   "CryptoKey",
   "CustomEvent",
   "DOMException",
+  "DOMMatrix",
+  "DOMMatrixReadOnly",
+  "DOMPoint",
+  "DOMPointReadOnly",
+  "DOMQuad",
+  "DOMRect",
+  "DOMRectReadOnly",
   "DecompressionStream",
   "ErrorEvent",
   "Event",
@@ -37,7 +44,10 @@ const INTERFACES = [
   "FileReader",
   "FormData",
   "Headers",
+  "ImageData",
   "Location",
+  "Lock",
+  "LockManager",
   "MessageChannel",
   "MessageEvent",
   "MessagePort",
@@ -304,6 +314,20 @@ assert(crypto instanceof Crypto, "crypto");
   assertEquals(await (await fetch("data:text/plain,hi")).text(), "hi");
   assertEquals(EventSource.CLOSED, 2);
 }
+
+// Locks
+{
+  let held;
+  await navigator.locks.request("l", async () => {
+    held = (await navigator.locks.query()).held;
+  });
+  assertEquals(held[0].name, "l");
+}
+
+// Geometry
+assertEquals(new DOMMatrix("scale(2)").a, 2);
+assertEquals(DOMRect.fromRect({ width: 3 }).right, 3);
+assertEquals(new ImageData(1, 2).data.length, 8);
 
 // Navigator
 assert(navigator instanceof Navigator, "navigator");
