@@ -87,7 +87,7 @@ pub fn op_http_respond(
 /// Answers with a body that is read from a resource while the client takes
 /// it. `length` is the number of bytes, or negative when it is not known.
 /// With `owned` the resource is taken from the script.
-#[op2]
+#[op2(nofast)]
 #[smi]
 pub fn op_http_respond_stream(
     scope: &mut v8::PinScope<'_, '_>,

@@ -1,0 +1,8 @@
+//! The server, driven over sockets.
+
+mod connections;
+mod harness;
+mod options;
+mod request;
+mod response;
+mod upgrade;
