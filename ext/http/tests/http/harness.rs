@@ -23,6 +23,8 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::sys::HomelessSys;
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -70,7 +72,7 @@ impl Harness {
     }
 
     pub fn bare(permissions: fn() -> Permissions) -> Self {
-        let mut runtime = JsRuntime::new(RuntimeOptions {
+        let runtime = JsRuntime::new(RuntimeOptions {
             extensions: vec![
                 deno_webidl::deno_webidl::init(),
                 deno_web::deno_web::init(
@@ -87,7 +89,7 @@ impl Harness {
             ],
             ..Default::default()
         });
-        let parser = RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys);
+        let parser = RuntimePermissionDescriptorParser::new(HomelessSys);
         let permissions = PermissionsContainer::new(Arc::new(parser), permissions());
         let log = Log::default();
         let state = runtime.op_state();

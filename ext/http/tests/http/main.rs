@@ -5,4 +5,5 @@ mod harness;
 mod options;
 mod request;
 mod response;
+mod sys;
 mod upgrade;
