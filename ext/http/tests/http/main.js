@@ -26,6 +26,7 @@ const { FormData } = load("ext:deno_fetch/21_formdata.js");
 const { Request } = load("ext:deno_fetch/23_request.js");
 const { Response } = load("ext:deno_fetch/23_response.js");
 const { URL } = load("ext:deno_web/00_url.js");
+const { DOMException } = load("ext:deno_web/01_dom_exception.js");
 
 const define = (members) => {
   for (const name of Object.keys(members)) {
@@ -50,6 +51,7 @@ define({
     upgradeWebSocket,
     errors: { AddrInUse, Http },
   },
+  DOMException,
   FormData,
   Headers,
   ReadableStream,

@@ -80,7 +80,7 @@ async fn has_headers_byte_for_byte() {
             "café 4",
             "a, b a=b; c=d null true",
             r#"[["accept","a, b"],["cookie","a=b; c=d"],["host","h"],["x-latin","café"]]"#,
-            "TypeError: Cannot change header: headers are immutable",
+            "TypeError: Cannot change headers: headers are immutable",
         ]
     );
     harness.shutdown().await;
