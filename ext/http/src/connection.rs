@@ -335,8 +335,7 @@ impl Limits {
             // hyper refuses buffers under 8 KiB.
             .max_buf_size(self.head_bytes.max(8 * 1024))
             .max_headers(self.header_fields)
-            .header_read_timeout(None)
-            .pipeline_flush(true);
+            .header_read_timeout(None);
         protocol
             .http2()
             .max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));

@@ -57,7 +57,7 @@ deno_core::extension!(
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
     ],
-    esm = [dir "js", "00_serve.js", "01_upgrade.js"],
+    esm = ["00_serve.js", "01_upgrade.js"],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
     },

@@ -65,7 +65,8 @@ pub async fn op_http_wait(
     let server = server(&state.borrow(), rid)?;
     server.ended().await;
     // The resource may have been closed by the script meanwhile.
-    let _ = state.borrow_mut().resource_table.close(rid);
+    let resource = state.borrow_mut().resource_table.take_any(rid);
+    drop(resource);
     Ok(())
 }
 

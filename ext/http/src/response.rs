@@ -12,6 +12,7 @@ use deno_core::v8;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
+use http::Method;
 use http::Response;
 use http::StatusCode;
 use http::header;
@@ -87,7 +88,7 @@ pub fn op_http_respond(
 /// Answers with a body that is read from a resource while the client takes
 /// it. `length` is the number of bytes, or negative when it is not known.
 /// With `owned` the resource is taken from the script.
-#[op2]
+#[op2(nofast)]
 #[smi]
 pub fn op_http_respond_stream(
     scope: &mut v8::PinScope<'_, '_>,
@@ -104,14 +105,23 @@ pub fn op_http_respond_stream(
     } else {
         state.resource_table.get_any(rid)?
     };
-    let length = (length >= 0.0).then_some(length as u64);
     // Made first, so that the resource is closed whatever happens.
-    let body = ResponseBody::stream(resource, length, owned);
+    let mut body = ResponseBody::stream(resource, owned);
     let mut headers = header_map(scope, headers)?;
-    if length.is_some() || !has_one_content_length(&headers) {
+    let exchange = exchange(state, id)?;
+    let announced = content_length(&headers);
+    // The connection writes the field from what the body says of itself; only
+    // HEAD may announce what is not sent.
+    if exchange.head.method != Method::HEAD || length >= 0.0 {
+        headers.remove(header::CONTENT_LENGTH);
+        body.set_length(if length >= 0.0 {
+            Some(length as u64)
+        } else {
+            announced
+        });
+    } else if announced.is_none() {
         headers.remove(header::CONTENT_LENGTH);
     }
-    let exchange = exchange(state, id)?;
     exchange.watch();
     respond(state, id, status, headers, || body)
 }
@@ -232,14 +242,17 @@ fn field_bytes(
     bytes
 }
 
-fn has_one_content_length(headers: &HeaderMap) -> bool {
+/// The length that a script announces, if it is one.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value
-            .to_str()
-            .is_ok_and(|value| !value.starts_with('+') && value.parse::<u64>().is_ok()),
-        _ => false,
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let value = value.to_str().ok()?;
+    if value.starts_with('+') {
+        return None;
     }
+    value.parse().ok()
 }
 
 fn lossy(bytes: &[u8]) -> String {

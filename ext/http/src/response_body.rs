@@ -38,6 +38,8 @@ struct StreamedContent {
     read: Option<AsyncResult<BufView>>,
     /// Bytes left when the length was announced.
     left: Option<u64>,
+    /// What ended the body before its end.
+    failure: Option<JsErrorBox>,
     /// The resource was taken from the script and ends with this body.
     owned: bool,
 }
@@ -54,20 +56,26 @@ impl ResponseBody {
         Self::new(Content::Whole(bytes))
     }
 
-    /// A body that is read from `resource` as the client takes it.
-    ///
-    /// `length` is the number of bytes when it is known beforehand. With
+    /// A body that is read from `resource` as the client takes it. With
     /// `owned`, the resource is closed when the body ends or is given up.
-    pub fn stream(resource: Rc<dyn Resource>, length: Option<u64>, owned: bool) -> Self {
-        let content = StreamedContent {
+    pub fn stream(resource: Rc<dyn Resource>, owned: bool) -> Self {
+        Self::new(Content::Stream(StreamedContent {
             resource,
             read: None,
-            left: length,
+            left: None,
+            failure: None,
             owned,
-        };
-        match length {
-            Some(0) => Self::empty(),
-            _ => Self::new(Content::Stream(content)),
+        }))
+    }
+
+    /// Announces how many bytes a streamed body has. It fails when it ends
+    /// before, and is cut off when it goes on.
+    pub fn set_length(&mut self, length: Option<u64>) {
+        if let Content::Stream(stream) = &mut self.content {
+            stream.left = length;
+            if length == Some(0) {
+                self.content = Content::Empty;
+            }
         }
     }
 
@@ -121,7 +129,11 @@ impl Body for ResponseBody {
                     Ok(Some(_)) => stream.left == Some(0),
                     Err(_) => false,
                 };
-                Poll::Ready(chunk.transpose().map(|chunk| chunk.map(Frame::data)))
+                let frame = chunk.transpose().map(|chunk| chunk.map(Frame::data));
+                if this.finished {
+                    this.content = Content::Empty;
+                }
+                Poll::Ready(frame)
             }
         }
     }
@@ -152,19 +164,39 @@ impl Drop for ResponseBody {
 
 impl StreamedContent {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<BufView>, JsErrorBox>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Err(failure));
+        }
         let read = self
             .read
             .get_or_insert_with(|| self.resource.clone().read(CHUNK));
         let chunk = ready!(read.as_mut().poll(cx));
         self.read = None;
-        let chunk = chunk?;
-        if chunk.is_empty() {
-            return Poll::Ready(Ok(None));
+        let failure = match chunk {
+            Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Ok(Some(self.count(chunk)))),
+            Ok(_) if self.left.is_none_or(|left| left == 0) => return Poll::Ready(Ok(None)),
+            Ok(_) => JsErrorBox::generic("The body is shorter than its Content-Length"),
+            Err(error) => error,
+        };
+        // An error ends the connection on the spot. Failing a turn later lets
+        // it send what it was given before.
+        self.failure = Some(failure);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Counts a chunk against the announced length, and cuts off what goes
+    /// beyond it.
+    fn count(&mut self, chunk: BufView) -> BufView {
+        let Some(left) = self.left else {
+            return chunk;
+        };
+        let length = chunk.len() as u64;
+        self.left = Some(left.saturating_sub(length));
+        if length <= left {
+            return chunk;
         }
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(chunk.len() as u64);
-        }
-        Poll::Ready(Ok(Some(chunk)))
+        BufView::from(chunk[..left as usize].to_vec())
     }
 }
 

@@ -98,7 +98,7 @@ pub fn op_http_websocket_handshake(
 
 /// Answers 101 with the headers that the script gave. Returns the number of
 /// an [`Outcome`].
-#[op2]
+#[op2(nofast)]
 #[smi]
 pub fn op_http_upgrade_respond(
     scope: &mut v8::PinScope<'_, '_>,

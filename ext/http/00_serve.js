@@ -253,7 +253,12 @@ class ServerRequest {
   // answer.
   respond(response) {
     if (response.status === 101) {
-      this.#respondUpgrade(response);
+      if (this.#success === false) {
+        // There is no connection left, and the socket was told.
+        this.abandon();
+      } else {
+        this.#respondUpgrade(response);
+      }
       return;
     }
     this.failUpgrade("Upgrade response was not returned from callback");

@@ -1,0 +1,283 @@
+//! HTTP/1.1 connections: how long they last and what ends them.
+
+use std::time::Duration;
+
+use deno_permissions::Permissions;
+use duplex_http::Limits;
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::harness::Client;
+use crate::harness::Harness;
+
+const SERVE: &str = "globalThis.server = Deno.serve(
+  { port: 0, hostname: '127.0.0.1', onListen() {} },
+  async (request) => new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
+);";
+
+fn limited(limits: Limits) -> Harness {
+    Harness::with(SERVE, Permissions::allow_all, Some(limits))
+}
+
+#[tokio::test]
+async fn serves_many_requests_on_one() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            for index in 0..100 {
+                client
+                    .send(format!("GET /{index} HTTP/1.1\r\nHost: a\r\n\r\n"))
+                    .await;
+                let reply = client.reply().await;
+                assert_eq!(reply.text(), format!("GET /{index} "));
+                assert!(reply.header("date").is_some());
+                assert_eq!(
+                    reply.header("content-type"),
+                    Some("text/plain;charset=UTF-8")
+                );
+            }
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn answers_pipelined_requests_in_order() {
+    let mut harness = Harness::new(
+        "let n = 0;
+         globalThis.server = Deno.serve({ port: 0, onListen() {} }, async (request) => {
+           await sleep(10 - 3 * n++);
+           return new Response(new URL(request.url).pathname + await request.text());
+         });",
+    );
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client
+                .send(
+                    "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\
+                     POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                     GET /3 HTTP/1.1\r\nHost: a\r\n\r\n",
+                )
+                .await;
+            for expected in ["/1", "/2abc", "/3"] {
+                assert_eq!(client.reply().await.text(), expected);
+            }
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn closes_when_asked_to() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client
+                .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                .await;
+            client.reply().await;
+            assert!(client.is_closed().await);
+
+            let mut client = Client::connect(port).await;
+            client.send("GET / HTTP/1.0\r\n\r\n").await;
+            assert_eq!(client.reply().await.text(), "GET / ");
+            assert!(client.is_closed().await);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_bad_request_ends_only_its_connection() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut good = Client::connect(port).await;
+            good.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(good.reply().await.text(), "GET /1 ");
+            for bad in [
+                "nonsense\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+                "GET / HTTP/3.7\r\nHost: a\r\n\r\n",
+                "\u{0}\u{1}\u{2}\r\n\r\n",
+            ] {
+                let mut client = Client::connect(port).await;
+                client.send(bad).await;
+                let reply = client.head().await;
+                assert_eq!(reply.status, 400, "{bad:?}");
+                if !bad.contains("Host: b") {
+                    assert!(client.is_closed().await, "{bad:?}");
+                }
+            }
+            good.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(good.reply().await.text(), "GET /2 ");
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn limits_the_head() {
+    let mut harness = limited(Limits {
+        head_bytes: 8 * 1024,
+        header_fields: 10,
+        ..Limits::default()
+    });
+    let port = harness.port();
+    harness
+        .run(async {
+            let long = "x".repeat(10_000);
+            let mut client = Client::connect(port).await;
+            client
+                .send(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"))
+                .await;
+            assert_eq!(client.head().await.status, 431);
+
+            let mut client = Client::connect(port).await;
+            let many = "X: y\r\n".repeat(11);
+            client
+                .send(format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"))
+                .await;
+            assert_eq!(client.head().await.status, 431);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn does_not_wait_forever_for_a_head() {
+    let mut harness = limited(Limits {
+        head_timeout: Duration::from_millis(120),
+        ..Limits::default()
+    });
+    let port = harness.port();
+    harness
+        .run(async {
+            // A head that dribbles in.
+            let mut client = Client::connect(port).await;
+            client.send("GET / HTTP/1.1\r\n").await;
+            let mut slow = Client::connect(port).await;
+            slow.send("GET / HT").await;
+            // A client that says nothing.
+            let mut silent = Client::connect(port).await;
+            assert!(client.is_closed().await);
+            assert!(slow.is_closed().await);
+            assert!(silent.is_closed().await);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn waits_for_the_next_request_as_long_as_it_takes() {
+    let mut harness = limited(Limits {
+        head_timeout: Duration::from_millis(60),
+        ..Limits::default()
+    });
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(client.reply().await.text(), "GET /1 ");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // A body may take longer than a head.
+            client
+                .send("POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
+                .await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            client.send("b").await;
+            assert_eq!(client.reply().await.text(), "POST /2 ab");
+            // But a second head is timed again.
+            client.send("GET /3 HTTP/1.1\r\n").await;
+            assert!(client.is_closed().await);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn serves_many_at_once() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            let clients = (0..200).map(|index| {
+                tokio::spawn(async move {
+                    let mut client = Client::connect(port).await;
+                    for _ in 0..5 {
+                        client
+                            .send(format!("GET /{index} HTTP/1.1\r\nHost: a\r\n\r\n"))
+                            .await;
+                        assert_eq!(client.reply().await.text(), format!("GET /{index} "));
+                    }
+                })
+            });
+            for client in clients.collect::<Vec<_>>() {
+                client.await.unwrap();
+            }
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn survives_connections_that_are_reset() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            for request in [
+                "",
+                "GET / HTTP/1.1\r\nHo",
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            ] {
+                let mut client = Client::connect(port).await;
+                client.send(request).await;
+                client.stream.set_zero_linger().unwrap();
+                drop(client);
+            }
+            let mut client = Client::connect(port).await;
+            client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(client.reply().await.text(), "GET /1 ");
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn speaks_http2_to_those_who_know() {
+    let mut harness = Harness::new(SERVE);
+    let port = harness.port();
+    harness
+        .run(async {
+            let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(executor, TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            let request = http::Request::post("http://a/x")
+                .body(http_body_util::Full::new(bytes::Bytes::from("hello")))
+                .unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.version(), http::Version::HTTP_2);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, "POST /x hello");
+        })
+        .await;
+    harness.shutdown().await;
+}

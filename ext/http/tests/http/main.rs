@@ -1,0 +1,9 @@
+//! The server, driven over sockets.
+
+mod connections;
+mod harness;
+mod options;
+mod request;
+mod response;
+mod sys;
+mod upgrade;
