@@ -127,7 +127,7 @@ struct Cli {
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Print this and what is graver: error, warn, info, debug, trace
-    #[arg(short = 'L', long, global = true, value_name = "LEVEL")]
+    #[arg(short = 'L', long, global = true, value_name = "LEVEL", value_parser = parse_log_level)]
     log_level: Option<log::LevelFilter>,
     #[command(subcommand)]
     command: Subcommands,
@@ -486,6 +486,12 @@ fn sys(value: &str) -> Result<Vec<String>, String> {
         Ok(_) => Ok(vec![value.to_string()]),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn parse_log_level(value: &str) -> Result<log::LevelFilter, String> {
+    value
+        .parse()
+        .map_err(|_| "expected error, warn, info, debug or trace".to_string())
 }
 
 fn parse_location(value: &str) -> Result<Url, String> {
