@@ -1,0 +1,44 @@
+# Two commands: `make run` and `make test`. `make help` has the others.
+#
+# ENGINE=v8|quickjs|auto   auto takes V8 where its library can be had, else QuickJS
+# CARGO_TARGET_DIR         where cargo builds (default: target)
+
+ENGINE ?= auto
+export ENGINE
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno clean
+
+help: ## Show this help
+	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build duplex and run examples/echo.ts
+	@scripts/run
+
+build: ## Build duplex
+	@scripts/build
+
+test: ## Run every test: crates, specs, examples, interop, browser
+	@scripts/test
+
+fmt: ## Format Rust and JavaScript
+	@scripts/lint --fix
+
+lint: ## Check formatting, clippy and the JavaScript linter
+	@scripts/lint
+
+deny: ## Check the licenses and sources of all dependencies
+	@scripts/deny
+
+v8: ## Build V8's static library from source, for closed networks (about 40 minutes)
+	@scripts/v8/build
+
+bench-startup: ## Time the start of a script in duplex, Deno and Bun
+	@scripts/bench-startup
+
+specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
+	@scripts/specs-on-deno
+
+clean: ## Remove what was built
+	@scripts/clean

@@ -1,0 +1,135 @@
+# Sourced by the scripts beside it: messages, the places they share, and the
+# Debian packages a bare machine lacks.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+target_dir=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$target_dir"
+target_dir=$(cd "$target_dir" && pwd)
+cache_dir=${XDG_CACHE_HOME:-$HOME/.cache}/duplex
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+export PATH="$cargo_home/bin:$PATH"
+
+say() { printf '%s\n' "$*" >&2; }
+step() { printf '\n==> %s\n' "$*" >&2; }
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  for hint in "$@"; do printf '  %s\n' "$hint" >&2; done
+  exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root: as it is for root, with sudo for everybody else.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif have sudo; then
+    sudo "$@"
+  else
+    fail "this needs root, and there is no sudo: $*"
+  fi
+}
+
+installed() {
+  have dpkg-query &&
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need [COMMAND:]PACKAGE... - Debian packages; one with a command is there when the
+# command is. On other systems the reader is told what is missing.
+need() {
+  local wanted package command missing=()
+  for wanted in "$@"; do
+    package=${wanted##*:}
+    command=${wanted%"$package"}
+    command=${command%:}
+    if [ -n "$command" ]; then
+      have "$command" || missing+=("$package")
+    else
+      installed "$package" || missing+=("$package")
+    fi
+  done
+  [ ${#missing[@]} = 0 ] && return
+  if ! have apt-get || ! have dpkg-query; then
+    say "not a Debian system: please make sure that you have what it calls ${missing[*]}"
+    return
+  fi
+  step "installing ${missing[*]}"
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+  as_root "${apt[@]}" update >&2
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2
+}
+
+# The Rust toolchain. Debian's own cargo is older than what the sources ask for
+# (`rust-version` in Cargo.toml), so rustup brings it.
+need_rust() {
+  if ! have cargo; then
+    step "installing Rust with rustup"
+    need ca-certificates curl:curl
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y --profile minimal --component clippy,rustfmt >&2 ||
+      fail "Rust is missing and rustup could not install it" \
+        "install Rust $(wanted_rust) or newer from https://rustup.rs and come back"
+  fi
+  local have_version
+  have_version=$(rustc --version | cut -d' ' -f2)
+  printf '%s\n%s\n' "$(wanted_rust)" "$have_version" | sort -VC ||
+    fail "Rust $(wanted_rust) or newer is needed, this is $have_version" \
+      "rustup update stable"
+}
+
+wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+# The version of a crate in Cargo.lock.
+locked() { sed -n "/^name = \"$1\"\$/{n;s/version = \"\(.*\)\"/\1/p}" Cargo.lock; }
+
+host_triple() { rustc -vV | sed -n 's/^host: //p'; }
+
+# python_env NAME REQUIREMENTS - a virtual environment with pinned packages, made
+# once and made anew when the requirements change. Prints its folder.
+python_env() {
+  local env=$target_dir/python/$1 stamp
+  stamp=$(sha256sum <"$2")
+  if [ "$(cat "$env/stamp" 2>/dev/null || echo none)" != "$stamp" ]; then
+    need python3:python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
+    rm -rf "$env"
+    python3 -m venv "$env" >&2
+    "$env/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" >&2
+    printf '%s\n' "$stamp" >"$env/stamp"
+  fi
+  printf '%s\n' "$env"
+}
+
+# The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
+# formatter and linter. Each is pinned and has no dependency but its own binary,
+# pinned by itself, so there is no lock file to keep.
+npm_packages() {
+  local folder=$root/tests/interop stamp
+  stamp=$(sha256sum <"$folder/package.json")
+  [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null || echo none)" = "$stamp" ] && return
+  need node:nodejs npm:npm
+  step "installing Deno, Bun and ws from npm"
+  (cd "$folder" && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error) >&2
+  printf '%s\n' "$stamp" >"$folder/node_modules/.stamp"
+}
+
+deno_binary() {
+  local binary
+  for binary in "$root"/tests/interop/node_modules/@deno/*/deno; do
+    [ -x "$binary" ] && printf '%s\n' "$binary" && return
+  done
+  fail "npm has no build of Deno for this system"
+}
+
+bun_binary() {
+  local binary
+  for binary in "$root"/tests/interop/node_modules/@oven/*/bin/bun; do
+    [ -x "$binary" ] && "$binary" --version >/dev/null 2>&1 && printf '%s\n' "$binary" && return
+  done
+  fail "npm has no build of Bun for this system"
+}

@@ -1,0 +1,98 @@
+//! The examples' pages in headless Chromium, served by duplex. A duplex script
+//! steers the browser over the DevTools protocol, which is a WebSocket too.
+//!
+//! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. Where
+//! that is not set the tests are ignored, except under `CI`, where they fail.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use libtest_mimic::Failed;
+use libtest_mimic::Trial;
+use support::Running;
+
+const CHROMIUM: &str = "DUPLEX_TEST_CHROMIUM";
+
+fn main() -> ExitCode {
+    let ignored = support::program(CHROMIUM).is_none() && std::env::var_os("CI").is_none();
+    let trials = vec![
+        Trial::test("chat: two tabs talk", chat).with_ignored_flag(ignored),
+        Trial::test("ping: the page gets its pong", ping).with_ignored_flag(ignored),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn chat() -> Result<(), Failed> {
+    let mut server = Running::start(
+        "examples/chat/server.ts",
+        support::duplex_run()
+            .args(["--allow-net", "--allow-read"])
+            .arg(support::repository().join("examples/chat/server.ts"))
+            .arg("0"),
+    )?;
+    let announced = server.line("open ")?;
+    let url = announced.split(' ').next().ok_or("no address")?;
+    drive("chat", url)
+}
+
+fn ping() -> Result<(), Failed> {
+    let mut server = Running::start(
+        "examples/ping/main.js",
+        support::duplex_run()
+            .current_dir(support::repository().join("examples/ping"))
+            .args(["--allow-net=0.0.0.0", "--allow-read=./index.html"])
+            .args(["main.js", "0"]),
+    )?;
+    let announced = server.line("Listening on http://0.0.0.0:")?;
+    let port = announced.split('/').next().ok_or("no port")?;
+    drive("ping", &format!("http://127.0.0.1:{port}/"))?;
+    server.line("received ping")?;
+    Ok(())
+}
+
+/// Opens the page at `url` as `tests/browser/drive.js` says for `scene`.
+fn drive(scene: &str, url: &str) -> Result<(), Failed> {
+    let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("chromium-{scene}-{}", std::process::id()));
+    let program = support::program(CHROMIUM)
+        .ok_or_else(|| format!("{CHROMIUM} is not set: run `make test`"))?;
+    let mut browser = Running::start(
+        "Chromium",
+        Command::new(program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg("about:blank"),
+    )?;
+    let devtools = browser.line("DevTools listening on ")?;
+    let finished = support::finish(
+        support::duplex_run()
+            .args(["--allow-net", "--allow-read"])
+            .arg(support::tests_dir().join("browser/drive.js"))
+            .args([&devtools, scene, url]),
+    )?;
+    drop(browser);
+    // The browser's children may still be writing there; what stays is in the
+    // target folder.
+    let _ = fs::remove_dir_all(profile);
+    if finished.code() == 0 && finished.stdout == "ok\n" {
+        Ok(())
+    } else {
+        Err(finished.report().into())
+    }
+}

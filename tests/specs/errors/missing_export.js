@@ -1,0 +1,4 @@
+// exit: 1
+// stderr: error: Uncaught SyntaxError: The requested module [*] does not provide an export named 'nothing'[*]
+import { nothing } from "../_assert.js";
+nothing();

@@ -1,0 +1,3 @@
+globalThis.effects = (globalThis.effects ?? 0) + 1;
+export const { effects } = globalThis;
+await Promise.resolve();
