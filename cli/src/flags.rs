@@ -101,17 +101,21 @@ until a flag allows it, or the user does when asked on the terminal.";
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex run --allow-net server.ts      Serve, on any port
   duplex run -N=localhost:8080 chat.ts  Serve or dial one address only
-  duplex -A main.ts -- one two          Allow everything; \"run\" may be left out
+  duplex -A main.ts one two             Allow everything; \"run\" may be left out
   duplex eval -p '1 + 1'                Print the value of an expression
 
-Environment:
+\x1b[1mNotes:\x1b[0m
+  --allow-run, --allow-ffi, --allow-import and their --deny- are Deno's too. They set what
+  Deno.permissions tells; nothing here runs programs or loads libraries and remote modules.
+
+\x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
   DENO_NO_PROMPT        Like --no-prompt, when set to anything
   DENO_V8_FLAGS         Like --v8-flags, before those
   NO_COLOR, FORCE_COLOR Never, or always, colour the output";
 
-const PERMISSIONS: &str = "Permissions (without a value: for everything)";
+const PERMISSIONS: &str = "Permissions (lists have commas, no list means everything)";
 const NETWORK: &str = "Network";
 const MODULES: &str = "Modules";
 const ENGINE: &str = "Engine";
@@ -127,7 +131,7 @@ struct Cli {
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Print this and what is graver: error, warn, info, debug, trace
-    #[arg(short = 'L', long, global = true, value_name = "LEVEL")]
+    #[arg(short = 'L', long, global = true, value_name = "LEVEL", value_parser = parse_log_level)]
     log_level: Option<log::LevelFilter>,
     #[command(subcommand)]
     command: Subcommands,
@@ -144,25 +148,25 @@ enum Subcommands {
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 struct RunArgs {
+    /// The program, and its arguments: all that follows FILE is in Deno.args
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
+    script_and_args: Vec<String>,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// The program, and its arguments: all that follows FILE is in Deno.args
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
-    script_and_args: Vec<String>,
 }
 
 #[derive(Args)]
 struct EvalArgs {
+    /// The program, TypeScript unless --ext says otherwise, and its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["CODE", "ARGS"])]
+    code_and_args: Vec<String>,
     /// Print the value of the expression that CODE is
     #[arg(short, long)]
     print: bool,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// The program, TypeScript unless --ext says otherwise, and its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_names = ["CODE", "ARGS"])]
-    code_and_args: Vec<String>,
 }
 
 #[derive(Args)]
@@ -174,29 +178,29 @@ struct PermissionArgs {
     /// Do not ask on the terminal for a permission that is missing, deny it
     #[arg(long)]
     no_prompt: bool,
-    /// Dial and serve these addresses: HOST, HOST:PORT, :PORT, *.HOST, an IP or a range
+    /// Allow the network: HOST, HOST:PORT, :PORT, *.HOST, an IP address or range
     #[arg(short = 'N', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_net: Option<Vec<String>>,
-    /// Read these files and folders
+    /// Allow reading files: PATH or below it
     #[arg(short = 'R', long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_read: Option<Vec<String>>,
-    /// Write these files and folders
+    /// Allow writing files: PATH or below it
     #[arg(short = 'W', long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_write: Option<Vec<String>>,
-    /// See these environment variables; NAME* is a prefix
+    /// Allow environment variables: NAME, or those that begin with it: NAME*
     #[arg(short = 'E', long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_env: Option<Vec<String>>,
-    /// See these facts about the system: hostname, systemMemoryInfo, …
+    /// Allow facts about the system: hostname, systemMemoryInfo, …
     #[arg(short = 'S', long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_sys: Option<Vec<String>>,
-    /// Run these programs (nothing here runs programs; Deno.permissions shows it)
-    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    /// Allow running programs, of which Deno.permissions tells
+    #[arg(long, hide = true, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_run: Option<Vec<String>>,
-    /// Load these libraries (nothing here loads any; Deno.permissions shows it)
-    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    /// Allow loading libraries, of which Deno.permissions tells
+    #[arg(long, hide = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_ffi: Option<Vec<String>>,
-    /// Import from these hosts (remote modules are not supported; Deno.permissions shows it)
-    #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    /// Allow importing from hosts, of which Deno.permissions tells
+    #[arg(short = 'I', long, hide = true, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_import: Option<Vec<String>>,
     /// Deny what --allow-net or --allow-all would allow
     #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
@@ -214,13 +218,13 @@ struct PermissionArgs {
     #[arg(long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_sys: Option<Vec<String>>,
     /// Deny what --allow-run or --allow-all would allow
-    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    #[arg(long, hide = true, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_run: Option<Vec<String>>,
     /// Deny what --allow-ffi or --allow-all would allow
-    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    #[arg(long, hide = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_ffi: Option<Vec<String>>,
     /// Deny what --allow-import or --allow-all would allow
-    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    #[arg(long, hide = true, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_import: Option<Vec<String>>,
 }
 
@@ -383,7 +387,10 @@ impl PermissionArgs {
 fn command() -> clap::Command {
     // Lives as long as the process, which parses once.
     let version: &'static str = Box::leak(long_version().into_boxed_str());
-    Cli::command().long_version(version)
+    let mut command = Cli::command().long_version(version);
+    // Names the subcommands in the usage lines of errors made here.
+    command.build();
+    command
 }
 
 /// Inserts `run` where the user left it out.
@@ -488,6 +495,12 @@ fn sys(value: &str) -> Result<Vec<String>, String> {
     }
 }
 
+fn parse_log_level(value: &str) -> Result<log::LevelFilter, String> {
+    value
+        .parse()
+        .map_err(|_| "expected error, warn, info, debug or trace".to_string())
+}
+
 fn parse_location(value: &str) -> Result<Url, String> {
     let mut url = Url::parse(value).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -500,8 +513,185 @@ fn parse_location(value: &str) -> Result<Url, String> {
 }
 
 fn invalid_value(flag: &str, value: &str, reason: &str) -> clap::Error {
-    command().error(
-        ErrorKind::ValueValidation,
-        format!("invalid value '{value}' for '--{flag}': {reason}"),
-    )
+    let message = format!("invalid value '{value}' for '--{flag}': {reason}");
+    let mut command = command();
+    match command.find_subcommand_mut("run") {
+        Some(run) => run.error(ErrorKind::ValueValidation, message),
+        None => command.error(ErrorKind::ValueValidation, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn try_flags(line: &str) -> Result<Flags, String> {
+        let args = std::iter::once("duplex").chain(line.split_whitespace());
+        parse(args.map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    fn flags(line: &str) -> Flags {
+        try_flags(line).unwrap()
+    }
+
+    fn permissions(line: &str) -> PermissionsOptions {
+        flags(&format!("run {line} a.ts")).permissions.unwrap()
+    }
+
+    fn strings(values: &[&str]) -> Option<Vec<String>> {
+        Some(values.iter().map(|value| value.to_string()).collect())
+    }
+
+    #[test]
+    fn the_subcommand_may_be_left_out() {
+        let run = Action::Run {
+            script: "a.ts".to_string(),
+        };
+        for line in [
+            "run a.ts",
+            "a.ts",
+            "--allow-net a.ts",
+            "-q run a.ts",
+            "-L debug a.ts",
+            "--seed 1 a.ts",
+        ] {
+            assert_eq!(flags(line).action, run, "{line}");
+        }
+        let stdin = Action::Run {
+            script: "-".to_string(),
+        };
+        assert_eq!(flags("run -").action, stdin);
+        assert_eq!(flags("-").action, stdin);
+    }
+
+    #[test]
+    fn what_follows_the_program_is_its_own() {
+        let flags = flags("run -R a.ts --allow-net -A x -- y --unknown");
+        assert_eq!(
+            flags.args,
+            ["--allow-net", "-A", "x", "--", "y", "--unknown"]
+        );
+        let permissions = flags.permissions.unwrap();
+        assert_eq!(permissions.allow_read, strings(&[]));
+        assert_eq!(permissions.allow_net, None);
+        assert!(!flags.has_misplaced_permissions);
+        assert!(self::flags("run a.ts --allow-net").has_misplaced_permissions);
+        assert!(!self::flags("run -A a.ts --allow-net").has_misplaced_permissions);
+    }
+
+    #[test]
+    fn lists_of_permissions() {
+        let options =
+            permissions("--allow-net=a.com,b.com:80 -N=[::1]:8080 --deny-read=/a,,b,/c -E");
+        assert_eq!(
+            options.allow_net,
+            strings(&["a.com", "b.com:80", "[::1]:8080"])
+        );
+        assert_eq!(options.deny_read, strings(&["/a,b", "/c"]));
+        assert_eq!(options.allow_env, strings(&[]));
+        assert_eq!(options.allow_write, None);
+        assert_eq!(
+            permissions("--allow-net=:80").allow_net,
+            strings(&["0.0.0.0:80", "127.0.0.1:80", "localhost:80"])
+        );
+        // A bare flag widens: it is what the user wrote.
+        assert_eq!(
+            permissions("--deny-net=a.com --deny-net").deny_net,
+            strings(&[])
+        );
+    }
+
+    #[test]
+    fn an_empty_value_grants_nothing() {
+        for line in [
+            "run --allow-net= a.ts",
+            "run --allow-read=/a, a.ts",
+            "run -E= a.ts",
+        ] {
+            let error = try_flags(line).unwrap_err();
+            assert!(error.contains("empty values"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        for (line, word) in [
+            ("run --allow-net=http://a.com a.ts", "http://a.com"),
+            ("run --allow-sys=nothing a.ts", "nothing"),
+            ("run --allow-env=A=B a.ts", "A=B"),
+            ("run --location ftp://a a.ts", "http"),
+            ("run --location nowhere a.ts", "relative URL"),
+            ("run --seed x a.ts", "--seed"),
+            ("run --ext exe a.ts", "exe"),
+            ("run -L loud a.ts", "loud"),
+            ("run --config a --no-config a.ts", "--no-config"),
+            ("run --alow-net a.ts", "--allow-net"),
+            ("run", "<FILE>"),
+            ("eval --allow-net 1", "--allow-net"),
+        ] {
+            let error = try_flags(line).unwrap_err();
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn all_permissions() {
+        assert_eq!(flags("run -A a.ts").permissions, None);
+        assert_eq!(flags("eval 1").permissions, None);
+        let options = permissions("--allow-all --deny-net=a.com");
+        assert_eq!(options.allow_read, strings(&[]));
+        assert_eq!(options.allow_net, strings(&[]));
+        assert_eq!(options.deny_net, strings(&["a.com"]));
+    }
+
+    #[test]
+    fn the_rest() {
+        let flags = flags(
+            "run --no-check --no-check=remote --seed 7 --location https://u:p@a.com/b \
+             --v8-flags=--a,--b=1 --v8-flags=--c --unsafely-ignore-certificate-errors=a,b \
+             --import-map m.json -c d.json --cert c.pem --ext ts a",
+        );
+        assert_eq!(flags.seed, Some(7));
+        assert_eq!(flags.location.unwrap().as_str(), "https://a.com/b");
+        assert_eq!(flags.v8_flags, ["--a", "--b=1", "--c"]);
+        assert_eq!(
+            flags.unsafely_ignore_certificate_errors,
+            strings(&["a", "b"])
+        );
+        assert_eq!(flags.import_map.as_deref(), Some("m.json"));
+        assert_eq!(flags.config, ConfigFlag::Path("d.json".into()));
+        assert_eq!(flags.cert, Some("c.pem".into()));
+        assert_eq!(flags.extension.as_deref(), Some("ts"));
+        assert_eq!(
+            self::flags("--unsafely-ignore-certificate-errors a.ts")
+                .unsafely_ignore_certificate_errors,
+            strings(&[])
+        );
+    }
+
+    #[test]
+    fn evaluation() {
+        let flags = flags("eval -p --ext js 1+1 a -b");
+        let action = Action::Eval {
+            code: "1+1".to_string(),
+            print: true,
+        };
+        assert_eq!(flags.action, action);
+        assert_eq!(flags.args, ["a", "-b"]);
+    }
+
+    #[test]
+    fn help_and_version_are_not_errors() {
+        for line in ["--help", "run --help", "help run", "--version", "-V"] {
+            let args = std::iter::once("duplex").chain(line.split_whitespace());
+            let error = parse(args.map(OsString::from)).unwrap_err();
+            assert!(!error.use_stderr(), "{line}");
+        }
+        assert!(long_version().contains(duplex_runtime::engine().0));
+    }
+
+    #[test]
+    fn the_command_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,13 +1,13 @@
 //! Log messages on standard error, as Deno shows them.
 
-use std::io::Write;
-
 use deno_terminal::colors;
 use log::Level;
 use log::LevelFilter;
 use log::Log;
 use log::Metadata;
 use log::Record;
+
+use crate::stderr;
 
 /// Shows messages of this level and graver ones.
 pub fn init(level: LevelFilter) {
@@ -29,22 +29,23 @@ impl Log for StderrLogger {
             return;
         }
         let message = record.args();
-        // Whoever reads standard error may be gone.
-        let _ = match record.level() {
-            Level::Error => writeln!(
-                std::io::stderr(),
-                "{} {message}",
-                colors::red_bold("error:")
-            ),
-            Level::Warn => writeln!(std::io::stderr(), "{} {message}", colors::yellow("Warning")),
-            Level::Info => writeln!(std::io::stderr(), "{message}"),
-            level @ (Level::Debug | Level::Trace) => writeln!(
-                std::io::stderr(),
-                "{} {} {message}",
-                colors::gray(level),
-                colors::gray(record.target())
-            ),
+        let label = match record.level() {
+            Level::Error => "error:",
+            Level::Warn => "Warning",
+            Level::Info => return stderr::write_line(message),
+            Level::Debug => "debug",
+            Level::Trace => "trace",
         };
+        if stderr::is_coloured() {
+            let label = match record.level() {
+                Level::Error => colors::red_bold(label).to_string(),
+                Level::Warn => colors::yellow(label).to_string(),
+                _ => colors::gray(label).to_string(),
+            };
+            stderr::write_line(format_args!("{label} {message}"));
+        } else {
+            stderr::write_line(format_args!("{label} {message}"));
+        }
     }
 
     fn flush(&self) {}

@@ -12,8 +12,7 @@ mod flags;
 mod logger;
 mod program;
 mod rlimit;
-
-use std::io::Write;
+mod stderr;
 
 use deno_terminal::colors;
 use duplex_runtime::StartupData;
@@ -58,11 +57,8 @@ fn run(flags: Flags) -> i32 {
     match result {
         Ok(code) => code,
         Err(message) => {
-            let _ = writeln!(
-                std::io::stderr(),
-                "{}: {message}",
-                colors::red_bold("error")
-            );
+            stderr::choose_colours();
+            stderr::write_line(format_args!("{}: {message}", colors::red_bold("error")));
             1
         }
     }

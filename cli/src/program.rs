@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use deno_ast::MediaType;
 use deno_core::url::Url;
+use duplex_runtime::BlobStore;
+use duplex_runtime::CertList;
 use duplex_runtime::RootCerts;
 use duplex_runtime::StartupData;
 use duplex_runtime::Worker;
@@ -24,6 +26,7 @@ use duplex_runtime::permissions;
 use crate::flags::Action;
 use crate::flags::ConfigFlag;
 use crate::flags::Flags;
+use crate::stderr;
 
 /// Runs the program to its end and returns its exit code.
 ///
@@ -40,7 +43,9 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         Some(options) => permissions::from_options(options).map_err(to_message)?,
         None => permissions::allow_all(),
     };
+    let blob_store = BlobStore::default_arc();
     let mut options = ModuleLoaderOptions::new(permissions.clone());
+    options.blob_store = Some(blob_store.clone());
     if let Some(config) = &config {
         options.transpile = config.transpile_options().map_err(to_message)?;
     }
@@ -59,7 +64,8 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let mut options = WorkerOptions::new(main.specifier, permissions, loader.clone());
     options.args = flags.args;
     options.location = flags.location;
-    options.root_certs = Arc::new(RootCerts::new(flags.cert.into_iter().collect()));
+    options.blob_store = blob_store;
+    options.root_certs = Arc::new(root_certs(flags.cert)?);
     options.unsafely_ignore_certificate_errors = flags.unsafely_ignore_certificate_errors;
     options.seed = flags.seed;
     options.startup = startup;
@@ -69,9 +75,24 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     // See `main`: the process ends here, the engine with it.
     std::mem::forget(worker);
     result.map_err(|error| {
+        stderr::choose_colours();
         let cwd = deno_path_util::url_from_directory_path(&cwd).ok();
         format_core_error(&error, cwd.as_ref(), &loader)
     })
+}
+
+/// The certificate authorities of `DENO_TLS_CA_STORE`, and of the file.
+fn root_certs(file: Option<PathBuf>) -> Result<RootCerts, String> {
+    let lists = match std::env::var("DENO_TLS_CA_STORE") {
+        Ok(names) => names
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(|name| name.parse().map_err(to_message))
+            .collect::<Result<_, _>>()?,
+        Err(_) => vec![CertList::Mozilla],
+    };
+    Ok(RootCerts::new(lists, file.into_iter().collect()))
 }
 
 struct MainModule {

@@ -13,6 +13,7 @@ use crate::ops;
 /// What the extensions are told at start-up.
 pub struct ExtensionOptions {
     pub location: Option<Url>,
+    pub blob_store: Arc<dyn deno_web::BlobStoreTrait>,
     pub root_certs: Arc<dyn RootCertStoreProvider>,
     pub seed: Option<u64>,
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
@@ -46,7 +47,7 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
         deno_telemetry::deno_telemetry::args(),
         deno_webidl::deno_webidl::args(),
         deno_web::deno_web::args(
-            deno_web::BlobStore::default_arc(),
+            options.blob_store,
             options.location,
             true,
             deno_web::InMemoryBroadcastChannel::default(),

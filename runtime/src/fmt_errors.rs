@@ -88,7 +88,7 @@ impl<'a> Formatter<'a> {
             if is_outermost {
                 text.push_str(&source_line(error).unwrap_or_default());
             }
-            for frame in &error.frames {
+            for frame in error.frames.iter().filter(|frame| !is_machinery(frame)) {
                 let at: Cow<'_, str> = if is_extension(frame) {
                     colors::dimmed_gray("at ").to_string().into()
                 } else {
@@ -166,6 +166,14 @@ fn indent_to(line: &str, column: usize) -> Option<String> {
         units += character.len_utf16();
     }
     (units == column).then_some(indent)
+}
+
+/// The event loop's own functions, below every callback's.
+fn is_machinery(frame: &JsStackFrame) -> bool {
+    frame
+        .file_name
+        .as_deref()
+        .is_some_and(|name| name.starts_with("ext:core/"))
 }
 
 fn is_extension(frame: &JsStackFrame) -> bool {
@@ -302,6 +310,15 @@ mod tests {
             deep = next;
         }
         assert!(plain(&deep).ends_with("Caused by: [More errors]"));
+    }
+
+    #[test]
+    fn the_event_loop_is_no_part_of_the_stack() {
+        let mut error = error("late");
+        let mut inner = error.frames[0].clone();
+        inner.file_name = Some("ext:core/01_core.js".to_string());
+        error.frames.push(inner);
+        assert!(!plain(&error).contains("ext:core"));
     }
 
     #[test]

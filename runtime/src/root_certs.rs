@@ -3,35 +3,53 @@
 use std::io::BufReader;
 use std::path::Path;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 use deno_error::JsErrorBox;
 use deno_tls::RootCertStoreProvider;
+use deno_tls::deno_native_certs::load_native_certs;
 use deno_tls::rustls::RootCertStore;
 
-/// Mozilla's list of authorities and those of the files that the user named
+/// The authorities of some lists and those of the files that the user named
 /// (`--cert`). Read when the first TLS connection is made.
-#[derive(Default)]
 pub struct RootCerts {
+    lists: Vec<CertList>,
     files: Vec<PathBuf>,
     store: OnceLock<RootCertStore>,
 }
 
 impl RootCerts {
     /// `files` are PEM files; every certificate in them is trusted.
-    pub fn new(files: Vec<PathBuf>) -> Self {
+    pub fn new(lists: Vec<CertList>, files: Vec<PathBuf>) -> Self {
         Self {
+            lists,
             files,
             store: OnceLock::new(),
         }
     }
 
     fn load(&self) -> Result<RootCertStore, RootCertsError> {
-        let mut store = deno_tls::create_default_root_cert_store();
+        let mut store = RootCertStore::empty();
+        for list in &self.lists {
+            match list {
+                CertList::Mozilla => {
+                    store.extend(deno_tls::webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+                }
+                CertList::System => add_system_certs(&mut store)?,
+            }
+        }
         for path in &self.files {
             add_file(&mut store, path)?;
         }
         Ok(store)
+    }
+}
+
+/// Mozilla's list.
+impl Default for RootCerts {
+    fn default() -> Self {
+        Self::new(vec![CertList::Mozilla], Vec::new())
     }
 }
 
@@ -45,9 +63,41 @@ impl RootCertStoreProvider for RootCerts {
     }
 }
 
-/// A file of certificates that cannot be used.
+/// A list of certificate authorities (`DENO_TLS_CA_STORE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertList {
+    /// The authorities that Mozilla's products trust, as of the build.
+    Mozilla,
+    /// Those that this machine trusts.
+    System,
+}
+
+impl FromStr for CertList {
+    type Err = RootCertsError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "mozilla" => Ok(Self::Mozilla),
+            "system" => Ok(Self::System),
+            _ => Err(RootCertsError::UnknownList(name.to_string())),
+        }
+    }
+}
+
+/// Certificates that cannot be used.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum RootCertsError {
+    /// No list has this name.
+    #[class(type)]
+    #[error("Unknown certificate store \"{0}\" specified (allowed: \"system,mozilla\")")]
+    UnknownList(String),
+    /// The certificates of the machine cannot be read.
+    #[class(inherit)]
+    #[error("Failed to load the system's certificates: {source}")]
+    System {
+        #[inherit]
+        source: std::io::Error,
+    },
     /// The file cannot be read.
     #[class(inherit)]
     #[error("Failed opening CA file \"{}\": {source}", path.display())]
@@ -63,6 +113,14 @@ pub enum RootCertsError {
         path: PathBuf,
         source: deno_tls::TlsError,
     },
+}
+
+fn add_system_certs(store: &mut RootCertStore) -> Result<(), RootCertsError> {
+    let certs = load_native_certs().map_err(|source| RootCertsError::System { source })?;
+    // A machine may hold certificates that rustls does not take, which then are
+    // trusted by nobody.
+    store.add_parsable_certificates(certs.into_iter().map(|cert| cert.0.into()));
+    Ok(())
 }
 
 fn add_file(store: &mut RootCertStore, path: &Path) -> Result<(), RootCertsError> {

@@ -14,6 +14,8 @@ use deno_core::v8;
 use deno_features::FeatureChecker;
 use deno_os::ExitCode;
 use deno_permissions::PermissionsContainer;
+use deno_web::BlobStore;
+use deno_web::BlobStoreTrait;
 
 use crate::RootCerts;
 use crate::extensions;
@@ -49,6 +51,9 @@ pub struct WorkerOptions {
     pub permissions: PermissionsContainer,
     /// Resolves and loads the program's modules.
     pub module_loader: Rc<dyn ModuleLoader>,
+    /// What `URL.createObjectURL` fills. Share it with the loader for `blob:`
+    /// modules.
+    pub blob_store: Arc<dyn BlobStoreTrait>,
     /// The certificate authorities that TLS clients trust.
     pub root_certs: Arc<RootCerts>,
     /// Hosts whose certificates are not verified; an empty list means all.
@@ -75,6 +80,7 @@ impl WorkerOptions {
             location: None,
             permissions,
             module_loader,
+            blob_store: BlobStore::default_arc(),
             root_certs: Arc::default(),
             unsafely_ignore_certificate_errors: None,
             seed: None,
@@ -140,6 +146,7 @@ impl Worker {
         let exit_code = ExitCode::default();
         runtime.lazy_init_extensions(extensions::arguments(extensions::ExtensionOptions {
             location: options.location.clone(),
+            blob_store: options.blob_store,
             root_certs: options.root_certs,
             seed: options.seed,
             unsafely_ignore_certificate_errors: options.unsafely_ignore_certificate_errors,

@@ -1,0 +1,29 @@
+//! Standard error, where everything is told that is not the program's output.
+
+use std::io::IsTerminal;
+use std::io::Write;
+
+use deno_terminal::colors;
+
+/// Turns colours off unless standard error shows them: it is a terminal, or the
+/// user forces them. `NO_COLOR` is heeded where colours are made.
+///
+/// Colours are one switch for the whole process, which the program's own output
+/// heeds too; hence this is for when the program is over.
+pub fn choose_colours() {
+    if !is_coloured() {
+        colors::set_use_color(false);
+    }
+}
+
+/// Whether what is written to standard error now may have colours.
+pub fn is_coloured() -> bool {
+    let is_forced = std::env::var_os("FORCE_COLOR").is_some_and(|value| !value.is_empty());
+    is_forced || std::io::stderr().is_terminal()
+}
+
+/// Writes a line. Whoever reads standard error may be gone, which is no reason
+/// to stop.
+pub fn write_line(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
