@@ -1,1 +1,88 @@
-fn main() {}
+//! The `duplex` command: `run`, `eval`, `--version`.
+
+#[cfg(not(any(feature = "v8", feature = "quickjs")))]
+compile_error!("duplex needs an engine: enable the feature `v8` or the feature `quickjs`");
+#[cfg(all(feature = "v8", feature = "quickjs"))]
+compile_error!(
+    "duplex runs on one engine: enable either the feature `v8` or the feature `quickjs`"
+);
+
+mod engine_flags;
+mod flags;
+mod logger;
+mod program;
+mod rlimit;
+
+use std::io::Write;
+
+use deno_terminal::colors;
+use duplex_runtime::StartupData;
+
+use crate::flags::Flags;
+
+static STARTUP: StartupData = include!(concat!(env!("OUT_DIR"), "/startup.rs"));
+
+fn main() {
+    // Rust's start-up ignores SIGPIPE, as Deno does: a write to a closed pipe is
+    // an error that the program sees rather than its death.
+    let code = match flags::parse(std::env::args_os()) {
+        Ok(flags) => run(flags),
+        Err(error) => {
+            let _ = error.print();
+            // Deno exits with 1 where clap would with 2.
+            i32::from(error.use_stderr())
+        }
+    };
+    // Skips taking the engine down, which would free what the system frees
+    // faster. Nothing is buffered: output goes out when it is written.
+    std::process::exit(code);
+}
+
+fn run(flags: Flags) -> i32 {
+    logger::init(flags.log_level);
+    rlimit::raise_open_files();
+    warn_of(&flags);
+    let result = engine_flags::set(&flags.v8_flags).and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            // Deno's: events are polled often enough for a server, and the pool
+            // of threads for files and DNS does not grow without bound.
+            .event_interval(61)
+            .global_queue_interval(31)
+            .max_io_events_per_tick(1024)
+            .max_blocking_threads(32)
+            .build()
+            .map_err(|error| format!("Unable to start the event loop: {error}"))?;
+        runtime.block_on(program::run(flags, STARTUP))
+    });
+    match result {
+        Ok(code) => code,
+        Err(message) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "{}: {message}",
+                colors::red_bold("error")
+            );
+            1
+        }
+    }
+}
+
+fn warn_of(flags: &Flags) {
+    if flags.has_misplaced_permissions {
+        log::warn!(
+            "A permission flag stands behind the program, where it is an argument of the program. \
+             Put it in front: duplex run --allow-net FILE"
+        );
+    }
+    match flags.unsafely_ignore_certificate_errors.as_deref() {
+        None => {}
+        Some([]) => {
+            log::warn!("DANGER: TLS certificate validation is disabled for all hostnames");
+        }
+        Some(hosts) => log::warn!(
+            "DANGER: TLS certificate validation is disabled for: {}",
+            hosts.join(", ")
+        ),
+    }
+}

@@ -1,1 +1,44 @@
+//! The runtime of duplex: the web's globals, the `Deno` namespace, module
+//! loading and permissions, on deno_core with either of its engines.
+//!
+//! A program makes a [`Worker`] with [`WorkerOptions`] and calls
+//! [`Worker::run_main_module`]. A build script calls [`write_startup_data`]
+//! and the program includes what it wrote as its [`StartupData`], so that
+//! starting costs no reading of JavaScript from disk and, on V8, hardly any
+//! evaluation.
 
+#[cfg(not(any(feature = "v8", feature = "quickjs")))]
+compile_error!("duplex_runtime needs an engine: enable the feature `v8` or the feature `quickjs`");
+#[cfg(all(feature = "v8", feature = "quickjs"))]
+compile_error!(
+    "duplex_runtime runs on one engine: enable either the feature `v8` or the feature `quickjs`"
+);
+
+pub mod config;
+pub mod dependencies;
+mod extensions;
+pub mod fmt_errors;
+pub mod import_map;
+pub mod module_loader;
+pub mod ops;
+pub mod permissions;
+mod root_certs;
+mod snapshot;
+pub mod transpile;
+mod worker;
+
+pub use deno_core;
+pub use deno_permissions;
+pub use root_certs::RootCerts;
+pub use root_certs::RootCertsError;
+pub use snapshot::StartupData;
+pub use snapshot::StartupDataError;
+#[cfg(feature = "v8")]
+pub use snapshot::create_snapshot;
+pub use snapshot::write_startup_data;
+pub use worker::DENO_VERSION;
+pub use worker::TYPESCRIPT_VERSION;
+pub use worker::Worker;
+pub use worker::WorkerError;
+pub use worker::WorkerOptions;
+pub use worker::engine;

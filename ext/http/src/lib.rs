@@ -1,1 +1,64 @@
+//! `Deno.serve` and `Deno.upgradeWebSocket` for deno_core programs.
+//!
+//! Add [`duplex_http`] to the extensions of a `JsRuntime`, after those of
+//! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
+//! and import `serve` from `ext:duplex_http/00_serve.js` and
+//! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
+//! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
+//! too.
 
+mod connection;
+mod error;
+mod exchange;
+mod listener;
+mod ops;
+mod request;
+mod request_body;
+mod response;
+mod response_body;
+mod server;
+mod upgrade;
+
+use std::rc::Rc;
+
+pub use connection::Limits;
+pub use error::HttpError;
+
+#[cfg(not(any(feature = "v8", feature = "quickjs")))]
+compile_error!("choose an engine: enable the feature `v8` or the feature `quickjs`");
+
+#[cfg(all(feature = "v8", feature = "quickjs"))]
+compile_error!("the features `v8` and `quickjs` exclude each other: enable one of them");
+
+deno_core::extension!(
+    duplex_http,
+    deps = [deno_web, deno_net, deno_fetch, duplex_websocket],
+    ops = [
+        ops::op_http_serve_tcp,
+        ops::op_http_serve_unix,
+        ops::op_http_wait,
+        ops::op_http_shutdown,
+        ops::op_http_abort,
+        request::op_http_request_method,
+        request::op_http_request_url,
+        request::op_http_request_headers,
+        request::op_http_request_header,
+        request::op_http_request_peer,
+        request::op_http_request_body,
+        request::op_http_request_body_stream,
+        response::op_http_respond_text,
+        response::op_http_respond_bytes,
+        response::op_http_respond,
+        response::op_http_respond_stream,
+        response::op_http_watch,
+        response::op_http_release,
+        upgrade::op_http_websocket_handshake,
+        upgrade::op_http_upgrade_begin,
+        upgrade::op_http_upgrade_respond,
+        upgrade::op_http_upgrade_wait,
+    ],
+    esm = [dir "js", "00_serve.js", "01_upgrade.js"],
+    state = |state| {
+        state.put(Rc::new(exchange::Exchanges::default()));
+    },
+);

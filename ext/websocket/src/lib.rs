@@ -1,1 +1,95 @@
+//! `WebSocket` for programs on deno_core: the extension `duplex_websocket`.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`transport`] | the byte stream under a connection |
+//! | `hub` | all connections of one runtime: readiness, timers, delivery |
+//! | `connection` | one connection: protocol state, reading, the close handshake |
+//! | `out_buffer` | frames on their way to the kernel |
+//! | `client` | dialling: TCP, TLS, the opening handshake |
+//! | `ops` | what `01_websocket.js` calls |
+//!
+//! A program adds the extension after deno_web, deno_net and deno_fetch, and
+//! exposes `WebSocket` from `ext:duplex_websocket/01_websocket.js`;
+//! `examples/embed.rs` shows all of it. A server that has answered an opening
+//! handshake hands the stream over by [`accept`].
 
+#[cfg(all(feature = "v8", feature = "quickjs"))]
+compile_error!(
+    "the features `v8` and `quickjs` of duplex_websocket exclude each other: \
+     build with `--no-default-features --features quickjs` for QuickJS"
+);
+#[cfg(not(any(feature = "v8", feature = "quickjs")))]
+compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
+
+mod client;
+mod connection;
+mod hub;
+mod ops;
+mod out_buffer;
+pub mod transport;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use deno_core::OpState;
+use duplex_protocol::decoder::Limits;
+use duplex_protocol::frame::Role;
+
+use crate::connection::Connection;
+use crate::hub::Hub;
+pub use crate::transport::{AsyncStream, Transport};
+
+deno_core::extension!(
+    duplex_websocket,
+    deps = [deno_webidl, deno_web, deno_fetch],
+    ops = [
+        ops::op_ws_check_permission,
+        ops::op_ws_create,
+        ops::op_ws_set_callbacks,
+        ops::op_ws_attach,
+        ops::op_ws_send_text,
+        ops::op_ws_send_binary,
+        ops::op_ws_send_arraybuffer,
+        ops::op_ws_close,
+        ops::op_ws_buffered_amount,
+    ],
+    esm = ["01_websocket.js"],
+);
+
+/// How [`accept`] serves a connection.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// How long the peer may stay silent. After half of it a Ping is sent, after
+    /// all of it without a word the connection ends with code 1001. `None`, or
+    /// zero, never.
+    pub idle_timeout: Option<Duration>,
+    /// What the peer may make this end hold.
+    pub limits: Limits,
+}
+
+/// Takes over a connection whose opening handshake has been answered (RFC 6455
+/// section 4.2.2). `read_ahead` is what was read of the peer's frames with the
+/// handshake.
+///
+/// Returns the id for `openServerWebSocket(socket, id)` of
+/// `01_websocket.js`; nothing is read before that call. The connection keeps
+/// the event loop alive until it ends.
+pub fn accept(
+    state: &mut OpState,
+    transport: Transport,
+    read_ahead: Bytes,
+    options: ServerOptions,
+) -> u32 {
+    let hub = Hub::of(state);
+    hub.add(|waker| {
+        Connection::new(
+            Role::Server,
+            transport,
+            read_ahead,
+            options.limits,
+            options.idle_timeout.filter(|timeout| !timeout.is_zero()),
+            waker,
+        )
+    })
+}

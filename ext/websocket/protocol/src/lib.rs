@@ -1,1 +1,60 @@
+//! The WebSocket protocol, [RFC 6455], without I/O: bytes in, events out.
+//!
+//! Nothing here owns a socket, a clock or a source of randomness. Whoever
+//! drives a connection reads bytes into a buffer of its own and hands them to a
+//! [`Decoder`](decoder::Decoder), writes what the [`encoder`] appends, and draws
+//! masking keys and nonces itself. That makes every rule of the protocol
+//! testable by feeding bytes.
+//!
+//! | module | concern | section |
+//! |---|---|---|
+//! | [`handshake`] | opening handshake, client and server | 4 |
+//! | [`frame`] | the frame header | 5.2 |
+//! | [`mask`] | masking | 5.3 |
+//! | [`decoder`] | frames to messages, fragmentation, limits | 5.4 - 5.6, 6.2 |
+//! | [`encoder`] | messages to frames | 6.1 |
+//! | [`close`] | status codes and the Close payload | 5.5.1, 7.4 |
+//! | [`utf8`] | text, checked as it arrives | 8.1 |
+//! | [`error`] | what a peer can do wrong | 7.1.7, 10 |
+//!
+//! ```
+//! use duplex_protocol::decoder::{Decoder, Event, Limits};
+//! use duplex_protocol::encoder;
+//! use duplex_protocol::frame::Role;
+//!
+//! // A client sends two messages; masking keys come from its caller.
+//! let mut wire = Vec::new();
+//! encoder::encode_text(&mut wire, Some([1, 2, 3, 4]), "hello");
+//! encoder::encode_binary(&mut wire, Some([5, 6, 7, 8]), &[1, 2, 3]);
+//!
+//! // A server decodes them where they lie.
+//! let mut decoder = Decoder::new(Role::Server, Limits::default());
+//! let mut rest = wire.as_mut_slice();
+//! let mut seen = 0;
+//! loop {
+//!     let decoded = decoder.decode(rest)?;
+//!     match decoded.event {
+//!         Some(Event::Text { text, is_ascii }) => {
+//!             assert_eq!((&*text, is_ascii), ("hello", true));
+//!         }
+//!         Some(Event::Binary(bytes)) => assert_eq!(*bytes, [1, 2, 3]),
+//!         Some(_) => unreachable!(),
+//!         None => break,
+//!     }
+//!     seen += 1;
+//!     rest = decoded.rest;
+//! }
+//! assert_eq!(seen, 2);
+//! # Ok::<(), duplex_protocol::error::ProtocolError>(())
+//! ```
+//!
+//! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 
+pub mod close;
+pub mod decoder;
+pub mod encoder;
+pub mod error;
+pub mod frame;
+pub mod handshake;
+pub mod mask;
+pub mod utf8;

@@ -1,0 +1,44 @@
+//! `--v8-flags` and `DENO_V8_FLAGS`.
+
+/// Sets the flags, before the engine starts.
+///
+/// # Errors
+/// V8 does not know a flag, or the engine is not V8 and there are any.
+#[cfg(feature = "v8")]
+pub fn set(flags: &[String]) -> Result<(), String> {
+    let of_environment = std::env::var("DENO_V8_FLAGS").unwrap_or_default();
+    let all: Vec<String> = of_environment
+        .split(',')
+        .filter(|flag| !flag.is_empty())
+        .map(str::to_string)
+        .chain(flags.iter().cloned())
+        .collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    // V8 takes the first for the name of the program, and leaves it.
+    let arguments = std::iter::once("duplex".to_string()).chain(all).collect();
+    let unknown: Vec<_> = deno_core::v8_set_flags(arguments)
+        .into_iter()
+        .skip(1)
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "V8 did not recognize flags: {}\n\nFor a list of V8 flags, use '--v8-flags=--help'",
+        unknown.join(", ")
+    ))
+}
+
+/// Sets the flags, before the engine starts.
+///
+/// # Errors
+/// There are any: this build has QuickJS.
+#[cfg(not(feature = "v8"))]
+pub fn set(flags: &[String]) -> Result<(), String> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    Err("--v8-flags needs V8, and this build of duplex runs on QuickJS".to_string())
+}

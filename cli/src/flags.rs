@@ -1,0 +1,507 @@
+//! The command line: Deno's flags with Deno's meaning.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::ArgAction;
+use clap::Args;
+use clap::CommandFactory;
+use clap::FromArgMatches;
+use clap::Parser;
+use clap::Subcommand;
+use clap::error::ErrorKind;
+use duplex_runtime::deno_core::url::Url;
+use duplex_runtime::deno_permissions::NetDescriptor;
+use duplex_runtime::deno_permissions::PermissionsOptions;
+use duplex_runtime::deno_permissions::SysDescriptor;
+
+/// What the user asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Flags {
+    pub action: Action,
+    /// The arguments behind the program, `Deno.args`.
+    pub args: Vec<String>,
+    /// What the program may do; none means everything.
+    pub permissions: Option<PermissionsOptions>,
+    /// In place of what the program's name says, a media type's extension.
+    pub extension: Option<String>,
+    pub location: Option<Url>,
+    /// A PEM file of certificate authorities to trust as well.
+    pub cert: Option<PathBuf>,
+    /// Hosts whose certificates are not verified; an empty list means all.
+    pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    pub seed: Option<u64>,
+    pub v8_flags: Vec<String>,
+    /// A path or URL.
+    pub import_map: Option<String>,
+    pub config: ConfigFlag,
+    pub log_level: log::LevelFilter,
+    /// The user put a permission flag behind the program, where it has no effect.
+    pub has_misplaced_permissions: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run a file; `-` is standard input.
+    Run { script: String },
+    /// Run code given on the command line.
+    Eval { code: String, print: bool },
+}
+
+/// Where the `deno.json` is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConfigFlag {
+    /// Beside the program or in a folder above it.
+    Discover,
+    Path(PathBuf),
+    Disabled,
+}
+
+/// Reads the arguments, of which the first is the name of this binary.
+///
+/// # Errors
+/// The arguments ask for help or the version, or are wrong. The error knows what
+/// to print and where.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
+    let args = with_subcommand(args.into_iter().collect());
+    let cli = Cli::from_arg_matches(&command().try_get_matches_from(args)?)?;
+    let log_level = match (cli.quiet, cli.log_level) {
+        (true, _) => log::LevelFilter::Error,
+        (false, Some(level)) => level,
+        (false, None) => log::LevelFilter::Info,
+    };
+    match cli.command {
+        Subcommands::Run(run) => run.into_flags(log_level),
+        Subcommands::Eval(eval) => eval.into_flags(log_level),
+    }
+}
+
+/// `duplex 0.1.0 (release, x86_64-unknown-linux-gnu)`, then the engine.
+pub fn long_version() -> String {
+    let profile = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    let (engine, engine_version) = duplex_runtime::engine();
+    format!(
+        "{} ({profile}, {})\n{engine} {engine_version}\ntypescript {} (erased, not checked)",
+        env!("CARGO_PKG_VERSION"),
+        env!("TARGET"),
+        duplex_runtime::TYPESCRIPT_VERSION,
+    )
+}
+
+const ABOUT: &str = "Runs JavaScript and TypeScript programs that serve and dial WebSockets.
+
+A program uses the web's API (WebSocket, fetch, streams, …) and Deno's for servers
+(Deno.serve, Deno.upgradeWebSocket). It may touch nothing beyond its own modules
+until a flag allows it, or the user does when asked on the terminal.";
+
+const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
+  duplex run --allow-net server.ts      Serve, on any port
+  duplex run -N=localhost:8080 chat.ts  Serve or dial one address only
+  duplex -A main.ts -- one two          Allow everything; \"run\" may be left out
+  duplex eval -p '1 + 1'                Print the value of an expression
+
+Environment:
+  DENO_CERT             Like --cert
+  DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
+  DENO_NO_PROMPT        Like --no-prompt, when set to anything
+  DENO_V8_FLAGS         Like --v8-flags, before those
+  NO_COLOR, FORCE_COLOR Never, or always, colour the output";
+
+const PERMISSIONS: &str = "Permissions (without a value: for everything)";
+const NETWORK: &str = "Network";
+const MODULES: &str = "Modules";
+const ENGINE: &str = "Engine";
+
+/// What `--allow-net` alone stands for. No argument can hold it.
+const ALL: &str = "\0";
+
+#[derive(Parser)]
+#[command(name = "duplex", about = ABOUT, after_help = EXAMPLES, version)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    /// Print errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print this and what is graver: error, warn, info, debug, trace
+    #[arg(short = 'L', long, global = true, value_name = "LEVEL")]
+    log_level: Option<log::LevelFilter>,
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Run a program from a file, or from standard input when FILE is -
+    Run(RunArgs),
+    /// Run code from the command line, with all permissions
+    Eval(EvalArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+struct RunArgs {
+    #[command(flatten)]
+    permissions: PermissionArgs,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// The program, and its arguments: all that follows FILE is in Deno.args
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
+    script_and_args: Vec<String>,
+}
+
+#[derive(Args)]
+struct EvalArgs {
+    /// Print the value of the expression that CODE is
+    #[arg(short, long)]
+    print: bool,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// The program, TypeScript unless --ext says otherwise, and its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_names = ["CODE", "ARGS"])]
+    code_and_args: Vec<String>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = PERMISSIONS)]
+struct PermissionArgs {
+    /// Allow everything
+    #[arg(short = 'A', long)]
+    allow_all: bool,
+    /// Do not ask on the terminal for a permission that is missing, deny it
+    #[arg(long)]
+    no_prompt: bool,
+    /// Dial and serve these addresses: HOST, HOST:PORT, :PORT, *.HOST, an IP or a range
+    #[arg(short = 'N', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_net: Option<Vec<String>>,
+    /// Read these files and folders
+    #[arg(short = 'R', long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_read: Option<Vec<String>>,
+    /// Write these files and folders
+    #[arg(short = 'W', long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_write: Option<Vec<String>>,
+    /// See these environment variables; NAME* is a prefix
+    #[arg(short = 'E', long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_env: Option<Vec<String>>,
+    /// See these facts about the system: hostname, systemMemoryInfo, …
+    #[arg(short = 'S', long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_sys: Option<Vec<String>>,
+    /// Run these programs (nothing here runs programs; Deno.permissions shows it)
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_run: Option<Vec<String>>,
+    /// Load these libraries (nothing here loads any; Deno.permissions shows it)
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_ffi: Option<Vec<String>>,
+    /// Import from these hosts (remote modules are not supported; Deno.permissions shows it)
+    #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    allow_import: Option<Vec<String>>,
+    /// Deny what --allow-net or --allow-all would allow
+    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_net: Option<Vec<String>>,
+    /// Deny what --allow-read or --allow-all would allow
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_read: Option<Vec<String>>,
+    /// Deny what --allow-write or --allow-all would allow
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_write: Option<Vec<String>>,
+    /// Deny what --allow-env or --allow-all would allow
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_env: Option<Vec<String>>,
+    /// Deny what --allow-sys or --allow-all would allow
+    #[arg(long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_sys: Option<Vec<String>>,
+    /// Deny what --allow-run or --allow-all would allow
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_run: Option<Vec<String>>,
+    /// Deny what --allow-ffi or --allow-all would allow
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_ffi: Option<Vec<String>>,
+    /// Deny what --allow-import or --allow-all would allow
+    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    deny_import: Option<Vec<String>>,
+}
+
+#[derive(Args)]
+struct RuntimeArgs {
+    /// Trust the certificate authorities in this PEM file as well
+    #[arg(long, value_name = "FILE", help_heading = NETWORK)]
+    cert: Option<PathBuf>,
+    /// Do not verify TLS certificates, of these hosts or of all. Dangerous
+    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = NETWORK)]
+    unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    /// The value of globalThis.location, and the base of relative URLs
+    #[arg(long, value_name = "URL", value_parser = parse_location, help_heading = NETWORK)]
+    location: Option<Url>,
+    /// Use this import map
+    #[arg(long, value_name = "FILE", help_heading = MODULES)]
+    import_map: Option<String>,
+    /// Use this deno.json rather than the one beside the program or above it
+    #[arg(short, long, value_name = "FILE", conflicts_with = "no_config", help_heading = MODULES)]
+    config: Option<PathBuf>,
+    /// Use no deno.json
+    #[arg(long, help_heading = MODULES)]
+    no_config: bool,
+    /// Take the program for this kind of file: ts, tsx, js, jsx, mts, mjs, cts, cjs
+    #[arg(long, value_name = "EXT", value_parser = EXTENSIONS, hide_possible_values = true, help_heading = MODULES)]
+    ext: Option<String>,
+    /// Accepted for Deno's sake: types are never checked here, only erased
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, action = ArgAction::Append, help_heading = MODULES)]
+    no_check: Vec<String>,
+    /// Make Math.random and crypto.getRandomValues repeatable
+    #[arg(long, value_name = "NUMBER", help_heading = ENGINE)]
+    seed: Option<u64>,
+    /// Flags for V8, with commas between them; --v8-flags=--help lists them
+    #[arg(long, value_name = "FLAG", num_args = 1, require_equals = true, help_heading = ENGINE)]
+    v8_flags: Option<Vec<String>>,
+}
+
+const EXTENSIONS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mts", "mjs", "cts", "cjs"];
+
+impl RunArgs {
+    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+        let mut args = self.script_and_args.into_iter();
+        let script = args.next().unwrap_or_default();
+        let args: Vec<_> = args.collect();
+        let permissions = self.permissions.into_options()?;
+        let has_misplaced_permissions = permissions == Some(only_prompt())
+            && args.iter().any(|argument| {
+                argument == "-A" || argument == "-N" || argument.starts_with("--allow-")
+            });
+        let mut flags =
+            self.runtime
+                .into_flags(Action::Run { script }, args, permissions, log_level)?;
+        flags.has_misplaced_permissions = has_misplaced_permissions;
+        Ok(flags)
+    }
+}
+
+impl EvalArgs {
+    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+        let mut args = self.code_and_args.into_iter();
+        let action = Action::Eval {
+            code: args.next().unwrap_or_default(),
+            print: self.print,
+        };
+        self.runtime
+            .into_flags(action, args.collect(), None, log_level)
+    }
+}
+
+impl RuntimeArgs {
+    fn into_flags(
+        self,
+        action: Action,
+        args: Vec<String>,
+        permissions: Option<PermissionsOptions>,
+        log_level: log::LevelFilter,
+    ) -> Result<Flags, clap::Error> {
+        let ignored = "unsafely-ignore-certificate-errors";
+        Ok(Flags {
+            action,
+            args,
+            permissions,
+            extension: self.ext,
+            location: self.location,
+            cert: self
+                .cert
+                .or_else(|| std::env::var_os("DENO_CERT").map(PathBuf::from)),
+            unsafely_ignore_certificate_errors: list(
+                ignored,
+                self.unsafely_ignore_certificate_errors,
+                |host| Ok(vec![host.to_string()]),
+            )?,
+            seed: self.seed,
+            v8_flags: split_v8_flags(self.v8_flags.unwrap_or_default()),
+            import_map: self.import_map,
+            config: match (self.config, self.no_config) {
+                (Some(path), _) => ConfigFlag::Path(path),
+                (None, true) => ConfigFlag::Disabled,
+                (None, false) => ConfigFlag::Discover,
+            },
+            log_level,
+            has_misplaced_permissions: false,
+        })
+    }
+}
+
+impl PermissionArgs {
+    /// The options, or none when everything is allowed and nothing denied.
+    fn into_options(self) -> Result<Option<PermissionsOptions>, clap::Error> {
+        let any = |value: &str| Ok(vec![value.to_string()]);
+        let mut options = PermissionsOptions {
+            allow_net: list("allow-net", self.allow_net, net)?,
+            deny_net: list("deny-net", self.deny_net, net)?,
+            allow_read: list("allow-read", self.allow_read, any)?,
+            deny_read: list("deny-read", self.deny_read, any)?,
+            allow_write: list("allow-write", self.allow_write, any)?,
+            deny_write: list("deny-write", self.deny_write, any)?,
+            allow_env: list("allow-env", self.allow_env, env_name)?,
+            deny_env: list("deny-env", self.deny_env, env_name)?,
+            allow_sys: list("allow-sys", self.allow_sys, sys)?,
+            deny_sys: list("deny-sys", self.deny_sys, sys)?,
+            allow_run: list("allow-run", self.allow_run, any)?,
+            deny_run: list("deny-run", self.deny_run, any)?,
+            allow_ffi: list("allow-ffi", self.allow_ffi, any)?,
+            deny_ffi: list("deny-ffi", self.deny_ffi, any)?,
+            allow_import: list("allow-import", self.allow_import, net)?,
+            deny_import: list("deny-import", self.deny_import, net)?,
+            prompt: !self.no_prompt && std::env::var_os("DENO_NO_PROMPT").is_none(),
+            ..Default::default()
+        };
+        if self.allow_all {
+            let denies_nothing = options.deny_net.is_none()
+                && options.deny_read.is_none()
+                && options.deny_write.is_none()
+                && options.deny_env.is_none()
+                && options.deny_sys.is_none()
+                && options.deny_run.is_none()
+                && options.deny_ffi.is_none()
+                && options.deny_import.is_none();
+            if denies_nothing {
+                return Ok(None);
+            }
+            for allowed in [
+                &mut options.allow_net,
+                &mut options.allow_read,
+                &mut options.allow_write,
+                &mut options.allow_env,
+                &mut options.allow_sys,
+                &mut options.allow_run,
+                &mut options.allow_ffi,
+                &mut options.allow_import,
+            ] {
+                *allowed = Some(Vec::new());
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+fn command() -> clap::Command {
+    // Lives as long as the process, which parses once.
+    let version: &'static str = Box::leak(long_version().into_boxed_str());
+    Cli::command().long_version(version)
+}
+
+/// Inserts `run` where the user left it out.
+fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
+    let mut index = 1;
+    while let Some(argument) = args.get(index).and_then(|argument| argument.to_str()) {
+        match argument {
+            "-q" | "--quiet" => index += 1,
+            "-L" | "--log-level" => index += 2,
+            _ if argument.starts_with("--log-level=") => index += 1,
+            "run" | "eval" | "help" | "-h" | "--help" | "-V" | "--version" => return args,
+            _ => break,
+        }
+    }
+    if index < args.len() {
+        args.insert(index, "run".into());
+    }
+    args
+}
+
+/// Permissions of a command line that grants none.
+fn only_prompt() -> PermissionsOptions {
+    PermissionsOptions {
+        prompt: std::env::var_os("DENO_NO_PROMPT").is_none(),
+        ..Default::default()
+    }
+}
+
+/// Splits the values of a flag at commas (a doubled one stands for itself). The
+/// flag without a value, anywhere, makes the list empty, which means everything.
+fn list(
+    flag: &str,
+    values: Option<Vec<String>>,
+    parse: impl Fn(&str) -> Result<Vec<String>, String>,
+) -> Result<Option<Vec<String>>, clap::Error> {
+    let Some(values) = values else {
+        return Ok(None);
+    };
+    let mut list = Vec::new();
+    for value in values.iter().filter(|value| *value != ALL) {
+        for item in split_commas(value) {
+            let parsed = if item.is_empty() {
+                Err("empty values are not allowed".to_string())
+            } else {
+                parse(&item)
+            };
+            list.extend(parsed.map_err(|reason| invalid_value(flag, value, &reason))?);
+        }
+    }
+    if values.iter().any(|value| value == ALL) {
+        list.clear();
+    }
+    Ok(Some(list))
+}
+
+fn split_commas(value: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character == ',' && characters.next_if_eq(&',').is_none() {
+            items.push(String::new());
+        } else if let Some(item) = items.last_mut() {
+            item.push(character);
+        }
+    }
+    items
+}
+
+fn split_v8_flags(values: Vec<String>) -> Vec<String> {
+    values
+        .iter()
+        .flat_map(|value| split_commas(value))
+        .collect()
+}
+
+/// A port alone stands for that port on every address of this machine.
+fn net(value: &str) -> Result<Vec<String>, String> {
+    if let Some(port) = value.strip_prefix(':')
+        && port.parse::<u16>().is_ok()
+    {
+        return Ok(["0.0.0.0", "127.0.0.1", "localhost"]
+            .map(|host| format!("{host}:{port}"))
+            .into());
+    }
+    match NetDescriptor::parse_for_list(value) {
+        Ok(_) => Ok(vec![value.to_string()]),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn env_name(value: &str) -> Result<Vec<String>, String> {
+    if value.contains(['=', '\0']) {
+        return Err("a name of an environment variable has no \"=\"".to_string());
+    }
+    Ok(vec![value.to_string()])
+}
+
+fn sys(value: &str) -> Result<Vec<String>, String> {
+    match SysDescriptor::parse(value.to_string()) {
+        Ok(_) => Ok(vec![value.to_string()]),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_location(value: &str) -> Result<Url, String> {
+    let mut url = Url::parse(value).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("expected protocol \"http\" or \"https\"".to_string());
+    }
+    // A location has no credentials. These calls fail for URLs without a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(url)
+}
+
+fn invalid_value(flag: &str, value: &str, reason: &str) -> clap::Error {
+    command().error(
+        ErrorKind::ValueValidation,
+        format!("invalid value '{value}' for '--{flag}': {reason}"),
+    )
+}

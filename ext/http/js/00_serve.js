@@ -1,0 +1,816 @@
+// `Deno.serve`: a server hands each request to a handler and takes a response
+// from it. Both are the classes of fetch; what a request holds is fetched from
+// the connection when the handler asks for it.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  op_http_abort,
+  op_http_release,
+  op_http_request_body,
+  op_http_request_body_stream,
+  op_http_request_header,
+  op_http_request_headers,
+  op_http_request_method,
+  op_http_request_peer,
+  op_http_request_url,
+  op_http_respond,
+  op_http_respond_bytes,
+  op_http_respond_stream,
+  op_http_respond_text,
+  op_http_serve_tcp,
+  op_http_serve_unix,
+  op_http_shutdown,
+  op_http_upgrade_begin,
+  op_http_upgrade_respond,
+  op_http_upgrade_wait,
+  op_http_wait,
+  op_http_watch,
+} from "ext:core/ops";
+
+const { BadResourcePrototype, Interrupted } = core;
+const {
+  ArrayPrototypePush,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
+  ObjectHasOwn,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototype,
+  PromisePrototypeThen,
+  PromiseResolve,
+  Promise,
+  SafeMap,
+  SafeWeakMap,
+  StringPrototypeIncludes,
+  SymbolAsyncDispose,
+  TypedArrayPrototypeGetByteLength,
+  TypeError,
+  WeakMapPrototypeGet,
+  WeakMapPrototypeSet,
+} = primordials;
+
+const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
+const { abortRequest, fromInnerRequest } = core.loadExtScript(
+  "ext:deno_fetch/23_request.js",
+);
+const {
+  getInnerResponse,
+  Response,
+  responseBodyUsed,
+  ResponsePrototype,
+  serveFastBodyKey,
+  serveFastConsumedKey,
+  serveFastContentTypeKey,
+  serveFastHeaderKindKey,
+  serveFastStatusKey,
+  SERVE_FAST_HEADER_CONTENT_TYPE,
+  SERVE_FAST_HEADER_DEFAULT_TEXT,
+  toInnerResponse,
+  wireHeaderList,
+} = core.loadExtScript("ext:deno_fetch/23_response.js");
+const {
+  getReadableStreamResourceBacking,
+  isReadableStreamDisturbed,
+  readableStreamDisturb,
+  readableStreamForRid,
+  ReadableStreamPrototype,
+  resourceForReadableStream,
+} = core.loadExtScript("ext:deno_web/06_streams.js");
+const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
+
+// The events of a server, as `Event` in server.rs numbers them. The third is
+// an exchange that ended without success.
+const EVENT_REQUEST = 0;
+const EVENT_ENDED = 1;
+
+// What became of an answer, as `Outcome` in exchange.rs numbers it.
+const OUTCOME_SENT = 0;
+const OUTCOME_PENDING = 1;
+
+// The id of no exchange.
+const CLOSED = 0;
+
+const TEXT = "text/plain;charset=UTF-8";
+
+/**
+ * What to answer to a request that is no WebSocket handshake, by the error
+ * that tells it to the handler.
+ *
+ * @type {WeakMap<Error, { status: number, headers: [string, string][] }>}
+ */
+const refusals = new SafeWeakMap();
+
+function log(level, ...args) {
+  if (internals.log !== undefined) {
+    internals.log(level, ...args);
+  } else {
+    // deno-lint-ignore no-console
+    globalThis.console?.error(...args);
+  }
+}
+
+/**
+ * A request of a client, as the `Request` class of fetch sees it inside. It
+ * can be read until it is answered.
+ */
+class ServerRequest {
+  // What a `Request` reads of any inner request.
+  redirectMode = "follow";
+  redirectCount = 0;
+  clientRid = null;
+  blobUrlEntry = null;
+
+  /** @type {Request | undefined} */
+  request = undefined;
+
+  #id;
+  #server;
+  #method = undefined;
+  #url = undefined;
+  #headerList = undefined;
+  #body = undefined;
+  #bodyRid = undefined;
+  #peer = undefined;
+  #onCancel = undefined;
+  #completed = undefined;
+  #upgrade = undefined;
+  #watched = false;
+  // The answer was given.
+  #answered = false;
+  // Undefined while the exchange lasts, then whether it went well.
+  #success = undefined;
+
+  constructor(id, server) {
+    this.#id = id;
+    this.#server = server;
+  }
+
+  get method() {
+    return this.#method ??= op_http_request_method(this.#id);
+  }
+
+  url() {
+    return this.#url ??= op_http_request_url(this.#id);
+  }
+
+  currentUrl() {
+    return this.url();
+  }
+
+  get headerList() {
+    if (this.#headerList === undefined) {
+      const flat = op_http_request_headers(this.#id);
+      const list = [];
+      for (let i = 0; i < flat.length; i += 2) {
+        ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
+      }
+      this.#headerList = list;
+    }
+    return this.#headerList;
+  }
+
+  header(name) {
+    return op_http_request_header(this.#id, name);
+  }
+
+  get body() {
+    if (this.#body === undefined) {
+      this.#body = this.#takeBody();
+    }
+    return this.#body;
+  }
+
+  #takeBody() {
+    const method = this.method;
+    if (method === "GET" || method === "HEAD" || method === "CONNECT") {
+      return null;
+    }
+    const whole = op_http_request_body(this.#id);
+    if (whole !== null) {
+      const body = new InnerBody({ body: whole, consumed: false });
+      if (this.header("content-length") !== null) {
+        body.length = TypedArrayPrototypeGetByteLength(whole);
+      }
+      return body;
+    }
+    this.#bodyRid = op_http_request_body_stream(this.#id);
+    return new InnerBody(
+      readableStreamForRid(
+        this.#bodyRid,
+        true,
+        undefined,
+        (controller, error) => {
+          if (ObjectPrototypeIsPrototypeOf(BadResourcePrototype, error)) {
+            error = new error.constructor(
+              "Cannot read request body as underlying resource unavailable",
+            );
+          }
+          controller.error(error);
+        },
+      ),
+    );
+  }
+
+  get remoteAddr() {
+    if (this.#peer === undefined) {
+      const { 0: hostname, 1: port } = op_http_request_peer(this.#id);
+      const { transport, path } = this.#server.addr;
+      this.#peer = transport === "unix"
+        ? { transport, path }
+        : { transport, hostname, port };
+    }
+    return this.#peer;
+  }
+
+  get completed() {
+    if (this.#completed === undefined) {
+      let resolve, reject;
+      const promise = new Promise((a, b) => {
+        resolve = a;
+        reject = b;
+      });
+      this.#completed = { promise, resolve, reject };
+      if (this.#success === undefined) {
+        this.#watch();
+      } else {
+        this.#settleCompleted();
+      }
+    }
+    return this.#completed.promise;
+  }
+
+  // Called by the `Request` when its signal is asked for.
+  onCancel(callback) {
+    if (this.#success === undefined) {
+      this.#onCancel = callback;
+      this.#watch();
+    } else if (!this.#success) {
+      callback();
+    }
+  }
+
+  // Answers with a response that a handler gave. When it throws, there was no
+  // answer.
+  respond(response) {
+    if (response.status === 101) {
+      this.#respondUpgrade(response);
+      return;
+    }
+    this.failUpgrade("Upgrade response was not returned from callback");
+
+    const status = response[serveFastStatusKey];
+    const body = response[serveFastBodyKey];
+    if (status !== 0 && body !== null) {
+      let type = "";
+      switch (response[serveFastHeaderKindKey]) {
+        case SERVE_FAST_HEADER_DEFAULT_TEXT:
+          type = TEXT;
+          break;
+        case SERVE_FAST_HEADER_CONTENT_TYPE:
+          type = response[serveFastContentTypeKey];
+          break;
+      }
+      const outcome = typeof body === "string"
+        ? op_http_respond_text(this.#id, status, type, body)
+        : op_http_respond_bytes(this.#id, status, type, body);
+      response[serveFastConsumedKey] = true;
+      this.#wasAnswered(outcome);
+      return;
+    }
+    this.#respondInner(toInnerResponse(response));
+  }
+
+  #respondInner(inner) {
+    const headers = wireHeaderList(inner);
+    const body = inner.body;
+    if (body === null || body === undefined) {
+      this.#wasAnswered(
+        op_http_respond(this.#id, inner.status, headers, null, null),
+      );
+      return;
+    }
+    const stream = body.streamOrStatic;
+    if (!ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, stream)) {
+      const content = stream.body;
+      const isText = typeof content === "string";
+      const outcome = op_http_respond(
+        this.#id,
+        inner.status,
+        headers,
+        isText ? content : null,
+        isText ? null : content,
+      );
+      stream.consumed = true;
+      this.#wasAnswered(outcome);
+      return;
+    }
+    this.#wasAnswered(
+      this.#respondStream(inner.status, headers, stream, body.length),
+    );
+  }
+
+  #respondStream(status, headers, stream, length) {
+    if (stream.locked) {
+      throw new TypeError(
+        "The body of the Response returned from the serve handler is locked",
+      );
+    }
+    const backing = getReadableStreamResourceBacking(stream);
+    let rid, owned;
+    if (backing) {
+      rid = backing.rid;
+      owned = backing.autoClose;
+      readableStreamDisturb(stream);
+    } else {
+      const onError = this.#server.onError;
+      rid = resourceForReadableStream(
+        stream,
+        undefined,
+        (error) => reportStreamError(onError, error),
+      );
+      owned = true;
+    }
+    try {
+      return op_http_respond_stream(
+        this.#id,
+        status,
+        headers,
+        rid,
+        owned,
+        typeof length === "number" ? length : -1,
+      );
+    } catch (error) {
+      if (owned) {
+        core.tryClose(rid);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Claims the connection for a WebSocket. What comes of it is told to one of
+   * the callbacks, after the handler has returned the response with status 101
+   * or something else.
+   *
+   * @returns {string} the value of Sec-WebSocket-Accept
+   */
+  beginUpgrade({ protocol, idleTimeout, opened, failed }) {
+    const accept = readVerdict(op_http_upgrade_begin(this.#id, protocol));
+    this.#upgrade = { protocol, idleTimeout, opened, failed };
+    this.#watch();
+    return accept;
+  }
+
+  #respondUpgrade(response) {
+    const upgrade = this.#upgrade;
+    if (upgrade === undefined) {
+      throw new TypeError(
+        "A response with status 101 must come from Deno.upgradeWebSocket()",
+      );
+    }
+    const { protocol, idleTimeout, opened, failed } = upgrade;
+    const headers = wireHeaderList(toInnerResponse(response));
+    const connection = op_http_upgrade_wait(this.#id, protocol, idleTimeout);
+    PromisePrototypeThen(
+      connection,
+      opened,
+      (error) => failed(error.message),
+    );
+    const outcome = op_http_upgrade_respond(this.#id, headers);
+    // From here on the connection tells.
+    this.#upgrade = undefined;
+    this.#wasAnswered(outcome);
+  }
+
+  failUpgrade(message) {
+    const upgrade = this.#upgrade;
+    if (upgrade !== undefined) {
+      this.#upgrade = undefined;
+      upgrade.failed(message);
+    }
+  }
+
+  // The answer was given, and this is what became of it.
+  #wasAnswered(outcome) {
+    this.#answered = true;
+    if (outcome === OUTCOME_PENDING) {
+      if (!this.#watched) {
+        this.#watched = true;
+        MapPrototypeSet(this.#server.watched, this.#id, this);
+      }
+      return;
+    }
+    const id = this.#id;
+    this.#id = CLOSED;
+    this.#closeBody();
+    this.#end(id, outcome === OUTCOME_SENT);
+  }
+
+  // The exchange is over: the client has the answer, or is gone. In the second
+  // case the handler may still be at work, and can read the request.
+  ended(success) {
+    const id = this.#id;
+    if (this.#answered && id !== CLOSED) {
+      this.#id = CLOSED;
+      op_http_release(id);
+      this.#closeBody();
+    }
+    this.#end(id, success);
+  }
+
+  // Forgets the request without an answer of the handler.
+  abandon() {
+    if (this.#id !== CLOSED) {
+      this.#answered = true;
+      this.ended(false);
+    }
+  }
+
+  #watch() {
+    if (this.#watched) {
+      return;
+    }
+    this.#watched = true;
+    if (op_http_watch(this.#id)) {
+      MapPrototypeSet(this.#server.watched, this.#id, this);
+    } else {
+      this.#end(this.#id, false);
+    }
+  }
+
+  #end(id, success) {
+    if (this.#success !== undefined) {
+      return;
+    }
+    this.#success = success;
+    if (this.#watched) {
+      MapPrototypeDelete(this.#server.watched, id);
+    }
+    const cancel = this.#onCancel;
+    this.#onCancel = undefined;
+    if (!success) {
+      if (cancel !== undefined) {
+        cancel();
+      } else if (this.request !== undefined) {
+        // Whoever asks for the signal later finds it aborted.
+        abortRequest(this.request);
+      }
+      this.failUpgrade("The client closed the connection");
+    }
+    if (this.#completed !== undefined) {
+      this.#settleCompleted();
+    }
+  }
+
+  #settleCompleted() {
+    if (this.#success) {
+      this.#completed.resolve(undefined);
+    } else {
+      this.#completed.reject(
+        new Interrupted("HTTP response was not sent successfully"),
+      );
+    }
+  }
+
+  // A body that somebody is reading stays; its stream closes it.
+  #closeBody() {
+    if (this.#bodyRid !== undefined) {
+      const stream = this.#body.streamOrStatic;
+      const beingRead =
+        ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, stream) &&
+        (stream.locked || isReadableStreamDisturbed(stream));
+      if (!beingRead) {
+        core.tryClose(this.#bodyRid);
+      }
+      this.#bodyRid = undefined;
+    }
+  }
+}
+
+const ServerRequestPrototype = ServerRequest.prototype;
+
+/**
+ * @param {unknown} inner
+ * @returns {boolean}
+ */
+function isServerRequest(inner) {
+  return ObjectPrototypeIsPrototypeOf(ServerRequestPrototype, inner);
+}
+
+/**
+ * Reads what an op found of a WebSocket handshake.
+ *
+ * @returns {string} the value of Sec-WebSocket-Accept
+ */
+function readVerdict({ 0: accept, 1: status, 2: message, 3: flat }) {
+  if (accept !== null && accept !== undefined) {
+    return accept;
+  }
+  const error = new TypeError(message);
+  const headers = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    ArrayPrototypePush(headers, [flat[i], flat[i + 1]]);
+  }
+  WeakMapPrototypeSet(refusals, error, { status, headers });
+  throw error;
+}
+
+class ServeHandlerInfo {
+  #inner;
+
+  constructor(inner) {
+    this.#inner = inner;
+  }
+
+  get remoteAddr() {
+    return this.#inner.remoteAddr;
+  }
+
+  get completed() {
+    return this.#inner.completed;
+  }
+}
+
+function handle(server, id) {
+  const inner = new ServerRequest(id, server);
+  let result;
+  try {
+    const request = fromInnerRequest(inner, "immutable");
+    inner.request = request;
+    const handler = server.handler;
+    result = handler(request, new ServeHandlerInfo(inner));
+  } catch (error) {
+    recover(server, inner, error);
+    return;
+  }
+  if (ObjectPrototypeIsPrototypeOf(ResponsePrototype, result)) {
+    answer(server, inner, result);
+    return;
+  }
+  PromisePrototypeThen(
+    PromiseResolve(result),
+    (response) => answer(server, inner, response),
+    (error) => recover(server, inner, error),
+  );
+}
+
+function answer(server, inner, response) {
+  try {
+    checkResponse(response, "serve");
+    inner.respond(response);
+  } catch (error) {
+    recover(server, inner, error);
+  }
+}
+
+function recover(server, inner, error) {
+  let result;
+  try {
+    const onError = server.onError;
+    result = onError(error);
+  } catch (error) {
+    giveUp(inner, error);
+    return;
+  }
+  if (ObjectPrototypeIsPrototypeOf(ResponsePrototype, result)) {
+    answerError(inner, result);
+    return;
+  }
+  PromisePrototypeThen(
+    PromiseResolve(result),
+    (response) => answerError(inner, response),
+    (error) => giveUp(inner, error),
+  );
+}
+
+function answerError(inner, response) {
+  try {
+    checkResponse(response, "onError");
+    inner.respond(response);
+  } catch (error) {
+    giveUp(inner, error);
+  }
+}
+
+function giveUp(inner, error) {
+  log("error", "Exception in onError while handling exception", error);
+  try {
+    inner.respond(internalServerError());
+  } catch {
+    inner.abandon();
+  }
+}
+
+function checkResponse(response, source) {
+  if (!ObjectPrototypeIsPrototypeOf(ResponsePrototype, response)) {
+    throw new TypeError(
+      `Return value from ${source} handler must be a response or a promise resolving to a response`,
+    );
+  }
+  const inner = getInnerResponse(response);
+  if (inner === undefined) {
+    throw new TypeError(
+      `Return value from ${source} handler must be a Response constructed via the Response constructor in this realm`,
+    );
+  }
+  if (inner.type === "error") {
+    throw new TypeError(
+      `Return value from ${source} handler must not be an error response (like Response.error())`,
+    );
+  }
+  if (responseBodyUsed(response)) {
+    throw new TypeError(
+      `The body of the Response returned from the ${source} handler has already been consumed`,
+    );
+  }
+}
+
+// The head of the response is sent, so that the error can only be reported.
+function reportStreamError(onError, error) {
+  const failed = (error) =>
+    log("error", "Exception in onError while handling exception", error);
+  let result;
+  try {
+    result = onError(error);
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  if (ObjectPrototypeIsPrototypeOf(PromisePrototype, result)) {
+    PromisePrototypeThen(result, undefined, failed);
+  }
+}
+
+function defaultOnError(error) {
+  const refusal = typeof error === "object" && error !== null
+    ? WeakMapPrototypeGet(refusals, error)
+    : undefined;
+  if (refusal !== undefined) {
+    return new Response(error.message, refusal);
+  }
+  log("error", error);
+  return internalServerError();
+}
+
+function internalServerError() {
+  return new Response(core.encode("Internal Server Error"), { status: 500 });
+}
+
+/**
+ * @param {Function | object} arg1 the handler, or options
+ * @param {Function=} arg2 the handler after options
+ */
+function serve(arg1, arg2) {
+  let options;
+  let handler;
+  if (typeof arg1 === "function") {
+    handler = arg1;
+  } else if (typeof arg2 === "function") {
+    handler = arg2;
+    options = arg1;
+  } else {
+    options = arg1;
+  }
+  if (handler === undefined) {
+    if (options === undefined) {
+      throw new TypeError(
+        "Cannot serve HTTP requests: either a `handler` or `options` must be specified",
+      );
+    }
+    handler = options.handler;
+  }
+  if (typeof handler !== "function") {
+    throw new TypeError(
+      `Cannot serve HTTP requests: handler must be a function, received ${typeof handler}`,
+    );
+  }
+  return startServer(options ?? { __proto__: null }, handler);
+}
+
+function startServer(options, handler) {
+  const { signal, onListen, onError = defaultOnError } = options;
+  if (typeof onError !== "function") {
+    throw new TypeError("Invalid type for onError: must be a function");
+  }
+  if (onListen !== undefined && typeof onListen !== "function") {
+    throw new TypeError("Invalid type for onListen: must be a function");
+  }
+  if (
+    signal !== undefined && signal !== null &&
+    typeof signal.addEventListener !== "function"
+  ) {
+    throw new TypeError("Invalid type for signal: must be an AbortSignal");
+  }
+
+  const server = {
+    __proto__: null,
+    handler,
+    onError,
+    addr: undefined,
+    // Exchanges whose end somebody waits for.
+    watched: new SafeMap(),
+  };
+  const dispatch = (event, id) => {
+    if (event === EVENT_REQUEST) {
+      handle(server, id);
+      return;
+    }
+    const inner = MapPrototypeGet(server.watched, id);
+    if (inner !== undefined) {
+      inner.ended(event === EVENT_ENDED);
+    } else {
+      op_http_release(id);
+    }
+  };
+
+  const { rid, addr, greeting } = ObjectHasOwn(options, "path")
+    ? listenUnix(options, dispatch)
+    : listenTcp(options, dispatch);
+  server.addr = addr;
+
+  const stop = () => op_http_abort(rid);
+  if (signal?.aborted) {
+    stop();
+  } else {
+    signal?.addEventListener("abort", stop, { __proto__: null, once: true });
+  }
+
+  const ended = op_http_wait(rid);
+  const finished = PromisePrototypeThen(ended, () => {
+    signal?.removeEventListener("abort", stop);
+  });
+
+  if (onListen !== undefined) {
+    onListen(addr);
+  } else {
+    log("info", greeting);
+  }
+
+  return {
+    addr,
+    finished,
+    async shutdown() {
+      op_http_shutdown(rid);
+      await finished;
+    },
+    ref() {
+      core.refOpPromise(ended);
+    },
+    unref() {
+      core.unrefOpPromise(ended);
+    },
+    [SymbolAsyncDispose]() {
+      return this.shutdown();
+    },
+  };
+}
+
+function listenTcp(options, dispatch) {
+  if (options.certFile || options.keyFile) {
+    throw new TypeError(
+      "Unsupported 'certFile' / 'keyFile' options provided: use 'cert' / 'key' instead.",
+    );
+  }
+  if (options.alpnProtocols) {
+    throw new TypeError(
+      "Unsupported 'alpnProtocols' option provided. 'h2' and 'http/1.1' are automatically supported.",
+    );
+  }
+  const { cert, key } = options;
+  const secure = cert !== undefined || key !== undefined;
+  if (secure && (!cert || !key)) {
+    throw new TypeError(
+      "Both 'cert' and 'key' must be provided to enable HTTPS",
+    );
+  }
+  const { 0: rid, 1: hostname, 2: port } = op_http_serve_tcp(
+    dispatch,
+    options.hostname ?? "0.0.0.0",
+    validatePort(options.port ?? 8000, true),
+    options.reusePort ?? false,
+    options.tcpBacklog ?? 511,
+    secure ? cert : null,
+    secure ? key : null,
+  );
+  const addr = { hostname, port, transport: "tcp" };
+  const scheme = secure ? "https" : "http";
+  const host = StringPrototypeIncludes(hostname, ":")
+    ? `[${hostname}]`
+    : hostname;
+  let greeting = `Listening on ${scheme}://${host}:${port}/`;
+  if (hostname === "0.0.0.0" || hostname === "::") {
+    greeting += ` (${scheme}://localhost:${port}/)`;
+  }
+  return { rid, addr, greeting };
+}
+
+function listenUnix(options, dispatch) {
+  const { 0: rid, 1: path } = op_http_serve_unix(dispatch, options.path);
+  return {
+    rid,
+    addr: { transport: "unix", path },
+    greeting: `Listening on ${path}`,
+  };
+}
+
+export { isServerRequest, readVerdict, serve };

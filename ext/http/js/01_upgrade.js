@@ -1,0 +1,94 @@
+// `Deno.upgradeWebSocket`: answers a handshake and opens the server's end of
+// the connection.
+
+import { core, primordials } from "ext:core/mod.js";
+import { op_http_websocket_handshake } from "ext:core/ops";
+import {
+  isServerRequest,
+  readVerdict,
+} from "ext:duplex_http/00_serve.js";
+import {
+  createServerWebSocket,
+  failServerWebSocket,
+  openServerWebSocket,
+} from "ext:duplex_websocket/01_websocket.js";
+
+const {
+  ArrayPrototypePush,
+  NumberIsFinite,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+  PromiseResolve,
+  TypeError,
+} = primordials;
+
+const { RequestPrototype, toInnerRequest } = core.loadExtScript(
+  "ext:deno_fetch/23_request.js",
+);
+const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
+  "ext:deno_fetch/23_response.js",
+);
+
+// Proxies commonly drop a connection that was silent for 60 s.
+const DEFAULT_IDLE_TIMEOUT = 30;
+
+/**
+ * @param {Request} request
+ * @param {{ protocol?: string, idleTimeout?: number }} options
+ *   `idleTimeout` is in seconds; 0 is off.
+ * @returns {{ socket: WebSocket, response: Response }}
+ */
+function upgradeWebSocket(request, options = { __proto__: null }) {
+  if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
+    throw new TypeError(
+      "Cannot upgrade to a WebSocket: the first argument must be a Request",
+    );
+  }
+  const inner = toInnerRequest(request);
+  const protocol = `${options?.protocol ?? ""}`;
+  const idleTimeout = options?.idleTimeout ?? DEFAULT_IDLE_TIMEOUT;
+  if (
+    typeof idleTimeout !== "number" || !NumberIsFinite(idleTimeout) ||
+    idleTimeout < 0
+  ) {
+    throw new TypeError(
+      "Cannot upgrade to a WebSocket: idleTimeout must be a number of seconds, 0 or more",
+    );
+  }
+
+  let socket;
+  const accept = isServerRequest(inner)
+    ? inner.beginUpgrade({
+      protocol,
+      idleTimeout,
+      opened: (rid) => openServerWebSocket(socket, rid),
+      // Later, so that whoever gets the socket can listen first.
+      failed: (message) =>
+        PromisePrototypeThen(
+          PromiseResolve(undefined),
+          () => failServerWebSocket(socket, message),
+        ),
+    })
+    // A request that was not received: it can be answered, but there is no
+    // connection to open.
+    : readVerdict(
+      op_http_websocket_handshake(request.method, inner.headerList, protocol),
+    );
+  socket = createServerWebSocket({ protocol, idleTimeout });
+
+  const answer = newInnerResponse(101);
+  answer.headerList = [
+    ["upgrade", "websocket"],
+    ["connection", "Upgrade"],
+    ["sec-websocket-accept", accept],
+  ];
+  if (protocol !== "") {
+    ArrayPrototypePush(answer.headerList, [
+      "sec-websocket-protocol",
+      protocol,
+    ]);
+  }
+  return { socket, response: fromInnerResponse(answer, "response") };
+}
+
+export { upgradeWebSocket };

@@ -1,0 +1,68 @@
+//! What the ops of this crate can fail with, and the JavaScript class of each.
+
+use std::io;
+
+use deno_core::error::ResourceError;
+use deno_permissions::PermissionCheckError;
+use deno_tls::TlsError;
+
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub enum HttpError {
+    /// Binding failed: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`…
+    #[class(inherit)]
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] PermissionCheckError),
+    #[class(inherit)]
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    #[class(generic)]
+    #[error("No resolved address found")]
+    NoResolvedAddress,
+    /// The path of a unix socket is not UTF-8 and cannot be reported to a
+    /// script.
+    #[class(generic)]
+    #[error("Unix socket path is not valid UTF-8")]
+    InvalidSocketPath,
+    #[class(inherit)]
+    #[error("Error loading TLS certificate: {0}")]
+    Tls(#[from] TlsError),
+    #[class(generic)]
+    #[error("Error creating TLS certificate: {0}")]
+    Rustls(#[from] deno_tls::rustls::Error),
+    /// The exchange is over; its request can no longer be read.
+    #[class(type)]
+    #[error("Request closed")]
+    RequestClosed,
+    #[class(type)]
+    #[error("Invalid header name: \"{0}\"")]
+    InvalidHeaderName(String),
+    #[class(type)]
+    #[error("Invalid header value for \"{0}\"")]
+    InvalidHeaderValue(String),
+    #[class(range)]
+    #[error("Invalid response status: {0}")]
+    InvalidStatus(u16),
+    /// [`upgradeWebSocket`] was called twice for one request.
+    ///
+    /// [`upgradeWebSocket`]: https://docs.deno.com/api/deno/~/Deno.upgradeWebSocket
+    #[class("Http")]
+    #[error("Already upgraded")]
+    AlreadyUpgraded,
+    /// The request was answered before it was upgraded.
+    #[class("Http")]
+    #[error("Already closed")]
+    AlreadyClosed,
+    /// The connection cannot be taken over: HTTP/1.0, HTTP/2, or a request
+    /// without `Upgrade`.
+    #[class("Http")]
+    #[error("The connection of this request cannot be upgraded")]
+    UpgradeUnavailable,
+    /// The client went away, or broke the protocol, while the connection was
+    /// being taken over.
+    #[class("Http")]
+    #[error("The connection was closed during the upgrade: {0}")]
+    UpgradeFailed(hyper::Error),
+}

@@ -1,0 +1,318 @@
+//! One request and its answer, shared by the connection and the script.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::request::Parts;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use crate::connection::InFlight;
+use crate::connection::Peer;
+use crate::request_body::ReceivedBody;
+use crate::response_body::ResponseBody;
+use crate::server::Event;
+use crate::server::Server;
+
+/// Names an exchange to the script. Never reused within a process run, so a
+/// name that is held too long names nothing rather than somebody else.
+pub type ExchangeId = u64;
+
+/// One request with its answer to be.
+///
+/// The connection holds it through [`Answer`], the script through its
+/// [`ExchangeId`] in the [`Exchanges`] table.
+pub struct Exchange {
+    id: Cell<ExchangeId>,
+    server: Rc<Server>,
+    pub peer: Peer,
+    pub head: Parts,
+    body: RefCell<Option<ReceivedBody>>,
+    upgrade: RefCell<Option<OnUpgrade>>,
+    /// The script took the connection over, or means to.
+    upgraded: Cell<bool>,
+    /// The script wants to know how the exchange ends.
+    watched: Cell<bool>,
+    state: RefCell<State>,
+    in_flight: InFlight,
+}
+
+enum State {
+    /// No answer yet; the connection may be waiting for it.
+    Waiting(Option<Waker>),
+    /// Answered, and the connection has not taken the answer yet.
+    Answered(Box<Response<ResponseBody>>),
+    /// The connection took the answer.
+    Taken,
+    /// The connection left without an answer.
+    Gone,
+}
+
+/// What became of an answer that a script gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// On its way; nothing more will be told about this exchange.
+    Sent = 0,
+    /// On its way; [`Event::Ended`] will tell how it went.
+    Pending = 1,
+    /// There was nobody left to answer, or it was answered before.
+    Gone = 2,
+}
+
+impl Exchange {
+    /// Hands a request to the script; the returned future is its answer.
+    pub fn start(
+        server: Rc<Server>,
+        peer: Peer,
+        in_flight: InFlight,
+        request: Request<Incoming>,
+    ) -> Answer {
+        let (mut head, body) = request.into_parts();
+        let upgrade = head.extensions.remove::<OnUpgrade>();
+        let exchange = Rc::new(Exchange {
+            id: Cell::new(0),
+            server: server.clone(),
+            peer,
+            head,
+            body: RefCell::new(Some(ReceivedBody::new(body))),
+            upgrade: RefCell::new(upgrade),
+            upgraded: Cell::new(false),
+            watched: Cell::new(false),
+            state: RefCell::new(State::Waiting(None)),
+            in_flight,
+        });
+        if exchange
+            .head
+            .headers
+            .get_all(http::header::HOST)
+            .iter()
+            .count()
+            > 1
+        {
+            // RFC 9112, section 3.2.
+            exchange.answer(plain(StatusCode::BAD_REQUEST));
+        } else if let Some(id) = server.exchanges().insert(exchange.clone()) {
+            exchange.id.set(id);
+            server.push(Event::Request(id));
+        } else {
+            exchange.answer(plain(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        Answer(exchange)
+    }
+
+    pub fn id(&self) -> ExchangeId {
+        self.id.get()
+    }
+
+    pub fn server(&self) -> &Rc<Server> {
+        &self.server
+    }
+
+    pub fn take_body(&self) -> Option<ReceivedBody> {
+        self.body.borrow_mut().take()
+    }
+
+    /// Puts back a body that was not used.
+    pub fn put_body(&self, body: ReceivedBody) {
+        *self.body.borrow_mut() = Some(body);
+    }
+
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
+    }
+
+    pub fn is_upgradable(&self) -> bool {
+        self.upgrade.borrow().is_some()
+    }
+
+    pub fn take_upgrade(&self) -> Option<OnUpgrade> {
+        self.upgrade.borrow_mut().take()
+    }
+
+    pub fn mark_upgraded(&self) {
+        self.upgraded.set(true);
+    }
+
+    pub fn is_upgraded(&self) -> bool {
+        self.upgraded.get()
+    }
+
+    /// Whether an answer can still be given.
+    pub fn is_open(&self) -> bool {
+        matches!(*self.state.borrow(), State::Waiting(_))
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.watched.get()
+    }
+
+    /// Asks for [`Event::Ended`]. Returns false when it has ended already.
+    pub fn watch(&self) -> bool {
+        self.watched.set(true);
+        !matches!(*self.state.borrow(), State::Gone)
+    }
+
+    /// Whether the answer with this status carries no body on the wire, so
+    /// that dropping the body unread is the normal end.
+    pub fn is_bodiless(&self, status: StatusCode) -> bool {
+        self.head.method == Method::HEAD
+            || status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+    }
+
+    /// Gives the answer to the connection. Returns false when there is none
+    /// waiting.
+    pub fn answer(&self, response: Response<ResponseBody>) -> bool {
+        let mut state = self.state.borrow_mut();
+        let State::Waiting(waker) = &mut *state else {
+            return false;
+        };
+        let waker = waker.take();
+        *state = State::Answered(Box::new(response));
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Tells a script that watches how the exchange ended.
+    pub fn end(&self, success: bool) {
+        if self.watched.replace(false) {
+            self.server.push(Event::Ended {
+                id: self.id(),
+                success,
+            });
+        }
+    }
+}
+
+/// The answer to one request, as hyper waits for it.
+///
+/// Dropping it before it is ready means that the client went away.
+pub struct Answer(Rc<Exchange>);
+
+impl Future for Answer {
+    type Output = Result<Response<ResponseBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.state.borrow_mut();
+        match &mut *state {
+            State::Waiting(waker) => {
+                if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            State::Answered(_) => match std::mem::replace(&mut *state, State::Taken) {
+                State::Answered(response) => Poll::Ready(Ok(*response)),
+                _ => Poll::Pending,
+            },
+            State::Taken | State::Gone => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let state = self.0.state.replace(State::Gone);
+        match state {
+            State::Waiting(_) => self.0.end(false),
+            // The body in it tells how it ended when it is dropped.
+            State::Answered(mut response) => response.body_mut().abandon(),
+            State::Taken => {
+                self.0.state.replace(State::Taken);
+            }
+            State::Gone => {}
+        }
+    }
+}
+
+/// An answer that does not come from the script.
+pub fn plain(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The exchanges that scripts of one runtime can name.
+#[derive(Default)]
+pub struct Exchanges(RefCell<Table>);
+
+#[derive(Default)]
+struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+struct Slot {
+    /// Starts at 1, so that no exchange has the id 0.
+    generation: u64,
+    exchange: Option<Rc<Exchange>>,
+}
+
+/// Bits of an [`ExchangeId`] that are the slot; the rest, up to the 53 bits
+/// that a JavaScript number holds, count the uses of that slot.
+const SLOT_BITS: u32 = 22;
+const MAX_GENERATION: u64 = (1 << (53 - SLOT_BITS)) - 1;
+
+impl Exchanges {
+    /// Returns none when there are more exchanges than can be named.
+    fn insert(&self, exchange: Rc<Exchange>) -> Option<ExchangeId> {
+        let mut table = self.0.borrow_mut();
+        let slot = match table.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(table.slots.len()).ok()?;
+                if slot >= 1 << SLOT_BITS {
+                    return None;
+                }
+                table.slots.push(Slot {
+                    generation: 1,
+                    exchange: None,
+                });
+                slot
+            }
+        };
+        let entry = &mut table.slots[slot as usize];
+        entry.exchange = Some(exchange);
+        Some(entry.generation << SLOT_BITS | u64::from(slot))
+    }
+
+    pub fn get(&self, id: ExchangeId) -> Option<Rc<Exchange>> {
+        let table = self.0.borrow();
+        let entry = table.slots.get((id & ((1 << SLOT_BITS) - 1)) as usize)?;
+        if entry.generation != id >> SLOT_BITS {
+            return None;
+        }
+        entry.exchange.clone()
+    }
+
+    pub fn remove(&self, id: ExchangeId) -> Option<Rc<Exchange>> {
+        let slot = (id & ((1 << SLOT_BITS) - 1)) as u32;
+        let mut table = self.0.borrow_mut();
+        let entry = table.slots.get_mut(slot as usize)?;
+        if entry.generation != id >> SLOT_BITS {
+            return None;
+        }
+        let exchange = entry.exchange.take()?;
+        // A slot that has used up its names is not used again.
+        if entry.generation < MAX_GENERATION {
+            entry.generation += 1;
+            table.free.push(slot);
+        }
+        Some(exchange)
+    }
+}

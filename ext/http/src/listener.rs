@@ -1,0 +1,179 @@
+//! Where a server accepts connections.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use deno_core::OpState;
+use deno_net::check_unix_socket_path;
+use deno_net::ops_unix::UnixListenerWithPath;
+use deno_net::resolve_addr::resolve_addr_sync;
+use deno_net::tcp::TcpListener;
+use deno_permissions::OpenAccessKind;
+use deno_permissions::PermissionsContainer;
+use deno_tls::TlsStream;
+use deno_tls::get_ssl_key_log;
+use deno_tls::load_certs;
+use deno_tls::load_private_keys;
+use deno_tls::rustls::ServerConfig;
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::percent_encode;
+use tokio::net::TcpStream;
+use tokio::net::UnixStream;
+
+use crate::error::HttpError;
+
+/// The name that permission prompts give to the call.
+const API_NAME: &str = "Deno.serve()";
+
+/// Bytes of plaintext that a TLS connection buffers in either direction.
+const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
+
+pub enum Listener {
+    Tcp(TcpListener),
+    Tls(TcpListener, Arc<ServerConfig>),
+    Unix(UnixListenerWithPath),
+}
+
+pub enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Tls(TlsStream<TcpStream>, SocketAddr),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Binds a TCP port, after the net permission for it was checked.
+    pub fn tcp(
+        state: &mut OpState,
+        hostname: &str,
+        port: u16,
+        reuse_port: bool,
+        backlog: i32,
+    ) -> Result<Self, HttpError> {
+        state
+            .borrow_mut::<PermissionsContainer>()
+            .check_net(&(hostname, Some(port)), API_NAME)?;
+        let address = resolve_addr_sync(hostname, port)?
+            .next()
+            .ok_or(HttpError::NoResolvedAddress)?;
+        state
+            .borrow_mut::<PermissionsContainer>()
+            .check_net_resolved(&address.ip(), address.port(), API_NAME)?;
+        Ok(Self::Tcp(TcpListener::bind_direct(
+            address, reuse_port, backlog,
+        )?))
+    }
+
+    /// Makes a TCP listener speak TLS with a certificate chain and its private
+    /// key, both PEM.
+    pub fn with_tls(self, certificate: &str, key: &str) -> Result<Self, HttpError> {
+        let certificates = load_certs(&mut certificate.as_bytes())?;
+        let key = load_private_keys(key.as_bytes())?.remove(0);
+        let mut config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(certificates, key)?;
+        config.key_log = get_ssl_key_log();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(match self {
+            Self::Tcp(listener) | Self::Tls(listener, _) => Self::Tls(listener, Arc::new(config)),
+            Self::Unix(listener) => Self::Unix(listener),
+        })
+    }
+
+    /// Binds a unix socket, after the permissions to net and to read and write
+    /// the path were checked.
+    pub fn unix(state: &mut OpState, path: &str) -> Result<Self, HttpError> {
+        let path = check_unix_socket_path(
+            state.borrow_mut::<PermissionsContainer>(),
+            Cow::Borrowed(Path::new(path)),
+            OpenAccessKind::ReadWriteNoFollow,
+            Some(API_NAME),
+        )?;
+        let listener = tokio::net::UnixListener::bind(&path)?;
+        Ok(Self::Unix(UnixListenerWithPath::new(
+            listener,
+            path.to_path_buf(),
+        )))
+    }
+
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Without it responses in parts wait for acknowledgements. A
+                // socket that refuses is one that has been reset already.
+                let _ = stream.set_nodelay(true);
+                Accepted::Tcp(stream, address)
+            }
+            Self::Tls(listener, config) => {
+                let (stream, address) = listener.accept().await?;
+                let _ = stream.set_nodelay(true);
+                let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
+                Accepted::Tls(stream, address)
+            }
+            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
+        })
+    }
+
+    pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) | Self::Tls(listener, _) => listener.local_addr().map(Some),
+            Self::Unix(_) => Ok(None),
+        }
+    }
+
+    pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
+        let Self::Unix(listener) = self else {
+            return Ok(None);
+        };
+        let address = listener.local_addr()?;
+        match address.as_pathname() {
+            Some(path) => path
+                .to_str()
+                .map(|path| Some(path.to_owned()))
+                .ok_or(HttpError::InvalidSocketPath),
+            None => Ok(None),
+        }
+    }
+
+    /// The start of the URLs of its requests.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "http://",
+            Self::Tls(..) => "https://",
+            Self::Unix(_) => "http+unix://",
+        }
+    }
+
+    /// What stands for the authority in the URL of a request that names none.
+    pub fn authority(&self) -> io::Result<String> {
+        let default_port = match self {
+            Self::Tcp(_) => 80,
+            Self::Tls(..) => 443,
+            Self::Unix(listener) => {
+                let address = listener.local_addr()?;
+                let path = address.as_pathname().and_then(Path::to_str);
+                let path = path.unwrap_or_default().as_bytes();
+                return Ok(percent_encode(path, NON_ALPHANUMERIC).to_string());
+            }
+        };
+        let Some(address) = self.tcp_address()? else {
+            return Ok(String::new());
+        };
+        let ip = address.ip();
+        let host = if ip.is_loopback() || ip.is_unspecified() {
+            "localhost".to_owned()
+        } else if ip.is_ipv6() {
+            format!("[{ip}]")
+        } else {
+            ip.to_string()
+        };
+        Ok(if address.port() == default_port {
+            host
+        } else {
+            format!("{host}:{}", address.port())
+        })
+    }
+}

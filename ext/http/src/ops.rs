@@ -1,0 +1,91 @@
+//! The ops that start, stop and wait for servers.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::OpState;
+use deno_core::ResourceId;
+use deno_core::op2;
+use deno_core::v8;
+
+use crate::error::HttpError;
+use crate::listener::Listener;
+use crate::server::Server;
+use crate::server::ServerResource;
+
+/// Binds and serves a TCP port; with a certificate and a key, over TLS.
+/// Returns the server, the address that was bound and its port.
+#[op2(stack_trace)]
+pub fn op_http_serve_tcp(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    dispatch: v8::Local<v8::Function>,
+    #[string] hostname: &str,
+    port: u16,
+    reuse_port: bool,
+    backlog: i32,
+    #[string] certificate: Option<String>,
+    #[string] key: Option<String>,
+) -> Result<(ResourceId, String, u16), HttpError> {
+    let mut listener = Listener::tcp(state, hostname, port, reuse_port, backlog)?;
+    if let (Some(certificate), Some(key)) = (certificate, key) {
+        listener = listener.with_tls(&certificate, &key)?;
+    }
+    let address = listener
+        .tcp_address()?
+        .ok_or(HttpError::NoResolvedAddress)?;
+    let server = Server::start(state, listener, v8::Global::new(scope, dispatch))?;
+    let rid = state.resource_table.add(ServerResource(server));
+    Ok((rid, address.ip().to_string(), address.port()))
+}
+
+/// Binds and serves a unix socket. Returns the server and the path that was
+/// bound, if it has a name.
+#[op2(stack_trace)]
+pub fn op_http_serve_unix(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    dispatch: v8::Local<v8::Function>,
+    #[string] path: &str,
+) -> Result<(ResourceId, Option<String>), HttpError> {
+    let listener = Listener::unix(state, path)?;
+    let path = listener.unix_path()?;
+    let server = Server::start(state, listener, v8::Global::new(scope, dispatch))?;
+    let rid = state.resource_table.add(ServerResource(server));
+    Ok((rid, path))
+}
+
+/// Resolves when the server has ended: it does not listen and has no
+/// connection left. Its pending promise is what keeps the event loop alive.
+#[op2]
+pub async fn op_http_wait(
+    state: Rc<RefCell<OpState>>,
+    #[smi] rid: ResourceId,
+) -> Result<(), HttpError> {
+    let server = server(&state.borrow(), rid)?;
+    server.ended().await;
+    // The resource may have been closed by the script meanwhile.
+    let _ = state.borrow_mut().resource_table.close(rid);
+    Ok(())
+}
+
+/// Ends the server after the exchanges under way. Nothing to do when it has
+/// ended.
+#[op2(fast)]
+pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
+    if let Ok(server) = server(state, rid) {
+        server.shutdown();
+    }
+}
+
+/// Ends the server and its connections now.
+#[op2(fast)]
+pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
+    if let Ok(server) = server(state, rid) {
+        server.abort();
+    }
+}
+
+fn server(state: &OpState, rid: ResourceId) -> Result<Rc<Server>, HttpError> {
+    Ok(state.resource_table.get::<ServerResource>(rid)?.0.clone())
+}

@@ -1,0 +1,203 @@
+//! What a script reads of a request. Nothing is made for JavaScript before it
+//! is asked for.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use deno_core::OpState;
+use deno_core::ResourceId;
+use deno_core::convert::Uint8Array;
+use deno_core::op2;
+use deno_core::v8;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Method;
+use http::header;
+
+use crate::connection::Peer;
+use crate::error::HttpError;
+use crate::exchange::Exchange;
+use crate::exchange::ExchangeId;
+use crate::exchange::Exchanges;
+use crate::request_body::RequestBody;
+
+/// The exchange that a script names by `id`.
+pub fn exchange(state: &OpState, id: f64) -> Result<Rc<Exchange>, HttpError> {
+    state
+        .borrow::<Rc<Exchanges>>()
+        .get(id as ExchangeId)
+        .ok_or(HttpError::RequestClosed)
+}
+
+#[op2]
+pub fn op_http_request_method<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::String>, HttpError> {
+    let exchange = exchange(state, id)?;
+    Ok(internalized(
+        scope,
+        exchange.head.method.as_str().as_bytes(),
+    ))
+}
+
+/// The URL of the request: the scheme of the server, then the authority that
+/// the client named, then the target as it was sent.
+#[op2]
+pub fn op_http_request_url<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::String>, HttpError> {
+    let exchange = exchange(state, id)?;
+    let url = url(&exchange);
+    // Targets may hold UTF-8, and are nothing else if they are not ASCII.
+    Ok(if url.is_ascii() {
+        latin1(scope, url.as_bytes())
+    } else {
+        v8::String::new(scope, &url).unwrap_or_else(|| v8::String::empty(scope))
+    })
+}
+
+/// Names and values, alternating, as they came; names in lower case.
+#[op2]
+pub fn op_http_request_headers<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::Array>, HttpError> {
+    let exchange = exchange(state, id)?;
+    let headers = &exchange.head.headers;
+    let mut flat: Vec<v8::Local<v8::Value>> = Vec::with_capacity(headers.len() * 2);
+    for name in headers.keys() {
+        if name == header::COOKIE {
+            // HTTP/2 splits cookies, and only here does a comma not join.
+            flat.push(internalized(scope, b"cookie").into());
+            let value = joined(headers.get_all(name).iter(), name);
+            flat.push(latin1(scope, &value).into());
+            continue;
+        }
+        for value in headers.get_all(name) {
+            flat.push(internalized(scope, name.as_str().as_bytes()).into());
+            flat.push(latin1(scope, value.as_bytes()).into());
+        }
+    }
+    Ok(v8::Array::new_with_elements(scope, &flat))
+}
+
+/// The value of one header, its lines joined; null when there is none.
+#[op2]
+pub fn op_http_request_header<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    id: f64,
+    #[string(onebyte)] name: Cow<'_, [u8]>,
+) -> Result<v8::Local<'s, v8::Value>, HttpError> {
+    let exchange = exchange(state, id)?;
+    let Ok(name) = HeaderName::from_bytes(&name) else {
+        return Ok(v8::null(scope).into());
+    };
+    let values = exchange.head.headers.get_all(&name);
+    let mut values = values.iter();
+    Ok(match (values.next(), values.next()) {
+        (None, _) => v8::null(scope).into(),
+        (Some(value), None) => latin1(scope, value.as_bytes()).into(),
+        (Some(_), Some(_)) => {
+            let values = exchange.head.headers.get_all(&name);
+            latin1(scope, &joined(values.iter(), &name)).into()
+        }
+    })
+}
+
+/// The address and the port of the client; an empty address on a unix socket.
+#[op2]
+pub fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), HttpError> {
+    Ok(match exchange(state, id)?.peer {
+        Peer::Ip(address) => (address.ip().to_string(), address.port()),
+        Peer::Unix => (String::new(), 0),
+    })
+}
+
+/// The body when all of it is here already; null when it has to be streamed
+/// with [`op_http_request_body_stream`].
+#[op2]
+pub fn op_http_request_body(state: &OpState, id: f64) -> Result<Option<Uint8Array>, HttpError> {
+    let exchange = exchange(state, id)?;
+    let Some(mut body) = exchange.take_body() else {
+        return Ok(Some(Vec::new().into()));
+    };
+    let ready = body.take_ready();
+    if ready.is_none() {
+        exchange.put_body(body);
+    }
+    Ok(ready.map(Uint8Array::from))
+}
+
+/// A resource that reads the body from the connection as it is read itself.
+#[op2(fast)]
+#[smi]
+pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<ResourceId, HttpError> {
+    let exchange = exchange(state, id)?;
+    let body = exchange.take_body().ok_or(HttpError::RequestClosed)?;
+    let body = RequestBody::new(body, exchange.in_flight());
+    Ok(state.resource_table.add(body))
+}
+
+fn url(exchange: &Exchange) -> String {
+    let server = exchange.server();
+    let uri = &exchange.head.uri;
+    let host = exchange.head.headers.get(header::HOST);
+    let authority: Cow<'_, str> = match (uri.authority(), host) {
+        (Some(authority), _) => authority.as_str().into(),
+        (None, Some(host)) if !host.is_empty() => match host.to_str() {
+            Ok(host) => host.into(),
+            Err(_) => host.as_bytes().iter().copied().map(char::from).collect(),
+        },
+        (None, _) => server.fallback_authority().into(),
+    };
+    let mut url = String::with_capacity(128);
+    match uri.scheme_str() {
+        Some(scheme) => {
+            url.push_str(scheme);
+            url.push_str("://");
+        }
+        None => url.push_str(server.scheme()),
+    }
+    url.push_str(&authority);
+    if exchange.head.method == Method::CONNECT {
+        return url;
+    }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    if !target.starts_with('/') {
+        // `OPTIONS *`, or a query right after the authority.
+        url.push('/');
+    }
+    url.push_str(target);
+    url
+}
+
+/// The lines of a field as one value.
+fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>, name: &HeaderName) -> Vec<u8> {
+    let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
+    let mut joined = Vec::new();
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            joined.extend_from_slice(separator);
+        }
+        joined.extend_from_slice(value.as_bytes());
+    }
+    joined
+}
+
+fn internalized<'s>(scope: &v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
+    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Internalized)
+        .unwrap_or_else(|| v8::String::empty(scope))
+}
+
+/// A string with the code points of `bytes`. Fields are limited in size far
+/// below what a string can hold.
+fn latin1<'s>(scope: &v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
+    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
+        .unwrap_or_else(|| v8::String::empty(scope))
+}

@@ -1,0 +1,247 @@
+//! How a script answers a request.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use deno_core::BufView;
+use deno_core::JsBuffer;
+use deno_core::OpState;
+use deno_core::ResourceId;
+use deno_core::op2;
+use deno_core::v8;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Response;
+use http::StatusCode;
+use http::header;
+
+use crate::error::HttpError;
+use crate::exchange::Exchange;
+use crate::exchange::ExchangeId;
+use crate::exchange::Exchanges;
+use crate::exchange::Outcome;
+use crate::request::exchange;
+use crate::response_body::ResponseBody;
+
+/// Answers with a string. `content_type` is left out when it is empty.
+/// Returns the number of an [`Outcome`].
+#[op2(fast)]
+#[smi]
+pub fn op_http_respond_text(
+    state: &mut OpState,
+    id: f64,
+    status: u16,
+    #[string(onebyte)] content_type: Cow<'_, [u8]>,
+    #[string] body: String,
+) -> Result<u32, HttpError> {
+    let headers = typed(&content_type)?;
+    respond(state, id, status, headers, || {
+        ResponseBody::whole(BufView::from(body.into_bytes()))
+    })
+}
+
+/// As [`op_http_respond_text`], with bytes.
+#[op2]
+#[smi]
+pub fn op_http_respond_bytes(
+    state: &mut OpState,
+    id: f64,
+    status: u16,
+    #[string(onebyte)] content_type: Cow<'_, [u8]>,
+    #[buffer] body: JsBuffer,
+) -> Result<u32, HttpError> {
+    let headers = typed(&content_type)?;
+    respond(state, id, status, headers, || {
+        ResponseBody::whole(BufView::from(body))
+    })
+}
+
+/// Answers with a list of `[name, value]` and one of a string, bytes or
+/// nothing.
+#[op2]
+#[smi]
+pub fn op_http_respond(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    id: f64,
+    status: u16,
+    headers: v8::Local<v8::Array>,
+    #[string] text: Option<String>,
+    #[buffer] bytes: Option<JsBuffer>,
+) -> Result<u32, HttpError> {
+    let mut headers = header_map(scope, headers)?;
+    let has_body = text.is_some() || bytes.is_some();
+    if has_body {
+        // The length is known better here. Without a body it may describe
+        // what a GET would have had.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    respond(state, id, status, headers, || match (text, bytes) {
+        (Some(text), _) => ResponseBody::whole(BufView::from(text.into_bytes())),
+        (None, Some(bytes)) => ResponseBody::whole(BufView::from(bytes)),
+        (None, None) => ResponseBody::empty(),
+    })
+}
+
+/// Answers with a body that is read from a resource while the client takes
+/// it. `length` is the number of bytes, or negative when it is not known.
+/// With `owned` the resource is taken from the script.
+#[op2]
+#[smi]
+pub fn op_http_respond_stream(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    id: f64,
+    status: u16,
+    headers: v8::Local<v8::Array>,
+    #[smi] rid: ResourceId,
+    owned: bool,
+    length: f64,
+) -> Result<u32, HttpError> {
+    let resource = if owned {
+        state.resource_table.take_any(rid)?
+    } else {
+        state.resource_table.get_any(rid)?
+    };
+    let length = (length >= 0.0).then_some(length as u64);
+    // Made first, so that the resource is closed whatever happens.
+    let body = ResponseBody::stream(resource, length, owned);
+    let mut headers = header_map(scope, headers)?;
+    if length.is_some() || !has_one_content_length(&headers) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let exchange = exchange(state, id)?;
+    exchange.watch();
+    respond(state, id, status, headers, || body)
+}
+
+/// Asks to be told how the exchange ends. Returns false when it has ended.
+#[op2(fast)]
+pub fn op_http_watch(state: &OpState, id: f64) -> bool {
+    exchange(state, id).is_ok_and(|exchange| exchange.watch())
+}
+
+/// Forgets an exchange. A request that was not answered gets 500.
+#[op2(fast)]
+pub fn op_http_release(state: &OpState, id: f64) {
+    let exchanges = state.borrow::<Rc<Exchanges>>();
+    if let Some(exchange) = exchanges.remove(id as ExchangeId) {
+        exchange.answer(crate::exchange::plain(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+}
+
+/// Gives the answer, and forgets the exchange if the script does not wait for
+/// its end.
+fn respond(
+    state: &OpState,
+    id: f64,
+    status: u16,
+    headers: HeaderMap,
+    body: impl FnOnce() -> ResponseBody,
+) -> Result<u32, HttpError> {
+    let status = StatusCode::from_u16(status).map_err(|_| HttpError::InvalidStatus(status))?;
+    let exchange = exchange(state, id)?;
+    let outcome = answer(&exchange, status, headers, body());
+    if outcome != Outcome::Pending {
+        let exchanges = state.borrow::<Rc<Exchanges>>();
+        exchanges.remove(exchange.id());
+    }
+    Ok(outcome as u32)
+}
+
+pub fn answer(
+    exchange: &Rc<Exchange>,
+    status: StatusCode,
+    headers: HeaderMap,
+    mut body: ResponseBody,
+) -> Outcome {
+    if !exchange.is_open() {
+        return Outcome::Gone;
+    }
+    let watched = exchange.is_watched();
+    if watched {
+        body.report_to(exchange.clone(), exchange.is_bodiless(status));
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    exchange.answer(response);
+    if watched {
+        Outcome::Pending
+    } else {
+        Outcome::Sent
+    }
+}
+
+/// Just a content type.
+fn typed(content_type: &[u8]) -> Result<HeaderMap, HttpError> {
+    let mut headers = HeaderMap::new();
+    if content_type == TEXT.as_bytes() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    } else if !content_type.is_empty() {
+        let value = HeaderValue::from_bytes(content_type)
+            .map_err(|_| HttpError::InvalidHeaderValue("content-type".to_owned()))?;
+        headers.insert(header::CONTENT_TYPE, value);
+    }
+    Ok(headers)
+}
+
+/// What fetch gives to strings.
+const TEXT: &str = "text/plain;charset=UTF-8";
+
+/// A list of `[name, value]`, without what frames the message: how the body
+/// is delimited is not for the script to say.
+pub fn header_map(
+    scope: &mut v8::PinScope<'_, '_>,
+    list: v8::Local<v8::Array>,
+) -> Result<HeaderMap, HttpError> {
+    let mut headers = HeaderMap::with_capacity(list.length() as usize);
+    for index in 0..list.length() {
+        let entry = list.get_index(scope, index);
+        let Some(entry) = entry.and_then(|entry| entry.try_cast::<v8::Array>().ok()) else {
+            continue;
+        };
+        let name = field_bytes(scope, entry, 0);
+        let value = field_bytes(scope, entry, 1);
+        let name = HeaderName::from_bytes(&name)
+            .map_err(|_| HttpError::InvalidHeaderName(lossy(&name)))?;
+        if name == header::TRANSFER_ENCODING {
+            continue;
+        }
+        let value = HeaderValue::from_bytes(&value)
+            .map_err(|_| HttpError::InvalidHeaderValue(name.to_string()))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// An element of a header as the bytes that its code points are. The Headers
+/// class lets no others in.
+fn field_bytes(
+    scope: &mut v8::PinScope<'_, '_>,
+    entry: v8::Local<v8::Array>,
+    index: u32,
+) -> Vec<u8> {
+    let value = entry.get_index(scope, index);
+    let Some(value) = value.and_then(|value| value.try_cast::<v8::String>().ok()) else {
+        return Vec::new();
+    };
+    let mut bytes = vec![0; value.length()];
+    value.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
+    bytes
+}
+
+fn has_one_content_length(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value
+            .to_str()
+            .is_ok_and(|value| !value.starts_with('+') && value.parse::<u64>().is_ok()),
+        _ => false,
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}

@@ -1,0 +1,311 @@
+//! A server: its listener, its connections and the delivery of what happens
+//! on them to the script.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use deno_core::OpState;
+use deno_core::Resource;
+use deno_core::V8TaskSpawner;
+use deno_core::v8;
+use http::StatusCode;
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+
+use crate::connection;
+use crate::connection::Control;
+use crate::connection::Limits;
+use crate::connection::Peer;
+use crate::connection::Protocol;
+use crate::connection::Signal;
+use crate::exchange::ExchangeId;
+use crate::exchange::Exchanges;
+use crate::exchange::plain;
+use crate::listener::Accepted;
+use crate::listener::Listener;
+
+/// How long to wait after the system refused to accept (out of descriptors,
+/// out of memory) before trying again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a script is told about. The numbers are those of `00_serve.js`.
+pub enum Event {
+    /// A request came.
+    Request(ExchangeId),
+    /// An exchange that the script watches is over. Without success its
+    /// client went away, or its body failed, before all was sent.
+    Ended { id: ExchangeId, success: bool },
+}
+
+impl Event {
+    fn parts(&self) -> (i32, ExchangeId) {
+        match *self {
+            Event::Request(id) => (0, id),
+            Event::Ended { id, success: true } => (1, id),
+            Event::Ended { id, success: false } => (2, id),
+        }
+    }
+}
+
+/// One `Deno.serve`.
+pub struct Server {
+    scheme: &'static str,
+    /// The authority of requests that do not name one.
+    fallback_authority: String,
+    protocol: Protocol,
+    limits: Limits,
+    exchanges: Rc<Exchanges>,
+
+    spawner: V8TaskSpawner,
+    dispatch: RefCell<Option<v8::Global<v8::Function>>>,
+    events: RefCell<VecDeque<Event>>,
+    delivering: Cell<bool>,
+
+    connections: RefCell<Slab<Rc<Control>>>,
+    phase: Cell<Phase>,
+    phase_changed: Notify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Listening,
+    /// No new connections, no second request on those that are there.
+    Draining,
+    /// Nothing is left of it.
+    Ended,
+}
+
+impl Server {
+    /// Starts to accept connections on `listener` and to hand their requests
+    /// to `dispatch`, which takes the number of an [`Event`] and the id of an
+    /// exchange.
+    pub fn start(
+        state: &mut OpState,
+        listener: Listener,
+        dispatch: v8::Global<v8::Function>,
+    ) -> io::Result<Rc<Self>> {
+        let limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
+        let server = Rc::new(Self {
+            scheme: listener.scheme(),
+            fallback_authority: listener.authority()?,
+            protocol: limits.protocol(),
+            limits,
+            exchanges: state.borrow::<Rc<Exchanges>>().clone(),
+            spawner: state.borrow::<V8TaskSpawner>().clone(),
+            dispatch: RefCell::new(Some(dispatch)),
+            events: RefCell::default(),
+            delivering: Cell::new(false),
+            connections: RefCell::default(),
+            phase: Cell::new(Phase::Listening),
+            phase_changed: Notify::new(),
+        });
+        deno_core::unsync::spawn(run(server.clone(), listener));
+        Ok(server)
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    pub fn fallback_authority(&self) -> &str {
+        &self.fallback_authority
+    }
+
+    pub fn protocol(&self) -> &Protocol {
+        &self.protocol
+    }
+
+    pub fn exchanges(&self) -> &Exchanges {
+        &self.exchanges
+    }
+
+    /// Queues an event for the script. All that are queued when the event
+    /// loop comes round are delivered in one go.
+    pub fn push(self: &Rc<Self>, event: Event) {
+        self.events.borrow_mut().push_back(event);
+        if !self.delivering.replace(true) {
+            let server = self.clone();
+            self.spawner.spawn(move |scope| server.deliver(scope));
+        }
+    }
+
+    /// Stops accepting, ends idle connections, lets exchanges end.
+    pub fn shutdown(&self) {
+        if self.phase.get() == Phase::Listening {
+            self.enter(Phase::Draining);
+            self.signal(Signal::Finish);
+        }
+    }
+
+    /// Stops accepting and drops all connections.
+    pub fn abort(&self) {
+        if self.phase.get() == Phase::Listening {
+            self.enter(Phase::Draining);
+        }
+        self.signal(Signal::Kill);
+    }
+
+    /// Waits until no connection is left.
+    pub async fn ended(&self) {
+        while self.phase.get() != Phase::Ended {
+            self.phase_changed.notified().await;
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.phase_changed.notify_waiters();
+    }
+
+    fn signal(&self, signal: Signal) {
+        for (_, connection) in self.connections.borrow().iter() {
+            connection.send(signal);
+        }
+    }
+
+    fn deliver(self: Rc<Self>, scope: &mut v8::PinScope<'_, '_>) {
+        let Some(dispatch) = self.dispatch.borrow().clone() else {
+            return;
+        };
+        loop {
+            let Some(event) = self.events.borrow_mut().pop_front() else {
+                self.delivering.set(false);
+                return;
+            };
+            v8::scope!(let scope, scope);
+            v8::tc_scope!(let scope, scope);
+            let (kind, id) = event.parts();
+            let dispatch = v8::Local::new(scope, &dispatch);
+            let receiver = v8::undefined(scope).into();
+            let kind = v8::Integer::new(scope, kind).into();
+            let id_value = v8::Number::new(scope, id as f64).into();
+            let delivered = dispatch.call(scope, receiver, &[kind, id_value]).is_some();
+            // The dispatcher catches what handlers throw; what is left is an
+            // engine out of stack or told to terminate.
+            if !delivered
+                && let Event::Request(id) = event
+                && let Some(exchange) = self.exchanges.remove(id)
+            {
+                exchange.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
+            }
+            if scope.has_terminated() {
+                return;
+            }
+            // Each request is a task of its own: what its handler left for
+            // later runs before the next one is looked at.
+            scope.perform_microtask_checkpoint();
+        }
+    }
+
+    fn accept(self: &Rc<Self>, accepted: Accepted) {
+        let control = Control::new();
+        let key = self.connections.borrow_mut().insert(control.clone());
+        let entry = Entry {
+            server: self.clone(),
+            key,
+        };
+        let server = self.clone();
+        match accepted {
+            Accepted::Tcp(stream, address) => deno_core::unsync::spawn(async move {
+                connection::serve(server, stream, Peer::Ip(address), control).await;
+                drop(entry);
+            }),
+            Accepted::Tls(stream, address) => deno_core::unsync::spawn(async move {
+                connection::serve(server, stream, Peer::Ip(address), control).await;
+                drop(entry);
+            }),
+            Accepted::Unix(stream) => deno_core::unsync::spawn(async move {
+                connection::serve(server, stream, Peer::Unix, control).await;
+                drop(entry);
+            }),
+        };
+    }
+
+    fn sweep(&self) {
+        for (_, connection) in self.connections.borrow().iter() {
+            connection.sweep(Limits::SWEEPS);
+        }
+    }
+}
+
+/// A connection in the list of its server.
+struct Entry {
+    server: Rc<Server>,
+    key: usize,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.server.connections.borrow_mut().remove(self.key);
+        if self.server.phase.get() != Phase::Listening {
+            self.server.phase_changed.notify_waiters();
+        }
+    }
+}
+
+/// The life of a server, from its first connection to its last.
+async fn run(server: Rc<Server>, listener: Listener) {
+    let mut sweep = tokio::time::interval(server.limits.sweep_interval());
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut listener = Some(listener);
+    loop {
+        let idle = server.connections.borrow().is_empty();
+        if server.phase.get() != Phase::Listening {
+            listener = None;
+            if idle {
+                break;
+            }
+        }
+        tokio::select! {
+            accepted = accept(listener.as_ref()), if listener.is_some() => match accepted {
+                Ok(accepted) => server.accept(accepted),
+                Err(error) if is_connection_error(&error) => {}
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            _ = sweep.tick(), if !idle => server.sweep(),
+            _ = server.phase_changed.notified() => {}
+        }
+    }
+    server.enter(Phase::Ended);
+}
+
+async fn accept(listener: Option<&Listener>) -> io::Result<Accepted> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether accepting failed for the one connection that was accepted, so that
+/// the next one can be tried at once.
+fn is_connection_error(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// A server as the script holds it. Closing it ends the server at once.
+pub struct ServerResource(pub Rc<Server>);
+
+impl Resource for ServerResource {
+    fn name(&self) -> std::borrow::Cow<'_, str> {
+        "httpServer".into()
+    }
+}
+
+impl Drop for ServerResource {
+    fn drop(&mut self) {
+        self.0.abort();
+        // The engine may be gone before the last connection.
+        self.0.dispatch.borrow_mut().take();
+    }
+}

@@ -1,0 +1,212 @@
+//! Turning a request into a WebSocket (RFC 6455, section 4.2).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use deno_core::OpState;
+use deno_core::ResourceId;
+use deno_core::op2;
+use deno_core::v8;
+use deno_tls::TlsStream;
+use duplex_protocol::handshake::accept_key;
+use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::OfferError;
+use duplex_websocket::ServerOptions;
+use duplex_websocket::Transport;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::StatusCode;
+use http::Version;
+use http::header;
+use hyper::upgrade::Upgraded;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tokio::net::TcpStream;
+use tokio::net::UnixStream;
+
+use crate::connection::ServerIo;
+use crate::error::HttpError;
+use crate::exchange::ExchangeId;
+use crate::exchange::Exchanges;
+use crate::exchange::Outcome;
+use crate::request::exchange;
+use crate::response::answer;
+use crate::response::header_map;
+use crate::response_body::ResponseBody;
+
+/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
+/// or the status and the message of a refusal, and its headers, names and
+/// values alternating.
+type Verdict = (Option<String>, u16, String, Vec<String>);
+
+/// Checks the handshake of an exchange and claims its connection for a
+/// WebSocket with `protocol`, or without a subprotocol if that is empty.
+#[op2]
+pub fn op_http_upgrade_begin(
+    state: &OpState,
+    id: f64,
+    #[string] protocol: &str,
+) -> Result<Verdict, HttpError> {
+    let exchanges = state.borrow::<Rc<Exchanges>>();
+    let exchange = exchanges
+        .get(id as ExchangeId)
+        .ok_or(HttpError::AlreadyClosed)?;
+    if exchange.is_upgraded() {
+        return Err(HttpError::AlreadyUpgraded);
+    }
+    let head = &exchange.head;
+    let version = match head.version {
+        Version::HTTP_11 => (1, 1),
+        Version::HTTP_2 => (2, 0),
+        _ => (1, 0),
+    };
+    let headers = lines(&head.headers);
+    let offer = match Offer::parse(head.method.as_str(), version, headers) {
+        Ok(offer) => offer,
+        Err(error) => return Ok(refusal(&error)),
+    };
+    if let Some(verdict) = refused_protocol(&offer, protocol) {
+        return Ok(verdict);
+    }
+    if !exchange.is_upgradable() {
+        return Err(HttpError::UpgradeUnavailable);
+    }
+    exchange.mark_upgraded();
+    Ok(accepted(&offer))
+}
+
+/// Checks a handshake that did not come from a server of this crate: a
+/// `Request` that a script made. Such a request may leave out the version.
+#[op2]
+pub fn op_http_websocket_handshake(
+    scope: &mut v8::PinScope<'_, '_>,
+    #[string] method: &str,
+    headers: v8::Local<v8::Array>,
+    #[string] protocol: &str,
+) -> Result<Verdict, HttpError> {
+    let mut headers = header_map(scope, headers)?;
+    headers
+        .entry(header::SEC_WEBSOCKET_VERSION)
+        .or_insert(HeaderValue::from_static(
+            duplex_protocol::handshake::VERSION,
+        ));
+    Ok(match Offer::parse(method, (1, 1), lines(&headers)) {
+        Ok(offer) => refused_protocol(&offer, protocol).unwrap_or_else(|| accepted(&offer)),
+        Err(error) => refusal(&error),
+    })
+}
+
+/// Answers 101 with the headers that the script gave. Returns the number of
+/// an [`Outcome`].
+#[op2]
+#[smi]
+pub fn op_http_upgrade_respond(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    id: f64,
+    headers: v8::Local<v8::Array>,
+) -> Result<u32, HttpError> {
+    let exchange = exchange(state, id)?;
+    let mut headers = header_map(scope, headers)?;
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Some(key) = exchange.head.headers.get(header::SEC_WEBSOCKET_KEY)
+        && let Ok(accept) = HeaderValue::from_str(&accept_key(key.as_bytes()))
+    {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    // No extension was agreed on, whatever the script says.
+    headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    headers.remove(header::CONTENT_LENGTH);
+    let outcome = answer(
+        &exchange,
+        StatusCode::SWITCHING_PROTOCOLS,
+        headers,
+        ResponseBody::empty(),
+    );
+    if outcome != Outcome::Pending {
+        state.borrow::<Rc<Exchanges>>().remove(exchange.id());
+    }
+    Ok(outcome as u32)
+}
+
+/// Resolves with the WebSocket connection when the client has been answered
+/// 101. `idle_timeout` is in seconds, 0 is none.
+#[op2]
+#[smi]
+pub async fn op_http_upgrade_wait(
+    state: Rc<RefCell<OpState>>,
+    id: f64,
+    #[string] protocol: Option<String>,
+    idle_timeout: f64,
+) -> Result<ResourceId, HttpError> {
+    let upgrade = exchange(&state.borrow(), id)?
+        .take_upgrade()
+        .ok_or(HttpError::UpgradeUnavailable)?;
+    let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
+    let (transport, read_ahead) = transport(upgraded).ok_or(HttpError::UpgradeUnavailable)?;
+    let options = ServerOptions {
+        protocol: protocol.filter(|protocol| !protocol.is_empty()),
+        idle_timeout: Duration::try_from_secs_f64(idle_timeout)
+            .ok()
+            .filter(|timeout| !timeout.is_zero()),
+        ..Default::default()
+    };
+    Ok(duplex_websocket::accept(
+        &mut state.borrow_mut(),
+        transport,
+        read_ahead,
+        options,
+    ))
+}
+
+/// The stream under a connection that hyper has let go, and what hyper read
+/// of it beyond the request.
+fn transport(upgraded: Upgraded) -> Option<(Transport, bytes::Bytes)> {
+    let upgraded = match downcast::<ServerIo<TcpStream>>(upgraded) {
+        Ok(parts) => return Some((Transport::Tcp(parts.io.into_inner()), parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match downcast::<ServerIo<UnixStream>>(upgraded) {
+        Ok(parts) => return Some((Transport::Unix(parts.io.into_inner()), parts.read_buf)),
+        Err(upgraded) => upgraded,
+    };
+    match downcast::<ServerIo<TlsStream<TcpStream>>>(upgraded) {
+        Ok(parts) => Some((
+            Transport::Stream(Box::new(parts.io.into_inner())),
+            parts.read_buf,
+        )),
+        Err(_) => None,
+    }
+}
+
+fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+}
+
+fn accepted(offer: &Offer) -> Verdict {
+    (
+        Some(offer.accept_key().to_owned()),
+        0,
+        String::new(),
+        Vec::new(),
+    )
+}
+
+fn refusal(error: &OfferError) -> Verdict {
+    let headers = error.headers().iter();
+    let headers = headers.flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]);
+    (None, error.status(), error.to_string(), headers.collect())
+}
+
+/// The script asks for a subprotocol that the client did not offer.
+fn refused_protocol(offer: &Offer, protocol: &str) -> Option<Verdict> {
+    if protocol.is_empty() || offer.protocols().iter().any(|offered| offered == protocol) {
+        return None;
+    }
+    let message =
+        format!("Protocol '{protocol}' not in the request's protocol list (non negotiable)");
+    Some((None, 400, message, Vec::new()))
+}

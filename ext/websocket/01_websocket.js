@@ -1,0 +1,841 @@
+// The WebSocket interface (https://websockets.spec.whatwg.org/), for scripts
+// that dial and for servers that accept.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  op_ws_attach,
+  op_ws_buffered_amount,
+  op_ws_check_permission,
+  op_ws_close,
+  op_ws_create,
+  op_ws_send_arraybuffer,
+  op_ws_send_binary,
+  op_ws_send_text,
+  op_ws_set_callbacks,
+} from "ext:core/ops";
+
+const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
+const {
+  ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayPrototypeMap,
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
+  ArrayPrototypeSome,
+  DataViewPrototypeGetByteLength,
+  Error,
+  ErrorPrototypeToString,
+  FunctionPrototypeCall,
+  ObjectCreate,
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectFreeze,
+  ObjectGetOwnPropertySymbols,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+  RegExpPrototypeExec,
+  SafeSet,
+  SetPrototypeGetSize,
+  Symbol,
+  SymbolFor,
+  SymbolIterator,
+  SymbolPrototypeGetDescription,
+  SymbolToStringTag,
+  StringPrototypeToLowerCase,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetSymbolToStringTag,
+  TypeError,
+  decodeURIComponent,
+} = primordials;
+
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
+const { forgivingBase64Encode, HTTP_TOKEN_CODE_POINT_RE } = core.loadExtScript(
+  "ext:deno_web/00_infra.js",
+);
+const { createFilteredInspectProxy } = core.loadExtScript(
+  "ext:deno_web/01_console.js",
+);
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const {
+  CloseEvent,
+  dispatch,
+  ErrorEvent,
+  Event,
+  EventTarget,
+  eventTargetData,
+  MessageEvent,
+  reportException,
+  setIsTrusted,
+} = core.loadExtScript("ext:deno_web/02_event.js");
+const { Blob, BlobPrototype } = core.loadExtScript("ext:deno_web/09_file.js");
+const { getLocationHref } = core.loadExtScript("ext:deno_web/12_location.js");
+const { fillHeaders, headerListFromHeaders, headersFromHeaderList } = core
+  .loadExtScript("ext:deno_fetch/20_headers.js");
+const { HttpClientPrototype } = core.loadExtScript(
+  "ext:deno_fetch/22_http_client.js",
+);
+
+const CONNECTING = 0;
+const OPEN = 1;
+const CLOSING = 2;
+const CLOSED = 3;
+
+const _binaryType = Symbol("[[binaryType]]");
+const _closeRequest = Symbol("[[closeRequest]]");
+const _dialHandle = Symbol("[[dialHandle]]");
+const _extensions = Symbol("[[extensions]]");
+const _handlers = Symbol("[[eventHandlers]]");
+const _id = Symbol("[[id]]");
+const _isServer = Symbol("[[isServer]]");
+const _origin = Symbol("[[origin]]");
+const _protocol = Symbol("[[protocol]]");
+const _readyState = Symbol("[[readyState]]");
+const _sendQueue = Symbol("[[sendQueue]]");
+const _unsent = Symbol("[[unsent]]");
+const _url = Symbol("[[url]]");
+
+/** The id of a socket that has no connection. */
+const NO_ID = -1;
+
+webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
+  "WebSocketInit",
+  [
+    { key: "headers", converter: webidl.converters["HeadersInit"] },
+    {
+      key: "protocols",
+      converter: (V, prefix, context, opts) =>
+        webidl.type(V) === "Object"
+          ? webidl.converters["sequence<DOMString>"](V, prefix, context, opts)
+          : [webidl.converters.DOMString(V, prefix, context, opts)],
+    },
+    { key: "client", converter: webidl.converters.any },
+  ],
+);
+
+/** Converts the second argument of the constructor to a `WebSocketInit`. */
+function convertInit(value, prefix) {
+  const context = "Argument 2";
+  if (value === undefined || value === null) {
+    return { __proto__: null };
+  }
+  if (webidl.type(value) !== "Object") {
+    const protocol = webidl.converters.DOMString(value, prefix, context);
+    return { __proto__: null, protocols: [protocol] };
+  }
+  if (value[SymbolIterator] !== undefined) {
+    return {
+      __proto__: null,
+      protocols: webidl.converters["sequence<DOMString>"](
+        value,
+        prefix,
+        context,
+      ),
+    };
+  }
+  return webidl.converters["WebSocketInit"](value, prefix, context);
+}
+
+/** The URL to dial, by the standard's "get a URL record". */
+function parseUrl(url) {
+  let parsed;
+  try {
+    parsed = new URL(url, getLocationHref());
+  } catch (error) {
+    throw new DOMException(error.message, "SyntaxError");
+  }
+  if (parsed.protocol === "http:") {
+    parsed.protocol = "ws:";
+  } else if (parsed.protocol === "https:") {
+    parsed.protocol = "wss:";
+  }
+  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+    throw new DOMException(
+      `Only ws & wss schemes are allowed in a WebSocket URL: received ${parsed.protocol}`,
+      "SyntaxError",
+    );
+  }
+  const href = parsed.href;
+  if (parsed.hash !== "" || href[href.length - 1] === "#") {
+    throw new DOMException(
+      "Fragments are not allowed in a WebSocket URL",
+      "SyntaxError",
+    );
+  }
+  return parsed;
+}
+
+function checkProtocols(protocols) {
+  const distinct = new SafeSet(
+    ArrayPrototypeMap(protocols, (name) => StringPrototypeToLowerCase(name)),
+  );
+  if (SetPrototypeGetSize(distinct) !== protocols.length) {
+    throw new DOMException(
+      "Cannot supply the same protocol multiple times",
+      "SyntaxError",
+    );
+  }
+  const isInvalid = (name) =>
+    RegExpPrototypeExec(HTTP_TOKEN_CODE_POINT_RE, name) === null;
+  if (ArrayPrototypeSome(protocols, isInvalid)) {
+    throw new DOMException("Invalid protocol value", "SyntaxError");
+  }
+}
+
+/**
+ * The headers to add to the handshake, as a list of pairs. Credentials in the
+ * URL become an Authorization header, unless there is one, and leave the URL.
+ */
+function handshakeHeaders(url, init) {
+  if (init === undefined && url.username === "" && url.password === "") {
+    return [];
+  }
+  const headers = headersFromHeaderList([], "request");
+  if (init !== undefined) {
+    fillHeaders(headers, init);
+  }
+  if (url.username !== "" || url.password !== "") {
+    const credentials = `${decodeURIComponent(url.username)}:${
+      decodeURIComponent(url.password)
+    }`;
+    url.username = "";
+    url.password = "";
+    if (headers.get("authorization") === null) {
+      headers.set(
+        "authorization",
+        `Basic ${forgivingBase64Encode(core.encode(credentials))}`,
+      );
+    }
+  }
+  return headerListFromHeaders(headers);
+}
+
+function initialize(socket, binaryType) {
+  socket[_binaryType] = binaryType;
+  socket[_closeRequest] = null;
+  socket[_dialHandle] = undefined;
+  socket[_extensions] = "";
+  socket[_handlers] = null;
+  socket[_id] = NO_ID;
+  socket[_isServer] = false;
+  socket[_origin] = "";
+  socket[_protocol] = "";
+  socket[_readyState] = CONNECTING;
+  socket[_sendQueue] = null;
+  // Bytes that were handed to send() and will never be counted by the op: those
+  // behind a Blob that is being read, and those after the end.
+  socket[_unsent] = 0;
+  socket[_url] = "";
+}
+
+class WebSocket extends EventTarget {
+  constructor(url, protocols = undefined) {
+    super();
+    this[webidl.brand] = webidl.brand;
+    initialize(this, "blob");
+
+    const prefix = "Failed to construct 'WebSocket'";
+    webidl.requiredArguments(arguments.length, 1, prefix);
+    url = webidl.converters.USVString(url, prefix, "Argument 1");
+    const init = convertInit(protocols, prefix);
+    const parsed = parseUrl(url);
+    const offered = init.protocols ?? [];
+    checkProtocols(offered);
+    const client = init.client ?? null;
+    if (
+      client !== null &&
+      !ObjectPrototypeIsPrototypeOf(HttpClientPrototype, client)
+    ) {
+      throw webidl.makeException(
+        TypeError,
+        "`client` must be a Deno.HttpClient",
+        prefix,
+        "Argument 2",
+      );
+    }
+    const headers = handshakeHeaders(parsed, init.headers);
+
+    this[_url] = parsed.href;
+    this[_origin] = `${parsed.protocol}//${parsed.host}`;
+    this[_dialHandle] = op_ws_check_permission("new WebSocket()", parsed.href);
+    PromisePrototypeThen(
+      op_ws_create(
+        parsed.href,
+        offered,
+        headers,
+        this[_dialHandle],
+        client === null ? null : client[internalRidSymbol],
+      ),
+      ({ id, protocol, extensions }) => {
+        this[_dialHandle] = undefined;
+        this[_protocol] = protocol;
+        this[_extensions] = extensions;
+        open(this, id);
+      },
+      (error) => {
+        this[_dialHandle] = undefined;
+        failToOpen(
+          this,
+          new DOMException(
+            `failed to connect to WebSocket: ${error.message}`,
+            "NetworkError",
+          ),
+        );
+      },
+    );
+  }
+
+  get url() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_url];
+  }
+
+  get readyState() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_readyState];
+  }
+
+  get bufferedAmount() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_id] === NO_ID
+      ? this[_unsent]
+      : this[_unsent] + op_ws_buffered_amount(this[_id]);
+  }
+
+  get extensions() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_extensions];
+  }
+
+  get protocol() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_protocol];
+  }
+
+  get binaryType() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return this[_binaryType];
+  }
+
+  set binaryType(value) {
+    webidl.assertBranded(this, WebSocketPrototype);
+    value = webidl.converters.DOMString(
+      value,
+      "Failed to set 'binaryType' on 'WebSocket'",
+    );
+    // A value that is not of the enumeration is ignored (Web IDL).
+    if (value === "blob" || value === "arraybuffer") {
+      this[_binaryType] = value;
+    }
+  }
+
+  send(data) {
+    webidl.assertBranded(this, WebSocketPrototype);
+    if (typeof data !== "string") {
+      const prefix = "Failed to execute 'send' on 'WebSocket'";
+      webidl.requiredArguments(arguments.length, 1, prefix);
+      data = convertData(data, prefix);
+    }
+    if (this[_readyState] === OPEN && this[_sendQueue] === null) {
+      transmit(this, data);
+      return;
+    }
+    if (this[_readyState] === CONNECTING) {
+      throw new DOMException("'readyState' not OPEN", "InvalidStateError");
+    }
+    if (this[_readyState] === OPEN) {
+      ArrayPrototypePush(this[_sendQueue], data);
+    }
+    this[_unsent] += byteLength(data);
+  }
+
+  close(code = undefined, reason = undefined) {
+    webidl.assertBranded(this, WebSocketPrototype);
+    const prefix = "Failed to execute 'close' on 'WebSocket'";
+    if (code !== undefined) {
+      code = webidl.converters["unsigned short"](code, prefix, "Argument 1", {
+        clamp: true,
+      });
+    }
+    if (reason !== undefined) {
+      reason = webidl.converters.USVString(reason, prefix, "Argument 2");
+    }
+    if (code !== undefined && !mayClose(code, this[_isServer])) {
+      throw new DOMException(
+        `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
+        "InvalidAccessError",
+      );
+    }
+    if (
+      reason !== undefined &&
+      TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
+    ) {
+      throw new DOMException(
+        "The close reason may not be longer than 123 bytes",
+        "SyntaxError",
+      );
+    }
+    if (this[_readyState] > OPEN) {
+      return;
+    }
+    const request = {
+      // A reason needs a code on the wire.
+      code: code ?? (reason === undefined || reason === "" ? 0 : 1000),
+      reason: reason ?? "",
+    };
+    if (this[_readyState] === CONNECTING) {
+      this[_readyState] = CLOSING;
+      if (this[_dialHandle] !== undefined) {
+        core.tryClose(this[_dialHandle]);
+      }
+      this[_closeRequest] = request;
+      return;
+    }
+    this[_readyState] = CLOSING;
+    if (this[_sendQueue] === null) {
+      op_ws_close(this[_id], request.code, request.reason);
+    } else {
+      // Behind what is waiting for a Blob.
+      this[_closeRequest] = request;
+    }
+  }
+
+  [SymbolFor("Deno.privateCustomInspect")](inspect, inspectOptions) {
+    return inspect(
+      createFilteredInspectProxy({
+        object: this,
+        evaluate: ObjectPrototypeIsPrototypeOf(WebSocketPrototype, this),
+        keys: [
+          "url",
+          "readyState",
+          "extensions",
+          "protocol",
+          "binaryType",
+          "bufferedAmount",
+          "onmessage",
+          "onerror",
+          "onclose",
+          "onopen",
+        ],
+      }),
+      inspectOptions,
+    );
+  }
+}
+
+const constants = {
+  CONNECTING: { __proto__: null, value: CONNECTING, enumerable: true },
+  OPEN: { __proto__: null, value: OPEN, enumerable: true },
+  CLOSING: { __proto__: null, value: CLOSING, enumerable: true },
+  CLOSED: { __proto__: null, value: CLOSED, enumerable: true },
+};
+ObjectDefineProperties(WebSocket, constants);
+ObjectDefineProperties(WebSocket.prototype, constants);
+
+webidl.configureInterface(WebSocket);
+const WebSocketPrototype = WebSocket.prototype;
+
+/**
+ * Which codes `close()` takes: those of the standard, and for a server, as in
+ * Deno, all that may stand on the wire (RFC 6455 section 7.4).
+ */
+function mayClose(code, isServer) {
+  return code === 1000 || (code >= 3000 && code <= 4999) ||
+    (isServer &&
+      ((code >= 1001 && code <= 1003) || (code >= 1007 && code <= 1014)));
+}
+
+// Sending.
+
+/** Converts to (BufferSource or Blob or USVString). */
+function convertData(data, prefix) {
+  const context = "Argument 1";
+  if (typeof data === "object" && data !== null) {
+    if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
+      return webidl.converters["Blob"](data, prefix, context);
+    }
+    if (ArrayBufferIsView(data)) {
+      return webidl.converters["ArrayBufferView"](data, prefix, context);
+    }
+    if (isAnyArrayBuffer(data)) {
+      return webidl.converters["ArrayBuffer"](data, prefix, context);
+    }
+  }
+  return webidl.converters.USVString(data, prefix, context);
+}
+
+/** Hands data to the connection, or to the queue where it is a Blob. */
+function transmit(socket, data) {
+  if (typeof data === "string") {
+    op_ws_send_text(socket[_id], data);
+  } else if (isArrayBuffer(data)) {
+    op_ws_send_arraybuffer(socket[_id], data);
+  } else if (ArrayBufferIsView(data)) {
+    op_ws_send_binary(socket[_id], data);
+  } else {
+    socket[_unsent] += byteLength(data);
+    socket[_sendQueue] = [data];
+    transmitQueue(socket);
+  }
+}
+
+/**
+ * Sends what stands behind a Blob, in order. The content of a Blob is read
+ * asynchronously, and everything after it waits.
+ */
+async function transmitQueue(socket) {
+  const queue = socket[_sendQueue];
+  while (queue.length > 0) {
+    const data = ArrayPrototypeShift(queue);
+    const length = byteLength(data);
+    let bytes = data;
+    if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
+      try {
+        bytes = await readBlob(data);
+      } catch (error) {
+        reportException(error);
+        continue;
+      }
+    }
+    if (socket[_id] === NO_ID) {
+      return;
+    }
+    socket[_unsent] -= length;
+    transmit(socket, bytes);
+  }
+  socket[_sendQueue] = null;
+  const request = socket[_closeRequest];
+  if (request !== null && socket[_id] !== NO_ID) {
+    op_ws_close(socket[_id], request.code, request.reason);
+  }
+}
+
+const { arrayBuffer: blobArrayBuffer } = BlobPrototype;
+
+function readBlob(blob) {
+  return FunctionPrototypeCall(blobArrayBuffer, blob);
+}
+
+function byteLength(data) {
+  if (typeof data === "string") {
+    return TypedArrayPrototypeGetByteLength(core.encode(data));
+  }
+  if (isArrayBuffer(data)) {
+    return ArrayBufferPrototypeGetByteLength(data);
+  }
+  if (ArrayBufferIsView(data)) {
+    return TypedArrayPrototypeGetSymbolToStringTag(data) === undefined
+      ? DataViewPrototypeGetByteLength(data)
+      : TypedArrayPrototypeGetByteLength(data);
+  }
+  return data.size;
+}
+
+// Event handlers.
+
+/** Defines `on${type}` (HTML section 8.1.8.1). */
+function defineHandler(type) {
+  const name = `on${type}`;
+  const accessors = {
+    get [name]() {
+      webidl.assertBranded(this, WebSocketPrototype);
+      return this[_handlers]?.[type]?.value ?? null;
+    },
+    set [name](value) {
+      webidl.assertBranded(this, WebSocketPrototype);
+      if (typeof value !== "object" && typeof value !== "function") {
+        value = null;
+      }
+      this[_handlers] ??= { __proto__: null };
+      const handler = this[_handlers][type];
+      if (handler !== undefined && handler.value !== null && value !== null) {
+        // A handler that is replaced keeps its place among the listeners.
+        handler.value = value;
+        return;
+      }
+      if (handler !== undefined && handler.value !== null) {
+        handler.value = null;
+        this.removeEventListener(type, handler.listener);
+        return;
+      }
+      if (value !== null) {
+        const handler = { value, listener: undefined };
+        handler.listener = function (event) {
+          if (typeof handler.value === "function") {
+            return FunctionPrototypeCall(handler.value, this, event);
+          }
+        };
+        this[_handlers][type] = handler;
+        this.addEventListener(type, handler.listener);
+      }
+    },
+  };
+  const { get, set } = primordials.ObjectGetOwnPropertyDescriptor(
+    accessors,
+    name,
+  );
+  ObjectDefineProperty(WebSocketPrototype, name, {
+    __proto__: null,
+    get,
+    set,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+defineHandler("open");
+defineHandler("error");
+defineHandler("close");
+defineHandler("message");
+
+// Events from the connection.
+
+/** The members of an Event that deno_web keeps under symbols, by their names. */
+const eventSymbols = { __proto__: null };
+{
+  const symbols = ObjectGetOwnPropertySymbols(new Event(""));
+  for (let i = 0; i < symbols.length; i++) {
+    eventSymbols[SymbolPrototypeGetDescription(symbols[i])] = symbols[i];
+  }
+}
+const _attributes = eventSymbols["[[attributes]]"];
+const _canceledFlag = eventSymbols["[[canceledFlag]]"];
+const _dispatched = eventSymbols["[[dispatched]]"];
+const _inPassiveListener = eventSymbols["[[inPassiveListener]]"];
+const _isTrusted = eventSymbols["[[isTrusted]]"];
+const _path = eventSymbols["[[path]]"];
+const _stopImmediatePropagationFlag =
+  eventSymbols["[[stopImmediatePropagationFlag]]"];
+const _stopPropagationFlag = eventSymbols["[[stopPropagationFlag]]"];
+
+const AT_TARGET = 2;
+const NO_PORTS = ObjectFreeze([]);
+
+/** The event that a single listener is looking at, if there is one. */
+let current = null;
+
+/**
+ * A MessageEvent whose members are made when they are read: nearly all
+ * listeners read nothing but `data`.
+ */
+function SocketMessageEvent(socket, data) {
+  this.data = data;
+  this[_socket] = socket;
+}
+
+const _socket = Symbol("[[socket]]");
+
+function lazy(symbol, make) {
+  return {
+    __proto__: null,
+    get() {
+      const value = make(this);
+      this[symbol] = value;
+      return value;
+    },
+    set(value) {
+      ObjectDefineProperty(this, symbol, {
+        __proto__: null,
+        value,
+        writable: true,
+        configurable: true,
+      });
+    },
+    configurable: true,
+  };
+}
+
+function member(value) {
+  return { __proto__: null, value, writable: true, configurable: true };
+}
+
+function attribute(get) {
+  return { __proto__: null, get, enumerable: true, configurable: true };
+}
+
+SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
+  [_attributes]: lazy(_attributes, (event) => ({
+    type: "message",
+    bubbles: false,
+    cancelable: false,
+    composed: false,
+    currentTarget: event === current ? event[_socket] : null,
+    eventPhase: event === current ? AT_TARGET : 0,
+    target: event[_socket],
+    timeStamp: 0,
+  })),
+  [_path]: lazy(_path, (event) =>
+    event === current
+      ? [{
+        item: event[_socket],
+        itemInShadowTree: false,
+        target: event[_socket],
+        relatedTarget: undefined,
+        touchTargetList: [],
+        rootOfClosedTree: false,
+        slotInClosedTree: false,
+      }]
+      : []),
+  [_canceledFlag]: member(false),
+  [_dispatched]: member(false),
+  [_inPassiveListener]: member(false),
+  [_isTrusted]: member(true),
+  [_stopImmediatePropagationFlag]: member(false),
+  [_stopPropagationFlag]: member(false),
+  constructor: member(MessageEvent),
+  origin: attribute(function () {
+    return this[_socket][_origin];
+  }),
+  lastEventId: attribute(() => ""),
+  source: attribute(() => null),
+  ports: attribute(() => NO_PORTS),
+  [SymbolToStringTag]: {
+    __proto__: null,
+    value: "MessageEvent",
+    configurable: true,
+  },
+});
+
+/** The hub delivers a message. */
+function onMessage(socket, data) {
+  if (socket[_readyState] !== OPEN) {
+    return;
+  }
+  if (typeof data !== "string" && socket[_binaryType] === "blob") {
+    data = new Blob([data]);
+  }
+  const listeners = socket[eventTargetData]?.listeners.message;
+  if (listeners === undefined || listeners.length === 0) {
+    return;
+  }
+  const event = new SocketMessageEvent(socket, data);
+  const { callback, options } = listeners[0];
+  if (
+    listeners.length > 1 || typeof callback !== "function" || options.once ||
+    options.passive
+  ) {
+    dispatch(socket, event);
+    return;
+  }
+  // One plain listener: the same as dispatch() does for it.
+  const outer = current;
+  current = event;
+  event[_dispatched] = true;
+  try {
+    FunctionPrototypeCall(callback, socket, event);
+  } catch (error) {
+    reportException(error);
+  }
+  current = outer;
+  event[_dispatched] = false;
+  if (event[_stopPropagationFlag]) {
+    event[_stopPropagationFlag] = false;
+    event[_stopImmediatePropagationFlag] = false;
+  }
+  const attributes = ObjectGetOwnAttributes(event);
+  if (attributes !== undefined) {
+    attributes.currentTarget = null;
+    attributes.eventPhase = 0;
+    event[_path] = [];
+  }
+}
+
+function ObjectGetOwnAttributes(event) {
+  return primordials.ObjectHasOwn(event, _attributes)
+    ? event[_attributes]
+    : undefined;
+}
+
+/** The hub says that the peer has begun the close handshake. */
+function onClosing(socket) {
+  if (socket[_readyState] === OPEN) {
+    socket[_readyState] = CLOSING;
+  }
+}
+
+/** The hub says how the connection ended. */
+function onClosed(socket, code, reason, wasClean, error) {
+  socket[_unsent] += op_ws_buffered_amount(socket[_id]);
+  socket[_id] = NO_ID;
+  socket[_readyState] = CLOSED;
+  if (error !== undefined) {
+    dispatchError(socket, new Error(error), error);
+  }
+  dispatchTrusted(socket, new CloseEvent("close", { wasClean, code, reason }));
+}
+
+/** The connection is open: announces it and starts delivery. */
+function open(socket, id) {
+  if (!hasCallbacks) {
+    hasCallbacks = true;
+    op_ws_set_callbacks(onMessage, onClosing, onClosed);
+  }
+  socket[_id] = id;
+  if (socket[_readyState] === CLOSING) {
+    // close() came before.
+    op_ws_attach(id, socket);
+    const { code, reason } = socket[_closeRequest];
+    op_ws_close(id, code, reason);
+    return;
+  }
+  socket[_readyState] = OPEN;
+  op_ws_attach(id, socket);
+  dispatchTrusted(socket, new Event("open"));
+}
+
+let hasCallbacks = false;
+
+/** There will be no connection. */
+function failToOpen(socket, error) {
+  socket[_readyState] = CLOSED;
+  dispatchError(socket, error, ErrorPrototypeToString(error));
+  dispatchTrusted(
+    socket,
+    new CloseEvent("close", { wasClean: false, code: 1006, reason: "" }),
+  );
+}
+
+function dispatchError(socket, error, message) {
+  dispatchTrusted(socket, new ErrorEvent("error", { error, message }));
+}
+
+function dispatchTrusted(socket, event) {
+  setIsTrusted(event, true);
+  socket.dispatchEvent(event);
+}
+
+// For servers.
+
+/**
+ * A socket whose opening handshake is being answered.
+ *
+ * @param {{ protocol?: string }} options `protocol` is the subprotocol that the
+ *   server picked.
+ */
+function createServerWebSocket({ protocol = "" } = { __proto__: null }) {
+  const socket = webidl.createBranded(WebSocket);
+  // As in Deno: a Blob would cost a server a turn for each message.
+  initialize(socket, "arraybuffer");
+  socket[_isServer] = true;
+  socket[_protocol] = protocol;
+  return socket;
+}
+
+/** The handshake was answered: connection `id` is the socket's. */
+function openServerWebSocket(socket, id) {
+  open(socket, id);
+}
+
+/** The handshake was not answered, because of what `message` says. */
+function failServerWebSocket(socket, message) {
+  if (socket[_readyState] !== CLOSED) {
+    failToOpen(socket, new DOMException(message, "NetworkError"));
+  }
+}
+
+export {
+  createServerWebSocket,
+  failServerWebSocket,
+  openServerWebSocket,
+  WebSocket,
+};

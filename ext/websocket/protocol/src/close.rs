@@ -1,0 +1,340 @@
+//! Status codes and the payload of the Close frame (RFC 6455 sections 5.5.1 and
+//! 7.4), and which of them a script may send (WHATWG WebSockets, `close()`).
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::error::ProtocolError;
+use crate::frame::MAX_CONTROL_PAYLOAD;
+
+/// The longest reason that fits a Close frame beside its code, in bytes of
+/// UTF-8.
+pub const MAX_REASON_LENGTH: usize = MAX_CONTROL_PAYLOAD - 2;
+
+/// The code that an API reports for a Close frame without one. Never on the
+/// wire.
+pub const NO_STATUS_RECEIVED: u16 = 1005;
+
+/// The code that an API reports for a connection that ended without a Close
+/// frame. Never on the wire.
+pub const ABNORMAL_CLOSURE: u16 = 1006;
+
+/// A status code that may go on the wire: 1000-1003, 1007-1014 or 3000-4999.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: the endpoint goes away.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the peer broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: the peer sent a type of data that the endpoint does not accept.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1007: a text message or a reason is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1008: the peer broke a policy of the endpoint.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: a message is longer than the endpoint accepts.
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
+    /// 1010: the server did not negotiate an extension that the client needs.
+    pub const MANDATORY_EXTENSION: Self = Self(1010);
+    /// 1011: the endpoint met a condition that it did not expect.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the service restarts.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the service is overloaded.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: a gateway got an invalid response from its upstream.
+    pub const BAD_GATEWAY: Self = Self(1014);
+
+    /// The code, or `None` where it must not be sent (RFC 6455 section 7.4 and
+    /// the IANA registry).
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The code as a number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The payload of a Close frame: nothing, or a code with a reason of at most
+/// [`MAX_REASON_LENGTH`] bytes, which may be empty.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Close {
+    code: Option<CloseCode>,
+    reason: String,
+}
+
+impl Close {
+    /// A Close frame without payload.
+    pub const fn empty() -> Self {
+        Self {
+            code: None,
+            reason: String::new(),
+        }
+    }
+
+    /// A Close frame with `code` and `reason`, which is cut at a character
+    /// boundary where it is longer than [`MAX_REASON_LENGTH`]: for reasons that
+    /// the endpoint words itself. What a script passes is checked by
+    /// [`from_script`](Self::from_script).
+    pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        let mut reason = reason.into();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_LENGTH));
+        Self {
+            code: Some(code),
+            reason,
+        }
+    }
+
+    /// The Close frame for a script's `close(code, reason)` by the rules of the
+    /// [WHATWG standard]; both are `None` where the argument is missing. A
+    /// reason without a code goes out with code 1000, because the wire has no
+    /// form for it.
+    ///
+    /// [WHATWG standard]: https://websockets.spec.whatwg.org/#dom-websocket-close
+    ///
+    /// # Errors
+    ///
+    /// [`ScriptCloseError`] where the code is neither 1000 nor in 3000-4999, or
+    /// the reason is longer than [`MAX_REASON_LENGTH`].
+    pub fn from_script(
+        code: Option<u16>,
+        reason: Option<String>,
+    ) -> Result<Self, ScriptCloseError> {
+        let code = code.map(script_code).transpose()?;
+        let reason = reason.unwrap_or_default();
+        if reason.len() > MAX_REASON_LENGTH {
+            return Err(ScriptCloseError::Reason);
+        }
+        let code = match code {
+            None if !reason.is_empty() => Some(CloseCode::NORMAL),
+            code => code,
+        };
+        Ok(Self { code, reason })
+    }
+
+    /// Parses the payload of a Close frame.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::ClosePayload`] for a single byte,
+    /// [`ProtocolError::CloseCode`] for a code that must not be sent,
+    /// [`ProtocolError::CloseReasonNotUtf8`] for a reason that is not UTF-8.
+    pub fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+            return match payload {
+                [] => Ok(Self::empty()),
+                _ => Err(ProtocolError::ClosePayload),
+            };
+        };
+        let code = u16::from_be_bytes(*code);
+        let code = CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
+        let reason =
+            simdutf8::basic::from_utf8(reason).map_err(|_| ProtocolError::CloseReasonNotUtf8)?;
+        Ok(Self {
+            code: Some(code),
+            reason: reason.to_owned(),
+        })
+    }
+
+    /// The payload and its length, which is 0 or 2-125.
+    pub fn encode(&self) -> ([u8; MAX_CONTROL_PAYLOAD], usize) {
+        let mut payload = [0; MAX_CONTROL_PAYLOAD];
+        let Some(code) = self.code else {
+            return (payload, 0);
+        };
+        let end = 2 + self.reason.len();
+        payload[..2].copy_from_slice(&code.get().to_be_bytes());
+        payload[2..end].copy_from_slice(self.reason.as_bytes());
+        (payload, end)
+    }
+
+    /// The code, where the frame has one.
+    pub const fn code(&self) -> Option<CloseCode> {
+        self.code
+    }
+
+    /// The code that an API reports: [`NO_STATUS_RECEIVED`] where the frame has
+    /// none (RFC 6455 section 7.1.5).
+    pub const fn event_code(&self) -> u16 {
+        match self.code {
+            Some(code) => code.get(),
+            None => NO_STATUS_RECEIVED,
+        }
+    }
+
+    /// The reason, empty where the frame has none.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The reason, handed over.
+    pub fn into_reason(self) -> String {
+        self.reason
+    }
+}
+
+impl From<CloseCode> for Close {
+    fn from(code: CloseCode) -> Self {
+        Self::new(code, "")
+    }
+}
+
+/// The Close frame that answers a violation, with its description as reason.
+impl From<ProtocolError> for Close {
+    fn from(error: ProtocolError) -> Self {
+        Self::new(error.close_code(), error.to_string())
+    }
+}
+
+/// Why a script's `close(code, reason)` is refused.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum ScriptCloseError {
+    /// The code is neither 1000 nor in 3000-4999: an `InvalidAccessError`.
+    #[error("The close code must be either 1000 or in the range of 3000 to 4999")]
+    Code(u16),
+    /// The reason is longer than [`MAX_REASON_LENGTH`] bytes: a `SyntaxError`.
+    #[error("The close reason must not be longer than 123 bytes")]
+    Reason,
+}
+
+/// The code, where a script may send it: 1000 or 3000-4999.
+///
+/// # Errors
+///
+/// [`ScriptCloseError::Code`] otherwise.
+pub const fn script_code(code: u16) -> Result<CloseCode, ScriptCloseError> {
+    match code {
+        1000 | 3000..=4999 => Ok(CloseCode(code)),
+        _ => Err(ScriptCloseError::Code(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legal_codes() {
+        let legal: Vec<u16> = (0..=u16::MAX)
+            .filter(|code| CloseCode::new(*code).is_some())
+            .collect();
+        let expected: Vec<u16> = (1000..=1003)
+            .chain(1007..=1014)
+            .chain(3000..=4999)
+            .collect();
+        assert_eq!(legal, expected);
+    }
+
+    #[test]
+    fn script_codes() {
+        for code in 0..=u16::MAX {
+            let allowed = code == 1000 || (3000..5000).contains(&code);
+            assert_eq!(script_code(code).is_ok(), allowed, "{code}");
+        }
+    }
+
+    #[test]
+    fn decode_empty() {
+        let close = Close::decode(&[]).unwrap();
+        assert_eq!(close, Close::empty());
+        assert_eq!(close.event_code(), 1005);
+        assert_eq!(close.encode().1, 0);
+    }
+
+    #[test]
+    fn decode_one_byte() {
+        assert_eq!(Close::decode(&[3]), Err(ProtocolError::ClosePayload));
+    }
+
+    #[test]
+    fn decode_illegal_code() {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+            assert_eq!(
+                Close::decode(&u16::to_be_bytes(code)),
+                Err(ProtocolError::CloseCode(code))
+            );
+        }
+    }
+
+    #[test]
+    fn decode_reason_not_utf8() {
+        assert_eq!(
+            Close::decode(b"\x03\xe8\xff"),
+            Err(ProtocolError::CloseReasonNotUtf8)
+        );
+        assert_eq!(
+            Close::decode("\u{20ac}".as_bytes().split_at(2).0),
+            Err(ProtocolError::CloseCode(0xe282))
+        );
+    }
+
+    #[test]
+    fn round_trip() {
+        for reason in ["", "bye", "\u{20ac}", &"x".repeat(123)] {
+            let close = Close::new(CloseCode::GOING_AWAY, reason);
+            let (payload, len) = close.encode();
+            assert_eq!(len, 2 + reason.len());
+            let decoded = Close::decode(&payload[..len]).unwrap();
+            assert_eq!(decoded, close);
+            assert_eq!(decoded.event_code(), 1001);
+            assert_eq!(decoded.into_reason(), reason);
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let close = Close::new(CloseCode::NORMAL, "\u{20ac}".repeat(42));
+        assert_eq!(close.reason().len(), 123);
+        let close = Close::new(CloseCode::NORMAL, "x".to_owned() + &"\u{20ac}".repeat(42));
+        assert_eq!(close.reason().len(), 121);
+    }
+
+    #[test]
+    fn from_script() {
+        assert_eq!(Close::from_script(None, None), Ok(Close::empty()));
+        assert_eq!(
+            Close::from_script(None, Some(String::new())),
+            Ok(Close::empty())
+        );
+        assert_eq!(
+            Close::from_script(Some(3000), Some("a".repeat(123))),
+            Ok(Close::new(CloseCode(3000), "a".repeat(123)))
+        );
+        assert_eq!(
+            Close::from_script(None, Some("bye".to_owned())),
+            Ok(Close::new(CloseCode::NORMAL, "bye"))
+        );
+        assert_eq!(
+            Close::from_script(Some(1001), None),
+            Err(ScriptCloseError::Code(1001))
+        );
+        // Bytes count, not characters.
+        assert_eq!(
+            Close::from_script(Some(1000), Some("\u{e9}".repeat(62))),
+            Err(ScriptCloseError::Reason)
+        );
+    }
+
+    #[test]
+    fn from_error() {
+        let close = Close::from(ProtocolError::TextNotUtf8);
+        assert_eq!(close.code(), Some(CloseCode::INVALID_PAYLOAD));
+        assert!(close.reason().contains("UTF-8"));
+    }
+}

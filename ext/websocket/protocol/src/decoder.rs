@@ -1,0 +1,1004 @@
+//! Frames to messages: unmasking, fragmentation, UTF-8, limits (RFC 6455
+//! sections 5.4 to 5.6 and 6.2).
+
+use std::borrow::Cow;
+use std::mem;
+
+use crate::close::Close;
+use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, Opcode, Role};
+use crate::mask::{MaskKey, apply_mask, apply_mask_checking_ascii};
+use crate::utf8::Validator;
+
+/// What a peer may make this end hold. Whatever exceeds a limit fails the
+/// connection with an error that names it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The longest message, in bytes: the sum of its fragments. Judged when a
+    /// frame announces its length, before the payload comes. 64 MiB by default;
+    /// exceeding it is [`ProtocolError::PayloadTooLong`].
+    pub max_payload_length: usize,
+    /// How many frames a message may take, empty ones included. 2^17 by
+    /// default; exceeding it is [`ProtocolError::TooManyFragments`].
+    pub max_fragments: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_payload_length: 64 << 20,
+            max_fragments: 1 << 17,
+        }
+    }
+}
+
+/// What the peer said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event<'b> {
+    /// A complete text message.
+    Text {
+        /// The text: borrowed where its frame lay in the input, owned where it was
+        /// assembled from fragments or several inputs.
+        text: Cow<'b, str>,
+        /// Whether it is pure ASCII.
+        is_ascii: bool,
+    },
+    /// A complete binary message, borrowed or owned likewise.
+    Binary(Cow<'b, [u8]>),
+    /// A Ping: to be answered by a Pong with the same payload (section 5.5.3).
+    Ping(Cow<'b, [u8]>),
+    /// A Pong.
+    Pong(Cow<'b, [u8]>),
+    /// The peer's last word: to be answered by a Close with the same code, unless
+    /// this end has sent one (section 5.5.1). What follows is discarded.
+    Close(Close),
+}
+
+/// The result of [`Decoder::decode`].
+#[derive(Debug)]
+pub struct Decoded<'b> {
+    /// What the peer said, or `None` where that takes more bytes.
+    pub event: Option<Event<'b>>,
+    /// The input that follows the event: to be decoded next. Empty where there
+    /// is no event, because the decoder keeps what it needs of an incomplete
+    /// frame.
+    pub rest: &'b mut [u8],
+}
+
+/// Turns what the transport delivers into [events](Event).
+///
+/// A message in a single frame that lies wholly in the input is unmasked in
+/// place and lent, not copied. Anything else is assembled in a buffer that grows
+/// with the bytes that have come, never with a length that was only announced,
+/// and is handed over by value. An idle decoder holds no memory of its own.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    role: Role,
+    /// A Close or an error has ended the input.
+    finished: bool,
+    header: PartialHeader,
+    // Boxed because most connections are idle most of the time.
+    /// The control frame whose payload is incomplete. It may stand between two
+    /// frames of `message`.
+    control: Option<Box<PartialControl>>,
+    /// The data message between its first byte and its last.
+    message: Option<Box<PartialMessage>>,
+}
+
+impl Decoder {
+    /// A decoder for what `role` receives on a connection just opened.
+    pub const fn new(role: Role, limits: Limits) -> Self {
+        Self {
+            limits,
+            role,
+            finished: false,
+            header: PartialHeader::EMPTY,
+            control: None,
+            message: None,
+        }
+    }
+
+    /// Decodes the first event in `input`, which is overwritten by unmasking.
+    ///
+    /// Call again with [`Decoded::rest`] until there is no event; then the input
+    /// is used up, and its buffer free for the next read or another connection.
+    /// How the bytes are cut into inputs makes no difference to the events, but
+    /// for which payloads are borrowed.
+    ///
+    /// After a [`Close`](Event::Close) or an error all further input is
+    /// discarded: no event, no error (sections 1.4 and 7.1.7).
+    ///
+    /// # Errors
+    ///
+    /// A [`ProtocolError`] fails the connection.
+    #[inline]
+    pub fn decode<'b>(&mut self, input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
+        if let Some((header, start, end)) = self.whole_message(input) {
+            let (frame, rest) = input.split_at_mut(end);
+            if let Ok(event) = message_event(&header, &mut frame[start..]) {
+                return Ok(Decoded::new(event, rest));
+            }
+            self.finish();
+            return Err(ProtocolError::TextNotUtf8);
+        }
+        self.decode_any(input)
+    }
+
+    /// Whether a Close or an error has ended the input.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the input so far ends between two messages. A transport that ends
+    /// elsewhere has cut a message off.
+    pub const fn is_idle(&self) -> bool {
+        self.header.length == 0 && self.control.is_none() && self.message.is_none()
+    }
+
+    /// The hot path's question: does `input` start with a message in one frame,
+    /// and nothing before it is incomplete? Returns the header and where its
+    /// payload starts and ends. Whatever else there is, and whatever breaks a
+    /// rule, is the general path's.
+    #[inline(always)]
+    fn whole_message(&self, input: &[u8]) -> Option<(FrameHeader, usize, usize)> {
+        if self.finished || !self.is_idle() {
+            return None;
+        }
+        let (header, start) = FrameHeader::decode(input, self.role).ok()??;
+        let is_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        let length = usize::try_from(header.payload_length).ok()?;
+        let is_whole = length <= input.len() - start;
+        if is_message && is_whole && self.admit(&header).is_ok() {
+            Some((header, start, start + length))
+        } else {
+            None
+        }
+    }
+
+    /// The general path.
+    #[inline(never)]
+    fn decode_any<'b>(&mut self, input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
+        if self.finished {
+            return Ok(Decoded::exhausted());
+        }
+        let decoded = self.advance(input);
+        if let Ok(Decoded {
+            event: Some(Event::Close(_)),
+            ..
+        })
+        | Err(_) = &decoded
+        {
+            self.finish();
+        }
+        decoded
+    }
+
+    fn advance<'b>(&mut self, mut input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
+        if let Some(control) = &mut self.control {
+            input = control.append(input);
+            if control.remaining > 0 {
+                return Ok(Decoded::exhausted());
+            }
+            let event = control_event(control.opcode, mem::take(&mut control.payload).into())?;
+            self.control = None;
+            return Ok(Decoded::new(event, input));
+        }
+
+        loop {
+            if let Some(message) = &mut self.message
+                && let Some(frame) = message.frame.take()
+            {
+                input = message.append(frame, input)?;
+                if message.frame.is_some() {
+                    return Ok(Decoded::exhausted());
+                }
+                if frame.fin
+                    && let Some(message) = self.message.take()
+                {
+                    return Ok(Decoded::new(message.into_event()?, input));
+                }
+            }
+
+            let Some((header, length)) = self.header(input)? else {
+                return Ok(Decoded::exhausted());
+            };
+            input = &mut input[length..];
+            let length = self.admit(&header)?;
+
+            let is_whole = length <= input.len();
+            if header.opcode.is_control() {
+                if is_whole {
+                    let (payload, rest) = input.split_at_mut(length);
+                    unmask(payload, header.mask, 0);
+                    let event = control_event(header.opcode, Cow::Borrowed(payload))?;
+                    return Ok(Decoded::new(event, rest));
+                }
+                let mut control = Box::new(PartialControl::new(&header, length));
+                control.append(input);
+                self.control = Some(control);
+                return Ok(Decoded::exhausted());
+            }
+            if is_whole && header.fin && self.message.is_none() {
+                let (payload, rest) = input.split_at_mut(length);
+                return Ok(Decoded::new(message_event(&header, payload)?, rest));
+            }
+            self.message
+                .get_or_insert_with(|| Box::new(PartialMessage::new(header.opcode)))
+                .begin_frame(&header, length);
+        }
+    }
+
+    /// The next header, from what was kept of earlier input and the start of
+    /// `input`, and how much of `input` it takes. Where they do not suffice,
+    /// `input` is kept.
+    #[inline]
+    fn header(&mut self, input: &[u8]) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
+        if self.header.length == 0 {
+            let header = FrameHeader::decode(input, self.role)?;
+            if header.is_none() {
+                self.header.push(input);
+            }
+            return Ok(header);
+        }
+        let kept = usize::from(self.header.length);
+        self.header.push(input);
+        let header = FrameHeader::decode(self.header.as_slice(), self.role)?;
+        if header.is_some() {
+            self.header = PartialHeader::EMPTY;
+        }
+        Ok(header.map(|(header, length)| (header, length - kept)))
+    }
+
+    /// Checks a header against the message in progress and the limits. Returns
+    /// the length of the payload.
+    #[inline]
+    fn admit(&self, header: &FrameHeader) -> Result<usize, ProtocolError> {
+        if header.rsv1 {
+            return Err(ProtocolError::ReservedBits);
+        }
+        let (held, fragments) = match (header.opcode, &self.message) {
+            // The header's decoder has checked the length.
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
+                return Ok(header.payload_length as usize);
+            }
+            (Opcode::Text | Opcode::Binary, None) => (0, 0),
+            (Opcode::Continuation, Some(message)) => (message.payload.len(), message.fragments),
+            (Opcode::Text | Opcode::Binary, Some(_)) => {
+                return Err(ProtocolError::ContinuationExpected);
+            }
+            (Opcode::Continuation, None) => return Err(ProtocolError::ContinuationUnexpected),
+        };
+        let limit = self.limits.max_fragments;
+        if fragments >= limit {
+            return Err(ProtocolError::TooManyFragments { limit });
+        }
+        let limit = self.limits.max_payload_length;
+        match usize::try_from(header.payload_length) {
+            Ok(length) if length <= limit.saturating_sub(held) => Ok(length),
+            _ => Err(ProtocolError::PayloadTooLong { limit }),
+        }
+    }
+
+    /// Ends the input and frees what it left behind.
+    #[cold]
+    fn finish(&mut self) {
+        *self = Self {
+            finished: true,
+            ..Self::new(self.role, self.limits)
+        };
+    }
+}
+
+impl<'b> Decoded<'b> {
+    fn new(event: Event<'b>, rest: &'b mut [u8]) -> Self {
+        Self {
+            event: Some(event),
+            rest,
+        }
+    }
+
+    fn exhausted() -> Self {
+        Self {
+            event: None,
+            rest: &mut [],
+        }
+    }
+}
+
+/// The start of a header whose rest has not come.
+#[derive(Debug)]
+struct PartialHeader {
+    bytes: [u8; FrameHeader::MAX_LENGTH],
+    length: u8,
+}
+
+impl PartialHeader {
+    const EMPTY: Self = Self {
+        bytes: [0; FrameHeader::MAX_LENGTH],
+        length: 0,
+    };
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Appends as much of `input` as there is room for.
+    fn push(&mut self, input: &[u8]) {
+        let room = &mut self.bytes[usize::from(self.length)..];
+        for (room, byte) in room.iter_mut().zip(input) {
+            *room = *byte;
+            self.length += 1;
+        }
+    }
+}
+
+/// A control frame whose payload has not come wholly.
+#[derive(Debug)]
+struct PartialControl {
+    opcode: Opcode,
+    mask: Option<MaskKey>,
+    payload: Vec<u8>,
+    /// How many bytes of payload are still to come.
+    remaining: usize,
+}
+
+impl PartialControl {
+    fn new(header: &FrameHeader, length: usize) -> Self {
+        Self {
+            opcode: header.opcode,
+            mask: header.mask,
+            payload: Vec::with_capacity(length),
+            remaining: length,
+        }
+    }
+
+    /// Takes what `input` has of the payload. Returns the rest of `input`.
+    fn append<'b>(&mut self, input: &'b mut [u8]) -> &'b mut [u8] {
+        let (chunk, rest) = input.split_at_mut(self.remaining.min(input.len()));
+        unmask(chunk, self.mask, self.payload.len());
+        self.payload.extend_from_slice(chunk);
+        self.remaining -= chunk.len();
+        rest
+    }
+}
+
+/// A data message that has not come wholly.
+#[derive(Debug)]
+struct PartialMessage {
+    payload: Vec<u8>,
+    /// Watches the payload of a text message.
+    utf8: Option<Validator>,
+    fragments: u32,
+    /// The frame whose payload is incomplete; `None` between two frames.
+    frame: Option<PartialFrame>,
+}
+
+/// A data frame whose payload has not come wholly.
+#[derive(Clone, Copy, Debug)]
+struct PartialFrame {
+    fin: bool,
+    mask: Option<MaskKey>,
+    /// How many bytes of payload have come.
+    offset: usize,
+    /// How many are still to come.
+    remaining: usize,
+}
+
+impl PartialMessage {
+    fn new(opcode: Opcode) -> Self {
+        Self {
+            payload: Vec::new(),
+            utf8: (opcode == Opcode::Text).then(Validator::new),
+            fragments: 0,
+            frame: None,
+        }
+    }
+
+    fn begin_frame(&mut self, header: &FrameHeader, length: usize) {
+        self.fragments += 1;
+        self.frame = Some(PartialFrame {
+            fin: header.fin,
+            mask: header.mask,
+            offset: 0,
+            remaining: length,
+        });
+    }
+
+    /// Takes what `input` has of the payload of `frame`, which stays in
+    /// progress where that is not all. Returns the rest of `input`.
+    fn append<'b>(
+        &mut self,
+        mut frame: PartialFrame,
+        input: &'b mut [u8],
+    ) -> Result<&'b mut [u8], ProtocolError> {
+        let (chunk, rest) = input.split_at_mut(frame.remaining.min(input.len()));
+        unmask(chunk, frame.mask, frame.offset);
+        self.reserve(chunk.len(), &frame);
+        self.payload.extend_from_slice(chunk);
+        if let Some(utf8) = &mut self.utf8 {
+            utf8.advance(&self.payload)
+                .map_err(|_| ProtocolError::TextNotUtf8)?;
+        }
+        frame.offset += chunk.len();
+        frame.remaining -= chunk.len();
+        self.frame = (frame.remaining > 0).then_some(frame);
+        Ok(rest)
+    }
+
+    /// Makes room for `arrived` bytes of `frame`. The buffer doubles, so that
+    /// bytes are moved a constant number of times, but does not outgrow a
+    /// message whose end is in sight.
+    fn reserve(&mut self, arrived: usize, frame: &PartialFrame) {
+        let length = self.payload.len();
+        if self.payload.capacity() - length >= arrived {
+            return;
+        }
+        let mut capacity = (length + arrived)
+            .max(self.payload.capacity().saturating_mul(2))
+            .max(MIN_MESSAGE_CAPACITY);
+        if frame.fin {
+            capacity = capacity.min(length.saturating_add(frame.remaining));
+        }
+        self.payload.reserve_exact(capacity - length);
+    }
+
+    fn into_event<'b>(self) -> Result<Event<'b>, ProtocolError> {
+        let Some(utf8) = self.utf8 else {
+            return Ok(Event::Binary(Cow::Owned(self.payload)));
+        };
+        utf8.finish(&self.payload)
+            .map_err(|_| ProtocolError::TextNotUtf8)?;
+        // SAFETY: `append`, the only one to change the payload, has had the
+        // validator check it up to its last complete character, and `finish`
+        // that nothing follows.
+        let text = unsafe { String::from_utf8_unchecked(self.payload) };
+        Ok(Event::Text {
+            text: Cow::Owned(text),
+            is_ascii: utf8.is_ascii(),
+        })
+    }
+}
+
+/// The event of a frame that is a message of its own.
+#[inline(always)]
+fn message_event<'b>(
+    header: &FrameHeader,
+    payload: &'b mut [u8],
+) -> Result<Event<'b>, ProtocolError> {
+    if header.opcode != Opcode::Text {
+        unmask(payload, header.mask, 0);
+        return Ok(Event::Binary(Cow::Borrowed(payload)));
+    }
+    let is_ascii = match header.mask {
+        Some(key) => apply_mask_checking_ascii(payload, key, 0),
+        None => payload.is_ascii(),
+    };
+    let text = if is_ascii {
+        // SAFETY: ASCII is UTF-8.
+        unsafe { str::from_utf8_unchecked(payload) }
+    } else {
+        simdutf8::basic::from_utf8(payload).map_err(|_| ProtocolError::TextNotUtf8)?
+    };
+    Ok(Event::Text {
+        text: Cow::Borrowed(text),
+        is_ascii,
+    })
+}
+
+fn control_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Event<'_>, ProtocolError> {
+    Ok(match opcode {
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+        _ => Event::Close(Close::decode(&payload)?),
+    })
+}
+
+#[inline]
+fn unmask(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) {
+    if let Some(key) = mask {
+        apply_mask(payload, key, offset);
+    }
+}
+
+/// The least room made for a message that has to be assembled, in bytes.
+const MIN_MESSAGE_CAPACITY: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::CloseCode;
+    use crate::encoder::{
+        encode_binary, encode_close, encode_frame, encode_ping, encode_pong, encode_text,
+    };
+
+    const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
+
+    type Events = (Vec<Event<'static>>, Option<ProtocolError>);
+
+    fn owned(event: Event<'_>) -> Event<'static> {
+        match event {
+            Event::Text { text, is_ascii } => Event::Text {
+                text: text.into_owned().into(),
+                is_ascii,
+            },
+            Event::Binary(bytes) => Event::Binary(bytes.into_owned().into()),
+            Event::Ping(bytes) => Event::Ping(bytes.into_owned().into()),
+            Event::Pong(bytes) => Event::Pong(bytes.into_owned().into()),
+            Event::Close(close) => Event::Close(close),
+        }
+    }
+
+    /// Feeds `input` to the end, or up to an error.
+    fn feed(decoder: &mut Decoder, input: &[u8]) -> Events {
+        let mut input = input.to_vec();
+        let mut rest = input.as_mut_slice();
+        let mut events = Vec::new();
+        loop {
+            match decoder.decode(rest) {
+                Ok(Decoded {
+                    event: Some(event),
+                    rest: next,
+                }) => {
+                    events.push(owned(event));
+                    rest = next;
+                }
+                Ok(Decoded { event: None, rest }) => {
+                    assert!(rest.is_empty());
+                    return (events, None);
+                }
+                Err(error) => return (events, Some(error)),
+            }
+        }
+    }
+
+    fn client() -> Decoder {
+        Decoder::new(Role::Client, Limits::default())
+    }
+
+    fn limited(max_payload_length: usize, max_fragments: u32) -> Decoder {
+        Decoder::new(
+            Role::Client,
+            Limits {
+                max_payload_length,
+                max_fragments,
+            },
+        )
+    }
+
+    /// Decodes `input` at once, byte by byte, and cut in two at every place.
+    /// The results must be the same.
+    fn decode(role: Role, input: &[u8]) -> Events {
+        let decoder = || Decoder::new(role, Limits::default());
+        let at_once = feed(&mut decoder(), input);
+        for cut in 0..=input.len() {
+            let (head, tail) = input.split_at(cut);
+            assert_eq!(feed_all(&mut decoder(), [head, tail]), at_once, "{cut}");
+        }
+        assert_eq!(feed_all(&mut decoder(), input.chunks(1)), at_once);
+        at_once
+    }
+
+    fn feed_all<'i>(decoder: &mut Decoder, inputs: impl IntoIterator<Item = &'i [u8]>) -> Events {
+        let mut all = Vec::new();
+        for input in inputs {
+            let (events, error) = feed(decoder, input);
+            all.extend(events);
+            if error.is_some() {
+                return (all, error);
+            }
+        }
+        (all, None)
+    }
+
+    fn events(role: Role, input: &[u8]) -> Vec<Event<'static>> {
+        let (events, error) = decode(role, input);
+        assert_eq!(error, None);
+        events
+    }
+
+    fn text(text: &str) -> Event<'static> {
+        Event::Text {
+            text: Cow::Owned(text.to_owned()),
+            is_ascii: text.is_ascii(),
+        }
+    }
+
+    fn binary(bytes: &[u8]) -> Event<'static> {
+        Event::Binary(bytes.to_vec().into())
+    }
+
+    fn ping(bytes: &[u8]) -> Event<'static> {
+        Event::Ping(bytes.to_vec().into())
+    }
+
+    fn frame(out: &mut Vec<u8>, opcode: Opcode, fin: bool, payload: &[u8]) {
+        encode_frame(out, opcode, fin, None, payload);
+    }
+
+    #[test]
+    fn rfc_examples() {
+        // Section 5.7.
+        assert_eq!(events(Role::Client, b"\x81\x05Hello"), [text("Hello")]);
+        assert_eq!(
+            events(
+                Role::Server,
+                b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+            ),
+            [text("Hello")]
+        );
+        assert_eq!(
+            events(Role::Client, b"\x01\x03Hel\x80\x02lo"),
+            [text("Hello")]
+        );
+        assert_eq!(events(Role::Client, b"\x89\x05Hello"), [ping(b"Hello")]);
+        assert_eq!(
+            events(
+                Role::Server,
+                b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
+            ),
+            [Event::Pong(b"Hello".into())]
+        );
+    }
+
+    #[test]
+    fn every_length_form_in_both_roles() {
+        for role in [Role::Client, Role::Server] {
+            let mask = (role == Role::Server).then_some(KEY);
+            for length in [0, 1, 125, 126, 127, 65535, 65536, 70000] {
+                let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
+                let mut wire = Vec::new();
+                encode_binary(&mut wire, mask, &payload);
+                encode_text(&mut wire, mask, "end");
+                let mut decoder = Decoder::new(role, Limits::default());
+                for piece in [wire.len(), 1000, 7] {
+                    assert_eq!(
+                        feed_all(&mut decoder, wire.chunks(piece)),
+                        (vec![binary(&payload), text("end")], None)
+                    );
+                    assert!(decoder.is_idle());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_frame_is_lent() {
+        let mut wire = Vec::new();
+        encode_text(&mut wire, None, "caf\u{e9}");
+        encode_binary(&mut wire, None, b"abc");
+        encode_ping(&mut wire, None, b"p").unwrap();
+        let mut decoder = client();
+        let decoded = decoder.decode(&mut wire).unwrap();
+        assert!(matches!(
+            decoded.event,
+            Some(Event::Text {
+                text: Cow::Borrowed("caf\u{e9}"),
+                is_ascii: false
+            })
+        ));
+        let decoded = decoder.decode(decoded.rest).unwrap();
+        assert!(matches!(
+            decoded.event,
+            Some(Event::Binary(Cow::Borrowed(b"abc")))
+        ));
+        let decoded = decoder.decode(decoded.rest).unwrap();
+        assert!(matches!(
+            decoded.event,
+            Some(Event::Ping(Cow::Borrowed(b"p")))
+        ));
+        assert!(decoded.rest.is_empty());
+    }
+
+    #[test]
+    fn control_frames_between_fragments() {
+        let mut wire = Vec::new();
+        frame(&mut wire, Opcode::Text, false, b"a");
+        encode_ping(&mut wire, None, b"one").unwrap();
+        frame(&mut wire, Opcode::Continuation, false, b"b");
+        encode_pong(&mut wire, None, b"two").unwrap();
+        encode_ping(&mut wire, None, b"").unwrap();
+        frame(&mut wire, Opcode::Continuation, true, b"c");
+        assert_eq!(
+            events(Role::Client, &wire),
+            [
+                ping(b"one"),
+                Event::Pong(b"two".into()),
+                ping(b""),
+                text("abc")
+            ]
+        );
+    }
+
+    #[test]
+    fn empty_frames() {
+        let mut wire = Vec::new();
+        encode_text(&mut wire, None, "");
+        encode_binary(&mut wire, None, b"");
+        frame(&mut wire, Opcode::Binary, false, b"");
+        frame(&mut wire, Opcode::Continuation, false, b"");
+        frame(&mut wire, Opcode::Continuation, true, b"");
+        encode_close(&mut wire, None, &Close::empty());
+        assert_eq!(
+            events(Role::Client, &wire),
+            [
+                text(""),
+                binary(b""),
+                binary(b""),
+                Event::Close(Close::empty())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_character_across_fragments() {
+        let smile = "\u{1f600}".as_bytes();
+        let mut wire = Vec::new();
+        frame(&mut wire, Opcode::Text, false, &smile[..1]);
+        frame(&mut wire, Opcode::Continuation, false, &smile[1..3]);
+        frame(&mut wire, Opcode::Continuation, true, &smile[3..]);
+        assert_eq!(events(Role::Client, &wire), [text("\u{1f600}")]);
+    }
+
+    #[test]
+    fn text_is_checked_at_its_end() {
+        for smile in [&b"\xf0\x9f\x98"[..], b"\xf0"] {
+            let mut wire = Vec::new();
+            encode_frame(&mut wire, Opcode::Text, true, None, smile);
+            let (events, error) = decode(Role::Client, &wire);
+            assert_eq!((events.len(), error), (0, Some(ProtocolError::TextNotUtf8)));
+
+            let mut wire = Vec::new();
+            frame(&mut wire, Opcode::Text, false, smile);
+            frame(&mut wire, Opcode::Continuation, true, b"");
+            let (_, error) = decode(Role::Client, &wire);
+            assert_eq!(error, Some(ProtocolError::TextNotUtf8));
+        }
+    }
+
+    #[test]
+    fn a_bad_byte_fails_as_soon_as_it_is_seen() {
+        // The frame announces 20 bytes, of which the fourth cannot be.
+        let mut decoder = client();
+        assert_eq!(feed(&mut decoder, b"\x81\x14abc"), (vec![], None));
+        let (_, error) = feed(&mut decoder, b"\xff");
+        assert_eq!(error, Some(ProtocolError::TextNotUtf8));
+
+        // Across fragments, with the masks of a client.
+        let mut wire = Vec::new();
+        encode_frame(&mut wire, Opcode::Text, false, Some(KEY), b"ok \xf4");
+        encode_frame(&mut wire, Opcode::Continuation, false, Some(KEY), b"\x90");
+        let (_, error) = decode(Role::Server, &wire);
+        assert_eq!(error, Some(ProtocolError::TextNotUtf8));
+    }
+
+    #[test]
+    fn binary_is_not_checked() {
+        let mut wire = Vec::new();
+        frame(&mut wire, Opcode::Binary, false, b"\xff");
+        frame(&mut wire, Opcode::Continuation, true, b"\xfe");
+        assert_eq!(events(Role::Client, &wire), [binary(b"\xff\xfe")]);
+    }
+
+    #[test]
+    fn ascii_is_told() {
+        for (pieces, expected) in [
+            (["plain", " text"], true),
+            (["plain", "\u{e9}"], false),
+            (["\u{e9}", "plain"], false),
+        ] {
+            let mut wire = Vec::new();
+            frame(&mut wire, Opcode::Text, false, pieces[0].as_bytes());
+            frame(&mut wire, Opcode::Continuation, true, pieces[1].as_bytes());
+            encode_text(&mut wire, None, &pieces.concat());
+            for event in events(Role::Client, &wire) {
+                let Event::Text { text, is_ascii } = event else {
+                    panic!("{event:?}");
+                };
+                assert_eq!((&*text, is_ascii), (&*pieces.concat(), expected));
+            }
+        }
+    }
+
+    #[test]
+    fn reserved_bits() {
+        for first in [0xc1, 0xa1, 0x91, 0xf1] {
+            assert_eq!(
+                decode(Role::Client, &[first, 0]),
+                (vec![], Some(ProtocolError::ReservedBits))
+            );
+        }
+    }
+
+    #[test]
+    fn continuation_without_a_message() {
+        for first in [0x00, 0x80] {
+            assert_eq!(
+                decode(Role::Client, &[0x81, 1, b'a', first, 0]),
+                (vec![text("a")], Some(ProtocolError::ContinuationUnexpected))
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_within_a_message() {
+        for first in [0x01, 0x02, 0x81, 0x82] {
+            assert_eq!(
+                decode(Role::Client, &[0x01, 0, first, 0]),
+                (vec![], Some(ProtocolError::ContinuationExpected))
+            );
+        }
+    }
+
+    #[test]
+    fn broken_headers() {
+        for (role, wire, error) in [
+            (
+                Role::Client,
+                &b"\x83\x00"[..],
+                ProtocolError::ReservedOpcode(3),
+            ),
+            (Role::Client, b"\x81\x80", ProtocolError::MaskForbidden),
+            (Role::Server, b"\x81\x00", ProtocolError::MaskRequired),
+            (Role::Client, b"\x09\x00", ProtocolError::ControlFragmented),
+            (Role::Client, b"\x89\x7e", ProtocolError::ControlTooLong),
+            (
+                Role::Client,
+                b"\x82\x7e\x00\x7d",
+                ProtocolError::LengthNotMinimal,
+            ),
+            (
+                Role::Client,
+                b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff",
+                ProtocolError::LengthOverflow,
+            ),
+        ] {
+            assert_eq!(decode(role, wire), (vec![], Some(error)));
+        }
+    }
+
+    #[test]
+    fn broken_close_frames() {
+        for (wire, error) in [
+            (&b"\x88\x01\x03"[..], ProtocolError::ClosePayload),
+            (b"\x88\x02\x03\xed", ProtocolError::CloseCode(1005)),
+            (b"\x88\x03\x03\xe8\xff", ProtocolError::CloseReasonNotUtf8),
+        ] {
+            assert_eq!(decode(Role::Client, wire), (vec![], Some(error)));
+        }
+    }
+
+    #[test]
+    fn after_a_close_input_is_discarded() {
+        let mut wire = Vec::new();
+        let close = Close::new(CloseCode::GOING_AWAY, "bye");
+        frame(&mut wire, Opcode::Text, false, b"cut off");
+        encode_close(&mut wire, None, &close);
+        encode_text(&mut wire, None, "late");
+        wire.extend([0xff; 20]);
+        assert_eq!(events(Role::Client, &wire), [Event::Close(close)]);
+
+        let mut decoder = client();
+        feed(&mut decoder, &wire);
+        assert!(decoder.is_finished());
+        assert!(decoder.message.is_none());
+    }
+
+    #[test]
+    fn after_an_error_input_is_discarded() {
+        let mut decoder = client();
+        let (_, error) = feed(&mut decoder, b"\xff\xff");
+        assert_eq!(error, Some(ProtocolError::ReservedBits));
+        assert!(decoder.is_finished());
+        assert_eq!(feed(&mut decoder, b"\x81\x01a"), (vec![], None));
+        assert_eq!(feed(&mut decoder, b"\xff\xff"), (vec![], None));
+    }
+
+    #[test]
+    fn idle_is_between_messages() {
+        let mut decoder = client();
+        assert!(decoder.is_idle());
+        for (input, idle) in [
+            (&b"\x81"[..], false),
+            (b"\x02a", false),
+            (b"b", true),
+            (b"\x01\x00", false),
+            (b"\x89\x01", false),
+            (b"p", false),
+            (b"\x80\x00", true),
+            (b"\x89\x01", false),
+            (b"p", true),
+        ] {
+            feed(&mut decoder, input);
+            assert_eq!(decoder.is_idle(), idle, "{input:x?}");
+        }
+    }
+
+    #[test]
+    fn max_payload_length() {
+        let over = |wire: &[u8]| {
+            let (_, error) = feed(&mut limited(10, 100), wire);
+            assert_eq!(error, Some(ProtocolError::PayloadTooLong { limit: 10 }));
+        };
+        // The announcement is enough.
+        over(b"\x82\x0b");
+        over(b"\x82\x7e\x01\x00");
+        over(b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
+        // All fragments count.
+        over(b"\x02\x06abcdef\x80\x05");
+        over(b"\x02\x0aabcdefghij\x00\x00\x00\x01");
+
+        let mut wire = Vec::new();
+        encode_binary(&mut wire, None, &[1; 10]);
+        frame(&mut wire, Opcode::Binary, false, &[1; 6]);
+        // Control frames do not.
+        encode_ping(&mut wire, None, &[2; 125]).unwrap();
+        frame(&mut wire, Opcode::Continuation, true, &[1; 4]);
+        assert_eq!(
+            feed(&mut limited(10, 100), &wire),
+            (
+                vec![binary(&[1; 10]), ping(&[2; 125]), binary(&[1; 10])],
+                None
+            )
+        );
+    }
+
+    #[test]
+    fn max_fragments() {
+        let mut wire = Vec::new();
+        frame(&mut wire, Opcode::Binary, false, b"a");
+        frame(&mut wire, Opcode::Continuation, false, b"");
+        frame(&mut wire, Opcode::Continuation, true, b"b");
+        for _ in 0..2 {
+            encode_binary(&mut wire, None, b"c");
+        }
+        assert_eq!(
+            feed(&mut limited(10, 3), &wire),
+            (vec![binary(b"ab"), binary(b"c"), binary(b"c")], None)
+        );
+        assert_eq!(
+            feed(&mut limited(10, 2), &wire),
+            (vec![], Some(ProtocolError::TooManyFragments { limit: 2 }))
+        );
+    }
+
+    #[test]
+    fn an_announced_length_allocates_nothing() {
+        let mut decoder = limited(usize::MAX, 10);
+        feed(&mut decoder, b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
+        let capacity = |decoder: &Decoder| decoder.message.as_ref().unwrap().payload.capacity();
+        assert_eq!(capacity(&decoder), 0);
+        feed(&mut decoder, b"a");
+        assert_eq!(capacity(&decoder), MIN_MESSAGE_CAPACITY);
+        for _ in 0..10 {
+            feed(&mut decoder, &[b'b'; 10_000]);
+        }
+        assert!(capacity(&decoder) < 250_000);
+    }
+
+    #[test]
+    fn a_message_ends_with_the_room_it_needs() {
+        let payload = vec![7; 300_000];
+        let mut wire = Vec::new();
+        encode_binary(&mut wire, None, &payload);
+        let mut decoder = client();
+        let mut moves = 0;
+        let mut before = 0;
+        for chunk in wire.chunks_mut(1000) {
+            if let Some(Event::Binary(Cow::Owned(message))) = decoder.decode(chunk).unwrap().event {
+                assert_eq!(message.capacity(), payload.len());
+                assert!(moves < 10, "{moves}");
+                return;
+            }
+            let capacity = decoder.message.as_ref().unwrap().payload.capacity();
+            moves += usize::from(capacity != before);
+            before = capacity;
+        }
+        panic!("no message");
+    }
+
+    #[test]
+    fn an_idle_decoder_is_small() {
+        assert!(size_of::<Decoder>() <= 56, "{}", size_of::<Decoder>());
+    }
+}

@@ -1,0 +1,384 @@
+//! The server's half of the handshake over HTTP/1.1 (RFC 6455 section 4.2).
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use thiserror::Error;
+
+use super::header::{self, HeaderError};
+use super::{VERSION, accept_key};
+
+/// A client's request to open a connection. One that exists is legal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Offer {
+    accept: String,
+    protocols: Vec<String>,
+}
+
+impl Offer {
+    /// Reads a request (section 4.2.1). `version` is HTTP's, as major and
+    /// minor number; `headers` are all header lines in any case, lists in one
+    /// line or several. That there is a Host is for the HTTP layer to check.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError`], which knows the status to answer with.
+    pub fn parse<'a>(
+        method: &str,
+        version: (u8, u8),
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, OfferError> {
+        let mut upgrade = false;
+        let mut connection = false;
+        let mut key = None;
+        let mut requested_version = None;
+        let mut protocols = Vec::new();
+        for (name, value) in headers {
+            let value = header::trim(value);
+            if name.eq_ignore_ascii_case("Upgrade") {
+                upgrade |= header::contains(value, "websocket");
+            } else if name.eq_ignore_ascii_case("Connection") {
+                connection |= header::contains(value, "Upgrade");
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
+                if key.replace(value).is_some() {
+                    return Err(OfferError::KeyRepeated);
+                }
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Version") {
+                if requested_version.replace(value).is_some() {
+                    return Err(OfferError::Version);
+                }
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+                for element in header::elements(value) {
+                    push_protocol(&mut protocols, element)?;
+                }
+            }
+        }
+
+        if method != "GET" {
+            return Err(OfferError::Method);
+        }
+        if version < (1, 1) {
+            return Err(OfferError::HttpVersion);
+        }
+        if !upgrade {
+            return Err(OfferError::Upgrade);
+        }
+        if !connection {
+            return Err(OfferError::Connection);
+        }
+        let key = key.ok_or(OfferError::KeyMissing)?;
+        if requested_version != Some(VERSION.as_bytes()) {
+            return Err(OfferError::Version);
+        }
+        if !is_key(key) {
+            return Err(OfferError::Key);
+        }
+        Ok(Self {
+            accept: accept_key(key),
+            protocols,
+        })
+    }
+
+    /// The value of Sec-WebSocket-Accept for the answer.
+    pub fn accept_key(&self) -> &str {
+        &self.accept
+    }
+
+    /// The subprotocols that the client offers, in its order of preference.
+    /// They are tokens, and compared with their case.
+    pub fn protocols(&self) -> &[String] {
+        &self.protocols
+    }
+
+    /// The answer that opens the connection (section 4.2.2), with the
+    /// subprotocol that was picked and headers to add.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`] where the client did not offer `protocol`, or a header
+    /// cannot be added.
+    pub fn answer(
+        &self,
+        protocol: Option<&str>,
+        headers: &[(&str, &[u8])],
+    ) -> Result<Vec<u8>, AnswerError> {
+        let mut out = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+        header::push(&mut out, "Upgrade", b"websocket");
+        header::push(&mut out, "Connection", b"Upgrade");
+        header::push(&mut out, "Sec-WebSocket-Accept", self.accept.as_bytes());
+        if let Some(protocol) = protocol {
+            if !self.protocols.iter().any(|offered| offered == protocol) {
+                return Err(AnswerError::Protocol(protocol.to_owned()));
+            }
+            header::push(&mut out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+        }
+        for (name, value) in headers {
+            header::push_extra(&mut out, name, value)?;
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok(out)
+    }
+}
+
+/// Why a request does not ask for a connection.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum OfferError {
+    /// The method is not GET.
+    #[error("Invalid method: a WebSocket handshake is a GET request")]
+    Method,
+    /// The version of HTTP is less than 1.1.
+    #[error("Invalid HTTP version: a WebSocket handshake takes HTTP/1.1")]
+    HttpVersion,
+    /// Upgrade is missing or does not contain `websocket`.
+    #[error("Invalid Header: 'upgrade' header must contain 'websocket'")]
+    Upgrade,
+    /// Connection is missing or does not contain `Upgrade`.
+    #[error("Invalid Header: 'connection' header must contain 'Upgrade'")]
+    Connection,
+    /// Sec-WebSocket-Key is missing.
+    #[error("Invalid Header: 'sec-websocket-key' header must be set")]
+    KeyMissing,
+    /// Sec-WebSocket-Key stands more than once.
+    #[error("Invalid Header: 'sec-websocket-key' header must not be repeated")]
+    KeyRepeated,
+    /// Sec-WebSocket-Key is not 16 bytes in base64.
+    #[error("Invalid Header: 'sec-websocket-key' header must be 16 bytes in base64")]
+    Key,
+    /// Sec-WebSocket-Version is missing or not 13.
+    #[error("Invalid Header: 'sec-websocket-version' header must be '13'")]
+    Version,
+    /// A subprotocol is not a token or stands twice.
+    #[error(
+        "Invalid Header: 'sec-websocket-protocol' header has an invalid or repeated value: {0:?}"
+    )]
+    Protocol(String),
+}
+
+impl OfferError {
+    /// The HTTP status of the answer: 400, 405, 426 or 505.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Method => 405,
+            Self::HttpVersion => 505,
+            Self::Version => 426,
+            Self::Upgrade
+            | Self::Connection
+            | Self::KeyMissing
+            | Self::KeyRepeated
+            | Self::Key
+            | Self::Protocol(_) => 400,
+        }
+    }
+
+    /// The headers that the answer's status requires (section 4.2.2, step 4;
+    /// RFC 9110 sections 15.5.6 and 15.5.22).
+    pub const fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Method => &[("Allow", "GET")],
+            Self::Version => &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", VERSION),
+            ],
+            _ => &[],
+        }
+    }
+}
+
+/// Why an [answer](Offer::answer) cannot be given.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum AnswerError {
+    /// The client did not offer the subprotocol.
+    #[error("Protocol '{0}' not in the request's protocol list (non negotiable)")]
+    Protocol(String),
+    /// A header cannot be added.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+}
+
+fn push_protocol(protocols: &mut Vec<String>, element: &[u8]) -> Result<(), OfferError> {
+    match str::from_utf8(element) {
+        Ok(protocol)
+            if header::is_token(element) && !protocols.iter().any(|seen| seen == protocol) =>
+        {
+            protocols.push(protocol.to_owned());
+            Ok(())
+        }
+        _ => Err(OfferError::Protocol(
+            String::from_utf8_lossy(element).into_owned(),
+        )),
+    }
+}
+
+fn is_key(key: &[u8]) -> bool {
+    // The encoded length bounds what is decoded.
+    key.len() == 24 && KEY_BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+}
+
+/// Tolerates set bits after the sixteenth byte: there are clients that choose
+/// the characters of the key rather than its bytes, and the key is only hashed.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The request of section 1.3.
+    const HEADERS: [(&str, &str); 7] = [
+        ("Host", "server.example.com"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Origin", "http://example.com"),
+        ("Sec-WebSocket-Protocol", "chat, superchat"),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+
+    fn parse(headers: &[(&str, &str)]) -> Result<Offer, OfferError> {
+        parse_request("GET", (1, 1), headers)
+    }
+
+    fn parse_request(
+        method: &str,
+        version: (u8, u8),
+        headers: &[(&str, &str)],
+    ) -> Result<Offer, OfferError> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()));
+        Offer::parse(method, version, headers)
+    }
+
+    /// Parses the request of the RFC with the lines named `name` replaced by
+    /// lines of these values.
+    fn with(name: &str, values: &[&str]) -> Result<Offer, OfferError> {
+        let mut headers = HEADERS.to_vec();
+        headers.retain(|(other, _)| *other != name);
+        headers.extend(values.iter().map(|value| (name, *value)));
+        assert!(headers.len() == HEADERS.len() - 1 + values.len());
+        parse(&headers)
+    }
+
+    #[test]
+    fn rfc_example() {
+        let offer = parse(&HEADERS).unwrap();
+        assert_eq!(offer.accept_key(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(offer.protocols(), ["chat", "superchat"]);
+        assert_eq!(
+            offer.answer(Some("chat"), &[]).unwrap(),
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+              Sec-WebSocket-Protocol: chat\r\n\
+              \r\n"
+        );
+    }
+
+    #[test]
+    fn names_and_tokens_in_any_case() {
+        let headers = HEADERS.map(|(name, value)| (name.to_uppercase(), value));
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+        assert!(parse(&headers).is_ok());
+        for value in ["WebSocket", " websocket ", "h2c, WEBSOCKET"] {
+            assert!(with("Upgrade", &[value]).is_ok(), "{value}");
+        }
+        for value in ["upgrade", "keep-alive, Upgrade", "Upgrade,keep-alive"] {
+            assert!(with("Connection", &[value]).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn lists_in_several_lines() {
+        assert!(with("Connection", &["keep-alive", "Upgrade"]).is_ok());
+        assert!(with("Upgrade", &["h2c", "websocket"]).is_ok());
+        let offer = with("Sec-WebSocket-Protocol", &["a,b", "", "c"]).unwrap();
+        assert_eq!(offer.protocols(), ["a", "b", "c"]);
+        let offer = with("Sec-WebSocket-Protocol", &[]).unwrap();
+        assert!(offer.protocols().is_empty());
+    }
+
+    #[test]
+    fn method_and_version_of_http() {
+        for method in ["POST", "get", "CONNECT", ""] {
+            let error = parse_request(method, (1, 1), &HEADERS).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Method, 405));
+            assert_eq!(error.headers(), [("Allow", "GET")]);
+        }
+        for version in [(0, 9), (1, 0)] {
+            let error = parse_request("GET", version, &HEADERS).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::HttpVersion, 505));
+        }
+    }
+
+    #[test]
+    fn upgrade_and_connection() {
+        for values in [&[][..], &[""], &["h2c"], &["websockets"], &["web socket"]] {
+            let error = with("Upgrade", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Upgrade, 400));
+        }
+        for values in [&[][..], &[""], &["keep-alive"], &["upgrades"]] {
+            let error = with("Connection", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Connection, 400));
+        }
+    }
+
+    #[test]
+    fn version() {
+        for values in [&[][..], &["8"], &["013"], &["13, 8"], &["13", "13"], &[""]] {
+            let error = with("Sec-WebSocket-Version", values).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Version, 426));
+            assert!(error.headers().contains(&("Sec-WebSocket-Version", "13")));
+        }
+    }
+
+    #[test]
+    fn key() {
+        let key = |values: &[&str]| with("Sec-WebSocket-Key", values).unwrap_err();
+        assert_eq!(key(&[]), OfferError::KeyMissing);
+        let value = "dGhlIHNhbXBsZSBub25jZQ==";
+        assert_eq!(key(&[value, value]), OfferError::KeyRepeated);
+        for other in [
+            "",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ= ",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ==",
+            "dGhlIHNhbXBsZSBub25-ZQ==",
+        ] {
+            assert_eq!(key(&[other]), OfferError::Key, "{other}");
+        }
+        // Clients exist that draw the characters, not the bytes.
+        assert!(with("Sec-WebSocket-Key", &["abcdefghijklmnopqrstuv=="]).is_ok());
+    }
+
+    #[test]
+    fn protocols() {
+        for other in ["a b", "a/b", "\u{e9}", "a, a"] {
+            assert!(matches!(
+                with("Sec-WebSocket-Protocol", &[other]),
+                Err(OfferError::Protocol(_))
+            ));
+        }
+        // Case counts.
+        assert!(with("Sec-WebSocket-Protocol", &["a, A"]).is_ok());
+    }
+
+    #[test]
+    fn answers() {
+        let offer = parse(&HEADERS).unwrap();
+        let plain = offer.answer(None, &[("X-A", b"b")]).unwrap();
+        assert!(plain.ends_with(b"xOo=\r\nX-A: b\r\n\r\n"));
+        assert_eq!(
+            offer.answer(Some("CHAT"), &[]),
+            Err(AnswerError::Protocol("CHAT".to_owned()))
+        );
+        assert!(matches!(
+            offer.answer(None, &[("Upgrade", b"h2c")]),
+            Err(AnswerError::Header(HeaderError::Reserved(_)))
+        ));
+    }
+}

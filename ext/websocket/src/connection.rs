@@ -1,0 +1,495 @@
+//! One connection: its protocol state, reading, and the close handshake.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use deno_core::v8;
+use duplex_protocol::close::{ABNORMAL_CLOSURE, Close, CloseCode};
+use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::encoder;
+use duplex_protocol::error::ProtocolError;
+use duplex_protocol::frame::Role;
+use duplex_protocol::mask::MaskKey;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::out_buffer::OutBuffer;
+use crate::transport::Transport;
+
+pub(crate) struct Connection {
+    role: Role,
+    transport: RefCell<Transport>,
+    reader: RefCell<Reader>,
+    out: RefCell<OutBuffer>,
+    /// Wakes the hub for this connection, from readiness on either side.
+    waker: Waker,
+    /// The `WebSocket` object, from its attachment to its `close` event. This is
+    /// what keeps a live socket that nobody holds from being collected.
+    socket: RefCell<Option<v8::Global<v8::Object>>>,
+    phase: Cell<Phase>,
+    /// Whether a Close frame has been queued. Nothing follows it.
+    close_sent: Cell<bool>,
+    /// The peer's Close frame.
+    close_received: RefCell<Option<Close>>,
+    /// Whether the hub has this connection on its list of those to flush.
+    pub(crate) is_dirty: Cell<bool>,
+    /// Whether the kernel refused bytes, or writing failed: then the waker goes on.
+    is_blocked: Cell<bool>,
+    /// The last Ping that could not be answered because the kernel refuses
+    /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
+    pending_pong: RefCell<Option<Vec<u8>>>,
+    idle: Option<Idle>,
+    /// When a close handshake or the wait for a discarded peer's end is given up.
+    close_deadline: Cell<Option<Instant>>,
+}
+
+/// What is left of the life of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    /// No `WebSocket` is attached: nothing is read.
+    Unattached,
+    /// Messages are delivered.
+    Open,
+    /// The script has seen the end. What is queued is written, and what comes is
+    /// discarded, so that no reset overtakes the Close frame.
+    Draining,
+}
+
+struct Reader {
+    decoder: Decoder,
+    read_ahead: Bytes,
+}
+
+/// The watch over a peer that may have gone silently.
+struct Idle {
+    timeout: Duration,
+    last_heard: Cell<Instant>,
+    ping_sent: Cell<bool>,
+}
+
+/// How a connection ended, as its `close` event tells it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ending {
+    pub code: u16,
+    pub reason: String,
+    pub was_clean: bool,
+    /// What the `error` event says that comes first, where there is one.
+    pub error: Option<String>,
+}
+
+/// What [`Connection::check_deadlines`] found.
+pub(crate) enum Due {
+    /// Nothing yet: look again then.
+    Later(Instant),
+    /// Nothing to wait for.
+    Never,
+    /// A Ping was queued. Look again then.
+    Ping(Instant),
+    /// The peer did not answer the Ping. A Close frame was queued.
+    Silent(Ending),
+    /// The peer did not answer the Close frame, or did not end the stream.
+    GivenUp(Ending),
+}
+
+/// How one read went.
+pub(crate) enum Read {
+    /// So many bytes are at the start of the buffer.
+    Data(usize),
+    /// Nothing now; the waker is set.
+    Blocked,
+    /// The peer closed its side.
+    Eof,
+    Failed(io::Error),
+}
+
+impl Connection {
+    pub fn new(
+        role: Role,
+        transport: Transport,
+        read_ahead: Bytes,
+        limits: Limits,
+        idle_timeout: Option<Duration>,
+        waker: Waker,
+    ) -> Self {
+        Self {
+            role,
+            transport: RefCell::new(transport),
+            reader: RefCell::new(Reader {
+                decoder: Decoder::new(role, limits),
+                read_ahead,
+            }),
+            out: RefCell::default(),
+            waker,
+            socket: RefCell::new(None),
+            phase: Cell::new(Phase::Unattached),
+            close_sent: Cell::new(false),
+            close_received: RefCell::new(None),
+            is_dirty: Cell::new(false),
+            is_blocked: Cell::new(false),
+            pending_pong: RefCell::new(None),
+            idle: idle_timeout.map(|timeout| Idle {
+                timeout,
+                last_heard: Cell::new(Instant::now()),
+                ping_sent: Cell::new(false),
+            }),
+            close_deadline: Cell::new(None),
+        }
+    }
+
+    /// Starts delivery to `socket`.
+    pub fn attach(&self, socket: v8::Global<v8::Object>) {
+        *self.socket.borrow_mut() = Some(socket);
+        self.phase.set(Phase::Open);
+        if let Some(idle) = &self.idle {
+            idle.last_heard.set(Instant::now());
+        }
+        self.waker.wake_by_ref();
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// The `WebSocket` object, between its attachment and its `close` event.
+    #[inline]
+    pub fn socket<'s>(&self, scope: &v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
+        let socket = self.socket.borrow();
+        socket.as_ref().map(|socket| v8::Local::new(scope, socket))
+    }
+
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    // Reading.
+
+    /// Reads what there is into `buffer`.
+    pub fn read(&self, buffer: &mut [u8]) -> Read {
+        if let Ok(mut reader) = self.reader.try_borrow_mut()
+            && reader.read_ahead.has_remaining()
+        {
+            let count = reader.read_ahead.remaining().min(buffer.len());
+            reader.read_ahead.copy_to_slice(&mut buffer[..count]);
+            if !reader.read_ahead.has_remaining() {
+                reader.read_ahead = Bytes::new();
+            }
+            return Read::Data(count);
+        }
+        let mut buffer = ReadBuf::new(buffer);
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transport = self.transport.borrow_mut();
+        match Pin::new(&mut *transport).poll_read(&mut cx, &mut buffer) {
+            Poll::Pending => Read::Blocked,
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Read::Eof,
+            Poll::Ready(Ok(())) => Read::Data(buffer.filled().len()),
+            Poll::Ready(Err(error)) => Read::Failed(error),
+        }
+    }
+
+    /// Decodes `input` and hands each event to `on_event`, which may run script.
+    /// Stops early where `on_event` returns false.
+    pub fn decode(
+        &self,
+        mut input: &mut [u8],
+        mut on_event: impl FnMut(Event<'_>) -> bool,
+    ) -> Result<(), ProtocolError> {
+        // Only the hub reads, and it does so from the event loop, never from a
+        // script's call; a second borrow would be its own fault.
+        let Ok(mut reader) = self.reader.try_borrow_mut() else {
+            return Ok(());
+        };
+        loop {
+            let decoded = reader.decoder.decode(input)?;
+            let Some(event) = decoded.event else {
+                return Ok(());
+            };
+            if !on_event(event) {
+                return Ok(());
+            }
+            input = decoded.rest;
+        }
+    }
+
+    /// The peer was heard at `now`.
+    pub fn note_heard(&self, now: Instant) {
+        if let Some(idle) = &self.idle {
+            idle.last_heard.set(now);
+            idle.ping_sent.set(false);
+        }
+    }
+
+    /// Answers a Ping. Returns whether there is something to flush.
+    pub fn answer_ping(&self, payload: &[u8]) -> bool {
+        if self.close_sent.get() {
+            return false;
+        }
+        if self.is_blocked.get() {
+            *self.pending_pong.borrow_mut() = Some(payload.to_vec());
+            return false;
+        }
+        self.push_pong(payload);
+        true
+    }
+
+    fn push_pong(&self, payload: &[u8]) {
+        let key = self.mask_key();
+        self.out.borrow_mut().push_control(|out| {
+            // A Ping's payload fits, so its answer does.
+            let _ = encoder::encode_pong(out, key, payload);
+        });
+    }
+
+    // Writing.
+
+    /// Queues a text message. Returns false where the close handshake has begun.
+    #[inline]
+    pub fn send_text(&self, text: &str) -> bool {
+        self.send(text.len(), |out, key| encoder::encode_text(out, key, text))
+    }
+
+    /// Queues a binary message likewise.
+    #[inline]
+    pub fn send_binary(&self, bytes: &[u8]) -> bool {
+        self.send(bytes.len(), |out, key| {
+            encoder::encode_binary(out, key, bytes)
+        })
+    }
+
+    #[inline]
+    fn send(&self, payload: usize, encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>)) -> bool {
+        if self.close_sent.get() || self.phase.get() == Phase::Draining {
+            return false;
+        }
+        let key = self.mask_key();
+        let mut out = self.out.borrow_mut();
+        out.push_data(payload, |out| encode(out, key));
+        // A script that sends much in one turn need not hold it all.
+        if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
+            self.write(&mut out);
+        }
+        true
+    }
+
+    /// Writes what is queued. Returns whether the kernel has taken all of it.
+    pub fn flush(&self) -> bool {
+        self.is_dirty.set(false);
+        let mut out = self.out.borrow_mut();
+        out.end_turn();
+        if self.write(&mut out)
+            && let Some(payload) = self.pending_pong.take()
+            && !self.close_sent.get()
+        {
+            drop(out);
+            self.push_pong(&payload);
+            out = self.out.borrow_mut();
+            self.write(&mut out);
+        }
+        out.end_turn();
+        out.is_empty()
+    }
+
+    fn write(&self, out: &mut OutBuffer) -> bool {
+        let mut transport = self.transport.borrow_mut();
+        let mut cx = Context::from_waker(&self.waker);
+        match out.poll_write_to(&mut transport, &mut cx) {
+            Poll::Ready(Ok(())) => {
+                self.is_blocked.set(false);
+                true
+            }
+            Poll::Pending => {
+                self.is_blocked.set(true);
+                false
+            }
+            Poll::Ready(Err(_)) => {
+                // What the peer sent before it went may still be read, its Close
+                // frame among it; reading then finds the end.
+                out.clear();
+                self.is_blocked.set(true);
+                self.waker.wake_by_ref();
+                false
+            }
+        }
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked.get()
+    }
+
+    pub fn buffered_amount(&self) -> usize {
+        self.out.borrow().buffered_amount()
+    }
+
+    /// Masks are unpredictable (RFC 6455 section 5.3), and a server has none.
+    #[inline]
+    fn mask_key(&self) -> Option<MaskKey> {
+        match self.role {
+            Role::Client => Some(rand::random()),
+            Role::Server => None,
+        }
+    }
+
+    // The close handshake (RFC 6455 section 7).
+
+    /// Queues a Close frame, unless one was. Returns whether it did.
+    pub fn send_close(&self, close: &Close) -> bool {
+        if self.close_sent.replace(true) {
+            return false;
+        }
+        let key = self.mask_key();
+        self.out
+            .borrow_mut()
+            .push_control(|out| encoder::encode_close(out, key, close));
+        true
+    }
+
+    pub fn close_sent(&self) -> bool {
+        self.close_sent.get()
+    }
+
+    /// Notes the peer's Close frame and queues the answer, where this is not the
+    /// answer itself.
+    pub fn receive_close(&self, close: Close) {
+        let answer = match close.code() {
+            Some(code) => Close::new(code, ""),
+            None => Close::empty(),
+        };
+        self.send_close(&answer);
+        *self.close_received.borrow_mut() = Some(close);
+    }
+
+    /// How the connection ends where both Close frames are through.
+    pub fn clean_ending(&self) -> Option<Ending> {
+        let close = self.close_received.borrow();
+        close.as_ref().map(|close| Ending {
+            code: close.event_code(),
+            reason: close.reason().to_owned(),
+            was_clean: true,
+            error: None,
+        })
+    }
+
+    /// How it ends where the transport does.
+    pub fn abrupt_ending(&self, error: Option<io::Error>) -> Ending {
+        self.clean_ending().unwrap_or_else(|| Ending {
+            code: ABNORMAL_CLOSURE,
+            reason: String::new(),
+            was_clean: false,
+            // A peer that drops the connection after this end asked to close
+            // made nothing fail.
+            error: (!self.close_sent.get()).then(|| match error {
+                Some(error) => error.to_string(),
+                None => "Unexpected EOF".to_owned(),
+            }),
+        })
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7).
+    pub fn fail(&self, code: CloseCode, message: String) -> Ending {
+        self.send_close(&Close::new(code, message.as_str()));
+        Ending {
+            code: ABNORMAL_CLOSURE,
+            reason: String::new(),
+            was_clean: false,
+            error: Some(message),
+        }
+    }
+
+    /// The script is told the end now, and no more.
+    pub fn begin_draining(&self) {
+        self.phase.set(Phase::Draining);
+        self.socket.take();
+    }
+
+    /// Whether nothing is left to do: both Close frames are through.
+    pub fn is_drained(&self) -> bool {
+        self.out.borrow().is_empty() && self.close_received.borrow().is_some()
+    }
+
+    /// Tells the peer that nothing more follows.
+    pub fn shut_down_write(&self) {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transport = self.transport.borrow_mut();
+        let _ = Pin::new(&mut *transport).poll_shutdown(&mut cx);
+    }
+
+    // Deadlines.
+
+    pub fn set_close_deadline(&self, deadline: Instant) {
+        self.close_deadline.set(Some(deadline));
+    }
+
+    /// When to look at this connection again, as things are.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let idle = self.idle.as_ref().filter(|_| self.is_watched());
+        [self.close_deadline.get(), idle.map(Idle::due)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Acts on the deadlines that have passed at `now`.
+    pub fn check_deadlines(&self, now: Instant) -> Due {
+        if self.close_deadline.get().is_some_and(|due| due <= now) {
+            return Due::GivenUp(self.abrupt_ending(None));
+        }
+        if let Some(idle) = &self.idle
+            && self.is_watched()
+            && idle.due() <= now
+        {
+            if idle.ping_sent.replace(true) {
+                let reason = "No response from ping frame.";
+                self.send_close(&Close::new(CloseCode::GOING_AWAY, reason));
+                return Due::Silent(Ending {
+                    code: CloseCode::GOING_AWAY.get(),
+                    reason: reason.to_owned(),
+                    was_clean: false,
+                    error: Some(reason.to_owned()),
+                });
+            }
+            let key = self.mask_key();
+            self.out.borrow_mut().push_control(|out| {
+                let _ = encoder::encode_ping(out, key, &[]);
+            });
+            return Due::Ping(idle.due());
+        }
+        match self.next_deadline() {
+            Some(due) => Due::Later(due),
+            None => Due::Never,
+        }
+    }
+
+    /// Whether silence matters: not before delivery, and not once the close
+    /// handshake has its own deadline.
+    fn is_watched(&self) -> bool {
+        self.phase.get() == Phase::Open && !self.close_sent.get()
+    }
+}
+
+impl Idle {
+    /// When the next step is due: the Ping at half of the timeout, the end at all
+    /// of it.
+    fn due(&self) -> Instant {
+        let wait = match self.ping_sent.get() {
+            false => self.timeout / 2,
+            true => self.timeout,
+        };
+        self.last_heard.get() + wait
+    }
+}
+
+/// The bytes of an event's payload as their own, without a copy where they are.
+pub(crate) fn into_owned(payload: Cow<'_, [u8]>) -> Result<Vec<u8>, &[u8]> {
+    match payload {
+        Cow::Owned(bytes) => Ok(bytes),
+        Cow::Borrowed(bytes) => Err(bytes),
+    }
+}
+
+/// A script that has queued this many bytes in one turn has them written before
+/// it ends.
+const FLUSH_EARLY_FROM: usize = 256 << 10;

@@ -1,0 +1,613 @@
+//! All connections of one runtime: readiness, timers, delivery.
+//!
+//! The wakers of the connections put them on a list and schedule one task in the
+//! event loop, with the script's stack empty. That task reads each of them into
+//! one shared buffer, calls the script once for each message, drains the
+//! microtasks after each call as a browser does, and at its end writes what the
+//! script sent: one write for all messages to a connection.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use deno_core::{ExternalOpsTracker, JsRuntime, OpState, V8CrossThreadTaskSpawner, v8};
+use duplex_protocol::close::{Close, CloseCode};
+use duplex_protocol::decoder::Event;
+use slab::Slab;
+use tokio::time::{Instant, Sleep};
+
+use crate::connection::{Connection, Due, Ending, Phase, Read, into_owned};
+
+/// The state of the extension, one for each runtime.
+pub(crate) struct Hub {
+    connections: RefCell<Slab<Rc<Connection>>>,
+    ready: Arc<ReadyList>,
+    /// Connections with something to write.
+    dirty: RefCell<Vec<(u32, Rc<Connection>)>>,
+    callbacks: RefCell<Option<Rc<Callbacks>>>,
+    deadlines: RefCell<Deadlines>,
+    /// Whether [`Hub::run`] is, which flushes at its end.
+    is_running: Cell<bool>,
+    /// What all connections read into, one after the other.
+    read_buffer: Cell<Vec<u8>>,
+    /// What an open connection holds, so that the event loop goes on.
+    keep_alive: ExternalOpsTracker,
+}
+
+/// The functions of `01_websocket.js` that the hub calls.
+pub(crate) struct Callbacks {
+    /// `(socket, data)`: a message, a string or an ArrayBuffer.
+    pub message: v8::Global<v8::Function>,
+    /// `(socket)`: the peer has begun the close handshake.
+    pub closing: v8::Global<v8::Function>,
+    /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
+    /// undefined.
+    pub closed: v8::Global<v8::Function>,
+}
+
+impl Hub {
+    /// The hub of the runtime whose state this is.
+    #[inline]
+    pub fn of(state: &mut OpState) -> Rc<Self> {
+        if let Some(hub) = state.try_borrow::<Rc<Self>>() {
+            return hub.clone();
+        }
+        let hub = Rc::new(Self {
+            connections: RefCell::default(),
+            ready: Arc::new(ReadyList {
+                wakers: Mutex::default(),
+                is_scheduled: AtomicBool::new(false),
+                spawner: state.borrow::<V8CrossThreadTaskSpawner>().clone(),
+            }),
+            dirty: RefCell::default(),
+            callbacks: RefCell::new(None),
+            deadlines: RefCell::default(),
+            is_running: Cell::new(false),
+            read_buffer: Cell::default(),
+            keep_alive: state.external_ops_tracker.clone(),
+        });
+        state.put(hub.clone());
+        hub
+    }
+
+    /// Takes in the connection that `new` makes with its waker. Returns its id.
+    pub fn add(&self, new: impl FnOnce(Waker) -> Connection) -> u32 {
+        let mut connections = self.connections.borrow_mut();
+        let entry = connections.vacant_entry();
+        // A process has far fewer than 2^32 sockets.
+        let id = entry.key() as u32;
+        let waker = Waker::from(Arc::new(ConnectionWaker {
+            id,
+            is_listed: AtomicBool::new(false),
+            ready: self.ready.clone(),
+        }));
+        entry.insert(Rc::new(new(waker)));
+        self.keep_alive.ref_op();
+        id
+    }
+
+    /// The connection `id`, while it lives.
+    #[inline]
+    pub fn get(&self, id: u32) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(id as usize).cloned()
+    }
+
+    pub fn set_callbacks(&self, callbacks: Callbacks) {
+        *self.callbacks.borrow_mut() = Some(Rc::new(callbacks));
+    }
+
+    /// Starts delivery of connection `id` to `socket`.
+    pub fn attach(&self, id: u32, socket: v8::Global<v8::Object>) {
+        if let Some(connection) = self.get(id) {
+            connection.attach(socket);
+            self.watch(id, &connection);
+        }
+    }
+
+    /// Has what the script queued written when its turn ends.
+    #[inline]
+    pub fn mark_dirty(&self, id: u32, connection: &Rc<Connection>) {
+        if connection.is_blocked() || connection.is_dirty.replace(true) {
+            return;
+        }
+        self.dirty.borrow_mut().push((id, connection.clone()));
+        if !self.is_running.get() {
+            self.ready.schedule();
+        }
+    }
+
+    /// Begins the close handshake (RFC 6455 section 7.1.2).
+    pub fn close(&self, id: u32, close: &Close) {
+        let Some(connection) = self.get(id) else {
+            return;
+        };
+        if connection.send_close(close) {
+            self.mark_dirty(id, &connection);
+            self.set_close_deadline(id, &connection, CLOSE_TIMEOUT);
+        }
+    }
+
+    /// The task in the event loop.
+    fn run(&self, scope: &mut v8::PinScope<'_, '_>) {
+        let Some(callbacks) = self.callbacks.borrow().clone() else {
+            return;
+        };
+        self.is_running.set(true);
+        if self.read_ready(scope, &callbacks) {
+            self.check_deadlines(scope, &callbacks);
+        }
+        loop {
+            // A script that is told of an end may send to others.
+            let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
+            if dirty.is_empty() {
+                break;
+            }
+            for (id, connection) in dirty {
+                self.flush(scope, &callbacks, id, &connection);
+            }
+        }
+        self.is_running.set(false);
+    }
+
+    /// Serves all connections on the ready list. Returns false where the engine
+    /// is to run no more script.
+    fn read_ready(&self, scope: &mut v8::PinScope<'_, '_>, callbacks: &Callbacks) -> bool {
+        let now = Instant::now();
+        for id in self.ready.take() {
+            // A connection may have ended, and its id may be another's by now;
+            // looking at that one once more is harmless.
+            let Some(connection) = self.get(id) else {
+                continue;
+            };
+            if connection.is_blocked() {
+                self.flush(scope, callbacks, id, &connection);
+            }
+            if !self.read(scope, callbacks, id, &connection, now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads and delivers what `connection` has. Returns false where the engine
+    /// is to run no more script.
+    fn read(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        id: u32,
+        connection: &Rc<Connection>,
+        now: Instant,
+    ) -> bool {
+        if connection.phase() == Phase::Unattached {
+            return true;
+        }
+        let mut buffer = self.read_buffer.take();
+        if buffer.is_empty() {
+            buffer.resize(READ_BUFFER_LENGTH, 0);
+        }
+        let mut may_run = true;
+        for turn in 0.. {
+            if turn == READS_IN_TURN {
+                // Others have their turn; this one goes on after them.
+                connection.waker().wake_by_ref();
+                break;
+            }
+            let count = match connection.read(&mut buffer) {
+                Read::Data(count) => count,
+                Read::Blocked => break,
+                Read::Eof => {
+                    let ending = connection.abrupt_ending(None);
+                    self.end(scope, callbacks, connection, ending);
+                    self.remove(id);
+                    break;
+                }
+                Read::Failed(error) => {
+                    let ending = connection.abrupt_ending(Some(error));
+                    self.end(scope, callbacks, connection, ending);
+                    self.remove(id);
+                    break;
+                }
+            };
+            if connection.phase() == Phase::Draining {
+                continue;
+            }
+            connection.note_heard(now);
+            let mut failure = None;
+            let result = connection.decode(&mut buffer[..count], |event| {
+                match self.on_event(scope, callbacks, id, connection, event) {
+                    Outcome::Delivered => true,
+                    Outcome::Failed(message) => {
+                        failure = Some(message);
+                        false
+                    }
+                    Outcome::Terminated => {
+                        may_run = false;
+                        false
+                    }
+                }
+            });
+            if !may_run || connection.is_drained() {
+                break;
+            }
+            let ending = match (result, failure) {
+                (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
+                (_, Some(message)) => connection.fail(CloseCode::MESSAGE_TOO_BIG, message),
+                _ => continue,
+            };
+            self.drain(id, connection);
+            self.end(scope, callbacks, connection, ending);
+        }
+        self.read_buffer.set(buffer);
+        may_run
+    }
+
+    fn on_event(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        id: u32,
+        connection: &Rc<Connection>,
+        event: Event<'_>,
+    ) -> Outcome {
+        match event {
+            Event::Text { text, is_ascii } => {
+                v8::scope!(let scope, scope);
+                let string = match is_ascii {
+                    true => v8::String::new_from_one_byte(
+                        scope,
+                        text.as_bytes(),
+                        v8::NewStringType::Normal,
+                    ),
+                    false => v8::String::new_from_utf8(
+                        scope,
+                        text.as_bytes(),
+                        v8::NewStringType::Normal,
+                    ),
+                };
+                let Some(string) = string else {
+                    return Outcome::Failed("message is longer than a string can be".to_owned());
+                };
+                deliver(scope, callbacks, connection, string.into())
+            }
+            Event::Binary(payload) => {
+                v8::scope!(let scope, scope);
+                let buffer = array_buffer(scope, payload);
+                deliver(scope, callbacks, connection, buffer.into())
+            }
+            Event::Ping(payload) => {
+                if connection.answer_ping(&payload) {
+                    self.mark_dirty(id, connection);
+                }
+                Outcome::Delivered
+            }
+            Event::Pong(_) => Outcome::Delivered,
+            Event::Close(close) => {
+                connection.receive_close(close);
+                self.set_close_deadline(id, connection, CLOSE_TIMEOUT);
+                if !self.flush(scope, callbacks, id, connection) {
+                    v8::scope!(let scope, scope);
+                    if let Some(socket) = connection.socket(scope) {
+                        call(scope, &callbacks.closing, &[socket.into()]);
+                    }
+                }
+                Outcome::Delivered
+            }
+        }
+    }
+
+    /// Writes what is queued on `connection`, and ends it where that was the last
+    /// of it. Returns whether the kernel has taken everything.
+    fn flush(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        id: u32,
+        connection: &Rc<Connection>,
+    ) -> bool {
+        if !connection.flush() {
+            return false;
+        }
+        if let Some(ending) = connection.clean_ending() {
+            connection.shut_down_write();
+            self.end(scope, callbacks, connection, ending);
+            self.remove(id);
+        } else if connection.phase() == Phase::Draining {
+            connection.shut_down_write();
+        }
+        true
+    }
+
+    /// Tells the script how `connection` ended, once.
+    fn end(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        connection: &Connection,
+        ending: Ending,
+    ) {
+        v8::scope!(let scope, scope);
+        let socket = connection.socket(scope);
+        connection.begin_draining();
+        let Some(socket) = socket else {
+            return;
+        };
+        self.keep_alive.unref_op();
+        let error = match &ending.error {
+            Some(error) => string(scope, error),
+            None => v8::undefined(scope).into(),
+        };
+        let args = [
+            socket.into(),
+            v8::Number::new(scope, ending.code.into()).into(),
+            string(scope, &ending.reason),
+            v8::Boolean::new(scope, ending.was_clean).into(),
+            error,
+        ];
+        call(scope, &callbacks.closed, &args);
+    }
+
+    /// Keeps a failed connection until its Close frame can have arrived.
+    fn drain(&self, id: u32, connection: &Rc<Connection>) {
+        self.mark_dirty(id, connection);
+        self.set_close_deadline(id, connection, DRAIN_TIMEOUT);
+    }
+
+    /// Drops a connection and with it the stream.
+    fn remove(&self, id: u32) {
+        self.connections.borrow_mut().try_remove(id as usize);
+    }
+
+    /// Drops a connection that no `WebSocket` was attached to.
+    pub fn discard(&self, id: u32) {
+        let unattached = self
+            .get(id)
+            .is_some_and(|connection| connection.phase() == Phase::Unattached);
+        if unattached {
+            self.remove(id);
+            self.keep_alive.unref_op();
+        }
+    }
+
+    // Deadlines.
+
+    fn set_close_deadline(&self, id: u32, connection: &Rc<Connection>, timeout: Duration) {
+        connection.set_close_deadline(Instant::now() + timeout);
+        self.watch(id, connection);
+    }
+
+    fn watch(&self, id: u32, connection: &Rc<Connection>) {
+        if let Some(due) = connection.next_deadline() {
+            self.deadlines.borrow_mut().add(due, id, &self.ready);
+        }
+    }
+
+    fn check_deadlines(&self, scope: &mut v8::PinScope<'_, '_>, callbacks: &Callbacks) {
+        if self.deadlines.borrow().heap.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let due = self.deadlines.borrow_mut().take_due(now);
+        for id in due {
+            let Some(connection) = self.get(id) else {
+                continue;
+            };
+            match connection.check_deadlines(now) {
+                Due::Never => {}
+                Due::Later(due) => self.deadlines.borrow_mut().add(due, id, &self.ready),
+                Due::Ping(due) => {
+                    self.mark_dirty(id, &connection);
+                    self.deadlines.borrow_mut().add(due, id, &self.ready);
+                }
+                Due::Silent(ending) => {
+                    self.drain(id, &connection);
+                    self.end(scope, callbacks, &connection, ending);
+                }
+                Due::GivenUp(ending) => {
+                    self.end(scope, callbacks, &connection, ending);
+                    self.remove(id);
+                }
+            }
+        }
+        self.deadlines.borrow_mut().arm(&self.ready);
+    }
+}
+
+/// What became of an event.
+enum Outcome {
+    Delivered,
+    /// The connection is to fail with this message.
+    Failed(String),
+    /// The engine is to run no more script.
+    Terminated,
+}
+
+/// Delivers one message, and drains the microtasks that it caused.
+fn deliver<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    callbacks: &Callbacks,
+    connection: &Connection,
+    data: v8::Local<'s, v8::Value>,
+) -> Outcome {
+    // The close handshake has begun: the standard drops what comes after.
+    if connection.close_sent() {
+        return Outcome::Delivered;
+    }
+    let Some(socket) = connection.socket(scope) else {
+        return Outcome::Delivered;
+    };
+    match call(scope, &callbacks.message, &[socket.into(), data]) {
+        true => Outcome::Delivered,
+        false => Outcome::Terminated,
+    }
+}
+
+/// Calls the script, and drains the microtasks that this caused, however many:
+/// a browser does the same between two tasks. Returns false where the engine is
+/// to run no more script.
+fn call(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: &v8::Global<v8::Function>,
+    args: &[v8::Local<'_, v8::Value>],
+) -> bool {
+    v8::tc_scope!(let scope, scope);
+    let function = v8::Local::new(scope, function);
+    let receiver = v8::undefined(scope).into();
+    // The function reports what a listener throws, so that there is nothing to
+    // catch here but a termination.
+    function.call(scope, receiver, args);
+    scope.perform_microtask_checkpoint();
+    !scope.has_terminated()
+}
+
+/// An ArrayBuffer with `payload`, which is copied only where it is borrowed.
+fn array_buffer<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    payload: Cow<'_, [u8]>,
+) -> v8::Local<'s, v8::ArrayBuffer> {
+    let bytes = match into_owned(payload) {
+        Ok(bytes) => bytes,
+        Err(bytes) => bytes.to_vec(),
+    };
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+    v8::ArrayBuffer::with_backing_store(scope, &store)
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    v8::String::new(scope, text)
+        .unwrap_or_else(|| v8::String::empty(scope))
+        .into()
+}
+
+/// The connections that can be read or written to again.
+struct ReadyList {
+    wakers: Mutex<Vec<Arc<ConnectionWaker>>>,
+    /// Whether the task is on its way to the event loop.
+    is_scheduled: AtomicBool,
+    spawner: V8CrossThreadTaskSpawner,
+}
+
+impl ReadyList {
+    /// Has [`Hub::run`] called from the event loop.
+    fn schedule(&self) {
+        if !self.is_scheduled.swap(true, Ordering::AcqRel) {
+            self.spawner.spawn(|scope| {
+                let state = JsRuntime::op_state_from(scope);
+                let hub = Hub::of(&mut state.borrow_mut());
+                hub.ready.is_scheduled.store(false, Ordering::Release);
+                hub.run(scope);
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ConnectionWaker>>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ids of the connections, each once.
+    fn take(&self) -> impl Iterator<Item = u32> + use<> {
+        let wakers = std::mem::take(&mut *self.lock());
+        wakers.into_iter().map(|waker| {
+            waker.is_listed.store(false, Ordering::Release);
+            waker.id
+        })
+    }
+}
+
+/// What the transport of a connection wakes.
+struct ConnectionWaker {
+    id: u32,
+    is_listed: AtomicBool,
+    ready: Arc<ReadyList>,
+}
+
+impl Wake for ConnectionWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_listed.swap(true, Ordering::AcqRel) {
+            self.ready.lock().push(self.clone());
+            self.ready.schedule();
+        }
+    }
+}
+
+/// The deadlines of all connections, and one timer for the first of them.
+///
+/// A connection that is heard does not touch this: its entry is looked at when it
+/// comes up, and entered again for what the deadline has become.
+#[derive(Default)]
+struct Deadlines {
+    heap: BinaryHeap<Reverse<(Instant, u32)>>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadlines {
+    fn add(&mut self, due: Instant, id: u32, ready: &Arc<ReadyList>) {
+        let is_first = self.heap.peek().is_none_or(|first| due < first.0.0);
+        self.heap.push(Reverse((due, id)));
+        if is_first {
+            self.arm(ready);
+        }
+    }
+
+    /// Sets the timer to the first deadline.
+    fn arm(&mut self, ready: &Arc<ReadyList>) {
+        let Some(&Reverse((due, _))) = self.heap.peek() else {
+            self.timer = None;
+            return;
+        };
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                timer.as_mut().reset(due);
+                timer
+            }
+            none => none.insert(Box::pin(tokio::time::sleep_until(due))),
+        };
+        let waker = Waker::from(Arc::new(TimerWaker(ready.clone())));
+        if timer
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
+            ready.schedule();
+        }
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<u32> {
+        let mut ids = Vec::new();
+        while let Some(&Reverse((due, id))) = self.heap.peek()
+            && due <= now
+        {
+            self.heap.pop();
+            ids.push(id);
+        }
+        ids
+    }
+}
+
+struct TimerWaker(Arc<ReadyList>);
+
+impl Wake for TimerWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.schedule();
+    }
+}
+
+/// How long a read can be. Longer messages take several.
+const READ_BUFFER_LENGTH: usize = 64 << 10;
+/// How many reads one connection has before others have theirs.
+const READS_IN_TURN: u32 = 16;
+/// How long the peer may take to answer a Close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a failed connection is kept so that its Close frame arrives.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,200 @@
+//! What `01_websocket.js` calls.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::convert::ByteString;
+use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
+use deno_permissions::{PermissionCheckError, PermissionsContainer};
+use duplex_protocol::close::{Close, CloseCode};
+use duplex_protocol::decoder::Limits;
+use duplex_protocol::frame::Role;
+use url::Url;
+
+use crate::client::{self, DialError, Opened, Target};
+use crate::connection::Connection;
+use crate::hub::{Callbacks, Hub};
+
+/// Lets a script give up a connection that is not open.
+struct DialHandle(Rc<CancelHandle>);
+
+impl Resource for DialHandle {
+    fn close(self: Rc<Self>) {
+        self.0.cancel();
+    }
+}
+
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub(crate) enum OpError {
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] PermissionCheckError),
+    #[class(inherit)]
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[class(inherit)]
+    #[error(transparent)]
+    Resource(#[from] deno_core::error::ResourceError),
+    #[class(type)]
+    #[error("invalid URL: {0}")]
+    Url(#[from] url::ParseError),
+    #[class(generic)]
+    #[error("WebSocket is closed before the connection is established")]
+    Canceled,
+}
+
+/// Checks the net permission for `url`, before any look-up. Returns the resource
+/// whose closing gives up [`op_ws_create`].
+#[op2(stack_trace)]
+#[smi]
+pub(crate) fn op_ws_check_permission(
+    state: &mut OpState,
+    #[string] api_name: &str,
+    #[string] url: &str,
+) -> Result<ResourceId, OpError> {
+    let url = Url::parse(url)?;
+    state
+        .borrow_mut::<PermissionsContainer>()
+        .check_net_url(&url, api_name)?;
+    let handle = DialHandle(CancelHandle::new_rc());
+    Ok(state.resource_table.add(handle))
+}
+
+/// A connection that is open.
+#[derive(ToV8)]
+pub(crate) struct Created {
+    id: u32,
+    protocol: String,
+    extensions: String,
+}
+
+/// Dials `url`, for which the permission has been checked.
+#[op2]
+pub(crate) async fn op_ws_create(
+    state: Rc<RefCell<OpState>>,
+    #[string] url: String,
+    #[scoped] protocols: Vec<String>,
+    #[scoped] headers: Vec<(ByteString, ByteString)>,
+    #[smi] dial_handle: ResourceId,
+    #[smi] client: Option<ResourceId>,
+) -> Result<Created, OpError> {
+    let handle = state.borrow().resource_table.get::<DialHandle>(dial_handle)?;
+    let target = Target {
+        url: Url::parse(&url)?,
+        protocols,
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value.to_vec()))
+            .collect(),
+        client,
+    };
+    let dialled = Box::pin(client::dial(state.clone(), target))
+        .or_cancel(&handle.0)
+        .await;
+    let mut state = state.borrow_mut();
+    let _ = state.resource_table.take_any(dial_handle);
+    let Opened {
+        transport,
+        read_ahead,
+        protocol,
+    } = dialled.map_err(|_| OpError::Canceled)??;
+    let id = Hub::of(&mut state).add(|waker| {
+        let limits = Limits::default();
+        Connection::new(Role::Client, transport, read_ahead, limits, None, waker)
+    });
+    Ok(Created {
+        id,
+        protocol,
+        extensions: String::new(),
+    })
+}
+
+/// Names the functions that the hub calls; see [`Callbacks`].
+#[op2]
+pub(crate) fn op_ws_set_callbacks(
+    state: &mut OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    message: v8::Local<v8::Function>,
+    closing: v8::Local<v8::Function>,
+    closed: v8::Local<v8::Function>,
+) {
+    Hub::of(state).set_callbacks(Callbacks {
+        message: v8::Global::new(scope, message),
+        closing: v8::Global::new(scope, closing),
+        closed: v8::Global::new(scope, closed),
+    });
+}
+
+/// Starts delivery of connection `id` to `socket`.
+#[op2]
+pub(crate) fn op_ws_attach(
+    state: &mut OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    #[smi] id: u32,
+    socket: v8::Local<v8::Object>,
+) {
+    let socket = v8::Global::new(scope, socket);
+    Hub::of(state).attach(id, socket);
+}
+
+/// Queues a text message; lone surrogates become U+FFFD.
+#[op2(fast)]
+pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) {
+    let hub = Hub::of(state);
+    if let Some(connection) = hub.get(id)
+        && connection.send_text(text)
+    {
+        hub.mark_dirty(id, &connection);
+    }
+}
+
+/// Queues a binary message.
+#[op2]
+pub(crate) fn op_ws_send_binary(state: &mut OpState, #[smi] id: u32, #[anybuffer] bytes: &[u8]) {
+    send_binary(state, id, bytes);
+}
+
+/// The same for an ArrayBuffer, which the engine can hand over faster.
+#[op2(fast)]
+pub(crate) fn op_ws_send_arraybuffer(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[arraybuffer] bytes: &[u8],
+) {
+    send_binary(state, id, bytes);
+}
+
+fn send_binary(state: &mut OpState, id: u32, bytes: &[u8]) {
+    let hub = Hub::of(state);
+    if let Some(connection) = hub.get(id)
+        && connection.send_binary(bytes)
+    {
+        hub.mark_dirty(id, &connection);
+    }
+}
+
+/// Begins the close handshake, behind what was sent. `code` 0 is none. The
+/// caller has checked that code and reason may be sent; a code that must not go
+/// on the wire is left out.
+#[op2(fast)]
+pub(crate) fn op_ws_close(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[smi] code: u16,
+    #[string] reason: &str,
+) {
+    let close = match CloseCode::new(code) {
+        Some(code) => Close::new(code, reason),
+        None => Close::empty(),
+    };
+    let hub = Hub::of(state);
+    hub.close(id, &close);
+}
+
+/// Bytes of application data that have not reached the kernel.
+#[op2(fast)]
+pub(crate) fn op_ws_buffered_amount(state: &mut OpState, #[smi] id: u32) -> f64 {
+    let hub = Hub::of(state);
+    hub.get(id)
+        .map_or(0.0, |connection| connection.buffered_amount() as f64)
+}

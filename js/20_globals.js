@@ -1,0 +1,245 @@
+// What a program finds on the global object, but for `Deno`.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  op_runtime_stderr_no_color,
+  op_runtime_stdout_no_color,
+} from "ext:core/ops";
+import { defineLazy, defineValue } from "ext:duplex_runtime/12_lazy.js";
+const {
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectKeys,
+  Symbol,
+  SymbolAsyncDispose,
+  SymbolDispose,
+} = primordials;
+
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const globalInterfaces = core.loadExtScript(
+  "ext:deno_web/04_global_interfaces.js",
+);
+
+// Interfaces by the script that defines them.
+const INTERFACES = {
+  __proto__: null,
+  "ext:deno_web/00_url.js": ["URL", "URLSearchParams"],
+  "ext:deno_web/01_broadcast_channel.js": ["BroadcastChannel"],
+  "ext:deno_web/01_dom_exception.js": ["DOMException", "QuotaExceededError"],
+  "ext:deno_web/01_urlpattern.js": ["URLPattern"],
+  "ext:deno_web/03_abort_signal.js": ["AbortController", "AbortSignal"],
+  "ext:deno_web/06_streams.js": [
+    "ByteLengthQueuingStrategy",
+    "CountQueuingStrategy",
+    "ReadableByteStreamController",
+    "ReadableStream",
+    "ReadableStreamBYOBReader",
+    "ReadableStreamBYOBRequest",
+    "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader",
+    "TransformStream",
+    "TransformStreamDefaultController",
+    "WritableStream",
+    "WritableStreamDefaultController",
+    "WritableStreamDefaultWriter",
+  ],
+  "ext:deno_web/08_text_encoding.js": [
+    "TextDecoder",
+    "TextDecoderStream",
+    "TextEncoder",
+    "TextEncoderStream",
+  ],
+  "ext:deno_web/09_file.js": ["Blob", "File"],
+  "ext:deno_web/10_filereader.js": ["FileReader"],
+  "ext:deno_web/13_message_port.js": ["MessageChannel", "MessagePort"],
+  "ext:deno_web/14_compression.js": [
+    "CompressionStream",
+    "DecompressionStream",
+  ],
+  "ext:deno_web/15_performance.js": [
+    "Performance",
+    "PerformanceEntry",
+    "PerformanceMark",
+    "PerformanceMeasure",
+    "PerformanceObserver",
+    "PerformanceObserverEntryList",
+  ],
+  "ext:deno_crypto/00_crypto.js": ["Crypto", "CryptoKey", "SubtleCrypto"],
+  "ext:deno_fetch/20_headers.js": ["Headers"],
+  "ext:deno_fetch/21_formdata.js": ["FormData"],
+  "ext:deno_fetch/23_request.js": ["Request"],
+  "ext:deno_fetch/23_response.js": ["Response"],
+  "ext:deno_fetch/27_eventsource.js": ["EventSource"],
+  "ext:duplex_runtime/11_navigator.js": ["Navigator"],
+};
+
+// Functions by the script that defines them.
+const FUNCTIONS = {
+  __proto__: null,
+  "ext:deno_web/02_timers.js": [
+    "clearInterval",
+    "clearTimeout",
+    "setInterval",
+    "setTimeout",
+  ],
+  "ext:deno_web/05_base64.js": ["atob", "btoa"],
+  "ext:deno_web/13_message_port.js": ["structuredClone"],
+  "ext:deno_fetch/26_fetch.js": ["fetch"],
+  "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
+};
+
+let performanceLoaded = false;
+let timeOriginKnown = false;
+
+function loadPerformance() {
+  const script = core.loadExtScript("ext:deno_web/15_performance.js");
+  if (!performanceLoaded) {
+    performanceLoaded = true;
+    if (timeOriginKnown) {
+      script.setTimeOrigin();
+    }
+  }
+  return script;
+}
+
+// A snapshot must not hold the time of its making.
+function setTimeOrigin() {
+  timeOriginKnown = true;
+  if (performanceLoaded) {
+    loadPerformance().setTimeOrigin();
+  }
+}
+
+let consoleLoaded = false;
+
+function loadConsole() {
+  const script = core.loadExtScript("ext:deno_web/01_console.js");
+  if (!consoleLoaded) {
+    consoleLoaded = true;
+    script.setNoColorFns(
+      () => op_runtime_stdout_no_color(),
+      () => op_runtime_stderr_no_color(),
+    );
+  }
+  return script;
+}
+
+function load(specifier) {
+  switch (specifier) {
+    case "ext:deno_web/01_console.js":
+      return loadConsole();
+    case "ext:deno_web/15_performance.js":
+      return loadPerformance();
+    default:
+      return core.loadExtScript(specifier);
+  }
+}
+
+function defineTable(target, table, options) {
+  const specifiers = ObjectKeys(table);
+  for (let i = 0; i < specifiers.length; i++) {
+    const specifier = specifiers[i];
+    const names = table[specifier];
+    for (let j = 0; j < names.length; j++) {
+      const name = names[j];
+      defineLazy(target, name, () => load(specifier)[name], options);
+    }
+  }
+}
+
+// What does not depend on how the program was started, so that it can be in a
+// snapshot.
+function defineGlobals(global) {
+  defineTable(global, INTERFACES, { enumerable: false });
+  defineTable(global, FUNCTIONS, { enumerable: true });
+
+  const events = [
+    "CloseEvent",
+    "CustomEvent",
+    "ErrorEvent",
+    "Event",
+    "EventTarget",
+    "MessageEvent",
+    "ProgressEvent",
+    "PromiseRejectionEvent",
+  ];
+  for (let i = 0; i < events.length; i++) {
+    defineValue(global, events[i], event[events[i]], false);
+  }
+  defineValue(global, "Window", globalInterfaces.Window, false);
+  defineValue(global, "reportError", event.reportError, true);
+  defineLazy(global, "console", () => {
+    const { Console } = loadConsole();
+    return new Console((message, level) => core.print(message, level > 1));
+  }, { enumerable: false });
+  defineLazy(global, "performance", () => loadPerformance().performance);
+
+  ObjectDefineProperties(global, {
+    crypto: core.propGetterOnly(() =>
+      core.loadExtScript("ext:deno_crypto/00_crypto.js").crypto
+    ),
+    navigator: core.propGetterOnly(() =>
+      core.loadExtScript("ext:duplex_runtime/11_navigator.js").navigator
+    ),
+    self: core.propGetterOnly(() => globalThis),
+    [webidl.brand]: core.propNonEnumerable(webidl.brand),
+  });
+
+  event.setEventTargetData(global);
+  event.saveGlobalThisReference(global);
+  const handlers = [
+    "error",
+    "load",
+    "beforeunload",
+    "unload",
+    "unhandledrejection",
+    "rejectionhandled",
+  ];
+  for (let i = 0; i < handlers.length; i++) {
+    // As in Deno, `onerror` too gets the event and not the five arguments
+    // that a browser's `window.onerror` gets.
+    event.defineEventHandler(global, handlers[i]);
+  }
+
+  // Well-known symbols that an engine may lack.
+  const symbols = {
+    __proto__: null,
+    asyncDispose: SymbolAsyncDispose,
+    dispose: SymbolDispose,
+    metadata: core.loadExtScript("ext:deno_web/00_infra.js").SymbolMetadata,
+  };
+  const names = ObjectKeys(symbols);
+  for (let i = 0; i < names.length; i++) {
+    if (Symbol[names[i]] === undefined) {
+      ObjectDefineProperty(Symbol, names[i], {
+        __proto__: null,
+        value: symbols[names[i]],
+        writable: false,
+        enumerable: false,
+        configurable: false,
+      });
+    }
+  }
+}
+
+// `location`: with an address it is the standard's; without one it is
+// undefined and the program may put its own there.
+function defineLocation(global, href) {
+  const specifier = "ext:deno_web/12_location.js";
+  defineLazy(
+    global,
+    "Location",
+    () => core.loadExtScript(specifier).locationConstructorDescriptor.value,
+    { enumerable: false },
+  );
+  if (href === null) {
+    defineValue(global, "location", undefined, false);
+    return;
+  }
+  const location = core.loadExtScript(specifier);
+  location.setLocationHref(href);
+  ObjectDefineProperty(global, "location", location.locationDescriptor);
+}
+
+export { defineGlobals, defineLocation, load, loadConsole, setTimeOrigin };

@@ -1,0 +1,177 @@
+// Sets up the global object. The module's body runs when a snapshot is made,
+// or at start-up where there is none; `mainRuntime` runs at every start.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  op_runtime_location,
+  op_runtime_seed,
+  op_runtime_stderr_no_color,
+  op_runtime_versions,
+  op_set_format_exception_callback,
+} from "ext:core/ops";
+import { defineValue, materialize } from "ext:duplex_runtime/12_lazy.js";
+import {
+  defineGlobals,
+  defineLocation,
+  loadConsole,
+  setTimeOrigin,
+} from "ext:duplex_runtime/20_globals.js";
+import {
+  createDenoNamespace,
+  defineVersion,
+} from "ext:duplex_runtime/30_deno_ns.js";
+import "ext:duplex_runtime/01_errors.js";
+const {
+  Error,
+  ErrorPrototype,
+  FunctionPrototypeCall,
+  MathImul,
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectPrototype,
+  ObjectPrototypeIsPrototypeOf,
+  ObjectSetPrototypeOf,
+  PromisePrototypeThen,
+  PromiseResolve,
+} = primordials;
+
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
+const { dispatchEvent } = event.EventTargetPrototype;
+
+const dispatch = (event) =>
+  FunctionPrototypeCall(dispatchEvent, globalThis, event);
+
+const Deno = createDenoNamespace();
+defineGlobals(globalThis);
+
+core.setUnhandledPromiseRejectionHandler((promise, reason) => {
+  const rejection = new event.PromiseRejectionEvent("unhandledrejection", {
+    cancelable: true,
+    promise,
+    reason,
+  });
+  dispatch(rejection);
+  // When false, the rejection becomes the program's uncaught error.
+  return rejection.defaultPrevented;
+});
+core.setHandledPromiseRejectionHandler((promise, reason) => {
+  dispatch(
+    new event.PromiseRejectionEvent("rejectionhandled", { promise, reason }),
+  );
+});
+
+// How an uncaught exception that is not an Error reads.
+function formatException(thrown) {
+  if (
+    core.isNativeError(thrown) ||
+    ObjectPrototypeIsPrototypeOf(ErrorPrototype, thrown)
+  ) {
+    return null;
+  }
+  const { getDefaultInspectOptions, inspectArgs, quoteString } = loadConsole();
+  const options = { colors: !op_runtime_stderr_no_color() };
+  const text = typeof thrown === "string"
+    ? quoteString(thrown, getDefaultInspectOptions())
+    : thrown;
+  return `Uncaught ${inspectArgs([text], options)}`;
+}
+
+let closing = false;
+
+// Lets what is under way in this turn finish, then exits.
+function close() {
+  if (closing) {
+    return;
+  }
+  closing = true;
+  const exit = () => core.loadExtScript("ext:deno_os/30_os.js").exit(0);
+  PromisePrototypeThen(
+    PromiseResolve(),
+    () => core.createSystemTimer(exit, 0, true),
+  );
+}
+
+// The engines' own `Math.random` takes a seed before the first worker or not
+// at all, so a seeded one is put in its place (mulberry32).
+function seedMathRandom(seed) {
+  let state = seed | 0;
+  ObjectDefineProperty(Math, "random", {
+    __proto__: null,
+    value: function random() {
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = MathImul(state ^ (state >>> 15), 1 | state);
+      mixed = (mixed + MathImul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    },
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+let started = false;
+
+function mainRuntime() {
+  if (started) {
+    throw new Error("The runtime has started already");
+  }
+  started = true;
+
+  // The core's own way in must not stay for the program to find.
+  delete globalThis.__bootstrap;
+  delete globalThis.bootstrap;
+
+  // As in Deno: the accessor is a way to pollute prototypes.
+  delete ObjectPrototype.__proto__;
+  // As in Deno: not a standard's.
+  if (typeof Intl !== "undefined") {
+    delete Intl.v8BreakIterator;
+  }
+
+  // The first call makes the core look for the engine's own function behind
+  // the property and loses the property's attributes over it.
+  const { queueMicrotask } = globalThis;
+  queueMicrotask(() => {});
+  defineValue(globalThis, "queueMicrotask", queueMicrotask, true);
+
+  const versions = op_runtime_versions();
+  core.setBuildInfo(versions.target);
+  defineVersion(Deno, versions);
+
+  setTimeOrigin();
+  const seed = op_runtime_seed();
+  if (seed !== null) {
+    seedMathRandom(seed);
+  }
+
+  defineLocation(globalThis, op_runtime_location());
+  ObjectDefineProperties(globalThis, {
+    Deno: core.propReadOnly(Deno),
+    close: core.propWritable(close),
+    closed: core.propGetterOnly(() => closing),
+    name: core.propWritable(""),
+  });
+  ObjectSetPrototypeOf(globalThis, Window.prototype);
+
+  core.setReportExceptionCallback(event.reportException);
+  op_set_format_exception_callback(formatException);
+  core.setWasmStreamingCallback((source, rid) =>
+    core.loadExtScript("ext:deno_fetch/26_fetch.js")
+      .handleWasmStreaming(source, rid)
+  );
+}
+
+globalThis.bootstrap = {
+  mainRuntime,
+  materialize,
+  dispatchLoadEvent: () => {
+    dispatch(new event.Event("load"));
+  },
+  // False when a listener prevented the default.
+  dispatchBeforeUnloadEvent: () =>
+    dispatch(new event.Event("beforeunload", { cancelable: true })),
+  dispatchUnloadEvent: () => {
+    dispatch(new event.Event("unload"));
+  },
+};

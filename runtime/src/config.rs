@@ -1,0 +1,370 @@
+//! `deno.json`: how it is found, and the parts of it that running a program
+//! needs (`imports`, `scopes`, `importMap` and the `compilerOptions` that change
+//! what transpiling emits). Every other member is for tools that duplex is not,
+//! and is left alone.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+use deno_ast::DecoratorsTranspileOption;
+use deno_ast::JsxAutomaticOptions;
+use deno_ast::JsxClassicOptions;
+use deno_ast::JsxPrecompileOptions;
+use deno_ast::JsxRuntime;
+use deno_ast::TranspileOptions;
+use deno_core::serde_json;
+use deno_core::serde_json::Value;
+use deno_core::url::Url;
+use serde::Deserialize;
+
+/// A `deno.json` or `deno.jsonc` that was read and is a JSON object.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// The `file:` URL of the file, against which the paths in it resolve.
+    pub specifier: Url,
+    members: serde_json::Map<String, Value>,
+}
+
+impl ConfigFile {
+    /// Looks for `deno.json`, then `deno.jsonc`, in `start` and then in each of
+    /// its parents. A folder that may not be read counts as one without a file.
+    ///
+    /// # Errors
+    /// The nearest file is unreadable or malformed.
+    pub fn discover(start: &Path) -> Result<Option<Self>, ConfigError> {
+        for folder in start.ancestors() {
+            for name in ["deno.json", "deno.jsonc"] {
+                match Self::read(&folder.join(name)) {
+                    Ok(config) => return Ok(Some(config)),
+                    Err(ConfigError::Read { source, .. }) if is_absence(&source) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the file at `path`, which must be absolute.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not JSON (comments and trailing commas are
+    /// allowed), or is JSON but not an object.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let specifier =
+            deno_path_util::url_from_file_path(path).map_err(|error| ConfigError::Malformed {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            })?;
+        Self::parse(specifier, &text).map_err(|reason| ConfigError::Malformed {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    fn parse(specifier: Url, text: &str) -> Result<Self, String> {
+        let json = strip_comments(text);
+        if json.trim().is_empty() {
+            return Ok(Self {
+                specifier,
+                members: Default::default(),
+            });
+        }
+        match serde_json::from_str(&json).map_err(|error| error.to_string())? {
+            Value::Object(members) => Ok(Self { specifier, members }),
+            _ => Err("expected an object".to_string()),
+        }
+    }
+
+    /// `imports` and `scopes` as the value of an import map, when the file has
+    /// either of them.
+    pub fn inline_import_map(&self) -> Option<Value> {
+        let members: serde_json::Map<_, _> = ["imports", "scopes"]
+            .into_iter()
+            .filter_map(|key| Some((key.to_string(), self.members.get(key)?.clone())))
+            .collect();
+        (!members.is_empty()).then_some(Value::Object(members))
+    }
+
+    /// The URL of the import map that the `importMap` member names.
+    ///
+    /// # Errors
+    /// The member is not a string, or not a path or URL.
+    pub fn import_map_specifier(&self) -> Result<Option<Url>, ConfigError> {
+        match self.members.get("importMap") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(path)) => match self.specifier.join(path) {
+                Ok(url) => Ok(Some(url)),
+                Err(error) => Err(self.malformed(format!("\"importMap\": {error}"))),
+            },
+            Some(_) => Err(self.malformed("\"importMap\" must be a string".to_string())),
+        }
+    }
+
+    /// How modules are to be transpiled under this file's `compilerOptions`.
+    ///
+    /// # Errors
+    /// A member has the wrong type, or `jsx` names no known transform.
+    pub fn transpile_options(&self) -> Result<TranspileOptions, ConfigError> {
+        let options = match self.members.get("compilerOptions") {
+            None | Some(Value::Null) => CompilerOptions::default(),
+            Some(value) => CompilerOptions::deserialize(value)
+                .map_err(|error| self.malformed(format!("\"compilerOptions\": {error}")))?,
+        };
+        let jsx = options.jsx_runtime().map_err(|name| {
+            self.malformed(format!(
+                "\"compilerOptions\": unsupported \"jsx\" value \"{name}\" (one of \"react\", \
+                 \"react-jsx\", \"react-jsxdev\", \"precompile\", \"preserve\")"
+            ))
+        })?;
+        Ok(TranspileOptions {
+            decorators: if options.experimental_decorators {
+                DecoratorsTranspileOption::LegacyTypeScript {
+                    emit_metadata: options.emit_decorator_metadata,
+                }
+            } else {
+                DecoratorsTranspileOption::Ecma
+            },
+            verbatim_module_syntax: options.verbatim_module_syntax,
+            jsx,
+            ..default_transpile_options()
+        })
+    }
+
+    fn malformed(&self, reason: String) -> ConfigError {
+        ConfigError::Malformed {
+            path: self
+                .specifier
+                .to_file_path()
+                .unwrap_or_else(|()| PathBuf::from(self.specifier.path())),
+            reason,
+        }
+    }
+}
+
+/// Why a configuration file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("Failed reading config file \"{}\": {source}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("Failed parsing config file \"{}\": {reason}", .path.display())]
+    Malformed { path: PathBuf, reason: String },
+}
+
+/// What transpiling does where no configuration says otherwise: standard
+/// decorators, JSX by `React.createElement` unless a pragma in the file names
+/// another factory.
+pub fn default_transpile_options() -> TranspileOptions {
+    TranspileOptions {
+        decorators: DecoratorsTranspileOption::Ecma,
+        ..Default::default()
+    }
+}
+
+/// Turns JSON with comments and trailing commas into JSON, keeping every line
+/// and column where it is so that a parse error names the right place.
+pub(crate) fn strip_comments(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = text.as_bytes();
+    let mut json = source.to_vec();
+    let mut last_comma = None;
+    let mut index = 0;
+    while let Some(&byte) = source.get(index) {
+        match byte {
+            b'"' => {
+                index = end_of_string(source, index);
+                last_comma = None;
+                continue;
+            }
+            b'/' if matches!(source.get(index + 1), Some(b'/' | b'*')) => {
+                let end = end_of_comment(source, index);
+                for byte in &mut json[index..end] {
+                    if *byte != b'\n' {
+                        *byte = b' ';
+                    }
+                }
+                index = end;
+                continue;
+            }
+            b',' => last_comma = Some(index),
+            b'}' | b']' => {
+                if let Some(comma) = last_comma.take() {
+                    json[comma] = b' ';
+                }
+            }
+            _ if byte.is_ascii_whitespace() => {}
+            _ => last_comma = None,
+        }
+        index += 1;
+    }
+    // Only whole comments and ASCII commas were replaced, so this borrows.
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+/// The index behind the string that begins at `start`.
+fn end_of_string(source: &[u8], start: usize) -> usize {
+    let mut index = start + 1;
+    while let Some(&byte) = source.get(index) {
+        match byte {
+            b'\\' => index += 2,
+            b'"' => return index + 1,
+            _ => index += 1,
+        }
+    }
+    source.len()
+}
+
+/// The index behind the comment that begins at `start`.
+fn end_of_comment(source: &[u8], start: usize) -> usize {
+    let rest = &source[start..];
+    let length = if rest[1] == b'/' {
+        rest.iter().position(|&byte| byte == b'\n')
+    } else {
+        rest[2..]
+            .windows(2)
+            .position(|pair| pair == b"*/")
+            .map(|index| index + 4)
+    };
+    start + length.unwrap_or(rest.len())
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::PermissionDenied
+    )
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CompilerOptions {
+    jsx: Option<String>,
+    jsx_factory: Option<String>,
+    jsx_fragment_factory: Option<String>,
+    jsx_import_source: Option<String>,
+    jsx_precompile_skip_elements: Option<Vec<String>>,
+    experimental_decorators: bool,
+    emit_decorator_metadata: bool,
+    verbatim_module_syntax: bool,
+}
+
+impl CompilerOptions {
+    /// The JSX transform, or the name that is not one of a transform.
+    fn jsx_runtime(&self) -> Result<Option<JsxRuntime>, String> {
+        let automatic = |development| JsxAutomaticOptions {
+            development,
+            import_source: self.jsx_import_source.clone(),
+        };
+        Ok(Some(match self.jsx.as_deref() {
+            None | Some("react") => {
+                let default = JsxClassicOptions::default();
+                JsxRuntime::Classic(JsxClassicOptions {
+                    factory: self.jsx_factory.clone().unwrap_or(default.factory),
+                    fragment_factory: self
+                        .jsx_fragment_factory
+                        .clone()
+                        .unwrap_or(default.fragment_factory),
+                })
+            }
+            Some("react-jsx") => JsxRuntime::Automatic(automatic(false)),
+            Some("react-jsxdev") => JsxRuntime::Automatic(automatic(true)),
+            Some("precompile") => JsxRuntime::Precompile(JsxPrecompileOptions {
+                automatic: automatic(false),
+                skip_elements: self.jsx_precompile_skip_elements.clone(),
+                dynamic_props: None,
+            }),
+            Some("preserve") => return Ok(None),
+            Some(other) => return Err(other.to_string()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<ConfigFile, String> {
+        ConfigFile::parse(Url::parse("file:///app/deno.json").unwrap(), text)
+    }
+
+    #[test]
+    fn comments_and_trailing_commas_become_spaces() {
+        let text = "{\n  // é one\n  \"a\": [1, 2, /* two */ ], \"//\": \"/*\\\"*/\",\n}\n";
+        let json = strip_comments(text);
+        assert_eq!(json.lines().count(), text.lines().count());
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value, serde_json::json!({ "a": [1, 2], "//": "/*\"*/" }));
+    }
+
+    #[test]
+    fn errors_name_the_place_in_the_original() {
+        let error = config("{\n  // comment\n  \"a\": nope\n}").unwrap_err();
+        assert!(error.contains("line 3"), "{error}");
+        assert!(config("[]").unwrap_err().contains("object"));
+        assert!(config("{ \"a\": 1 /* open").is_err());
+        assert!(config("{ \"a").is_err());
+        assert!(config("{ \"a\\").is_err());
+    }
+
+    #[test]
+    fn empty_file_is_an_empty_object() {
+        let config = config(" // nothing\n").unwrap();
+        assert!(config.inline_import_map().is_none());
+        assert!(config.import_map_specifier().unwrap().is_none());
+    }
+
+    #[test]
+    fn import_map_members() {
+        let config =
+            config(r#"{ "imports": { "a": "./a.ts" }, "tasks": {}, "importMap": "m.json" }"#)
+                .unwrap();
+        assert_eq!(
+            config.inline_import_map(),
+            Some(serde_json::json!({ "imports": { "a": "./a.ts" } }))
+        );
+        assert_eq!(
+            config.import_map_specifier().unwrap().unwrap().as_str(),
+            "file:///app/m.json"
+        );
+    }
+
+    #[test]
+    fn jsx_options() {
+        let options = |text: &str| config(text).unwrap().transpile_options();
+        let automatic = options(
+            r#"{ "compilerOptions": { "jsx": "react-jsx", "jsxImportSource": "preact" } }"#,
+        )
+        .unwrap();
+        assert_eq!(
+            automatic.jsx.unwrap().automatic().unwrap().import_source,
+            Some("preact".to_string())
+        );
+        let classic = options(r#"{ "compilerOptions": { "jsxFactory": "h" } }"#).unwrap();
+        assert_eq!(classic.jsx.unwrap().classic().unwrap().factory, "h");
+        let error = options(r#"{ "compilerOptions": { "jsx": "vue" } }"#).unwrap_err();
+        assert!(error.to_string().contains("\"vue\""), "{error}");
+        assert!(options(r#"{ "compilerOptions": { "jsx": 1 } }"#).is_err());
+    }
+
+    #[test]
+    fn discovery_climbs_and_prefers_the_nearest() {
+        let root = std::env::temp_dir().join(format!("duplex-config-{}", std::process::id()));
+        let inner = root.join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(root.join("deno.json"), "{}").unwrap();
+        let found = |start: &Path| ConfigFile::discover(start).unwrap().unwrap().specifier;
+        assert!(found(&inner).path().ends_with("/deno.json"));
+        std::fs::write(root.join("a/deno.jsonc"), "{ /* nearer */ }").unwrap();
+        assert!(found(&inner).path().ends_with("/a/deno.jsonc"));
+        std::fs::write(root.join("a/deno.jsonc"), "{").unwrap();
+        assert!(ConfigFile::discover(&inner).is_err());
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,72 @@
+//! The one list of extensions, for the snapshot and for every start.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::Extension;
+use deno_core::ExtensionArguments;
+use deno_core::url::Url;
+use deno_tls::RootCertStoreProvider;
+
+use crate::ops;
+
+/// What the extensions are told at start-up.
+pub struct ExtensionOptions {
+    pub location: Option<Url>,
+    pub root_certs: Arc<dyn RootCertStoreProvider>,
+    pub seed: Option<u64>,
+    pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    pub user_agent: String,
+    pub exit_code: deno_os::ExitCode,
+    pub runtime: ops::RuntimeInfo,
+}
+
+/// The extensions in the order in which the snapshot and [`arguments`] have
+/// them. All are initialised late, so that a snapshot holds no state of the
+/// machine that made it.
+pub fn list() -> Vec<Extension> {
+    vec![
+        deno_telemetry::deno_telemetry::lazy_init(),
+        deno_webidl::deno_webidl::lazy_init(),
+        deno_web::deno_web::lazy_init(),
+        deno_crypto::deno_crypto::lazy_init(),
+        deno_fetch::deno_fetch::lazy_init(),
+        deno_net::deno_net::lazy_init(),
+        deno_tls::deno_tls::lazy_init(),
+        deno_io::deno_io::lazy_init(),
+        deno_fs::deno_fs::lazy_init(),
+        deno_os::deno_os::lazy_init(),
+        ops::duplex_runtime::lazy_init(),
+    ]
+}
+
+/// The state of the extensions, in the order of [`list`].
+pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
+    vec![
+        deno_telemetry::deno_telemetry::args(),
+        deno_webidl::deno_webidl::args(),
+        deno_web::deno_web::args(
+            deno_web::BlobStore::default_arc(),
+            options.location,
+            false,
+            deno_web::InMemoryBroadcastChannel::default(),
+        ),
+        deno_crypto::deno_crypto::args(options.seed),
+        deno_fetch::deno_fetch::args(deno_fetch::Options {
+            user_agent: options.user_agent,
+            root_cert_store_provider: Some(options.root_certs.clone()),
+            unsafely_ignore_certificate_errors: options.unsafely_ignore_certificate_errors.clone(),
+            file_fetch_handler: Rc::new(deno_fetch::FsFetchHandler),
+            ..Default::default()
+        }),
+        deno_net::deno_net::args(
+            Some(options.root_certs),
+            options.unsafely_ignore_certificate_errors,
+        ),
+        deno_tls::deno_tls::args(),
+        deno_io::deno_io::args(Some(deno_io::Stdio::default())),
+        deno_fs::deno_fs::args(Arc::new(deno_fs::RealFs)),
+        deno_os::deno_os::args(Some(options.exit_code)),
+        ops::duplex_runtime::args(options.runtime),
+    ]
+}

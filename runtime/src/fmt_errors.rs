@@ -1,0 +1,313 @@
+//! Errors as a terminal shows them: message, source line with a caret, stack,
+//! causes; in colour where colour is wanted.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use deno_core::error::CoreError;
+use deno_core::error::CoreErrorKind;
+use deno_core::error::ErrorElement;
+use deno_core::error::ErrorFormat;
+use deno_core::error::JsError;
+use deno_core::error::JsStackFrame;
+use deno_core::error::format_frame;
+use deno_core::url::Url;
+use deno_terminal::colors;
+
+use crate::module_loader::DuplexModuleLoader;
+
+/// What is printed behind `error: ` when a program ends by this error.
+///
+/// `initial_cwd` is the URL of the folder in which the program was started;
+/// paths below it are shown with the common part dimmed. `loader` is asked for
+/// the parser's view where an engine rejected a module's syntax.
+pub fn format_core_error(
+    error: &CoreError,
+    initial_cwd: Option<&Url>,
+    loader: &DuplexModuleLoader,
+) -> String {
+    match error.as_kind() {
+        CoreErrorKind::Js(js_error) => match syntax_error(js_error, loader) {
+            Some(message) => message,
+            None => format_js_error(js_error, initial_cwd),
+        },
+        CoreErrorKind::CouldNotExecute { error, .. } => match &**error {
+            CoreErrorKind::Js(js_error) => format_js_error(js_error, initial_cwd),
+            other => colour_locations(&other.to_string()),
+        },
+        other => colour_locations(&other.to_string()),
+    }
+}
+
+/// Formats an exception with its source line, stack, causes and, of an
+/// `AggregateError`, its errors.
+pub fn format_js_error(error: &JsError, initial_cwd: Option<&Url>) -> String {
+    let mut text = Formatter {
+        initial_cwd,
+        ancestors: Vec::new(),
+    }
+    .format(error, true);
+    for hint in hints(error) {
+        let _ = write!(text, "\n\n    {} {hint}", colors::cyan("hint:"));
+    }
+    text
+}
+
+/// Causes and aggregates are followed this deep.
+const MAX_DEPTH: usize = 32;
+
+struct Formatter<'a> {
+    initial_cwd: Option<&'a Url>,
+    /// The errors on the way from the outermost one to the current.
+    ancestors: Vec<&'a JsError>,
+}
+
+impl<'a> Formatter<'a> {
+    fn format(&mut self, error: &'a JsError, is_outermost: bool) -> String {
+        let mut text = error.exception_message.clone();
+        if self.ancestors.iter().any(|seen| seen.is_same_error(error)) {
+            let _ = write!(text, " {}", colors::cyan("[Circular]"));
+            return text;
+        }
+        if self.ancestors.len() == MAX_DEPTH {
+            return colors::cyan("[More errors]").to_string();
+        }
+        self.ancestors.push(error);
+        for inner in error.aggregated.iter().flatten() {
+            let inner = self.format(inner, false);
+            for line in without_prefix(&inner).lines() {
+                let _ = write!(text, "\n    {line}");
+            }
+        }
+        if error.stack_is_custom {
+            let stack = error.stack.iter().flat_map(|stack| stack.lines().skip(1));
+            for line in stack {
+                let _ = write!(text, "\n{line}");
+            }
+        } else {
+            if is_outermost {
+                text.push_str(&source_line(error).unwrap_or_default());
+            }
+            for frame in &error.frames {
+                let at: Cow<'_, str> = if is_extension(frame) {
+                    colors::dimmed_gray("at ").to_string().into()
+                } else {
+                    "at ".into()
+                };
+                let frame = format_frame::<Colours>(frame, self.initial_cwd);
+                let _ = write!(text, "\n    {at}{frame}");
+            }
+        }
+        if let Some(cause) = &error.cause {
+            let cause = self.format(cause, false);
+            let _ = write!(text, "\nCaused by: {}", without_prefix(&cause));
+        }
+        self.ancestors.pop();
+        text
+    }
+}
+
+struct Colours;
+
+impl ErrorFormat for Colours {
+    fn fmt_element(element: ErrorElement, in_extension_code: bool, text: &str) -> Cow<'_, str> {
+        use ErrorElement::*;
+        let coloured = match element {
+            _ if in_extension_code => colors::dimmed_gray(text).to_string(),
+            Anonymous | NativeFrame | FileName | EvalOrigin => colors::cyan(text).to_string(),
+            LineNumber | ColumnNumber => colors::yellow(text).to_string(),
+            FunctionName | PromiseAll => colors::italic_bold(text).to_string(),
+            WorkingDirPath => colors::dimmed_gray(text).to_string(),
+            PlainText => return text.into(),
+        };
+        coloured.into()
+    }
+}
+
+/// The parser's message for a module that the engine would not compile. The
+/// engine reports such an error with one frame, the place in the module.
+fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> {
+    if error.name.as_deref() != Some("SyntaxError") {
+        return None;
+    }
+    let [frame] = &error.frames[..] else {
+        return None;
+    };
+    let error = loader.syntax_error(frame.file_name.as_deref()?)?;
+    Some(colour_locations(&error.to_string()))
+}
+
+/// The source line of the frame that the engine chose, and a caret below the
+/// column; nothing where the line is unknown or does not reach to the column.
+fn source_line(error: &JsError) -> Option<String> {
+    let line = error
+        .source_line
+        .as_deref()
+        .filter(|line| !line.is_empty())?;
+    let frame = error.frames.get(error.source_line_frame_index?)?;
+    let column = usize::try_from(frame.column_number?).ok()?.checked_sub(1)?;
+    let caret = format!("{}^", indent_to(line, column)?);
+    Some(format!("\n{line}\n{}", colors::red(caret)))
+}
+
+/// White space as wide as the first `column` UTF-16 units of `line`, keeping
+/// its tabs.
+fn indent_to(line: &str, column: usize) -> Option<String> {
+    let mut units = 0;
+    let mut indent = String::new();
+    for character in line.chars() {
+        if units >= column {
+            break;
+        }
+        let blank = if character == '\t' { '\t' } else { ' ' };
+        for _ in 0..character.len_utf16() {
+            indent.push(blank);
+        }
+        units += character.len_utf16();
+    }
+    (units == column).then_some(indent)
+}
+
+fn is_extension(frame: &JsStackFrame) -> bool {
+    frame
+        .file_name
+        .as_deref()
+        .is_some_and(|name| name.starts_with("ext:"))
+}
+
+fn without_prefix(text: &str) -> &str {
+    text.strip_prefix("Uncaught ").unwrap_or(text)
+}
+
+/// Colours the `at file:///…:1:7` lines of a message that is text only.
+fn colour_locations(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for (index, line) in message.lines().enumerate() {
+        if index > 0 {
+            text.push('\n');
+        }
+        let location = line.strip_prefix("    at ").and_then(|place| {
+            let mut parts = place.rsplitn(3, ':');
+            let (column, line) = (parts.next()?, parts.next()?);
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            (is_number(line) && is_number(column)).then_some((parts.next()?, line, column))
+        });
+        let _ = match location {
+            Some((name, line, column)) => write!(
+                text,
+                "    at {}:{}:{}",
+                colors::cyan(name),
+                colors::yellow(line),
+                colors::yellow(column)
+            ),
+            None => write!(text, "{line}"),
+        };
+    }
+    text
+}
+
+/// Advice for errors that say little to those who come from elsewhere.
+fn hints(error: &JsError) -> Vec<&'static str> {
+    let Some(message) = error.message.as_deref() else {
+        return Vec::new();
+    };
+    let is_undefined = |name: &str| {
+        message.strip_suffix(" is not defined") == Some(name)
+            || message == format!("'{name}' is not defined")
+    };
+    let mut hints = Vec::new();
+    if is_undefined("require") || is_undefined("module") || is_undefined("exports") {
+        hints.push("CommonJS is not supported, write an ES module: `import` and `export`.");
+    } else if is_undefined("__filename") {
+        hints.push("Use import.meta.filename.");
+    } else if is_undefined("__dirname") {
+        hints.push("Use import.meta.dirname.");
+    } else if is_undefined("process") || is_undefined("Buffer") {
+        hints.push("Node.js globals are not supported, use the web's API or Deno's.");
+    } else if is_undefined("document") || is_undefined("window") {
+        hints.push("This runtime is no browser. `globalThis` is the global object.");
+    }
+    hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(message: &str) -> JsError {
+        JsError {
+            name: Some("Error".to_string()),
+            message: Some(message.to_string()),
+            stack: None,
+            cause: None,
+            exception_message: format!("Uncaught Error: {message}"),
+            frames: vec![JsStackFrame {
+                is_top_level: Some(true),
+                ..JsStackFrame::from_location(Some("file:///a.ts".to_string()), Some(2), Some(3))
+            }],
+            source_line: None,
+            source_line_frame_index: None,
+            aggregated: None,
+            additional_properties: vec![],
+            stack_is_custom: false,
+        }
+    }
+
+    fn plain(error: &JsError) -> String {
+        deno_terminal::colors::set_use_color(false);
+        format_js_error(error, None)
+    }
+
+    #[test]
+    fn message_source_and_stack() {
+        let mut error = error("no");
+        error.source_line = Some("\tthrow no;".to_string());
+        error.source_line_frame_index = Some(0);
+        error.frames[0].column_number = Some(2);
+        assert_eq!(
+            plain(&error),
+            "Uncaught Error: no\n\tthrow no;\n\t^\n    at file:///a.ts:2:2"
+        );
+    }
+
+    #[test]
+    fn a_caret_beyond_the_line_is_left_out() {
+        assert_eq!(indent_to("ab", 2).as_deref(), Some("  "));
+        assert_eq!(indent_to("ab", 3), None);
+        assert_eq!(indent_to("\t😀x", 3).as_deref(), Some("\t  "));
+        assert_eq!(indent_to("😀", 1), None);
+    }
+
+    #[test]
+    fn causes_and_aggregates() {
+        let mut outer = error("outer");
+        outer.cause = Some(Box::new(error("inner")));
+        outer.aggregated = Some(vec![error("one")]);
+        assert_eq!(
+            plain(&outer),
+            "Uncaught Error: outer\n    Error: one\n        at file:///a.ts:2:3\n    \
+             at file:///a.ts:2:3\nCaused by: Error: inner\n    at file:///a.ts:2:3"
+        );
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        let mut outer = error("loop");
+        outer.cause = Some(Box::new(error("loop")));
+        assert!(plain(&outer).ends_with("Caused by: Error: loop [Circular]"));
+        let mut deep = error("0");
+        for depth in 1..100 {
+            let mut next = error(&depth.to_string());
+            next.cause = Some(Box::new(deep));
+            deep = next;
+        }
+        assert!(plain(&deep).ends_with("Caused by: [More errors]"));
+    }
+
+    #[test]
+    fn hints_for_the_newcomer() {
+        assert!(plain(&error("require is not defined")).contains("hint: CommonJS"));
+        assert!(plain(&error("'require' is not defined")).contains("hint: CommonJS"));
+        assert!(!plain(&error("require")).contains("hint"));
+    }
+}

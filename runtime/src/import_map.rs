@@ -1,0 +1,160 @@
+//! Import maps: from a file or `data:` URL (`--import-map`, `importMap` of a
+//! `deno.json`) and from the `imports` and `scopes` of a `deno.json` itself.
+
+use std::io;
+
+use ::import_map::ImportMap;
+use ::import_map::ImportMapError;
+use ::import_map::ImportMapOptions;
+use ::import_map::ImportMapWithDiagnostics;
+use deno_core::serde_json;
+use deno_core::serde_json::Value;
+use deno_core::url::Url;
+
+use crate::config::ConfigError;
+use crate::config::ConfigFile;
+use crate::config::strip_comments;
+use crate::module_loader::read_data_url;
+
+/// The import map that a configuration file holds or names, if it does either.
+///
+/// # Errors
+/// See [`ImportMapLoadError`].
+pub fn from_config(config: &ConfigFile) -> Result<Option<ImportMap>, ImportMapLoadError> {
+    let named = config.import_map_specifier()?;
+    if let Some(value) = config.inline_import_map() {
+        if named.is_some() {
+            log::warn!(
+                "\"importMap\" in {} is ignored, because the file has \"imports\" or \"scopes\"",
+                config.specifier
+            );
+        }
+        // "imports" of a deno.json map a package and the paths below it at once.
+        let options = ImportMapOptions {
+            expand_imports: true,
+            ..Default::default()
+        };
+        return parse(&config.specifier, value, options).map(Some);
+    }
+    named.map(|specifier| load(&specifier)).transpose()
+}
+
+/// Reads the import map at a `file:` or `data:` URL.
+///
+/// # Errors
+/// See [`ImportMapLoadError`].
+pub fn load(specifier: &Url) -> Result<ImportMap, ImportMapLoadError> {
+    let bytes = match specifier.scheme() {
+        "file" => match specifier.to_file_path() {
+            Ok(path) => std::fs::read(path),
+            Err(()) => Err(io::ErrorKind::InvalidInput.into()),
+        },
+        "data" => read_data_url(specifier).map(|(bytes, _)| bytes),
+        _ => return Err(ImportMapLoadError::Remote(specifier.clone())),
+    };
+    let bytes = bytes.map_err(|source| ImportMapLoadError::Read {
+        specifier: specifier.clone(),
+        source,
+    })?;
+    let json = strip_comments(&String::from_utf8_lossy(&bytes));
+    let value = serde_json::from_str(&json).map_err(|source| ImportMapLoadError::Json {
+        specifier: specifier.clone(),
+        source,
+    })?;
+    parse(specifier, value, ImportMapOptions::default())
+}
+
+/// Why there is no import map to use.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportMapLoadError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("Unable to load import map \"{specifier}\": {source}")]
+    Read { specifier: Url, source: io::Error },
+    #[error("Unable to parse import map \"{specifier}\": {source}")]
+    Json {
+        specifier: Url,
+        source: serde_json::Error,
+    },
+    #[error("Unable to parse import map \"{specifier}\": {source}")]
+    ImportMap {
+        specifier: Url,
+        source: ImportMapError,
+    },
+    #[error(
+        "Unable to load import map \"{0}\": remote import maps are not supported, save it to a \
+         file and pass its path"
+    )]
+    Remote(Url),
+}
+
+fn parse(
+    specifier: &Url,
+    value: Value,
+    options: ImportMapOptions,
+) -> Result<ImportMap, ImportMapLoadError> {
+    let ImportMapWithDiagnostics {
+        import_map,
+        diagnostics,
+    } = ::import_map::parse_from_value_with_options(specifier.clone(), value, options).map_err(
+        |source| ImportMapLoadError::ImportMap {
+            specifier: specifier.clone(),
+            source,
+        },
+    )?;
+    for diagnostic in diagnostics {
+        log::warn!("Import map {specifier}: {diagnostic}");
+    }
+    Ok(import_map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(map: &ImportMap, specifier: &str) -> String {
+        let referrer = Url::parse("file:///app/main.ts").unwrap();
+        map.resolve(specifier, &referrer).unwrap().to_string()
+    }
+
+    #[test]
+    fn from_a_data_url() {
+        let url =
+            Url::parse("data:application/json,{\"imports\":{\"lib/\":\"file:///lib/\"},/*x*/}")
+                .unwrap();
+        let map = load(&url).unwrap();
+        assert_eq!(resolve(&map, "lib/mod.ts"), "file:///lib/mod.ts");
+        assert_eq!(resolve(&map, "./b.ts"), "file:///app/b.ts");
+    }
+
+    #[test]
+    fn errors_name_the_map() {
+        let error = |url: &str| load(&Url::parse(url).unwrap()).unwrap_err().to_string();
+        assert!(error("file:///no/such/map.json").contains("file:///no/such/map.json"));
+        assert!(error("https://example.com/map.json").contains("not supported"));
+        assert!(error("data:,{").contains("Unable to parse"));
+        assert!(error("data:,[]").contains("Unable to parse"));
+    }
+
+    #[test]
+    fn imports_of_a_config_file() {
+        let folder = std::env::temp_dir().join(format!("duplex-map-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("deno.json");
+        let with = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            from_config(&ConfigFile::read(&path).unwrap())
+        };
+        let map = with(r#"{ "imports": { "x": "./x.ts" }, "importMap": "unused.json" }"#);
+        assert!(resolve(&map.unwrap().unwrap(), "x").ends_with("/x.ts"));
+        std::fs::write(
+            folder.join("map.json"),
+            r#"{ "imports": { "y": "./y.ts" } }"#,
+        )
+        .unwrap();
+        let map = with(r#"{ "importMap": "./map.json" }"#);
+        assert!(resolve(&map.unwrap().unwrap(), "y").ends_with("/y.ts"));
+        assert!(with("{}").unwrap().is_none());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

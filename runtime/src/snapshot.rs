@@ -1,0 +1,266 @@
+//! What a build script prepares so that starting is fast: on V8 a heap
+//! snapshot in which the globals exist already, on both engines the
+//! JavaScript of the extensions, transpiled and wrapped, as static strings.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use deno_ast::MediaType;
+use deno_core::Extension;
+use deno_core::ExtensionFileSource;
+use deno_core::ModuleCodeString;
+use deno_core::ModuleName;
+use deno_core::SourceMapData;
+use deno_core::error::CoreError;
+use deno_core::url::Url;
+use deno_error::JsErrorBox;
+
+use crate::extensions;
+
+/// What [`write_startup_data`] prepared. A program includes it:
+///
+/// ```ignore
+/// static STARTUP: duplex_runtime::StartupData =
+///     include!(concat!(env!("OUT_DIR"), "/startup.rs"));
+/// ```
+///
+/// The default is empty: the extensions' JavaScript is then read from the
+/// crates' sources, which works on the machine that built the program only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StartupData {
+    /// A V8 start-up snapshot. QuickJS has none.
+    pub snapshot: Option<&'static [u8]>,
+    /// ES modules to evaluate at start: specifier and source, sorted.
+    pub esm: &'static [(&'static str, &'static str)],
+    /// ES modules to evaluate when they are asked for.
+    pub lazy_esm: &'static [(&'static str, &'static str)],
+    /// Scripts to evaluate when they are asked for.
+    pub lazy_js: &'static [(&'static str, &'static str)],
+}
+
+impl StartupData {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.snapshot.is_none() && self.esm.is_empty() && self.lazy_js.is_empty()
+    }
+
+    /// Puts the sources of this data in place of the extensions' paths, which
+    /// exist on the building machine only.
+    pub(crate) fn provide_sources(&self, extensions: &mut [Extension]) {
+        if self.is_empty() {
+            return;
+        }
+        for extension in extensions {
+            extension.lazy_loaded_js_files = Default::default();
+            extension.lazy_loaded_esm_files = Default::default();
+            if self.snapshot.is_some() {
+                continue;
+            }
+            for file in extension.esm_files.to_mut() {
+                if let Ok(found) = self
+                    .esm
+                    .binary_search_by(|(specifier, _)| (*specifier).cmp(file.specifier))
+                {
+                    *file = ExtensionFileSource::new_computed(
+                        file.specifier,
+                        Arc::from(self.esm[found].1),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Why start-up data could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupDataError {
+    /// The engine could not evaluate the extensions.
+    #[error("cannot evaluate the extensions: {0}")]
+    Core(#[from] CoreError),
+    /// A file of an extension cannot be transpiled.
+    #[error("cannot transpile {specifier}: {source}")]
+    Transpile {
+        specifier: String,
+        source: JsErrorBox,
+    },
+    /// A source that is not ASCII cannot be shared with the engine.
+    #[error("{0} is not ASCII")]
+    NotAscii(String),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+/// For build scripts: writes `startup.rs`, an expression of type
+/// [`StartupData`], and the files that it includes, to the directory `out`
+/// (Cargo's `OUT_DIR`). Prints the `cargo:rerun-if-changed` lines.
+///
+/// # Errors
+///
+/// When an extension cannot be evaluated or transpiled, or a file cannot be
+/// read or written.
+pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
+    #[cfg(feature = "v8")]
+    let (snapshot, in_snapshot) = {
+        let path = out.join("snapshot.bin");
+        let consumed = create_snapshot(&path)?;
+        (Some(path), consumed)
+    };
+    #[cfg(not(feature = "v8"))]
+    let (snapshot, in_snapshot) = (None::<PathBuf>, Vec::<String>::new());
+
+    let mut esm = Vec::new();
+    let mut lazy_esm = Vec::new();
+    let mut lazy_js = Vec::new();
+    for extension in extensions::list() {
+        if snapshot.is_none() {
+            collect(&extension.esm_files, &[], &mut esm)?;
+        }
+        collect(
+            &extension.lazy_loaded_esm_files,
+            &in_snapshot,
+            &mut lazy_esm,
+        )?;
+        collect(&extension.lazy_loaded_js_files, &in_snapshot, &mut lazy_js)?;
+    }
+    for (_, source) in &mut lazy_js {
+        // The form that the core hands to the engine without a copy.
+        *source = deno_core::wrap_lazy_ext_script(source);
+    }
+
+    let mut expression = String::from("duplex_runtime::StartupData {\n");
+    match snapshot {
+        Some(path) => writeln!(expression, "    snapshot: Some(include_bytes!({path:?})),"),
+        None => writeln!(expression, "    snapshot: None,"),
+    }
+    .expect("writing to a string cannot fail");
+    for (name, mut table) in [("esm", esm), ("lazy_esm", lazy_esm), ("lazy_js", lazy_js)] {
+        table.sort();
+        writeln!(expression, "    {name}: &[").expect("writing to a string cannot fail");
+        for (index, (specifier, source)) in table.iter().enumerate() {
+            let path = out.join(format!("{name}_{index:03}.js"));
+            write_file(&path, source.as_bytes())?;
+            writeln!(
+                expression,
+                "        ({specifier:?}, include_str!({path:?})),"
+            )
+            .expect("writing to a string cannot fail");
+        }
+        expression.push_str("    ],\n");
+    }
+    expression.push('}');
+    write_file(&out.join("startup.rs"), expression.as_bytes())
+}
+
+/// Writes a V8 start-up snapshot of the extensions to `path` and returns the
+/// specifiers of the lazily loaded files that it contains. Prints the
+/// `cargo:rerun-if-changed` lines.
+///
+/// # Errors
+///
+/// When an extension cannot be evaluated or the file cannot be written.
+#[cfg(feature = "v8")]
+pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
+    use deno_core::snapshot::CreateSnapshotOptions;
+
+    let output = deno_core::snapshot::create_snapshot(
+        CreateSnapshotOptions {
+            cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
+            startup_snapshot: None,
+            skip_op_registration: false,
+            extensions: extensions::list(),
+            extension_transpiler: Some(std::rc::Rc::new(transpile_extension)),
+            with_runtime_cb: Some(Box::new(|runtime| {
+                runtime
+                    .execute_script("ext:duplex_runtime/warm_up.js", "bootstrap.materialize();")
+                    .expect("the globals of the snapshot load");
+            })),
+        },
+        None,
+    )?;
+    write_file(path, &output.output)?;
+    for file in &output.files_loaded_during_snapshot {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
+    Ok(output.consumed_lazy_specifiers)
+}
+
+/// Strips the types from an extension's TypeScript; JavaScript passes as it
+/// is.
+pub(crate) fn transpile_extension(
+    specifier: ModuleName,
+    source: ModuleCodeString,
+) -> Result<(ModuleCodeString, Option<SourceMapData>), JsErrorBox> {
+    if !specifier.as_str().ends_with(".ts") {
+        return Ok((source, None));
+    }
+    let failed = |error: &dyn std::fmt::Display| JsErrorBox::generic(error.to_string());
+    let parsed = deno_ast::parse_module(deno_ast::ParseParams {
+        specifier: Url::parse(specifier.as_str()).map_err(|error| failed(&error))?,
+        text: source.as_str().into(),
+        media_type: MediaType::TypeScript,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    })
+    .map_err(|error| failed(&error))?;
+    let emitted = parsed
+        .transpile(
+            &deno_ast::TranspileOptions {
+                imports_not_used_as_values: deno_ast::ImportsNotUsedAsValues::Remove,
+                ..Default::default()
+            },
+            &deno_ast::TranspileModuleOptions::default(),
+            &deno_ast::EmitOptions {
+                source_map: deno_ast::SourceMapOption::None,
+                ..Default::default()
+            },
+        )
+        .map_err(|error| failed(&error))?
+        .into_source();
+    Ok((emitted.text.into(), None))
+}
+
+fn collect(
+    files: &[ExtensionFileSource],
+    in_snapshot: &[String],
+    table: &mut Vec<(String, String)>,
+) -> Result<(), StartupDataError> {
+    for file in files {
+        if in_snapshot
+            .iter()
+            .any(|specifier| specifier == file.specifier)
+        {
+            continue;
+        }
+        #[allow(deprecated)] // No other name for the variant exists.
+        if let deno_core::ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) = &file.code {
+            println!("cargo:rerun-if-changed={path}");
+        }
+        let source = file.load().map_err(|source| StartupDataError::Io {
+            path: file.specifier.into(),
+            source,
+        })?;
+        let (source, _) = transpile_extension(ModuleName::from_static(file.specifier), source)
+            .map_err(|source| StartupDataError::Transpile {
+                specifier: file.specifier.to_string(),
+                source,
+            })?;
+        if !source.as_str().is_ascii() {
+            return Err(StartupDataError::NotAscii(file.specifier.to_string()));
+        }
+        table.push((file.specifier.to_string(), source.as_str().to_string()));
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, contents: &[u8]) -> Result<(), StartupDataError> {
+    std::fs::write(path, contents).map_err(|source| StartupDataError::Io {
+        path: path.to_path_buf(),
+        source,
+    })
+}
