@@ -60,8 +60,8 @@ need() {
   fi
   step "installing ${missing[*]}"
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
-  as_root "${apt[@]}" update >&2
-  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2
+  as_root "${apt[@]}" update >/dev/null
+  as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # The Rust toolchain. Debian's own cargo is older than what the sources ask for

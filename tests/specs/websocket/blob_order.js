@@ -1,5 +1,4 @@
 // flags: --allow-net
-// deno: a Blob is read first and overtaken by what is sent after it
 // Messages arrive in the order of the send() calls, Blobs among them, and close()
 // comes after them all.
 import { assertEquals, once } from "../_assert.js";

@@ -1,0 +1,2 @@
+const line: string = "first line";
+console.log(line);
