@@ -83,6 +83,7 @@ const INTERFACES = {
   "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
+  "ext:duplex_websocket/01_websocket.js": ["WebSocket"],
 };
 
 // Functions by the script that defines them.
@@ -100,15 +101,32 @@ const FUNCTIONS = {
   "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
 };
 
-// What few programs use is not worth its place in a snapshot.
+// The ES modules among the scripts.
+const MODULES = {
+  __proto__: null,
+  "ext:deno_web/locks.js": undefined,
+  "ext:duplex_http/00_serve.js": undefined,
+  "ext:duplex_http/01_upgrade.js": undefined,
+  "ext:duplex_websocket/01_websocket.js": undefined,
+};
+{
+  const specifiers = ObjectKeys(MODULES);
+  for (let i = 0; i < specifiers.length; i++) {
+    MODULES[specifiers[i]] = core.createLazyLoader(specifiers[i]);
+  }
+}
+
+// What does not go into a snapshot: modules whose ops must be fast (a snapshot
+// keeps the slow ones) and what few programs use.
 const LATE = {
   __proto__: null,
   "ext:deno_web/16_image_data.js": true,
   "ext:deno_web/17_geometry.js": true,
   "ext:deno_web/locks.js": true,
+  "ext:duplex_http/00_serve.js": true,
+  "ext:duplex_http/01_upgrade.js": true,
+  "ext:duplex_websocket/01_websocket.js": true,
 };
-
-const loadLocks = core.createLazyLoader("ext:deno_web/locks.js");
 
 let performanceLoaded = false;
 let timeOriginKnown = false;
@@ -152,13 +170,12 @@ function load(specifier) {
       return loadConsole();
     case "ext:deno_web/15_performance.js":
       return loadPerformance();
-    case "ext:deno_web/locks.js":
-      return loadLocks();
     default:
-      return core.loadExtScript(specifier);
+      return MODULES[specifier]?.() ?? core.loadExtScript(specifier);
   }
 }
 
+// Defines the names in `table` on `target`, to load when they are used.
 function defineTable(target, table, enumerable) {
   const specifiers = ObjectKeys(table);
   for (let i = 0; i < specifiers.length; i++) {
@@ -266,4 +283,11 @@ function defineLocation(global, href) {
   ObjectDefineProperty(global, "location", location.locationDescriptor);
 }
 
-export { defineGlobals, defineLocation, load, loadConsole, setTimeOrigin };
+export {
+  defineGlobals,
+  defineLocation,
+  defineTable,
+  load,
+  loadConsole,
+  setTimeOrigin,
+};

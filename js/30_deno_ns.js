@@ -12,12 +12,12 @@ import {
   op_runtime_ppid,
 } from "ext:core/ops";
 import { errors } from "ext:duplex_runtime/01_errors.js";
-import { defineLazy, defineValue } from "ext:duplex_runtime/12_lazy.js";
-import { load } from "ext:duplex_runtime/20_globals.js";
+import { defineValue } from "ext:duplex_runtime/12_lazy.js";
+import { defineTable, load } from "ext:duplex_runtime/20_globals.js";
 const {
   Float64Array,
   ObjectDefineProperties,
-  ObjectKeys,
+  ObjectFreeze,
   Uint32Array,
 } = primordials;
 
@@ -103,6 +103,8 @@ const MEMBERS = {
     "Permissions",
     "permissions",
   ],
+  "ext:duplex_http/00_serve.js": ["serve"],
+  "ext:duplex_http/01_upgrade.js": ["upgradeWebSocket"],
 };
 
 const usage = new Float64Array(4);
@@ -138,15 +140,7 @@ function createDenoNamespace() {
     isatty,
     memoryUsage,
   };
-  const specifiers = ObjectKeys(MEMBERS);
-  for (let i = 0; i < specifiers.length; i++) {
-    const specifier = specifiers[i];
-    const names = MEMBERS[specifier];
-    for (let j = 0; j < names.length; j++) {
-      const name = names[j];
-      defineLazy(Deno, name, () => load(specifier)[name]);
-    }
-  }
+  defineTable(Deno, MEMBERS, true);
 
   let args;
   let pid;
@@ -168,7 +162,7 @@ function createDenoNamespace() {
 }
 
 function defineVersion(Deno, { deno, duplex, engine, typescript, v8 }) {
-  const version = primordials.ObjectFreeze({
+  const version = ObjectFreeze({
     deno,
     v8,
     typescript,

@@ -37,6 +37,8 @@ pub fn list() -> Vec<Extension> {
         deno_io::deno_io::lazy_init(),
         deno_fs::deno_fs::lazy_init(),
         deno_os::deno_os::lazy_init(),
+        on_demand(duplex_websocket::duplex_websocket::lazy_init()),
+        on_demand(duplex_http::duplex_http::lazy_init()),
         ops::duplex_runtime::lazy_init(),
     ]
 }
@@ -68,6 +70,19 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
         deno_io::deno_io::args(Some(deno_io::Stdio::default())),
         deno_fs::deno_fs::args(Arc::new(deno_fs::RealFs)),
         deno_os::deno_os::args(Some(options.exit_code)),
+        duplex_websocket::duplex_websocket::args(),
+        duplex_http::duplex_http::args(),
         ops::duplex_runtime::args(options.runtime),
     ]
+}
+
+/// Evaluates the extension's modules when a program first uses them and not
+/// at start-up. They stay out of the snapshot as well: functions in a snapshot
+/// have lost V8's fast calls into Rust.
+fn on_demand(mut extension: Extension) -> Extension {
+    extension
+        .lazy_loaded_esm_files
+        .to_mut()
+        .extend(std::mem::take(&mut extension.esm_files).into_owned());
+    extension
 }

@@ -79,6 +79,7 @@ const INTERFACES = [
   "URL",
   "URLPattern",
   "URLSearchParams",
+  "WebSocket",
   "Window",
   "WritableStream",
   "WritableStreamDefaultController",
@@ -429,7 +430,8 @@ assertEquals(property.writable, false, "Deno is read-only");
   await Deno.mkdir(`${directory}/a/b`, { recursive: true });
   assertEquals(await Deno.realPath(`${directory}/a/..`), directory);
   {
-    using file = await Deno.open(path, { read: true });
+    // Reading to the end of the stream closes the file.
+    const file = await Deno.open(path, { read: true });
     const chunks = [];
     for await (const chunk of file.readable) {
       chunks.push(...chunk);
@@ -487,6 +489,31 @@ assertEquals(property.writable, false, "Deno is read-only");
   await fetch(url, { client: http }).catch((e) => error = e);
   assert(error instanceof TypeError, "fetch of a closed port");
   http.close();
+}
+
+// `Deno`: HTTP and WebSockets
+{
+  const server = Deno.serve({ port: 0, onListen() {} }, (request) => {
+    if (request.headers.get("upgrade") !== "websocket") {
+      return new Response("plain");
+    }
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = (event) => socket.send(event.data);
+    return response;
+  });
+  const { port } = server.addr;
+  const response = await fetch(`http://127.0.0.1:${port}/`);
+  assertEquals(await response.text(), "plain");
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  await new Promise((resolve) => socket.onopen = resolve);
+  socket.send("echo");
+  const message = await new Promise((resolve) => socket.onmessage = resolve);
+  assertEquals(message.data, "echo");
+  socket.close(1000);
+  const close = await new Promise((resolve) => socket.onclose = resolve);
+  assert(close instanceof CloseEvent, "CloseEvent");
+  assertEquals(close.code, 1000);
+  await server.shutdown();
 }
 
 // `Deno`: signals

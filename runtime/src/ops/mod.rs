@@ -17,7 +17,9 @@ deno_core::extension!(
         deno_net,
         deno_io,
         deno_fs,
-        deno_os
+        deno_os,
+        duplex_websocket,
+        duplex_http
     ],
     ops = [
         info::op_runtime_args,
