@@ -361,7 +361,7 @@ class ServerRequest {
    */
   beginUpgrade({ protocol, idleTimeout, opened, failed }) {
     const accept = readVerdict(op_http_upgrade_begin(this.#id, protocol));
-    this.#upgrade = { protocol, idleTimeout, opened, failed };
+    this.#upgrade = { idleTimeout, opened, failed };
     this.#watch();
     return accept;
   }
@@ -373,9 +373,9 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { protocol, idleTimeout, opened, failed } = upgrade;
+    const { idleTimeout, opened, failed } = upgrade;
     const headers = wireHeaderList(toInnerResponse(response));
-    const connection = op_http_upgrade_wait(this.#id, protocol, idleTimeout);
+    const connection = op_http_upgrade_wait(this.#id, idleTimeout);
     PromisePrototypeThen(
       connection,
       opened,

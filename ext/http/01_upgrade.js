@@ -74,7 +74,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     : readVerdict(
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
-  socket = createServerWebSocket({ protocol, idleTimeout });
+  socket = createServerWebSocket({ protocol });
 
   const answer = newInnerResponse(101);
   answer.headerList = [

@@ -187,14 +187,6 @@ impl HeadClock {
 /// While it lives, bytes that arrive belong to a request under way.
 pub struct InFlight(Arc<HeadClock>);
 
-impl Clone for InFlight {
-    fn clone(&self) -> Self {
-        let exchanges = &self.0.exchanges;
-        exchanges.store(exchanges.load(Relaxed).saturating_add(1), Relaxed);
-        Self(self.0.clone())
-    }
-}
-
 impl Drop for InFlight {
     fn drop(&mut self) {
         let exchanges = &self.0.exchanges;

@@ -45,7 +45,7 @@ pub struct Exchange {
     /// The script wants to know how the exchange ends.
     watched: Cell<bool>,
     state: RefCell<State>,
-    in_flight: InFlight,
+    _in_flight: InFlight,
 }
 
 enum State {
@@ -90,7 +90,7 @@ impl Exchange {
             upgraded: Cell::new(false),
             watched: Cell::new(false),
             state: RefCell::new(State::Waiting(None)),
-            in_flight,
+            _in_flight: in_flight,
         });
         if exchange
             .head
@@ -126,10 +126,6 @@ impl Exchange {
     /// Puts back a body that was not used.
     pub fn put_body(&self, body: ReceivedBody) {
         *self.body.borrow_mut() = Some(body);
-    }
-
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.clone()
     }
 
     pub fn is_upgradable(&self) -> bool {

@@ -140,7 +140,7 @@ pub fn op_http_request_body(state: &OpState, id: f64) -> Result<Option<Uint8Arra
 pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<ResourceId, HttpError> {
     let exchange = exchange(state, id)?;
     let body = exchange.take_body().ok_or(HttpError::RequestClosed)?;
-    let body = RequestBody::new(body, exchange.in_flight());
+    let body = RequestBody::new(body, exchange);
     Ok(state.resource_table.add(body))
 }
 

@@ -22,7 +22,7 @@ use deno_error::JsErrorBox;
 use hyper::body::Body;
 use hyper::body::Incoming;
 
-use crate::connection::InFlight;
+use crate::exchange::Exchange;
 
 /// A body of which some may have been received and not been read yet.
 pub struct ReceivedBody {
@@ -117,16 +117,18 @@ pub struct RequestBody {
     body: AsyncRefCell<ReceivedBody>,
     length: (u64, Option<u64>),
     cancel: CancelHandle,
-    _in_flight: InFlight,
+    /// Lives on while its body is read, so that the connection counts as
+    /// busy.
+    exchange: Rc<Exchange>,
 }
 
 impl RequestBody {
-    pub fn new(body: ReceivedBody, in_flight: InFlight) -> Self {
+    pub fn new(body: ReceivedBody, exchange: Rc<Exchange>) -> Self {
         Self {
             length: body.length(),
             body: AsyncRefCell::new(body),
             cancel: CancelHandle::new(),
-            _in_flight: in_flight,
+            exchange,
         }
     }
 
@@ -135,7 +137,12 @@ impl RequestBody {
         let mut body = RcRef::map(&self, |this| &this.body).borrow_mut().await;
         let read = poll_fn(|cx| {
             let chunk = ready!(body.poll_chunk(cx, limit));
-            Poll::Ready(chunk.map_err(|error| JsErrorBox::new("Http", error.to_string())))
+            Poll::Ready(chunk.map_err(|error| {
+                // The connection waits for the answer all the same, and would
+                // not tell that its client has left.
+                self.exchange.end(false);
+                JsErrorBox::new("Http", error.to_string())
+            }))
         });
         let chunk = read.try_or_cancel(cancel).await?;
         Ok(chunk.map_or_else(BufView::empty, BufView::from))

@@ -304,8 +304,10 @@ impl Resource for ServerResource {
 
 impl Drop for ServerResource {
     fn drop(&mut self) {
-        self.0.abort();
-        // The engine may be gone before the last connection.
-        self.0.dispatch.borrow_mut().take();
+        if self.0.phase.get() != Phase::Ended {
+            self.0.abort();
+            // The engine may be gone before the last connection.
+            self.0.dispatch.borrow_mut().take();
+        }
     }
 }

@@ -137,7 +137,6 @@ pub fn op_http_upgrade_respond(
 pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
-    #[string] protocol: Option<String>,
     idle_timeout: f64,
 ) -> Result<ResourceId, HttpError> {
     let upgrade = exchange(&state.borrow(), id)?
@@ -146,7 +145,6 @@ pub async fn op_http_upgrade_wait(
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
     let (transport, read_ahead) = transport(upgraded).ok_or(HttpError::UpgradeUnavailable)?;
     let options = ServerOptions {
-        protocol: protocol.filter(|protocol| !protocol.is_empty()),
         idle_timeout: Duration::try_from_secs_f64(idle_timeout)
             .ok()
             .filter(|timeout| !timeout.is_zero()),

@@ -127,6 +127,7 @@ impl Harness {
     pub async fn run<T>(&mut self, client: impl Future<Output = T>) -> T {
         let runtime = &mut self.runtime;
         let mut client = pin!(client);
+        let log = self.log.clone();
         let both = poll_fn(|cx| {
             if let Poll::Ready(value) = client.as_mut().poll(cx) {
                 return Poll::Ready(value);
@@ -140,7 +141,7 @@ impl Harness {
         });
         tokio::time::timeout(PATIENCE, both)
             .await
-            .expect("the client did not finish")
+            .unwrap_or_else(|_| panic!("the client did not finish: {:?}", log.entries()))
     }
 
     /// Runs the event loop to its end, which comes when no server is left.

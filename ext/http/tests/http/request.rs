@@ -235,6 +235,7 @@ async fn fails_a_body_that_breaks_off() {
            request.signal.addEventListener('abort', () => report('aborted'));
            report('began');
            await request.text().catch((error) => report(error.name));
+           await sleep(100);
            return new Response();
          }",
     );
