@@ -2,7 +2,9 @@
 // that dial and for servers that accept.
 
 import { core, primordials } from "ext:core/mod.js";
-import {
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const {
   op_ws_attach,
   op_ws_buffered_amount,
   op_ws_check_permission,
@@ -12,7 +14,7 @@ import {
   op_ws_send_binary,
   op_ws_send_text,
   op_ws_set_callbacks,
-} from "ext:core/ops";
+} = core.ops;
 
 const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
 const {

@@ -23,7 +23,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::sys::HomelessSys;
+use sys_traits::impls::RealSys;
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ impl Harness {
             ],
             ..Default::default()
         });
-        let parser = RuntimePermissionDescriptorParser::new(HomelessSys);
+        let parser = RuntimePermissionDescriptorParser::new(RealSys);
         let permissions = PermissionsContainer::new(Arc::new(parser), permissions());
         let log = Log::default();
         let state = runtime.op_state();

@@ -5,5 +5,4 @@ mod harness;
 mod options;
 mod request;
 mod response;
-mod sys;
 mod upgrade;
