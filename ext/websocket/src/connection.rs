@@ -355,7 +355,7 @@ impl Connection {
     /// answer itself.
     pub fn receive_close(&self, close: Close) {
         let answer = match close.code() {
-            Some(code) => Close::new(code, ""),
+            Some(code) => Close::new(code, close.reason()),
             None => Close::empty(),
         };
         self.send_close(&answer);
