@@ -22,16 +22,14 @@ deno_core::extension!(
     embed,
     deps = [duplex_websocket],
     esm_entry_point = "ext:embed/globals.js",
-    esm = [
-        "ext:embed/globals.js" = {
-            source = r#"
+    esm = ["ext:embed/globals.js" = {
+        source = r#"
                 import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
                 import { core } from "ext:core/mod.js";
                 globalThis.WebSocket = WebSocket;
                 globalThis.print = (text) => core.print(`${text}\n`);
             "#
-        },
-    ],
+    },],
 );
 
 const SCRIPT: &str = r#"
@@ -78,7 +76,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .borrow_mut()
         .put(PermissionsContainer::allow_all(Arc::new(parser)));
 
-    runtime.execute_script("embed.js", SCRIPT.replace("URL_OF_SERVER", &format!("{url:?}")))?;
+    runtime.execute_script(
+        "embed.js",
+        SCRIPT.replace("URL_OF_SERVER", &format!("{url:?}")),
+    )?;
     runtime
         .run_event_loop(PollEventLoopOptions::default())
         .await?;

@@ -77,10 +77,7 @@ pub(crate) enum DialError {
 }
 
 /// Connects and goes through the opening handshake (RFC 6455 section 4.1).
-pub(crate) async fn dial(
-    state: Rc<RefCell<OpState>>,
-    target: Target,
-) -> Result<Opened, DialError> {
+pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<Opened, DialError> {
     let transport = connect(&state, &target).await?;
     let timed = tokio::time::timeout(HANDSHAKE_TIMEOUT, shake_hands(transport, &state, &target));
     timed

@@ -38,14 +38,18 @@ pub(crate) struct Connection {
     close_received: RefCell<Option<Close>>,
     /// Whether the hub has this connection on its list of those to flush.
     pub(crate) is_dirty: Cell<bool>,
-    /// Whether the kernel refused bytes, or writing failed: then the waker goes on.
+    /// Whether the kernel refused bytes: the waker goes on with them.
     is_blocked: Cell<bool>,
     /// The last Ping that could not be answered because the kernel refuses
     /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
     pending_pong: RefCell<Option<Vec<u8>>>,
     idle: Option<Idle>,
+    /// Whether writing failed. Reading then goes on to the end of what came.
+    is_broken: Cell<bool>,
     /// When a close handshake or the wait for a discarded peer's end is given up.
     close_deadline: Cell<Option<Instant>>,
+    /// For which deadline the hub has an entry.
+    pub(crate) watched: Cell<Option<Instant>>,
 }
 
 /// What is left of the life of a connection.
@@ -84,12 +88,10 @@ pub(crate) struct Ending {
 
 /// What [`Connection::check_deadlines`] found.
 pub(crate) enum Due {
-    /// Nothing yet: look again then.
-    Later(Instant),
-    /// Nothing to wait for.
-    Never,
-    /// A Ping was queued. Look again then.
-    Ping(Instant),
+    /// Nothing yet.
+    Nothing,
+    /// A Ping was queued.
+    Ping,
     /// The peer did not answer the Ping. A Close frame was queued.
     Silent(Ending),
     /// The peer did not answer the Close frame, or did not end the stream.
@@ -137,7 +139,9 @@ impl Connection {
                 last_heard: Cell::new(Instant::now()),
                 ping_sent: Cell::new(false),
             }),
+            is_broken: Cell::new(false),
             close_deadline: Cell::new(None),
+            watched: Cell::new(None),
         }
     }
 
@@ -184,6 +188,7 @@ impl Connection {
         let mut cx = Context::from_waker(&self.waker);
         let mut transport = self.transport.borrow_mut();
         match Pin::new(&mut *transport).poll_read(&mut cx, &mut buffer) {
+            Poll::Pending if self.is_broken.get() => Read::Failed(io::ErrorKind::BrokenPipe.into()),
             Poll::Pending => Read::Blocked,
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Read::Eof,
             Poll::Ready(Ok(())) => Read::Data(buffer.filled().len()),
@@ -262,7 +267,7 @@ impl Connection {
 
     #[inline]
     fn send(&self, payload: usize, encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>)) -> bool {
-        if self.close_sent.get() || self.phase.get() == Phase::Draining {
+        if self.close_sent.get() || self.is_broken.get() || self.phase.get() == Phase::Draining {
             return false;
         }
         let key = self.mask_key();
@@ -307,9 +312,10 @@ impl Connection {
             }
             Poll::Ready(Err(_)) => {
                 // What the peer sent before it went may still be read, its Close
-                // frame among it; reading then finds the end.
+                // frame among it.
                 out.clear();
                 self.is_blocked.set(true);
+                self.is_broken.set(true);
                 self.waker.wake_by_ref();
                 false
             }
@@ -455,12 +461,9 @@ impl Connection {
             self.out.borrow_mut().push_control(|out| {
                 let _ = encoder::encode_ping(out, key, &[]);
             });
-            return Due::Ping(idle.due());
+            return Due::Ping;
         }
-        match self.next_deadline() {
-            Some(due) => Due::Later(due),
-            None => Due::Never,
-        }
+        Due::Nothing
     }
 
     /// Whether silence matters: not before delivery, and not once the close

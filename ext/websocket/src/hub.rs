@@ -266,11 +266,9 @@ impl Hub {
                         text.as_bytes(),
                         v8::NewStringType::Normal,
                     ),
-                    false => v8::String::new_from_utf8(
-                        scope,
-                        text.as_bytes(),
-                        v8::NewStringType::Normal,
-                    ),
+                    false => {
+                        v8::String::new_from_utf8(scope, text.as_bytes(), v8::NewStringType::Normal)
+                    }
                 };
                 let Some(string) = string else {
                     return Outcome::Failed("message is longer than a string can be".to_owned());
@@ -365,17 +363,6 @@ impl Hub {
         self.connections.borrow_mut().try_remove(id as usize);
     }
 
-    /// Drops a connection that no `WebSocket` was attached to.
-    pub fn discard(&self, id: u32) {
-        let unattached = self
-            .get(id)
-            .is_some_and(|connection| connection.phase() == Phase::Unattached);
-        if unattached {
-            self.remove(id);
-            self.keep_alive.unref_op();
-        }
-    }
-
     // Deadlines.
 
     fn set_close_deadline(&self, id: u32, connection: &Rc<Connection>, timeout: Duration) {
@@ -383,8 +370,12 @@ impl Hub {
         self.watch(id, connection);
     }
 
-    fn watch(&self, id: u32, connection: &Rc<Connection>) {
-        if let Some(due) = connection.next_deadline() {
+    /// Sees to it that the next deadline of `connection` is looked at.
+    fn watch(&self, id: u32, connection: &Connection) {
+        if let Some(due) = connection.next_deadline()
+            && connection.watched.get().is_none_or(|watched| due < watched)
+        {
+            connection.watched.set(Some(due));
             self.deadlines.borrow_mut().add(due, id, &self.ready);
         }
     }
@@ -395,17 +386,16 @@ impl Hub {
         }
         let now = Instant::now();
         let due = self.deadlines.borrow_mut().take_due(now);
-        for id in due {
-            let Some(connection) = self.get(id) else {
+        for (due, id) in due {
+            // An entry of a connection that is gone, or that has an earlier one,
+            // counts no more.
+            let Some(connection) = self.get(id).filter(|it| it.watched.get() == Some(due)) else {
                 continue;
             };
+            connection.watched.set(None);
             match connection.check_deadlines(now) {
-                Due::Never => {}
-                Due::Later(due) => self.deadlines.borrow_mut().add(due, id, &self.ready),
-                Due::Ping(due) => {
-                    self.mark_dirty(id, &connection);
-                    self.deadlines.borrow_mut().add(due, id, &self.ready);
-                }
+                Due::Nothing => {}
+                Due::Ping => self.mark_dirty(id, &connection),
                 Due::Silent(ending) => {
                     self.drain(id, &connection);
                     self.end(scope, callbacks, &connection, ending);
@@ -413,8 +403,10 @@ impl Hub {
                 Due::GivenUp(ending) => {
                     self.end(scope, callbacks, &connection, ending);
                     self.remove(id);
+                    continue;
                 }
             }
+            self.watch(id, &connection);
         }
         self.deadlines.borrow_mut().arm(&self.ready);
     }
@@ -584,15 +576,15 @@ impl Deadlines {
         }
     }
 
-    fn take_due(&mut self, now: Instant) -> Vec<u32> {
-        let mut ids = Vec::new();
-        while let Some(&Reverse((due, id))) = self.heap.peek()
-            && due <= now
+    fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
+        let mut entries = Vec::new();
+        while let Some(&Reverse(entry)) = self.heap.peek()
+            && entry.0 <= now
         {
             self.heap.pop();
-            ids.push(id);
+            entries.push(entry);
         }
-        ids
+        entries
     }
 }
 

@@ -78,7 +78,10 @@ pub(crate) async fn op_ws_create(
     #[smi] dial_handle: ResourceId,
     #[smi] client: Option<ResourceId>,
 ) -> Result<Created, OpError> {
-    let handle = state.borrow().resource_table.get::<DialHandle>(dial_handle)?;
+    let handle = state
+        .borrow()
+        .resource_table
+        .get::<DialHandle>(dial_handle)?;
     let target = Target {
         url: Url::parse(&url)?,
         protocols,

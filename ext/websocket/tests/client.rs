@@ -25,21 +25,14 @@ deno_core::extension!(
     deps = [duplex_websocket],
     ops = [op_test_log],
     esm_entry_point = "ext:websocket_test/globals.js",
-    esm = [
-        "ext:websocket_test/globals.js" = {
-            source = r#"
-                import { core } from "ext:core/mod.js";
+    esm = ["ext:websocket_test/globals.js" = {
+        source = r#"
                 import { op_test_log } from "ext:core/ops";
                 import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
-                class NotCapable extends Error {
-                    name = "NotCapable";
-                }
-                core.registerErrorClass("NotCapable", NotCapable);
                 globalThis.WebSocket = WebSocket;
                 globalThis.log = (entry) => op_test_log(String(entry));
             "#
-        },
-    ],
+    },],
 );
 
 /// Runs `script` to the end of its event loop and returns what it logged.
@@ -126,10 +119,7 @@ async fn continuations_run_before_the_next_message_of_the_same_packet() {
         "#
     );
     let (log, ()) = tokio::join!(run(script, Permissions::allow_all()), server);
-    assert_eq!(
-        log,
-        ["1", "1b", "2", "2b", "Unexpected EOF", "1006 false"]
-    );
+    assert_eq!(log, ["1", "1b", "2", "2b", "Unexpected EOF", "1006 false"]);
 }
 
 #[tokio::test]
