@@ -18,10 +18,13 @@ use duplex_protocol::mask::MaskKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::group::Membership;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
 
 pub(crate) struct Connection {
+    /// Its place in the hub. Another's once it has ended.
+    pub(crate) id: u32,
     role: Role,
     transport: RefCell<Transport>,
     reader: RefCell<Reader>,
@@ -34,6 +37,8 @@ pub(crate) struct Connection {
     phase: Cell<Phase>,
     /// Whether a Close frame has been queued. Nothing follows it.
     close_sent: Cell<bool>,
+    /// Whether the script knows that the close handshake has begun.
+    is_closing_known: Cell<bool>,
     /// The peer's Close frame.
     close_received: RefCell<Option<Close>>,
     /// Whether the hub has this connection on its list of those to flush.
@@ -48,6 +53,8 @@ pub(crate) struct Connection {
     is_broken: Cell<bool>,
     /// When a close handshake or the wait for a discarded peer's end is given up.
     close_deadline: Cell<Option<Instant>>,
+    /// Its place in the group of its server.
+    pub(crate) membership: RefCell<Option<Membership>>,
     /// For which deadline the hub has an entry.
     pub(crate) watched: Cell<Option<Instant>>,
 }
@@ -111,6 +118,7 @@ pub(crate) enum Read {
 
 impl Connection {
     pub fn new(
+        id: u32,
         role: Role,
         transport: Transport,
         read_ahead: Bytes,
@@ -119,6 +127,7 @@ impl Connection {
         waker: Waker,
     ) -> Self {
         Self {
+            id,
             role,
             transport: RefCell::new(transport),
             reader: RefCell::new(Reader {
@@ -130,6 +139,7 @@ impl Connection {
             socket: RefCell::new(None),
             phase: Cell::new(Phase::Unattached),
             close_sent: Cell::new(false),
+            is_closing_known: Cell::new(false),
             close_received: RefCell::new(None),
             is_dirty: Cell::new(false),
             is_blocked: Cell::new(false),
@@ -141,6 +151,7 @@ impl Connection {
             }),
             is_broken: Cell::new(false),
             close_deadline: Cell::new(None),
+            membership: RefCell::new(None),
             watched: Cell::new(None),
         }
     }
@@ -355,6 +366,17 @@ impl Connection {
 
     pub fn close_sent(&self) -> bool {
         self.close_sent.get()
+    }
+
+    /// The script begins the close handshake itself.
+    pub fn note_closing_known(&self) {
+        self.is_closing_known.set(true);
+    }
+
+    /// Whether the close handshake has begun without the script's knowledge, which
+    /// is to be told now.
+    pub fn note_closing(&self) -> bool {
+        self.close_sent.get() && !self.is_closing_known.replace(true)
     }
 
     /// Notes the peer's Close frame and queues the answer, where this is not the

@@ -30,7 +30,7 @@ pub(crate) struct Hub {
     connections: RefCell<Slab<Rc<Connection>>>,
     ready: Arc<ReadyList>,
     /// Connections with something to write.
-    dirty: RefCell<Vec<(u32, Rc<Connection>)>>,
+    dirty: RefCell<Vec<Rc<Connection>>>,
     callbacks: RefCell<Option<Rc<Callbacks>>>,
     deadlines: RefCell<Deadlines>,
     /// Whether [`Hub::run`] is, which flushes at its end.
@@ -45,7 +45,7 @@ pub(crate) struct Hub {
 pub(crate) struct Callbacks {
     /// `(socket, data)`: a message, a string or an ArrayBuffer.
     pub message: v8::Global<v8::Function>,
-    /// `(socket)`: the peer has begun the close handshake.
+    /// `(socket)`: the close handshake has begun, and not by the script.
     pub closing: v8::Global<v8::Function>,
     /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
     /// undefined.
@@ -77,8 +77,8 @@ impl Hub {
         hub
     }
 
-    /// Takes in the connection that `new` makes with its waker. Returns its id.
-    pub fn add(&self, new: impl FnOnce(Waker) -> Connection) -> u32 {
+    /// Takes in the connection that `new` makes with its id and its waker.
+    pub fn add(&self, new: impl FnOnce(u32, Waker) -> Connection) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
         let entry = connections.vacant_entry();
         // A process has far fewer than 2^32 sockets.
@@ -88,9 +88,10 @@ impl Hub {
             is_listed: AtomicBool::new(false),
             ready: self.ready.clone(),
         }));
-        entry.insert(Rc::new(new(waker)));
+        let connection = Rc::new(new(id, waker));
+        entry.insert(connection.clone());
         self.keep_alive.ref_op();
-        id
+        connection
     }
 
     /// The connection `id`, while it lives.
@@ -107,30 +108,31 @@ impl Hub {
     pub fn attach(&self, id: u32, socket: v8::Global<v8::Object>) {
         if let Some(connection) = self.get(id) {
             connection.attach(socket);
-            self.watch(id, &connection);
+            self.watch(&connection);
         }
     }
 
     /// Has what the script queued written when its turn ends.
     #[inline]
-    pub fn mark_dirty(&self, id: u32, connection: &Rc<Connection>) {
+    pub fn mark_dirty(&self, connection: &Rc<Connection>) {
         if connection.is_blocked() || connection.is_dirty.replace(true) {
             return;
         }
-        self.dirty.borrow_mut().push((id, connection.clone()));
+        self.dirty.borrow_mut().push(connection.clone());
         if !self.is_running.get() {
             self.ready.schedule();
         }
     }
 
     /// Begins the close handshake (RFC 6455 section 7.1.2).
-    pub fn close(&self, id: u32, close: &Close) {
-        let Some(connection) = self.get(id) else {
-            return;
-        };
+    pub fn close(&self, connection: &Rc<Connection>, close: &Close) {
         if connection.send_close(close) {
-            self.mark_dirty(id, &connection);
-            self.set_close_deadline(id, &connection, CLOSE_TIMEOUT);
+            self.mark_dirty(connection);
+            if connection.is_blocked() {
+                // The kernel may be long; the script is to know now.
+                connection.waker().wake_by_ref();
+            }
+            self.set_close_deadline(connection, CLOSE_TIMEOUT);
         }
     }
 
@@ -149,8 +151,8 @@ impl Hub {
             if dirty.is_empty() {
                 break;
             }
-            for (id, connection) in dirty {
-                self.flush(scope, &callbacks, id, &connection);
+            for connection in dirty {
+                self.flush(scope, &callbacks, &connection);
             }
         }
         self.is_running.set(false);
@@ -167,9 +169,9 @@ impl Hub {
                 continue;
             };
             if connection.is_blocked() {
-                self.flush(scope, callbacks, id, &connection);
+                self.flush(scope, callbacks, &connection);
             }
-            if !self.read(scope, callbacks, id, &connection, now) {
+            if !self.read(scope, callbacks, &connection, now) {
                 return false;
             }
         }
@@ -182,7 +184,6 @@ impl Hub {
         &self,
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
-        id: u32,
         connection: &Rc<Connection>,
         now: Instant,
     ) -> bool {
@@ -206,13 +207,13 @@ impl Hub {
                 Read::Eof => {
                     let ending = connection.abrupt_ending(None);
                     self.end(scope, callbacks, connection, ending);
-                    self.remove(id);
+                    self.remove(connection);
                     break;
                 }
                 Read::Failed(error) => {
                     let ending = connection.abrupt_ending(Some(error));
                     self.end(scope, callbacks, connection, ending);
-                    self.remove(id);
+                    self.remove(connection);
                     break;
                 }
             };
@@ -222,7 +223,7 @@ impl Hub {
             connection.note_heard(now);
             let mut failure = None;
             let result = connection.decode(&mut buffer[..count], |event| {
-                match self.on_event(scope, callbacks, id, connection, event) {
+                match self.on_event(scope, callbacks, connection, event) {
                     Outcome::Delivered => true,
                     Outcome::Failed(message) => {
                         failure = Some(message);
@@ -242,7 +243,7 @@ impl Hub {
                 (_, Some(message)) => connection.fail(CloseCode::MESSAGE_TOO_BIG, message),
                 _ => continue,
             };
-            self.drain(id, connection);
+            self.drain(connection);
             self.end(scope, callbacks, connection, ending);
         }
         self.read_buffer.set(buffer);
@@ -253,7 +254,6 @@ impl Hub {
         &self,
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
-        id: u32,
         connection: &Rc<Connection>,
         event: Event<'_>,
     ) -> Outcome {
@@ -282,45 +282,41 @@ impl Hub {
             }
             Event::Ping(payload) => {
                 if connection.answer_ping(&payload) {
-                    self.mark_dirty(id, connection);
+                    self.mark_dirty(connection);
                 }
                 Outcome::Delivered
             }
             Event::Pong(_) => Outcome::Delivered,
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(id, connection, CLOSE_TIMEOUT);
-                if !self.flush(scope, callbacks, id, connection) {
-                    v8::scope!(let scope, scope);
-                    if let Some(socket) = connection.socket(scope) {
-                        call(scope, &callbacks.closing, &[socket.into()]);
-                    }
-                }
+                self.set_close_deadline(connection, CLOSE_TIMEOUT);
+                self.flush(scope, callbacks, connection);
                 Outcome::Delivered
             }
         }
     }
 
     /// Writes what is queued on `connection`, and ends it where that was the last
-    /// of it. Returns whether the kernel has taken everything.
+    /// of it.
     fn flush(
         &self,
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
-        id: u32,
         connection: &Rc<Connection>,
-    ) -> bool {
-        if !connection.flush() {
-            return false;
-        }
-        if let Some(ending) = connection.clean_ending() {
+    ) {
+        let is_written = connection.flush();
+        if is_written && let Some(ending) = connection.clean_ending() {
             connection.shut_down_write();
             self.end(scope, callbacks, connection, ending);
-            self.remove(id);
-        } else if connection.phase() == Phase::Draining {
+            self.remove(connection);
+        } else if is_written && connection.phase() == Phase::Draining {
             connection.shut_down_write();
+        } else if connection.note_closing() {
+            v8::scope!(let scope, scope);
+            if let Some(socket) = connection.socket(scope) {
+                call(scope, &callbacks.closing, &[socket.into()]);
+            }
         }
-        true
     }
 
     /// Tells the script how `connection` ended, once.
@@ -353,30 +349,34 @@ impl Hub {
     }
 
     /// Keeps a failed connection until its Close frame can have arrived.
-    fn drain(&self, id: u32, connection: &Rc<Connection>) {
-        self.mark_dirty(id, connection);
-        self.set_close_deadline(id, connection, DRAIN_TIMEOUT);
+    fn drain(&self, connection: &Rc<Connection>) {
+        self.mark_dirty(connection);
+        self.set_close_deadline(connection, DRAIN_TIMEOUT);
     }
 
     /// Drops a connection and with it the stream.
-    fn remove(&self, id: u32) {
-        self.connections.borrow_mut().try_remove(id as usize);
+    fn remove(&self, connection: &Connection) {
+        self.connections
+            .borrow_mut()
+            .try_remove(connection.id as usize);
     }
 
     // Deadlines.
 
-    fn set_close_deadline(&self, id: u32, connection: &Rc<Connection>, timeout: Duration) {
+    fn set_close_deadline(&self, connection: &Rc<Connection>, timeout: Duration) {
         connection.set_close_deadline(Instant::now() + timeout);
-        self.watch(id, connection);
+        self.watch(connection);
     }
 
     /// Sees to it that the next deadline of `connection` is looked at.
-    fn watch(&self, id: u32, connection: &Connection) {
+    fn watch(&self, connection: &Connection) {
         if let Some(due) = connection.next_deadline()
             && connection.watched.get().is_none_or(|watched| due < watched)
         {
             connection.watched.set(Some(due));
-            self.deadlines.borrow_mut().add(due, id, &self.ready);
+            self.deadlines
+                .borrow_mut()
+                .add(due, connection.id, &self.ready);
         }
     }
 
@@ -395,18 +395,18 @@ impl Hub {
             connection.watched.set(None);
             match connection.check_deadlines(now) {
                 Due::Nothing => {}
-                Due::Ping => self.mark_dirty(id, &connection),
+                Due::Ping => self.mark_dirty(&connection),
                 Due::Silent(ending) => {
-                    self.drain(id, &connection);
+                    self.drain(&connection);
                     self.end(scope, callbacks, &connection, ending);
                 }
                 Due::GivenUp(ending) => {
                     self.end(scope, callbacks, &connection, ending);
-                    self.remove(id);
+                    self.remove(&connection);
                     continue;
                 }
             }
-            self.watch(id, &connection);
+            self.watch(&connection);
         }
         self.deadlines.borrow_mut().arm(&self.ready);
     }

@@ -6,6 +6,7 @@
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `connection` | one connection: protocol state, reading, the close handshake |
 //! | `out_buffer` | frames on their way to the kernel |
+//! | `group` | the connections of one server |
 //! | `client` | dialling: TCP, TLS, the opening handshake |
 //! | `ops` | what `01_websocket.js` calls |
 //!
@@ -24,11 +25,13 @@ compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `qu
 
 mod client;
 mod connection;
+mod group;
 mod hub;
 mod ops;
 mod out_buffer;
 pub mod transport;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +40,7 @@ use duplex_protocol::decoder::Limits;
 use duplex_protocol::frame::Role;
 
 use crate::connection::Connection;
+pub use crate::group::SocketGroup;
 use crate::hub::Hub;
 pub use crate::transport::{AsyncStream, Transport};
 
@@ -58,7 +62,7 @@ deno_core::extension!(
 );
 
 /// How [`accept`] serves a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ServerOptions {
     /// How long the peer may stay silent. After half of it a Ping is sent, after
     /// all of it without a word the connection ends with code 1001. `None`, or
@@ -66,6 +70,8 @@ pub struct ServerOptions {
     pub idle_timeout: Option<Duration>,
     /// What the peer may make this end hold.
     pub limits: Limits,
+    /// The server's connections, to close them together.
+    pub group: Option<SocketGroup>,
 }
 
 /// Takes over a connection whose opening handshake has been answered (RFC 6455
@@ -81,15 +87,22 @@ pub fn accept(
     read_ahead: Bytes,
     options: ServerOptions,
 ) -> u32 {
-    let hub = Hub::of(state);
-    hub.add(|waker| {
+    let connection = Hub::of(state).add(|id, waker| {
+        let idle_timeout = options.idle_timeout.filter(|timeout| !timeout.is_zero());
+        let limits = options.limits;
         Connection::new(
+            id,
             Role::Server,
             transport,
             read_ahead,
-            options.limits,
-            options.idle_timeout.filter(|timeout| !timeout.is_zero()),
+            limits,
+            idle_timeout,
             waker,
         )
-    })
+    });
+    if let Some(group) = options.group {
+        let membership = group.join(Rc::downgrade(&connection));
+        *connection.membership.borrow_mut() = Some(membership);
+    }
+    connection.id
 }

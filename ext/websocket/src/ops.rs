@@ -101,12 +101,12 @@ pub(crate) async fn op_ws_create(
         read_ahead,
         protocol,
     } = dialled.map_err(|_| OpError::Canceled)??;
-    let id = Hub::of(&mut state).add(|waker| {
+    let connection = Hub::of(&mut state).add(|id, waker| {
         let limits = Limits::default();
-        Connection::new(Role::Client, transport, read_ahead, limits, None, waker)
+        Connection::new(id, Role::Client, transport, read_ahead, limits, None, waker)
     });
     Ok(Created {
-        id,
+        id: connection.id,
         protocol,
         extensions: String::new(),
     })
@@ -147,7 +147,7 @@ pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] tex
     if let Some(connection) = hub.get(id)
         && connection.send_text(text)
     {
-        hub.mark_dirty(id, &connection);
+        hub.mark_dirty(&connection);
     }
 }
 
@@ -172,7 +172,7 @@ fn send_binary(state: &mut OpState, id: u32, bytes: &[u8]) {
     if let Some(connection) = hub.get(id)
         && connection.send_binary(bytes)
     {
-        hub.mark_dirty(id, &connection);
+        hub.mark_dirty(&connection);
     }
 }
 
@@ -191,7 +191,10 @@ pub(crate) fn op_ws_close(
         None => Close::empty(),
     };
     let hub = Hub::of(state);
-    hub.close(id, &close);
+    if let Some(connection) = hub.get(id) {
+        connection.note_closing_known();
+        hub.close(&connection, &close);
+    }
 }
 
 /// Bytes of application data that have not reached the kernel.

@@ -1,0 +1,78 @@
+//! Connections that a server closes together.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::task::{Poll, Waker};
+
+use deno_core::OpState;
+use duplex_protocol::close::Close;
+use slab::Slab;
+
+use crate::connection::Connection;
+use crate::hub::Hub;
+
+/// The connections of a server, which passes this to [`accept`](crate::accept)
+/// with each of them. Clones are the same group.
+#[derive(Clone, Default)]
+pub struct SocketGroup(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    members: RefCell<Slab<Weak<Connection>>>,
+    /// Who waits for the group to be empty.
+    waiters: RefCell<Vec<Waker>>,
+}
+
+/// A place in a group, given back when it is dropped.
+pub(crate) struct Membership {
+    group: Rc<Inner>,
+    key: usize,
+}
+
+impl SocketGroup {
+    /// Begins the close handshake on all of them (RFC 6455 section 7.1.2), behind
+    /// what was sent.
+    pub fn close_all(&self, state: &mut OpState, close: &Close) {
+        let hub = Hub::of(state);
+        let members: Vec<_> = self
+            .0
+            .members
+            .borrow()
+            .iter()
+            .map(|it| it.1.clone())
+            .collect();
+        for connection in members.iter().filter_map(Weak::upgrade) {
+            hub.close(&connection, close);
+        }
+    }
+
+    /// Resolves when the last of them has ended; at once where there is none.
+    pub async fn emptied(&self) {
+        poll_fn(|cx| {
+            if self.0.members.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.0.waiters.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    pub(crate) fn join(&self, connection: Weak<Connection>) -> Membership {
+        Membership {
+            group: self.0.clone(),
+            key: self.0.members.borrow_mut().insert(connection),
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut members = self.group.members.borrow_mut();
+        members.remove(self.key);
+        if members.is_empty() {
+            self.group.waiters.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}
