@@ -70,12 +70,13 @@ pub async fn op_http_wait(
     Ok(())
 }
 
-/// Ends the server after the exchanges under way. Nothing to do when it has
-/// ended.
+/// Ends the server after the exchanges under way and the close handshakes of its
+/// WebSockets. Nothing to do when it has ended.
 #[op2(fast)]
 pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
         server.shutdown();
+        server.close_sockets(state);
     }
 }
 
@@ -84,6 +85,7 @@ pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
 pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
         server.abort();
+        server.close_sockets(state);
     }
 }
 

@@ -12,6 +12,9 @@ use deno_core::OpState;
 use deno_core::Resource;
 use deno_core::V8TaskSpawner;
 use deno_core::v8;
+use duplex_protocol::close::Close;
+use duplex_protocol::close::CloseCode;
+use duplex_websocket::SocketGroup;
 use http::StatusCode;
 use slab::Slab;
 use tokio::sync::Notify;
@@ -67,6 +70,8 @@ pub struct Server {
     delivering: Cell<bool>,
 
     connections: RefCell<Slab<Rc<Control>>>,
+    /// What requests have been upgraded to.
+    sockets: SocketGroup,
     phase: Cell<Phase>,
     phase_changed: Notify,
 }
@@ -101,6 +106,7 @@ impl Server {
             events: RefCell::default(),
             delivering: Cell::new(false),
             connections: RefCell::default(),
+            sockets: SocketGroup::default(),
             phase: Cell::new(Phase::Listening),
             phase_changed: Notify::new(),
         });
@@ -150,11 +156,27 @@ impl Server {
         self.signal(Signal::Kill);
     }
 
+    /// Tells the clients of all WebSockets that the server goes away (RFC 6455
+    /// section 7.4.1).
+    pub fn close_sockets(&self, state: &mut OpState) {
+        let close = Close::new(CloseCode::GOING_AWAY, "Server shutting down");
+        self.sockets.close_all(state, &close);
+    }
+
+    pub fn sockets(&self) -> &SocketGroup {
+        &self.sockets
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.phase.get() != Phase::Listening
+    }
+
     /// Waits until no connection is left.
     pub async fn ended(&self) {
         while self.phase.get() != Phase::Ended {
             self.phase_changed.notified().await;
         }
+        self.sockets.emptied().await;
     }
 
     fn enter(&self, phase: Phase) {

@@ -139,23 +139,26 @@ pub async fn op_http_upgrade_wait(
     id: f64,
     idle_timeout: f64,
 ) -> Result<ResourceId, HttpError> {
-    let upgrade = exchange(&state.borrow(), id)?
+    let exchange = exchange(&state.borrow(), id)?;
+    let upgrade = exchange
         .take_upgrade()
         .ok_or(HttpError::UpgradeUnavailable)?;
+    let server = exchange.server().clone();
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
     let (transport, read_ahead) = transport(upgraded).ok_or(HttpError::UpgradeUnavailable)?;
     let options = ServerOptions {
         idle_timeout: Duration::try_from_secs_f64(idle_timeout)
             .ok()
             .filter(|timeout| !timeout.is_zero()),
+        group: Some(server.sockets().clone()),
         ..Default::default()
     };
-    Ok(duplex_websocket::accept(
-        &mut state.borrow_mut(),
-        transport,
-        read_ahead,
-        options,
-    ))
+    let mut state = state.borrow_mut();
+    let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
+    if server.is_ending() {
+        server.close_sockets(&mut state);
+    }
+    Ok(id)
 }
 
 /// The stream under a connection that hyper has let go, and what hyper read
