@@ -734,7 +734,7 @@ function onMessage(socket, data) {
     event[_stopPropagationFlag] = false;
     event[_stopImmediatePropagationFlag] = false;
   }
-  const attributes = ObjectGetOwnAttributes(event);
+  const attributes = ownAttributes(event);
   if (attributes !== undefined) {
     attributes.currentTarget = null;
     attributes.eventPhase = 0;
@@ -742,7 +742,7 @@ function onMessage(socket, data) {
   }
 }
 
-function ObjectGetOwnAttributes(event) {
+function ownAttributes(event) {
   return primordials.ObjectHasOwn(event, _attributes)
     ? event[_attributes]
     : undefined;
