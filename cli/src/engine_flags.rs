@@ -1,4 +1,4 @@
-//! `--v8-flags` and `DENO_V8_FLAGS`.
+//! What the engine is told before it starts: `--v8-flags` and `DENO_V8_FLAGS`.
 
 /// Sets the flags, before the engine starts.
 ///
@@ -31,12 +31,20 @@ pub fn set(flags: &[String]) -> Result<(), String> {
     ))
 }
 
-/// Sets the flags, before the engine starts.
+/// Sets the flags, before the engine starts and while the process has one thread.
 ///
 /// # Errors
 /// There are any: this build has QuickJS.
 #[cfg(not(feature = "v8"))]
 pub fn set(flags: &[String]) -> Result<(), String> {
+    // The engine's crate would keep the byte code of every program in
+    // ~/.cache/v8x or else in a folder of /tmp, and run, unchecked, what it finds
+    // there under the right name. That saves no measurable time, and lets whoever
+    // writes to the folder run native code here.
+    //
+    // SAFETY: the process has one thread, which nothing reads the environment
+    // beside.
+    unsafe { std::env::set_var("V82JSC_NO_BC_CACHE", "1") };
     if flags.is_empty() {
         return Ok(());
     }

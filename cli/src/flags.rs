@@ -112,7 +112,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   DENO_CERT             Like --cert
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
   DENO_NO_PROMPT        Like --no-prompt, when set to anything
-  DENO_V8_FLAGS         Like --v8-flags, before those
+  DENO_V8_FLAGS         Flags for V8, before those of the command line
   NO_COLOR, FORCE_COLOR Never, or always, colour the output";
 
 const PERMISSIONS: &str = "Permissions (lists have commas, no list means everything)";
@@ -258,7 +258,14 @@ struct RuntimeArgs {
     #[arg(long, value_name = "NUMBER", help_heading = ENGINE)]
     seed: Option<u64>,
     /// Flags for V8, with commas between them; --v8-flags=--help lists them
-    #[arg(long, value_name = "FLAG", num_args = 1, require_equals = true, help_heading = ENGINE)]
+    #[arg(
+        long,
+        value_name = "FLAG",
+        num_args = 1,
+        require_equals = true,
+        help_heading = ENGINE,
+        hide = cfg!(not(feature = "v8"))
+    )]
     v8_flags: Option<Vec<String>>,
 }
 

@@ -44,6 +44,7 @@ const {
   SymbolPrototypeGetDescription,
   SymbolToStringTag,
   StringPrototypeToLowerCase,
+  StringPrototypeToWellFormed,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetSymbolToStringTag,
   TypeError,
@@ -333,7 +334,10 @@ class WebSocket extends EventTarget {
 
   send(data) {
     webidl.assertBranded(this, WebSocketPrototype);
-    if (typeof data !== "string") {
+    if (typeof data === "string") {
+      // QuickJS would turn a lone surrogate into three U+FFFD on its way to Rust.
+      data = StringPrototypeToWellFormed(data);
+    } else {
       const prefix = "Failed to execute 'send' on 'WebSocket'";
       webidl.requiredArguments(arguments.length, 1, prefix);
       data = convertData(data, prefix);

@@ -27,10 +27,9 @@ pub fn format_core_error(
     loader: &DuplexModuleLoader,
 ) -> String {
     match error.as_kind() {
-        CoreErrorKind::Js(js_error) => match syntax_error(js_error, loader) {
-            Some(message) => message,
-            None => format_js_error(js_error, initial_cwd),
-        },
+        CoreErrorKind::Js(js_error) => syntax_error(js_error, loader)
+            .or_else(|| never_resolved(js_error))
+            .unwrap_or_else(|| format_js_error(js_error, initial_cwd)),
         CoreErrorKind::CouldNotExecute { error, .. } => match &**error {
             CoreErrorKind::Js(js_error) => format_js_error(js_error, initial_cwd),
             other => colour_locations(&other.to_string()),
@@ -135,6 +134,20 @@ fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> 
     };
     let error = loader.syntax_error(frame.file_name.as_deref()?)?;
     Some(colour_locations(&error.to_string()))
+}
+
+/// The module that waits for ever. V8 knows where in it; QuickJS says 1:1,
+/// wherever it is.
+fn never_resolved(error: &JsError) -> Option<String> {
+    if cfg!(feature = "v8") || error.exception_message != "Top-level await promise never resolved" {
+        return None;
+    }
+    let file = error.frames.first()?.file_name.as_deref()?;
+    Some(format!(
+        "{}\n    at {}",
+        error.exception_message,
+        colors::cyan(file)
+    ))
 }
 
 /// The source line of the frame that the engine chose, and a caret below the

@@ -29,14 +29,22 @@ pub const DENO_VERSION: &str = "2.9.8";
 /// The release of TypeScript whose syntax deno_ast reads.
 pub const TYPESCRIPT_VERSION: &str = "6.0.3";
 
-/// The engine and its version: `("v8", "15.0.245.2")`.
+/// The engine and its version: `("v8", "15.0.245.2")`, `("quickjs", "0.15.1")`.
+#[cfg(feature = "v8")]
 pub fn engine() -> (&'static str, &'static str) {
-    let name = if cfg!(feature = "v8") {
-        "v8"
-    } else {
-        "quickjs"
-    };
-    (name, v8::VERSION_STRING)
+    ("v8", v8::VERSION_STRING)
+}
+
+/// The engine and its version: `("v8", "15.0.245.2")`, `("quickjs", "0.15.1")`.
+#[cfg(not(feature = "v8"))]
+pub fn engine() -> (&'static str, &'static str) {
+    unsafe extern "C" {
+        safe fn JS_GetVersion() -> *const std::ffi::c_char;
+    }
+    // The engine's crate tells only which V8 its interface is that of.
+    // SAFETY: QuickJS returns a string literal.
+    let version = unsafe { std::ffi::CStr::from_ptr(JS_GetVersion()) };
+    ("quickjs", version.to_str().unwrap_or_default())
 }
 
 /// How to make a [`Worker`].
@@ -131,6 +139,13 @@ impl Worker {
         let startup = options.startup;
         let mut extensions = extensions::list();
         startup.provide_sources(&mut extensions);
+        #[cfg(not(feature = "v8"))]
+        let stack_base = {
+            if let Some(last) = extensions.last_mut() {
+                last.middleware_fn = Some(Box::new(crate::ops::stack::guard));
+            }
+            crate::ops::stack::StackBase::here()
+        };
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(options.module_loader),
             startup_snapshot: startup.snapshot,
@@ -163,6 +178,8 @@ impl Worker {
         {
             let state = runtime.op_state();
             let mut state = state.borrow_mut();
+            #[cfg(not(feature = "v8"))]
+            state.put(stack_base);
             state.put::<PermissionsContainer>(options.permissions);
             state.put(Arc::new(features()));
         }

@@ -83,8 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     runtime
         .run_event_loop(PollEventLoopOptions::default())
         .await?;
-    server.await??;
-    Ok(())
+    server.await?.map_err(|error| -> Box<dyn Error> { error })
 }
 
 /// A server of one connection, on the protocol crate.

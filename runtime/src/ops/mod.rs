@@ -3,6 +3,8 @@
 
 mod info;
 mod permissions;
+#[cfg(not(feature = "v8"))]
+pub mod stack;
 mod tty;
 
 pub use info::RuntimeInfo;

@@ -1,3 +1,4 @@
+// engine: v8
 // exit: 1
 // stderr: error: Top-level await promise never resolved
 // stderr: await new Promise(() => {});
