@@ -3,10 +3,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import { op_http_websocket_handshake } from "ext:core/ops";
-import {
-  isServerRequest,
-  readVerdict,
-} from "ext:duplex_http/00_serve.js";
+import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
 import {
   createServerWebSocket,
   failServerWebSocket,
@@ -56,7 +53,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     );
   }
 
-  let socket;
+  const socket = createServerWebSocket({ protocol });
   const accept = isServerRequest(inner)
     ? inner.beginUpgrade({
       protocol,
@@ -74,7 +71,6 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     : readVerdict(
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
-  socket = createServerWebSocket({ protocol });
 
   const answer = newInnerResponse(101);
   answer.headerList = [

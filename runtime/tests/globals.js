@@ -153,7 +153,11 @@ for (
   assertEquals(seen, event, "dispatchEvent");
   assertEquals(new MessageEvent("m", { data: 2 }).data, 2, "MessageEvent");
   assertEquals(new CloseEvent("c", { code: 1000 }).code, 1000, "CloseEvent");
-  assertEquals(new ErrorEvent("e", { message: "m" }).message, "m", "ErrorEvent");
+  assertEquals(
+    new ErrorEvent("e", { message: "m" }).message,
+    "m",
+    "ErrorEvent",
+  );
   assertEquals(new ProgressEvent("p", { total: 3 }).total, 3, "ProgressEvent");
   let global;
   addEventListener("b", () => global = true, { once: true });
@@ -170,7 +174,10 @@ assertEquals(
 );
 
 // Encoding
-assertEquals(new TextDecoder().decode(new TextEncoder().encode("grün")), "grün");
+assertEquals(
+  new TextDecoder().decode(new TextEncoder().encode("grün")),
+  "grün",
+);
 assertEquals(new TextDecoder("utf-16le").decode(new Uint8Array([65, 0])), "A");
 assertEquals(atob(btoa("hello")), "hello");
 
