@@ -448,7 +448,7 @@ enum LoadError {
     #[error("{what} are not supported: \"{specifier}\"\n  hint: {hint}")]
     Unsupported {
         what: String,
-        specifier: ModuleSpecifier,
+        specifier: Box<ModuleSpecifier>,
         hint: &'static str,
     },
     #[class(type)]
@@ -478,7 +478,7 @@ impl LoadError {
         };
         Self::Unsupported {
             what,
-            specifier: specifier.clone(),
+            specifier: Box::new(specifier.clone()),
             hint,
         }
     }

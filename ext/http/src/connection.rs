@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::pin::pin;
@@ -17,20 +18,19 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::task::ready;
 
 use http::Request;
 use http::Response;
 use http::Version;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::rt::Read;
-use hyper::rt::ReadBufCursor;
-use hyper::rt::Write;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
 
 use crate::exchange::Answer;
 use crate::exchange::Exchange;
@@ -51,10 +51,7 @@ pub async fn serve<S>(server: Rc<Server>, stream: S, peer: Peer, control: Rc<Con
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = ServerIo {
-        io: TokioIo::new(stream),
-        clock: control.clock.clone(),
-    };
+    let io = TokioIo::new(ServerIo::new(stream, control.clock.clone()));
     let service = Requests {
         server: server.clone(),
         peer,
@@ -165,8 +162,12 @@ impl HeadClock {
         InFlight(self.clone())
     }
 
+    fn is_busy(&self) -> bool {
+        self.exchanges.load(Relaxed) > 0
+    }
+
     fn read(&self) {
-        if self.age.load(Relaxed) == 0 && self.exchanges.load(Relaxed) == 0 {
+        if self.age.load(Relaxed) == 0 && !self.is_busy() {
             self.age.store(1, Relaxed);
         }
     }
@@ -212,46 +213,88 @@ impl Service<Request<Incoming>> for Requests {
     }
 }
 
-/// A transport that tells the clock when bytes arrive.
+/// A transport that tells the clock when bytes arrive, and that takes the end
+/// of what a client sends for the end of the client only after a moment.
+///
+/// hyper gives up a request whose client has ended its side, as nothing else
+/// tells that a client has left. Some send a request and end their side to say
+/// that it was the last one. A handler that answers at once answers them too.
 pub struct ServerIo<S> {
-    io: TokioIo<S>,
+    io: S,
     clock: Arc<HeadClock>,
+    end: End,
+}
+
+/// The end of what the client sends.
+enum End {
+    Ahead,
+    /// It was read during an exchange, and is held back.
+    Held(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Told,
 }
 
 impl<S> ServerIo<S> {
+    fn new(io: S, clock: Arc<HeadClock>) -> Self {
+        Self {
+            io,
+            clock,
+            end: End::Ahead,
+        }
+    }
+
     pub fn into_inner(self) -> S {
-        self.io.into_inner()
+        self.io
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for ServerIo<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ServerIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_read(cx, buf);
-        if result.is_ready() {
-            self.clock.read();
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let End::Held(turns) = &mut this.end {
+            ready!(turns.as_mut().poll(cx));
+            this.end = End::Told;
+            return Poll::Ready(Ok(()));
         }
-        result
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            this.clock.read();
+        } else if matches!(this.end, End::Ahead) && buf.remaining() > 0 && this.clock.is_busy() {
+            let mut turns = Box::pin(two_turns());
+            if turns.as_mut().poll(cx).is_pending() {
+                this.end = End::Held(turns);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for ServerIo<S> {
+/// Waits until the event loop has come round: a request that was read is
+/// handled in the first turn, and its answer is taken in the second.
+async fn two_turns() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ServerIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
@@ -262,8 +305,8 @@ impl<S: AsyncWrite + Unpin> Write for ServerIo<S> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }

@@ -10,11 +10,16 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
+use http::HeaderMap;
+use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::Version;
+use http::header;
 use http::request::Parts;
+use http::uri::Authority;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -92,16 +97,13 @@ impl Exchange {
             state: RefCell::new(State::Waiting(None)),
             _in_flight: in_flight,
         });
-        if exchange
-            .head
-            .headers
-            .get_all(http::header::HOST)
-            .iter()
-            .count()
-            > 1
-        {
-            // RFC 9112, section 3.2.
-            exchange.answer(plain(StatusCode::BAD_REQUEST));
+        if !names_one_host(&exchange.head.headers) {
+            let mut response = plain(StatusCode::BAD_REQUEST);
+            if exchange.head.version < Version::HTTP_2 {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            exchange.answer(response);
         } else if let Some(id) = server.exchanges().insert(exchange.clone()) {
             exchange.id.set(id);
             server.push(Event::Request(id));
@@ -233,6 +235,22 @@ impl Drop for Answer {
             }
             State::Gone => {}
         }
+    }
+}
+
+/// Whether the Host field is one, and is a host with or without a port
+/// (RFC 9112, section 3.2). It may be absent or empty: the server has a name
+/// for itself.
+fn names_one_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => true,
+        (Some(host), None) => {
+            host.is_empty()
+                || Authority::try_from(host.as_bytes())
+                    .is_ok_and(|authority| !authority.as_str().contains('@'))
+        }
+        (Some(_), Some(_)) => false,
     }
 }
 

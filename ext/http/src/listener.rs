@@ -39,7 +39,7 @@ pub enum Listener {
 
 pub enum Accepted {
     Tcp(TcpStream, SocketAddr),
-    Tls(TlsStream<TcpStream>, SocketAddr),
+    Tls(Box<TlsStream<TcpStream>>, SocketAddr),
     Unix(UnixStream),
 }
 
@@ -111,7 +111,7 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 let _ = stream.set_nodelay(true);
                 let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
-                Accepted::Tls(stream, address)
+                Accepted::Tls(Box::new(stream), address)
             }
             Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
         })

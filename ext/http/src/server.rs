@@ -238,7 +238,7 @@ impl Server {
                 drop(entry);
             }),
             Accepted::Tls(stream, address) => deno_core::unsync::spawn(async move {
-                connection::serve(server, stream, Peer::Ip(address), control).await;
+                connection::serve(server, *stream, Peer::Ip(address), control).await;
                 drop(entry);
             }),
             Accepted::Unix(stream) => deno_core::unsync::spawn(async move {

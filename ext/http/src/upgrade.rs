@@ -20,6 +20,7 @@ use http::StatusCode;
 use http::Version;
 use http::header;
 use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
@@ -164,17 +165,27 @@ pub async fn op_http_upgrade_wait(
 /// The stream under a connection that hyper has let go, and what hyper read
 /// of it beyond the request.
 fn transport(upgraded: Upgraded) -> Option<(Transport, bytes::Bytes)> {
-    let upgraded = match downcast::<ServerIo<TcpStream>>(upgraded) {
-        Ok(parts) => return Some((Transport::Tcp(parts.io.into_inner()), parts.read_buf)),
+    let upgraded = match downcast::<TokioIo<ServerIo<TcpStream>>>(upgraded) {
+        Ok(parts) => {
+            return Some((
+                Transport::Tcp(parts.io.into_inner().into_inner()),
+                parts.read_buf,
+            ));
+        }
         Err(upgraded) => upgraded,
     };
-    let upgraded = match downcast::<ServerIo<UnixStream>>(upgraded) {
-        Ok(parts) => return Some((Transport::Unix(parts.io.into_inner()), parts.read_buf)),
+    let upgraded = match downcast::<TokioIo<ServerIo<UnixStream>>>(upgraded) {
+        Ok(parts) => {
+            return Some((
+                Transport::Unix(parts.io.into_inner().into_inner()),
+                parts.read_buf,
+            ));
+        }
         Err(upgraded) => upgraded,
     };
-    match downcast::<ServerIo<TlsStream<TcpStream>>>(upgraded) {
+    match downcast::<TokioIo<ServerIo<TlsStream<TcpStream>>>>(upgraded) {
         Ok(parts) => Some((
-            Transport::Stream(Box::new(parts.io.into_inner())),
+            Transport::Stream(Box::new(parts.io.into_inner().into_inner())),
             parts.read_buf,
         )),
         Err(_) => None,

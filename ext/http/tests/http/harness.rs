@@ -225,6 +225,11 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Ends the client's side of the connection.
+    pub async fn end(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Reads one response with its body.
     pub async fn reply(&mut self) -> Reply {
         self.reply_to("GET").await
