@@ -1,7 +1,7 @@
 //! `WebSocket` in a program of one's own: a bare deno_core runtime with the
 //! extension, and an echo server in Rust for the script to talk to.
 //!
-//!     cargo run --release -p duplex_websocket --example embed
+//!     cargo run --release --example embed
 
 use std::error::Error;
 use std::rc::Rc;
