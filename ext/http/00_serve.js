@@ -3,7 +3,9 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
-import {
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const {
   op_http_abort,
   op_http_release,
   op_http_request_body,
@@ -25,7 +27,7 @@ import {
   op_http_upgrade_wait,
   op_http_wait,
   op_http_watch,
-} from "ext:core/ops";
+} = core.ops;
 
 const { BadResourcePrototype, Interrupted } = core;
 const {

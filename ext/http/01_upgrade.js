@@ -2,13 +2,15 @@
 // the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import { op_http_websocket_handshake } from "ext:core/ops";
 import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
 import {
   createServerWebSocket,
   failServerWebSocket,
   openServerWebSocket,
 } from "ext:duplex_websocket/01_websocket.js";
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const { op_http_websocket_handshake } = core.ops;
 
 const {
   ArrayPrototypePush,
