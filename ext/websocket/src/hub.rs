@@ -142,8 +142,10 @@ impl Hub {
             return;
         };
         self.is_running.set(true);
-        if self.read_ready(scope, &callbacks) {
-            self.check_deadlines(scope, &callbacks);
+        let now = Instant::now();
+        // What has been heard by now counts before any silence does.
+        if self.read_ready(scope, &callbacks, now) {
+            self.check_deadlines(scope, &callbacks, now);
         }
         loop {
             // A script that is told of an end may send to others.
@@ -160,8 +162,12 @@ impl Hub {
 
     /// Serves all connections on the ready list. Returns false where the engine
     /// is to run no more script.
-    fn read_ready(&self, scope: &mut v8::PinScope<'_, '_>, callbacks: &Callbacks) -> bool {
-        let now = Instant::now();
+    fn read_ready(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        now: Instant,
+    ) -> bool {
         for id in self.ready.take() {
             // A connection may have ended, and its id may be another's by now;
             // looking at that one once more is harmless.
@@ -355,10 +361,16 @@ impl Hub {
     }
 
     /// Drops a connection and with it the stream.
-    fn remove(&self, connection: &Connection) {
-        self.connections
-            .borrow_mut()
-            .try_remove(connection.id as usize);
+    fn remove(&self, connection: &Rc<Connection>) {
+        let mut connections = self.connections.borrow_mut();
+        let key = connection.id as usize;
+        // Its id may be another's already.
+        if connections
+            .get(key)
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
+        {
+            connections.remove(key);
+        }
     }
 
     // Deadlines.
@@ -380,11 +392,12 @@ impl Hub {
         }
     }
 
-    fn check_deadlines(&self, scope: &mut v8::PinScope<'_, '_>, callbacks: &Callbacks) {
-        if self.deadlines.borrow().heap.is_empty() {
-            return;
-        }
-        let now = Instant::now();
+    fn check_deadlines(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        now: Instant,
+    ) {
         let due = self.deadlines.borrow_mut().take_due(now);
         for (due, id) in due {
             // An entry of a connection that is gone, or that has an earlier one,
@@ -408,7 +421,7 @@ impl Hub {
             }
             self.watch(&connection);
         }
-        self.deadlines.borrow_mut().arm(&self.ready);
+        self.deadlines.borrow_mut().rearm(&self.ready);
     }
 }
 
@@ -573,6 +586,13 @@ impl Deadlines {
             .is_ready()
         {
             ready.schedule();
+        }
+    }
+
+    /// Sets the timer anew where it has gone off.
+    fn rearm(&mut self, ready: &Arc<ReadyList>) {
+        if self.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
+            self.arm(ready);
         }
     }
 
