@@ -105,7 +105,6 @@ const WEBSOCKETS: Peer = Peer {
     server: "server_websockets.py",
     pings: true,
     plain_end: "1000 ",
-    ..DUPLEX
 };
 
 impl Peer {

@@ -140,9 +140,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Subcommands {
     /// Run a program from a file, or from standard input when FILE is -
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Run code from the command line, with all permissions
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
 }
 
 #[derive(Args)]
