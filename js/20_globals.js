@@ -9,7 +9,10 @@ import { defineLazy, defineValue } from "ext:duplex_runtime/12_lazy.js";
 const {
   ObjectDefineProperties,
   ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetOwnPropertyNames,
   ObjectKeys,
+  ReflectApply,
   Symbol,
   SymbolAsyncDispose,
   SymbolDispose,
@@ -160,9 +163,56 @@ function loadConsole() {
       () => op_runtime_stdout_no_color(),
       () => op_runtime_stderr_no_color(),
     );
+    if (core.ops.op_runtime_reserve_stack !== undefined) {
+      reserveStack(core.ops.Console.prototype);
+      reserveStack(script);
+    }
   }
   return script;
 }
+
+/**
+ * Has the methods of `target` throw where too little of QuickJS's stack is left
+ * for what they call in Rust.
+ */
+function reserveStack(target) {
+  const { op_runtime_reserve_stack } = core.ops;
+  const names = ObjectGetOwnPropertyNames(target);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    const { value } = ObjectGetOwnPropertyDescriptor(target, name);
+    if (!GUARDED[name] || typeof value !== "function") {
+      continue;
+    }
+    const guarded = {
+      [name](...args) {
+        op_runtime_reserve_stack();
+        return ReflectApply(value, this, args);
+      },
+    };
+    ObjectDefineProperty(target, name, {
+      __proto__: null,
+      value: guarded[name],
+    });
+  }
+}
+
+/** The functions that inspect any value. */
+const GUARDED = {
+  __proto__: null,
+  assert: true,
+  debug: true,
+  dir: true,
+  error: true,
+  info: true,
+  inspect: true,
+  inspectArgs: true,
+  log: true,
+  table: true,
+  timeLog: true,
+  trace: true,
+  warn: true,
+};
 
 function load(specifier) {
   switch (specifier) {

@@ -138,6 +138,11 @@ function mainRuntime() {
   const versions = op_runtime_versions();
   core.setBuildInfo(versions.target);
   defineVersion(Deno, versions);
+  if (versions.engine === "quickjs") {
+    // What V8 has only when its flags ask for it.
+    delete globalThis.gc;
+    delete globalThis.ShadowRealm;
+  }
 
   setTimeOrigin();
   const seed = op_runtime_seed();

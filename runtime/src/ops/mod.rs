@@ -37,6 +37,8 @@ deno_core::extension!(
         info::op_runtime_stdout_no_color,
         info::op_runtime_user_agent,
         info::op_runtime_versions,
+        #[cfg(not(feature = "v8"))]
+        stack::op_runtime_reserve_stack,
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,

@@ -1,12 +1,12 @@
 //! Keeps QuickJS from failing where a script has used up the stack.
 //!
-//! QuickJS throws when a call goes beyond its stack, whoever calls: deno_core's
-//! code too, which does not expect that of what it does to make a report of an
-//! exception, and panics. The dispatch of events makes such reports, at any
-//! depth. V8 has reserves for this.
+//! QuickJS throws when a call goes beyond its stack, whoever calls: Rust code
+//! too. That which makes a report of an exception, and that which inspects
+//! values for `console`, does not expect it and panics. V8 has reserves for this.
 
 use deno_core::JsRuntime;
 use deno_core::OpDecl;
+use deno_core::OpState;
 use deno_core::error::JsError;
 use deno_core::op2;
 use deno_core::v8;
@@ -46,21 +46,30 @@ pub fn guard(op: OpDecl) -> OpDecl {
 }
 
 /// The core's op of this name, which throws where the stack is about to end:
-/// an outer listener, with more of it, reports that then.
+/// an outer listener, with more of it, reports that then. The dispatch of events
+/// calls it, at any depth.
 #[op2(reentrant)]
 fn op_destructure_error<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     error: v8::Local<'s, v8::Value>,
 ) -> Result<JsError, JsErrorBox> {
     // The state is free again when the report is made, which looks up source maps.
-    let used = JsRuntime::op_state_from(scope)
-        .borrow()
-        .try_borrow::<StackBase>()
-        .map_or(0, StackBase::used);
+    check(&JsRuntime::op_state_from(scope).borrow())?;
+    Ok(*JsError::from_v8_exception(scope, error))
+}
+
+/// Throws where the stack is about to end.
+#[op2(fast)]
+pub fn op_runtime_reserve_stack(state: &OpState) -> Result<(), JsErrorBox> {
+    check(state)
+}
+
+fn check(state: &OpState) -> Result<(), JsErrorBox> {
+    let used = state.try_borrow::<StackBase>().map_or(0, StackBase::used);
     if used > STACK_LENGTH - RESERVE {
         return Err(JsErrorBox::range_error("Maximum call stack size exceeded"));
     }
-    Ok(*JsError::from_v8_exception(scope, error))
+    Ok(())
 }
 
 /// What QuickJS has, counted from where it was started.
