@@ -37,8 +37,6 @@ deno_core::extension!(
         info::op_runtime_stdout_no_color,
         info::op_runtime_user_agent,
         info::op_runtime_versions,
-        #[cfg(not(feature = "v8"))]
-        stack::op_runtime_reserve_stack,
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,
@@ -64,5 +62,13 @@ deno_core::extension!(
     state = |state, options| {
         state.put(options.info);
         state.put(tty::TerminalModes::default());
+    },
+    // An entry of `ops` cannot depend on a feature.
+    customizer = |_extension: &mut deno_core::Extension| {
+        #[cfg(not(feature = "v8"))]
+        _extension
+            .ops
+            .to_mut()
+            .push(stack::op_runtime_reserve_stack());
     },
 );
