@@ -2,12 +2,13 @@
 #
 # ENGINE=v8|quickjs|auto   auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR         where cargo builds (default: target)
+# CASES=all|ci|PATTERNS    what `make autobahn` runs (default: all)
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno clean
+.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno autobahn clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -39,6 +40,9 @@ bench-startup: ## Time the start of a script in duplex, Deno and Bun
 
 specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 	@scripts/specs-on-deno
+
+autobahn: ## Run the Autobahn suite against duplex, CASES=ci for a part of it
+	@set -f; scripts/autobahn $(CASES)
 
 clean: ## Remove what was built
 	@scripts/clean
