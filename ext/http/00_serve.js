@@ -359,13 +359,16 @@ class ServerRequest {
    * the callbacks, after the handler has returned the response with status 101
    * or something else.
    *
-   * @returns {string} the value of Sec-WebSocket-Accept
+   * @returns {{ accept: string, extensions: string }} the values of
+   *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, idleTimeout, opened, failed }) {
-    const accept = readVerdict(op_http_upgrade_begin(this.#id, protocol));
+  beginUpgrade({ protocol, deflate, idleTimeout, opened, failed }) {
+    const verdict = readVerdict(
+      op_http_upgrade_begin(this.#id, protocol, deflate),
+    );
     this.#upgrade = { idleTimeout, opened, failed };
     this.#watch();
-    return accept;
+    return verdict;
   }
 
   #respondUpgrade(response) {
@@ -507,11 +510,14 @@ function isServerRequest(inner) {
 /**
  * Reads what an op found of a WebSocket handshake.
  *
- * @returns {string} the value of Sec-WebSocket-Accept
+ * @returns {{ accept: string, extensions: string }} the values of
+ *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
  */
-function readVerdict({ 0: accept, 1: status, 2: message, 3: flat }) {
+function readVerdict(
+  { 0: accept, 1: extensions, 2: status, 3: message, 4: flat },
+) {
   if (accept !== null && accept !== undefined) {
-    return accept;
+    return { accept, extensions };
   }
   const error = new TypeError(message);
   const headers = [];

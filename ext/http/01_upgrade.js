@@ -15,6 +15,7 @@ const { op_http_websocket_handshake } = core.ops;
 const {
   ArrayPrototypePush,
   NumberIsFinite,
+  NumberIsInteger,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
@@ -33,8 +34,12 @@ const DEFAULT_IDLE_TIMEOUT = 30;
 
 /**
  * @param {Request} request
- * @param {{ protocol?: string, idleTimeout?: number }} options
- *   `idleTimeout` is in seconds; 0 is off.
+ * @param {{
+ *   protocol?: string,
+ *   idleTimeout?: number,
+ *   perMessageDeflate?: boolean | PerMessageDeflateOptions,
+ * }} options `idleTimeout` is in seconds; 0 is off. Messages are compressed
+ *   (RFC 7692) where `perMessageDeflate` and the client allow it.
  * @returns {{ socket: WebSocket, response: Response }}
  */
 function upgradeWebSocket(request, options = { __proto__: null }) {
@@ -55,12 +60,15 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     );
   }
 
+  const deflate = convertDeflate(options?.perMessageDeflate);
+
   const socket = createServerWebSocket({ protocol });
-  const accept = isServerRequest(inner)
+  const verdict = isServerRequest(inner)
     ? inner.beginUpgrade({
       protocol,
+      deflate,
       idleTimeout,
-      opened: (rid) => openServerWebSocket(socket, rid),
+      opened: (rid) => openServerWebSocket(socket, rid, verdict.extensions),
       // Later, so that whoever gets the socket can listen first.
       failed: (message) =>
         PromisePrototypeThen(
@@ -78,7 +86,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
   answer.headerList = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
-    ["sec-websocket-accept", accept],
+    ["sec-websocket-accept", verdict.accept],
   ];
   if (protocol !== "") {
     ArrayPrototypePush(answer.headerList, [
@@ -86,7 +94,57 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
       protocol,
     ]);
   }
+  if (verdict.extensions !== "") {
+    ArrayPrototypePush(answer.headerList, [
+      "sec-websocket-extensions",
+      verdict.extensions,
+    ]);
+  }
   return { socket, response: fromInnerResponse(answer, "response") };
+}
+
+/**
+ * @typedef {{
+ *   serverNoContextTakeover?: boolean,
+ *   clientNoContextTakeover?: boolean,
+ *   serverMaxWindowBits?: number,
+ *   clientMaxWindowBits?: number,
+ *   threshold?: number,
+ *   level?: number,
+ * }} PerMessageDeflateOptions the parameters of RFC 7692 section 7.1; from how
+ *   many bytes on a message is compressed (64); and how hard, 0 to 9 (6)
+ */
+
+/** Checks and completes the option `perMessageDeflate`; null is off. */
+function convertDeflate(options) {
+  if (options === undefined || options === null || options === false) {
+    return null;
+  }
+  if (options === true) {
+    options = { __proto__: null };
+  }
+  if (typeof options !== "object") {
+    throw new TypeError(
+      "Cannot upgrade to a WebSocket: perMessageDeflate must be a boolean or an object",
+    );
+  }
+  const integer = (name, least, most, value) => {
+    const number = options[name] ?? value;
+    if (!NumberIsInteger(number) || number < least || number > most) {
+      throw new TypeError(
+        `Cannot upgrade to a WebSocket: perMessageDeflate.${name} must be an integer from ${least} to ${most}`,
+      );
+    }
+    return number;
+  };
+  return {
+    serverNoContextTakeover: !!options.serverNoContextTakeover,
+    clientNoContextTakeover: !!options.clientNoContextTakeover,
+    serverMaxWindowBits: integer("serverMaxWindowBits", 8, 15, 15),
+    clientMaxWindowBits: integer("clientMaxWindowBits", 8, 15, 15),
+    threshold: integer("threshold", 0, 2 ** 31 - 1, 64),
+    level: integer("level", 0, 9, 6),
+  };
 }
 
 export { upgradeWebSocket };

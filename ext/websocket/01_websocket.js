@@ -113,6 +113,11 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
           : [webidl.converters.DOMString(V, prefix, context, opts)],
     },
     { key: "client", converter: webidl.converters.any },
+    {
+      key: "perMessageDeflate",
+      converter: webidl.converters.boolean,
+      defaultValue: true,
+    },
   ],
 );
 
@@ -268,6 +273,7 @@ class WebSocket extends EventTarget {
         headers,
         this[_dialHandle],
         client === null ? null : client[internalRidSymbol],
+        init.perMessageDeflate ?? true,
       ),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;
@@ -827,8 +833,12 @@ function createServerWebSocket({ protocol = "" } = { __proto__: null }) {
   return socket;
 }
 
-/** The handshake was answered: connection `id` is the socket's. */
-function openServerWebSocket(socket, id) {
+/**
+ * The handshake was answered: connection `id` is the socket's, with the
+ * extensions that were agreed on.
+ */
+function openServerWebSocket(socket, id, extensions = "") {
+  socket[_extensions] = extensions;
   open(socket, id);
 }
 

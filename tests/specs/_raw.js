@@ -92,6 +92,7 @@ export class Reader {
     const payload = await this.bytes(length);
     if (payload === null) return null;
     return {
+      first: head[0],
       opcode: head[0] & 15,
       fin: (head[0] & 128) !== 0,
       masked,

@@ -10,6 +10,8 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
+use duplex_protocol::deflate::Compression;
+use duplex_protocol::deflate::Parameters;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
@@ -47,6 +49,8 @@ pub struct Exchange {
     upgrade: RefCell<Option<OnUpgrade>>,
     /// The script took the connection over, or means to.
     upgraded: Cell<bool>,
+    /// What the answer to a WebSocket handshake says of compression.
+    pub deflate: Cell<Option<(Parameters, Compression)>>,
     /// The script wants to know how the exchange ends.
     watched: Cell<bool>,
     state: RefCell<State>,
@@ -93,6 +97,7 @@ impl Exchange {
             body: RefCell::new(Some(ReceivedBody::new(body))),
             upgrade: RefCell::new(upgrade),
             upgraded: Cell::new(false),
+            deflate: Cell::new(None),
             watched: Cell::new(false),
             state: RefCell::new(State::Waiting(None)),
             _in_flight: in_flight,

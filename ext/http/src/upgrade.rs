@@ -4,11 +4,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use deno_core::FromV8;
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
 use deno_tls::TlsStream;
+use duplex_protocol::deflate::Compression;
+use duplex_protocol::deflate::Level;
+use duplex_protocol::deflate::ServerConfig;
+use duplex_protocol::deflate::WindowBits;
 use duplex_protocol::handshake::accept_key;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
@@ -35,18 +40,54 @@ use crate::response::answer;
 use crate::response::header_map;
 use crate::response_body::ResponseBody;
 
-/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
-/// or the status and the message of a refusal, and its headers, names and
-/// values alternating.
-type Verdict = (Option<String>, u16, String, Vec<String>);
+/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`
+/// and that of `Sec-WebSocket-Extensions`, or the status and the message of a
+/// refusal, and its headers, names and values alternating.
+type Verdict = (Option<String>, String, u16, String, Vec<String>);
+
+/// The option `perMessageDeflate` of `Deno.upgradeWebSocket`, checked and
+/// complete.
+#[derive(FromV8)]
+pub struct PerMessageDeflate {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: u32,
+    client_max_window_bits: u32,
+    threshold: u32,
+    level: u32,
+}
+
+impl From<PerMessageDeflate> for ServerConfig {
+    fn from(options: PerMessageDeflate) -> Self {
+        let bits = |bits| {
+            u8::try_from(bits)
+                .ok()
+                .and_then(WindowBits::new)
+                .unwrap_or_default()
+        };
+        let level = u8::try_from(options.level).ok().and_then(Level::new);
+        Self {
+            server_no_context_takeover: options.server_no_context_takeover,
+            client_no_context_takeover: options.client_no_context_takeover,
+            server_max_window_bits: bits(options.server_max_window_bits),
+            client_max_window_bits: bits(options.client_max_window_bits),
+            compression: Compression {
+                level: level.unwrap_or_default(),
+                threshold: options.threshold as usize,
+            },
+        }
+    }
+}
 
 /// Checks the handshake of an exchange and claims its connection for a
-/// WebSocket with `protocol`, or without a subprotocol if that is empty.
+/// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
+/// compression where `deflate` and the client allow it.
 #[op2]
 pub fn op_http_upgrade_begin(
     state: &OpState,
     id: f64,
     #[string] protocol: &str,
+    #[scoped] deflate: Option<PerMessageDeflate>,
 ) -> Result<Verdict, HttpError> {
     let exchanges = state.borrow::<Rc<Exchanges>>();
     let exchange = exchanges
@@ -62,7 +103,7 @@ pub fn op_http_upgrade_begin(
         _ => (1, 0),
     };
     let headers = lines(&head.headers);
-    let offer = match Offer::parse(head.method.as_str(), version, headers) {
+    let mut offer = match Offer::parse(head.method.as_str(), version, headers) {
         Ok(offer) => offer,
         Err(error) => return Ok(refusal(&error)),
     };
@@ -72,8 +113,20 @@ pub fn op_http_upgrade_begin(
     if !exchange.is_upgradable() {
         return Err(HttpError::UpgradeUnavailable);
     }
+    let mut extensions = String::new();
+    if let Some(deflate) = deflate {
+        let config = ServerConfig::from(deflate);
+        match offer.negotiate_deflate(&config) {
+            Ok(Some(parameters)) => {
+                extensions = parameters.to_string();
+                exchange.deflate.set(Some((parameters, config.compression)));
+            }
+            Ok(None) => {}
+            Err(error) => return Ok(refusal(&error)),
+        }
+    }
     exchange.mark_upgraded();
-    Ok(accepted(&offer))
+    Ok(accepted(&offer, extensions))
 }
 
 /// Checks a handshake that did not come from a server of this crate: a
@@ -92,7 +145,9 @@ pub fn op_http_websocket_handshake(
             duplex_protocol::handshake::VERSION,
         ));
     Ok(match Offer::parse(method, (1, 1), lines(&headers)) {
-        Ok(offer) => refused_protocol(&offer, protocol).unwrap_or_else(|| accepted(&offer)),
+        Ok(offer) => {
+            refused_protocol(&offer, protocol).unwrap_or_else(|| accepted(&offer, String::new()))
+        }
         Err(error) => refusal(&error),
     })
 }
@@ -116,8 +171,13 @@ pub fn op_http_upgrade_respond(
     {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    // No extension was agreed on, whatever the script says.
+    // What was agreed on, whatever the script says.
     headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    if let Some((parameters, _)) = exchange.deflate.get()
+        && let Ok(value) = HeaderValue::try_from(parameters.to_string())
+    {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
+    }
     headers.remove(header::CONTENT_LENGTH);
     let outcome = answer(
         &exchange,
@@ -151,6 +211,7 @@ pub async fn op_http_upgrade_wait(
         idle_timeout: Duration::try_from_secs_f64(idle_timeout)
             .ok()
             .filter(|timeout| !timeout.is_zero()),
+        deflate: exchange.deflate.get(),
         group: Some(server.sockets().clone()),
         ..Default::default()
     };
@@ -198,9 +259,10 @@ fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn accepted(offer: &Offer) -> Verdict {
+fn accepted(offer: &Offer, extensions: String) -> Verdict {
     (
         Some(offer.accept_key().to_owned()),
+        extensions,
         0,
         String::new(),
         Vec::new(),
@@ -210,7 +272,13 @@ fn accepted(offer: &Offer) -> Verdict {
 fn refusal(error: &OfferError) -> Verdict {
     let headers = error.headers().iter();
     let headers = headers.flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]);
-    (None, error.status(), error.to_string(), headers.collect())
+    (
+        None,
+        String::new(),
+        error.status(),
+        error.to_string(),
+        headers.collect(),
+    )
 }
 
 /// The script asks for a subprotocol that the client did not offer.
@@ -220,5 +288,5 @@ fn refused_protocol(offer: &Offer, protocol: &str) -> Option<Verdict> {
     }
     let message =
         format!("Protocol '{protocol}' not in the request's protocol list (non negotiable)");
-    Some((None, 400, message, Vec::new()))
+    Some((None, String::new(), 400, message, Vec::new()))
 }

@@ -13,7 +13,10 @@ use deno_fetch::{Client, HttpClientResource, get_or_create_client_from_state};
 use deno_net::happy_eyeballs::{DEFAULT_ATTEMPT_DELAY_MS, connect_happy_eyeballs};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use deno_tls::SocketUse;
-use duplex_protocol::handshake::client::{Request, RequestError, ResponseError, ResponseParser};
+use duplex_protocol::deflate::{ClientConfig, Parameters};
+use duplex_protocol::handshake::client::{
+    Request, RequestError, Response, ResponseError, ResponseParser,
+};
 use duplex_protocol::handshake::header;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::{Host, Url};
@@ -28,6 +31,8 @@ pub(crate) struct Target {
     pub headers: Vec<(String, Vec<u8>)>,
     /// A `Deno.HttpClient` to connect with.
     pub client: Option<ResourceId>,
+    /// How permessage-deflate is offered, where it is.
+    pub deflate: Option<ClientConfig>,
 }
 
 /// A connection that a server has agreed to.
@@ -36,6 +41,8 @@ pub(crate) struct Opened {
     /// What came with the answer.
     pub read_ahead: Bytes,
     pub protocol: String,
+    /// What was agreed on for permessage-deflate.
+    pub deflate: Option<Parameters>,
 }
 
 /// Why there is no connection.
@@ -201,23 +208,25 @@ async fn shake_hands(
         protocols: &target.protocols,
         require_protocol: true,
         headers: &headers,
+        deflate: target.deflate.as_ref(),
     };
     let (bytes, mut parser) = request.encode(rand::random())?;
     transport.write_all(&bytes).await?;
     transport.flush().await?;
-    read_response(&mut transport, &mut parser)
-        .await
-        .map(|(protocol, read_ahead)| Opened {
-            transport,
-            read_ahead,
-            protocol,
-        })
+    let (response, read_ahead) = read_response(&mut transport, &mut parser).await?;
+    Ok(Opened {
+        transport,
+        read_ahead,
+        protocol: response.protocol.unwrap_or_default(),
+        deflate: response.deflate,
+    })
 }
 
+/// The answer, and what came behind it.
 async fn read_response(
     transport: &mut Transport,
     parser: &mut ResponseParser,
-) -> Result<(String, Bytes), DialError> {
+) -> Result<(Response, Bytes), DialError> {
     let mut buffer = vec![0; 4096];
     loop {
         let count = transport.read(&mut buffer).await?;
@@ -226,7 +235,7 @@ async fn read_response(
         }
         if let Some(response) = parser.parse(&buffer[..count])? {
             let read_ahead = Bytes::copy_from_slice(&buffer[response.consumed..count]);
-            return Ok((response.protocol.unwrap_or_default(), read_ahead));
+            return Ok((response, read_ahead));
         }
     }
 }

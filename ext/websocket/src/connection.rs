@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use deno_core::v8;
 use duplex_protocol::close::{ABNORMAL_CLOSURE, Close, CloseCode};
 use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
@@ -29,6 +30,8 @@ pub(crate) struct Connection {
     transport: RefCell<Transport>,
     reader: RefCell<Reader>,
     out: RefCell<OutBuffer>,
+    /// Compresses messages, where permessage-deflate was agreed on.
+    compressor: RefCell<Option<Box<Compressor>>>,
     /// Wakes the hub for this connection, from readiness on either side.
     waker: Waker,
     /// The `WebSocket` object, from its attachment to its `close` event. This is
@@ -57,6 +60,16 @@ pub(crate) struct Connection {
     pub(crate) membership: RefCell<Option<Membership>>,
     /// For which deadline the hub has an entry.
     pub(crate) watched: Cell<Option<Instant>>,
+}
+
+/// What a connection is to be like.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub limits: Limits,
+    /// How long the peer may stay silent.
+    pub idle_timeout: Option<Duration>,
+    /// What was agreed on for permessage-deflate, and how to compress.
+    pub deflate: Option<(Parameters, Compression)>,
 }
 
 /// What is left of the life of a connection.
@@ -122,19 +135,31 @@ impl Connection {
         role: Role,
         transport: Transport,
         read_ahead: Bytes,
-        limits: Limits,
-        idle_timeout: Option<Duration>,
+        options: Options,
         waker: Waker,
     ) -> Self {
+        let Options {
+            limits,
+            idle_timeout,
+            deflate,
+        } = options;
+        let decoder = match &deflate {
+            Some((parameters, _)) => Decoder::with_deflate(role, limits, parameters),
+            None => Decoder::new(role, limits),
+        };
+        let compressor = deflate.map(|(parameters, compression)| {
+            Box::new(Compressor::new(role, &parameters, compression))
+        });
         Self {
             id,
             role,
             transport: RefCell::new(transport),
             reader: RefCell::new(Reader {
-                decoder: Decoder::new(role, limits),
+                decoder,
                 read_ahead,
             }),
             out: RefCell::default(),
+            compressor: RefCell::new(compressor),
             waker,
             socket: RefCell::new(None),
             phase: Cell::new(Phase::Unattached),
@@ -265,25 +290,34 @@ impl Connection {
     /// Queues a text message. Returns false where the close handshake has begun.
     #[inline]
     pub fn send_text(&self, text: &str) -> bool {
-        self.send(text.len(), |out, key| encoder::encode_text(out, key, text))
+        self.send(text.len(), |out, key, compressor| match compressor {
+            None => encoder::encode_text(out, key, text),
+            Some(compressor) => encoder::encode_text_compressed(out, key, text, compressor),
+        })
     }
 
     /// Queues a binary message likewise.
     #[inline]
     pub fn send_binary(&self, bytes: &[u8]) -> bool {
-        self.send(bytes.len(), |out, key| {
-            encoder::encode_binary(out, key, bytes)
+        self.send(bytes.len(), |out, key, compressor| match compressor {
+            None => encoder::encode_binary(out, key, bytes),
+            Some(compressor) => encoder::encode_binary_compressed(out, key, bytes, compressor),
         })
     }
 
     #[inline]
-    fn send(&self, payload: usize, encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>)) -> bool {
+    fn send(
+        &self,
+        payload: usize,
+        encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>, Option<&mut Compressor>),
+    ) -> bool {
         if self.close_sent.get() || self.is_broken.get() || self.phase.get() == Phase::Draining {
             return false;
         }
         let key = self.mask_key();
         let mut out = self.out.borrow_mut();
-        out.push_data(payload, |out| encode(out, key));
+        let mut compressor = self.compressor.borrow_mut();
+        out.push_data(payload, |out| encode(out, key, compressor.as_deref_mut()));
         // A script that sends much in one turn need not hold it all.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
             self.write(&mut out);

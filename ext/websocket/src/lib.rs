@@ -37,6 +37,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use deno_core::OpState;
 use duplex_protocol::decoder::Limits;
+use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 
 use crate::connection::Connection;
@@ -70,6 +71,9 @@ pub struct ServerOptions {
     pub idle_timeout: Option<Duration>,
     /// What the peer may make this end hold.
     pub limits: Limits,
+    /// What the handshake agreed on for permessage-deflate (RFC 7692), and how to
+    /// compress. Without it messages are not compressed.
+    pub deflate: Option<(Parameters, Compression)>,
     /// The server's connections, to close them together.
     pub group: Option<SocketGroup>,
 }
@@ -88,17 +92,12 @@ pub fn accept(
     options: ServerOptions,
 ) -> u32 {
     let connection = Hub::of(state).add(|id, waker| {
-        let idle_timeout = options.idle_timeout.filter(|timeout| !timeout.is_zero());
-        let limits = options.limits;
-        Connection::new(
-            id,
-            Role::Server,
-            transport,
-            read_ahead,
-            limits,
-            idle_timeout,
-            waker,
-        )
+        let options = connection::Options {
+            limits: options.limits,
+            idle_timeout: options.idle_timeout.filter(|timeout| !timeout.is_zero()),
+            deflate: options.deflate,
+        };
+        Connection::new(id, Role::Server, transport, read_ahead, options, waker)
     });
     if let Some(group) = options.group {
         let membership = group.join(Rc::downgrade(&connection));

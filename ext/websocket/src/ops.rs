@@ -7,12 +7,12 @@ use deno_core::convert::ByteString;
 use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use duplex_protocol::close::{Close, CloseCode};
-use duplex_protocol::decoder::Limits;
+use duplex_protocol::deflate::{ClientConfig, Compression};
 use duplex_protocol::frame::Role;
 use url::Url;
 
 use crate::client::{self, DialError, Opened, Target};
-use crate::connection::Connection;
+use crate::connection::{Connection, Options};
 use crate::hub::{Callbacks, Hub};
 
 /// Lets a script give up a connection that is not open.
@@ -68,7 +68,8 @@ pub(crate) struct Created {
     extensions: String,
 }
 
-/// Dials `url`, for which the permission has been checked.
+/// Dials `url`, for which the permission has been checked. `deflate` is whether
+/// to offer permessage-deflate.
 #[op2]
 pub(crate) async fn op_ws_create(
     state: Rc<RefCell<OpState>>,
@@ -77,6 +78,7 @@ pub(crate) async fn op_ws_create(
     #[scoped] headers: Vec<(ByteString, ByteString)>,
     #[smi] dial_handle: ResourceId,
     #[smi] client: Option<ResourceId>,
+    deflate: bool,
 ) -> Result<Created, OpError> {
     let handle = state
         .borrow()
@@ -90,6 +92,7 @@ pub(crate) async fn op_ws_create(
             .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value.to_vec()))
             .collect(),
         client,
+        deflate: deflate.then(ClientConfig::default),
     };
     let dialled = Box::pin(client::dial(state.clone(), target))
         .or_cancel(&handle.0)
@@ -100,15 +103,19 @@ pub(crate) async fn op_ws_create(
         transport,
         read_ahead,
         protocol,
+        deflate,
     } = dialled.map_err(|_| OpError::Canceled)??;
-    let connection = Hub::of(&mut state).add(|id, waker| {
-        let limits = Limits::default();
-        Connection::new(id, Role::Client, transport, read_ahead, limits, None, waker)
-    });
+    let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
+    let options = Options {
+        deflate: deflate.map(|parameters| (parameters, Compression::default())),
+        ..Default::default()
+    };
+    let connection = Hub::of(&mut state)
+        .add(|id, waker| Connection::new(id, Role::Client, transport, read_ahead, options, waker));
     Ok(Created {
         id: connection.id,
         protocol,
-        extensions: String::new(),
+        extensions,
     })
 }
 

@@ -34,7 +34,9 @@ pub(crate) struct OutBuffer {
 /// the end of it, is.
 struct Span {
     end: usize,
+    /// In bytes of application data: of a compressed frame, more than it has.
     payload: usize,
+    is_compressed: bool,
 }
 
 impl OutBuffer {
@@ -63,11 +65,14 @@ impl OutBuffer {
     /// encoder's function `encode`.
     #[inline]
     pub fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
         encode(&mut self.bytes);
+        let end = self.bytes.len();
         self.pending += payload;
         self.frames.push_back(Span {
-            end: self.bytes.len(),
+            end,
             payload,
+            is_compressed: end - start < payload,
         });
     }
 
@@ -136,7 +141,12 @@ impl OutBuffer {
     fn account(&mut self) {
         while let Some(front) = self.frames.front() {
             let left = front.end.saturating_sub(self.written);
-            let taken = front.payload.saturating_sub(left);
+            let taken = match front.is_compressed {
+                // Which byte stands for which is not to be told.
+                true if left > 0 => 0,
+                true => front.payload,
+                false => front.payload.saturating_sub(left),
+            };
             self.pending -= taken - self.front_taken;
             self.taken_this_turn += taken - self.front_taken;
             self.front_taken = taken;
@@ -198,6 +208,23 @@ mod tests {
         out.end_turn();
         assert_eq!(out.buffered_amount(), 0);
         assert!(out.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_compressed_message_counts_until_it_is_through() {
+        let (mut far, near) = tokio::io::duplex(4);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = OutBuffer::default();
+        out.push_data(1000, |bytes| bytes.extend_from_slice(&[0; 6]));
+        assert!(out.poll_write_to(&mut transport, &mut cx).is_pending());
+        out.end_turn();
+        assert_eq!(out.buffered_amount(), 1000);
+
+        far.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
+        out.end_turn();
+        assert_eq!(out.buffered_amount(), 0);
     }
 
     #[tokio::test]
