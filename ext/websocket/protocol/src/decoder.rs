@@ -1,10 +1,12 @@
-//! Frames to messages: unmasking, fragmentation, UTF-8, limits (RFC 6455
-//! sections 5.4 to 5.6 and 6.2).
+//! Frames to messages: unmasking, fragmentation, decompression, UTF-8, limits
+//! (RFC 6455 sections 5.4 to 5.6 and 6.2, RFC 7692 section 6.2).
 
 use std::borrow::Cow;
 use std::mem;
 
 use crate::close::Close;
+use crate::deflate::Parameters;
+use crate::deflate::decompressor::Decompressor;
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Opcode, Role};
 use crate::mask::{MaskKey, apply_mask, apply_mask_checking_ascii};
@@ -15,8 +17,8 @@ use crate::utf8::Validator;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// The longest message, in bytes: the sum of its fragments. Judged when a
-    /// frame announces its length, before the payload comes. 64 MiB by default;
-    /// exceeding it is [`ProtocolError::PayloadTooLong`].
+    /// frame announces its length, before the payload comes; a compressed message
+    /// is judged as it inflates. 64 MiB by default; exceeding it is [`ProtocolError::PayloadTooLong`].
     pub max_payload_length: usize,
     /// How many frames a message may take, empty ones included. 2^17 by
     /// default; exceeding it is [`ProtocolError::TooManyFragments`].
@@ -73,7 +75,9 @@ pub struct Decoded<'b> {
 /// and is handed over by value. An idle decoder holds no memory of its own.
 #[derive(Debug)]
 pub struct Decoder {
-    limits: Limits,
+    // `Limits`, without its padding.
+    max_payload_length: usize,
+    max_fragments: u32,
     role: Role,
     /// A Close or an error has ended the input.
     finished: bool,
@@ -84,18 +88,31 @@ pub struct Decoder {
     control: Option<Box<PartialControl>>,
     /// The data message between its first byte and its last.
     message: Option<Box<PartialMessage>>,
+    /// Where permessage-deflate was negotiated.
+    decompressor: Option<Box<Decompressor>>,
 }
 
 impl Decoder {
-    /// A decoder for what `role` receives on a connection just opened.
+    /// A decoder for what `role` receives on a connection just opened, without
+    /// compression.
     pub const fn new(role: Role, limits: Limits) -> Self {
         Self {
-            limits,
+            max_payload_length: limits.max_payload_length,
+            max_fragments: limits.max_fragments,
             role,
             finished: false,
             header: PartialHeader::EMPTY,
             control: None,
             message: None,
+            decompressor: None,
+        }
+    }
+
+    /// A decoder for a connection that has negotiated permessage-deflate.
+    pub fn with_deflate(role: Role, limits: Limits, parameters: &Parameters) -> Self {
+        Self {
+            decompressor: Some(Box::new(Decompressor::new(role, parameters))),
+            ..Self::new(role, limits)
         }
     }
 
@@ -146,7 +163,8 @@ impl Decoder {
             return None;
         }
         let (header, start) = FrameHeader::decode(input, self.role).ok()??;
-        let is_message = header.fin && matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        let is_message =
+            header.fin && !header.rsv1 && matches!(header.opcode, Opcode::Text | Opcode::Binary);
         let length = usize::try_from(header.payload_length).ok()?;
         let is_whole = length <= input.len() - start;
         if is_message && is_whole && self.admit(&header).is_ok() {
@@ -189,7 +207,8 @@ impl Decoder {
             if let Some(message) = &mut self.message
                 && let Some(frame) = message.frame.take()
             {
-                input = message.append(frame, input)?;
+                let decompressor = self.decompressor.as_deref_mut();
+                input = message.append(frame, input, decompressor, self.max_payload_length)?;
                 if message.frame.is_some() {
                     return Ok(Decoded::exhausted());
                 }
@@ -219,12 +238,12 @@ impl Decoder {
                 self.control = Some(control);
                 return Ok(Decoded::exhausted());
             }
-            if is_whole && header.fin && self.message.is_none() {
+            if is_whole && header.fin && !header.rsv1 && self.message.is_none() {
                 let (payload, rest) = input.split_at_mut(length);
                 return Ok(Decoded::new(message_event(&header, payload)?, rest));
             }
             self.message
-                .get_or_insert_with(|| Box::new(PartialMessage::new(header.opcode)))
+                .get_or_insert_with(|| Box::new(PartialMessage::new(&header)))
                 .begin_frame(&header, length);
         }
     }
@@ -255,28 +274,42 @@ impl Decoder {
     #[inline]
     fn admit(&self, header: &FrameHeader) -> Result<usize, ProtocolError> {
         if header.rsv1 {
-            return Err(ProtocolError::ReservedBits);
+            if self.decompressor.is_none() {
+                return Err(ProtocolError::ReservedBits);
+            }
+            if !matches!(header.opcode, Opcode::Text | Opcode::Binary) {
+                return Err(ProtocolError::CompressedBit);
+            }
         }
-        let (held, fragments) = match (header.opcode, &self.message) {
+        let limit = self.max_payload_length;
+        let (room, fragments) = match (header.opcode, &self.message) {
             // The header's decoder has checked the length.
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
                 return Ok(header.payload_length as usize);
             }
-            (Opcode::Text | Opcode::Binary, None) => (0, 0),
-            (Opcode::Continuation, Some(message)) => (message.payload.len(), message.fragments),
+            (Opcode::Text | Opcode::Binary, None) if header.rsv1 => (max_compressed(limit), 0),
+            (Opcode::Text | Opcode::Binary, None) => (limit, 0),
+            (Opcode::Continuation, Some(message)) => (message.room(limit), message.fragments),
             (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(ProtocolError::ContinuationExpected);
             }
             (Opcode::Continuation, None) => return Err(ProtocolError::ContinuationUnexpected),
         };
-        let limit = self.limits.max_fragments;
-        if fragments >= limit {
-            return Err(ProtocolError::TooManyFragments { limit });
+        if fragments >= self.max_fragments {
+            return Err(ProtocolError::TooManyFragments {
+                limit: self.max_fragments,
+            });
         }
-        let limit = self.limits.max_payload_length;
         match usize::try_from(header.payload_length) {
-            Ok(length) if length <= limit.saturating_sub(held) => Ok(length),
+            Ok(length) if length <= room => Ok(length),
             _ => Err(ProtocolError::PayloadTooLong { limit }),
+        }
+    }
+
+    const fn limits(&self) -> Limits {
+        Limits {
+            max_payload_length: self.max_payload_length,
+            max_fragments: self.max_fragments,
         }
     }
 
@@ -285,7 +318,7 @@ impl Decoder {
     fn finish(&mut self) {
         *self = Self {
             finished: true,
-            ..Self::new(self.role, self.limits)
+            ..Self::new(self.role, self.limits())
         };
     }
 }
@@ -366,7 +399,11 @@ impl PartialControl {
 /// A data message that has not come wholly.
 #[derive(Debug)]
 struct PartialMessage {
+    /// The payload so far, inflated.
     payload: Vec<u8>,
+    /// How many bytes of a compressed message have come; `None` where it is not
+    /// compressed.
+    compressed: Option<usize>,
     /// Watches the payload of a text message.
     utf8: Option<Validator>,
     fragments: u32,
@@ -386,12 +423,21 @@ struct PartialFrame {
 }
 
 impl PartialMessage {
-    fn new(opcode: Opcode) -> Self {
+    fn new(header: &FrameHeader) -> Self {
         Self {
             payload: Vec::new(),
-            utf8: (opcode == Opcode::Text).then(Validator::new),
+            compressed: header.rsv1.then_some(0),
+            utf8: (header.opcode == Opcode::Text).then(Validator::new),
             fragments: 0,
             frame: None,
+        }
+    }
+
+    /// How long a further frame may be.
+    fn room(&self, limit: usize) -> usize {
+        match self.compressed {
+            Some(received) => max_compressed(limit).saturating_sub(received),
+            None => limit.saturating_sub(self.payload.len()),
         }
     }
 
@@ -406,19 +452,37 @@ impl PartialMessage {
     }
 
     /// Takes what `input` has of the payload of `frame`, which stays in
-    /// progress where that is not all. Returns the rest of `input`.
+    /// progress where that is not all. Returns the rest of `input`. A compressed
+    /// message is inflated to `limit` bytes at most, and is complete when its
+    /// last frame is.
     fn append<'b>(
         &mut self,
         mut frame: PartialFrame,
         input: &'b mut [u8],
+        decompressor: Option<&mut Decompressor>,
+        limit: usize,
     ) -> Result<&'b mut [u8], ProtocolError> {
         let (chunk, rest) = input.split_at_mut(frame.remaining.min(input.len()));
         unmask(chunk, frame.mask, frame.offset);
-        self.reserve(chunk.len(), &frame);
-        self.payload.extend_from_slice(chunk);
-        if let Some(utf8) = &mut self.utf8 {
-            utf8.advance(&self.payload)
-                .map_err(|_| ProtocolError::TextNotUtf8)?;
+        let is_last = frame.fin && chunk.len() == frame.remaining;
+        match (self.compressed, decompressor) {
+            (Some(received), Some(decompressor)) => {
+                let received = received + chunk.len();
+                self.compressed = Some(received);
+                let check = |payload: &[u8]| advance(&mut self.utf8, payload);
+                decompressor.inflate(chunk, &mut self.payload, limit, check)?;
+                // The tail alone is no block. But there are peers that compress an
+                // empty message to nothing, and what they mean is clear.
+                if is_last && received > 0 {
+                    let check = |payload: &[u8]| advance(&mut self.utf8, payload);
+                    decompressor.finish(&mut self.payload, limit, check)?;
+                }
+            }
+            _ => {
+                self.reserve(chunk.len(), &frame);
+                self.payload.extend_from_slice(chunk);
+                advance(&mut self.utf8, &self.payload)?;
+            }
         }
         frame.offset += chunk.len();
         frame.remaining -= chunk.len();
@@ -458,6 +522,23 @@ impl PartialMessage {
             is_ascii: utf8.is_ascii(),
         })
     }
+}
+
+/// Has the validator of a text message see what was appended to it.
+fn advance(utf8: &mut Option<Validator>, payload: &[u8]) -> Result<(), ProtocolError> {
+    match utf8 {
+        Some(utf8) => utf8
+            .advance(payload)
+            .map_err(|_| ProtocolError::TextNotUtf8),
+        None => Ok(()),
+    }
+}
+
+/// How long the compressed form of a message of `limit` bytes may be. It is
+/// longer than the message where that cannot be compressed, by an eighth with
+/// the worst fixed code; what goes beyond is blocks of nothing.
+const fn max_compressed(limit: usize) -> usize {
+    limit.saturating_add(limit / 8).saturating_add(1024)
 }
 
 /// The event of a frame that is a message of its own.
@@ -508,8 +589,10 @@ const MIN_MESSAGE_CAPACITY: usize = 4096;
 mod tests {
     use super::*;
     use crate::close::CloseCode;
+    use crate::deflate::{Compression, Compressor};
     use crate::encoder::{
-        encode_binary, encode_close, encode_frame, encode_ping, encode_pong, encode_text,
+        encode_binary, encode_binary_compressed, encode_close, encode_frame, encode_ping,
+        encode_pong, encode_text,
     };
 
     const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
@@ -1000,5 +1083,216 @@ mod tests {
     #[test]
     fn an_idle_decoder_is_small() {
         assert!(size_of::<Decoder>() <= 56, "{}", size_of::<Decoder>());
+    }
+
+    fn inflating(limit: usize) -> Decoder {
+        let limits = Limits {
+            max_payload_length: limit,
+            ..Limits::default()
+        };
+        Decoder::with_deflate(Role::Client, limits, &Parameters::default())
+    }
+
+    /// Decodes `input` with compression, at once and byte by byte.
+    fn inflate(limit: usize, input: &[u8]) -> Events {
+        let at_once = feed(&mut inflating(limit), input);
+        assert_eq!(feed_all(&mut inflating(limit), input.chunks(1)), at_once);
+        at_once
+    }
+
+    /// A compressed frame, complete.
+    fn compressed(payload: &[u8]) -> Vec<u8> {
+        let header = FrameHeader {
+            fin: true,
+            rsv1: true,
+            opcode: Opcode::Text,
+            mask: None,
+            payload_length: payload.len() as u64,
+        };
+        let (header, length) = header.encode();
+        [&header[..length], payload].concat()
+    }
+
+    #[test]
+    fn rfc_examples_of_compression() {
+        // RFC 7692 section 7.2.3.
+        for wire in [
+            &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
+            b"\x41\x03\xf2\x48\xcd\x80\x04\xc9\xc9\x07\x00",
+            b"\xc1\x0b\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00",
+            b"\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00",
+            b"\xc1\x0d\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+        ] {
+            // No byte more than the limit is needed.
+            assert_eq!(inflate(5, wire), (vec![text("Hello")], None));
+        }
+        assert_eq!(
+            inflate(
+                5,
+                b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\xc1\x05\xf2\x00\x11\x00\x00"
+            ),
+            (vec![text("Hello"), text("Hello")], None)
+        );
+        assert_eq!(inflate(0, b"\xc1\x01\x00"), (vec![text("")], None));
+    }
+
+    #[test]
+    fn rsv1() {
+        let error = |wire: &[u8]| inflate(10, wire).1;
+        for control in [b"\xc8\x00", b"\xc9\x00", b"\xca\x00"] {
+            assert_eq!(error(control), Some(ProtocolError::CompressedBit));
+        }
+        assert_eq!(
+            error(b"\x41\x00\xc0\x00"),
+            Some(ProtocolError::CompressedBit)
+        );
+        assert_eq!(
+            error(b"\x01\x00\xc0\x00"),
+            Some(ProtocolError::CompressedBit)
+        );
+        assert_eq!(error(b"\xa1\x00"), Some(ProtocolError::ReservedBits));
+        assert_eq!(
+            feed(&mut client(), b"\xc1\x01\x00").1,
+            Some(ProtocolError::ReservedBits)
+        );
+        // A message may go without it.
+        assert_eq!(
+            inflate(10, b"\x81\x01a\xc1\x01\x00\x01\x01b\x80\x01c"),
+            (vec![text("a"), text(""), text("bc")], None)
+        );
+    }
+
+    #[test]
+    fn control_frames_between_compressed_fragments() {
+        assert_eq!(
+            inflate(
+                5,
+                b"\x41\x03\xf2\x48\xcd\x89\x01a\x00\x00\x80\x04\xc9\xc9\x07\x00"
+            ),
+            (vec![ping(b"a"), text("Hello")], None)
+        );
+    }
+
+    #[test]
+    fn an_empty_message_that_was_compressed_to_nothing() {
+        let hello = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let wire = [hello, &b"\xc1\x00\x41\x00\x80\x00"[..], hello].concat();
+        assert_eq!(
+            inflate(5, &wire),
+            (vec![text("Hello"), text(""), text(""), text("Hello")], None)
+        );
+    }
+
+    #[test]
+    fn corrupt_streams() {
+        for payload in [
+            // A reserved type of block, a stored block with a wrong length, a
+            // distance beyond the beginning.
+            &b"\x07"[..],
+            b"\x00\x05\x00\xfa\xfeHello",
+            b"\xf2\x00\x11\x00\x00",
+        ] {
+            assert_eq!(
+                inflate(100, &compressed(payload)),
+                (vec![], Some(ProtocolError::CompressedData)),
+                "{payload:x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn compressed_text_is_checked_as_it_inflates() {
+        // The bad byte, in the first of two stored blocks.
+        let wire = b"\x41\x06\x00\x01\x00\xfe\xff\xff";
+        assert_eq!(
+            inflate(100, wire),
+            (vec![], Some(ProtocolError::TextNotUtf8))
+        );
+        // An end inside a character.
+        assert_eq!(
+            inflate(100, &compressed(b"\x00\x01\x00\xfe\xff\xc3\x00")),
+            (vec![], Some(ProtocolError::TextNotUtf8))
+        );
+        assert_eq!(
+            inflate(
+                100,
+                &compressed(
+                    "\0\u{2}\0"
+                        .as_bytes()
+                        .iter()
+                        .copied()
+                        .chain([0xfd, 0xff, 0xc3, 0xa9, 0x00])
+                        .collect::<Vec<_>>()
+                        .as_slice()
+                )
+            ),
+            (vec![text("\u{e9}")], None)
+        );
+    }
+
+    #[test]
+    fn inflating_stops_at_the_limit() {
+        let mut compressor =
+            Compressor::new(Role::Server, &Parameters::default(), Compression::default());
+        let mut wire = Vec::new();
+        encode_binary_compressed(&mut wire, None, &vec![0; 10 << 20], &mut compressor);
+        assert!(wire.len() < 11_000);
+        for limit in [0, 1, 1000, 1 << 20, (10 << 20) - 1] {
+            let mut decoder = inflating(limit);
+            let mut largest = 0;
+            let mut failed = false;
+            for chunk in wire.clone().chunks_mut(100) {
+                match decoder.decode(chunk) {
+                    Ok(decoded) => assert!(decoded.event.is_none()),
+                    Err(error) => {
+                        assert_eq!(error, ProtocolError::PayloadTooLong { limit });
+                        failed = true;
+                        break;
+                    }
+                }
+                let message = decoder.message.as_ref().unwrap();
+                largest = largest.max(message.payload.capacity());
+            }
+            assert!(failed && largest <= limit, "{limit} {largest}");
+            assert_eq!(
+                feed(&mut inflating(limit), &wire).1,
+                Some(ProtocolError::PayloadTooLong { limit })
+            );
+        }
+        let (events, error) = feed(&mut inflating(10 << 20), &wire);
+        assert_eq!((events.len(), error), (1, None));
+    }
+
+    #[test]
+    fn blocks_of_nothing_are_limited() {
+        // Empty stored blocks, and empty streams.
+        for nothing in [&b"\x00\x00\x00\xff\xff"[..], b"\x03\x00"] {
+            let limit = 1 << 20;
+            let few = compressed(&nothing.repeat(limit / nothing.len()));
+            assert_eq!(feed(&mut inflating(limit), &few).0.len(), 1);
+            assert_eq!(
+                feed(&mut inflating(limit), &compressed(&few.repeat(2))),
+                (vec![], Some(ProtocolError::PayloadTooLong { limit }))
+            );
+        }
+    }
+
+    #[test]
+    fn a_decompressor_is_made_when_it_is_needed() {
+        let parameters = Parameters {
+            server_no_context_takeover: true,
+            ..Parameters::default()
+        };
+        let mut alone = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+        let hello = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+        for _ in 0..3 {
+            assert_eq!(feed(&mut alone, hello), (vec![text("Hello")], None));
+        }
+        // What would need the context of the first.
+        assert_eq!(
+            feed(&mut alone, b"\xc1\x05\xf2\x00\x11\x00\x00").1,
+            Some(ProtocolError::CompressedData)
+        );
+        assert!(alone.decompressor.is_none());
     }
 }

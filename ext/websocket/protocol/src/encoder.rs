@@ -4,9 +4,12 @@
 //! write. A client passes a masking key, fresh and unpredictable for each frame
 //! (section 10.3); a server passes `None`.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 use crate::close::Close;
+use crate::deflate::Compressor;
 use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::mask::{MaskKey, apply_mask};
 
@@ -18,6 +21,28 @@ pub fn encode_text(out: &mut Vec<u8>, mask: Option<MaskKey>, text: &str) {
 /// Appends a binary message in one frame.
 pub fn encode_binary(out: &mut Vec<u8>, mask: Option<MaskKey>, bytes: &[u8]) {
     encode_frame(out, Opcode::Binary, true, mask, bytes);
+}
+
+/// Appends a text message in one frame, compressed (RFC 7692 section 7.2.1)
+/// unless it is better sent as it is: below the threshold, or where compression
+/// does not make it shorter and no context is at stake.
+pub fn encode_text_compressed(
+    out: &mut Vec<u8>,
+    mask: Option<MaskKey>,
+    text: &str,
+    compressor: &mut Compressor,
+) {
+    encode_compressed(out, Opcode::Text, mask, text.as_bytes(), compressor);
+}
+
+/// Appends a binary message in one frame, compressed likewise.
+pub fn encode_binary_compressed(
+    out: &mut Vec<u8>,
+    mask: Option<MaskKey>,
+    bytes: &[u8],
+    compressor: &mut Compressor,
+) {
+    encode_compressed(out, Opcode::Binary, mask, bytes, compressor);
 }
 
 /// Appends a Ping.
@@ -85,21 +110,14 @@ pub fn encode_with<R>(
     expected_length: usize,
     write: impl FnOnce(&mut Vec<u8>) -> R,
 ) -> R {
-    let frame = out.len();
-    let expected = FrameHeader::encoded_length(expected_length as u64, mask.is_some());
-    let payload = frame + expected;
-    out.reserve(expected + expected_length);
-    out.resize(payload, 0);
+    let frame = begin(out, mask, expected_length);
+    out.reserve(expected_length);
+    let payload = out.len();
     let result = write(out);
 
     assert!(out.len() >= payload, "the payload is appended");
     let (header, length) = frame_header(opcode, fin, mask, out.len() - payload);
-    if length == expected {
-        out[frame..payload].copy_from_slice(&header[..length]);
-    } else {
-        out.splice(frame..payload, header[..length].iter().copied());
-    }
-    mask_from(out, frame + length, mask);
+    complete(out, frame..payload, &header[..length], mask);
     result
 }
 
@@ -138,6 +156,51 @@ fn encode_control(
     }
     encode_frame(out, opcode, true, mask, payload);
     Ok(())
+}
+
+fn encode_compressed(
+    out: &mut Vec<u8>,
+    opcode: Opcode,
+    mask: Option<MaskKey>,
+    message: &[u8],
+    compressor: &mut Compressor,
+) {
+    let frame = begin(out, mask, message.len());
+    let payload = out.len();
+    if !compressor.compress(message, out) {
+        out.truncate(frame);
+        return encode_frame(out, opcode, true, mask, message);
+    }
+    let header = FrameHeader {
+        fin: true,
+        rsv1: true,
+        opcode,
+        mask,
+        payload_length: (out.len() - payload) as u64,
+    };
+    let (header, length) = header.encode();
+    complete(out, frame..payload, &header[..length], mask);
+}
+
+/// Leaves room for the header of a frame, whose payload is to be appended.
+/// Returns where the frame starts.
+fn begin(out: &mut Vec<u8>, mask: Option<MaskKey>, expected_length: usize) -> usize {
+    let frame = out.len();
+    let header = FrameHeader::encoded_length(expected_length as u64, mask.is_some());
+    out.resize(frame + header, 0);
+    frame
+}
+
+/// Writes the header to the room left for it, and masks the payload behind it.
+/// Where the header has another length, the payload is moved.
+fn complete(out: &mut Vec<u8>, room: Range<usize>, header: &[u8], mask: Option<MaskKey>) {
+    let payload = room.start + header.len();
+    if room.len() == header.len() {
+        out[room].copy_from_slice(header);
+    } else {
+        out.splice(room, header.iter().copied());
+    }
+    mask_from(out, payload, mask);
 }
 
 fn mask_from(out: &mut [u8], start: usize, mask: Option<MaskKey>) {

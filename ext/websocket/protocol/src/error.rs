@@ -15,6 +15,13 @@ pub enum ProtocolError {
     /// A reserved bit is set without an extension that gives it a meaning.
     #[error("reserved bits of a frame are set without a negotiated extension (RFC 6455 5.2)")]
     ReservedBits,
+    /// RSV1, which marks a compressed message, is set on a frame that is not the
+    /// first of a message.
+    #[error("RSV1 is set on a control or continuation frame (RFC 7692 6)")]
+    CompressedBit,
+    /// A compressed message is not a DEFLATE stream.
+    #[error("compressed message is not valid DEFLATE data (RFC 7692 7.2.2)")]
+    CompressedData,
     /// The opcode is one of 3-7 or 11-15.
     #[error("reserved opcode {0:#x} (RFC 6455 5.2)")]
     ReservedOpcode(u8),
@@ -73,10 +80,13 @@ impl ProtocolError {
     /// section 7.4.1): 1002, 1007, 1008 or 1009.
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::TextNotUtf8 | Self::CloseReasonNotUtf8 | Self::CompressedData => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::PayloadTooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
             Self::ReservedBits
+            | Self::CompressedBit
             | Self::ReservedOpcode(_)
             | Self::MaskRequired
             | Self::MaskForbidden
@@ -101,6 +111,8 @@ mod tests {
         for (error, code) in [
             (ProtocolError::ReservedBits, 1002),
             (ProtocolError::CloseCode(1005), 1002),
+            (ProtocolError::CompressedBit, 1002),
+            (ProtocolError::CompressedData, 1007),
             (ProtocolError::TextNotUtf8, 1007),
             (ProtocolError::CloseReasonNotUtf8, 1007),
             (ProtocolError::TooManyFragments { limit: 1 }, 1008),

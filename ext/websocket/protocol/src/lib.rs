@@ -1,4 +1,5 @@
-//! The WebSocket protocol, [RFC 6455], without I/O: bytes in, events out.
+//! The WebSocket protocol, [RFC 6455], with compression, [RFC 7692], without
+//! I/O: bytes in, events out.
 //!
 //! Nothing here owns a socket, a clock or a source of randomness. Whoever
 //! drives a connection reads bytes into a buffer of its own and hands them to a
@@ -13,6 +14,7 @@
 //! | [`mask`] | masking | 5.3 |
 //! | [`decoder`] | frames to messages, fragmentation, limits | 5.4 - 5.6, 6.2 |
 //! | [`encoder`] | messages to frames | 6.1 |
+//! | [`deflate`] | permessage-deflate: negotiation and both directions | RFC 7692 |
 //! | [`close`] | status codes and the Close payload | 5.5.1, 7.4 |
 //! | [`utf8`] | text, checked as it arrives | 8.1 |
 //! | [`error`] | what a peer can do wrong | 7.1.7, 10 |
@@ -49,9 +51,11 @@
 //! ```
 //!
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
+//! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
 pub mod close;
 pub mod decoder;
+pub mod deflate;
 pub mod encoder;
 pub mod error;
 pub mod frame;

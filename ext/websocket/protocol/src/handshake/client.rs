@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::header::{self, HeaderError};
 use super::{VERSION, accept_key};
+use crate::deflate::{self, ClientConfig, Parameters};
 
 /// What to ask of a server.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub struct Request<'a> {
     /// the WHATWG standard asks (section "establish a WebSocket connection").
     /// RFC 6455 by itself lets it pass.
     pub require_protocol: bool,
+    /// Where it is there, permessage-deflate is offered (RFC 7692).
+    pub deflate: Option<&'a ClientConfig>,
     /// Headers to add, such as Origin, User-Agent, Cookie or Authorization.
     /// [Reserved](header::is_reserved) ones are refused.
     pub headers: &'a [(&'a str, &'a [u8])],
@@ -66,6 +69,13 @@ impl Request<'_> {
             let list = self.protocols.join(", ");
             header::push(&mut out, "Sec-WebSocket-Protocol", list.as_bytes());
         }
+        if let Some(config) = self.deflate {
+            header::push(
+                &mut out,
+                "Sec-WebSocket-Extensions",
+                config.offer().as_bytes(),
+            );
+        }
         for (name, value) in self.headers {
             header::push_extra(&mut out, name, value)?;
         }
@@ -77,6 +87,7 @@ impl Request<'_> {
                 accept: accept_key(key.as_bytes()),
                 protocols: self.protocols.to_vec(),
                 require_protocol: self.require_protocol,
+                deflate: self.deflate.copied(),
             },
         };
         Ok((out, parser))
@@ -131,6 +142,8 @@ pub struct ResponseParser {
 pub struct Response {
     /// The subprotocol that the server picked.
     pub protocol: Option<String>,
+    /// The parameters of permessage-deflate, where the server accepted it.
+    pub deflate: Option<Parameters>,
     /// How much of the last input belongs to the answer. What follows are
     /// frames.
     pub consumed: usize,
@@ -159,11 +172,12 @@ impl ResponseParser {
         loop {
             let head = &self.received[start..];
             match parse_head(head, &self.expected)? {
-                Head::Open { protocol, length } => {
+                Head::Open { agreed, length } => {
                     let end = start + length;
                     self.received = Vec::new();
                     return Ok(Some(Response {
-                        protocol,
+                        protocol: agreed.protocol,
+                        deflate: agreed.deflate,
                         consumed: end - before,
                     }));
                 }
@@ -238,6 +252,9 @@ pub enum ResponseError {
     /// The server uses an extension that was not offered.
     #[error("Found an unsupported extension in 'Sec-WebSocket-Extensions' header: {0}")]
     Extension(String),
+    /// The answer does not fit the offer of permessage-deflate.
+    #[error("Invalid 'Sec-WebSocket-Extensions' header: {0}")]
+    Deflate(#[from] deflate::AnswerError),
 }
 
 /// What the answer must agree with.
@@ -246,11 +263,18 @@ struct Expected {
     accept: String,
     protocols: Vec<String>,
     require_protocol: bool,
+    deflate: Option<ClientConfig>,
+}
+
+/// What the answer settles.
+struct Agreed {
+    protocol: Option<String>,
+    deflate: Option<Parameters>,
 }
 
 impl Expected {
-    /// Checks a header of status 101. Returns the subprotocol.
-    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Option<String>, ResponseError> {
+    /// Checks a header of status 101.
+    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Agreed, ResponseError> {
         let upgrade = single(headers, "Upgrade")?.ok_or(ResponseError::Missing("Upgrade"))?;
         if !upgrade.eq_ignore_ascii_case(b"websocket") {
             return Err(ResponseError::Upgrade(lossy(upgrade)));
@@ -270,14 +294,35 @@ impl Expected {
             return Err(ResponseError::Accept);
         }
 
-        // permessage-deflate is to be negotiated here; nothing is offered yet.
-        if let Some(extension) = values(headers, "Sec-WebSocket-Extensions")
-            .flat_map(header::elements)
-            .next()
-        {
-            return Err(ResponseError::Extension(lossy(extension)));
-        }
+        Ok(Agreed {
+            deflate: self.check_extensions(headers)?,
+            protocol: self.check_protocol(headers)?,
+        })
+    }
 
+    fn check_extensions(
+        &self,
+        headers: &[httparse::Header<'_>],
+    ) -> Result<Option<Parameters>, ResponseError> {
+        let mut lines = values(headers, "Sec-WebSocket-Extensions");
+        let Some(config) = &self.deflate else {
+            return match lines.flat_map(header::elements).next() {
+                Some(extension) => Err(ResponseError::Extension(lossy(extension))),
+                None => Ok(None),
+            };
+        };
+        match config.check_lines(&mut lines) {
+            Err(deflate::AnswerError::Unknown(extension)) => {
+                Err(ResponseError::Extension(extension))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn check_protocol(
+        &self,
+        headers: &[httparse::Header<'_>],
+    ) -> Result<Option<String>, ResponseError> {
         match single(headers, "Sec-WebSocket-Protocol")? {
             None if self.require_protocol && !self.protocols.is_empty() => {
                 Err(ResponseError::ProtocolMissing)
@@ -303,10 +348,7 @@ enum Head {
     /// An interim answer of so many bytes.
     Interim { length: usize },
     /// The answer that opens the connection.
-    Open {
-        protocol: Option<String>,
-        length: usize,
-    },
+    Open { agreed: Agreed, length: usize },
 }
 
 fn parse_head(bytes: &[u8], expected: &Expected) -> Result<Head, ResponseError> {
@@ -329,7 +371,7 @@ fn parse_head(bytes: &[u8], expected: &Expected) -> Result<Head, ResponseError> 
     };
     match response.code {
         Some(101) => Ok(Head::Open {
-            protocol: expected.check(response.headers)?,
+            agreed: expected.check(response.headers)?,
             length,
         }),
         Some(100..200) => Ok(Head::Interim { length }),
@@ -378,6 +420,7 @@ mod tests {
         target: "/chat?room=1",
         protocols: &[],
         require_protocol: false,
+        deflate: None,
         headers: &[],
     };
 
@@ -547,6 +590,7 @@ mod tests {
             parse(&[], &answer),
             Ok(Some(Response {
                 protocol: None,
+                deflate: None,
                 consumed: answer.len(),
             }))
         );
@@ -707,6 +751,56 @@ mod tests {
         );
         let empty = format!("{OK}Sec-WebSocket-Extensions: \r\n\r\n");
         assert!(parse(&[], &empty).unwrap().is_some());
+    }
+
+    #[test]
+    fn permessage_deflate() {
+        let config = ClientConfig {
+            server_no_context_takeover: true,
+            ..ClientConfig::default()
+        };
+        let request = Request {
+            deflate: Some(&config),
+            ..REQUEST
+        };
+        assert!(encode(&request).contains(
+            "\r\nSec-WebSocket-Extensions: permessage-deflate; \
+             server_no_context_takeover; client_max_window_bits\r\n"
+        ));
+
+        let answer = |lines: &str| {
+            let (_, mut parser) = request.encode(*NONCE).unwrap();
+            parser
+                .parse(format!("{OK}{lines}\r\n").as_bytes())
+                .map(|response| response.unwrap().deflate)
+        };
+        let line = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
+        assert_eq!(answer(""), Ok(None));
+        assert_eq!(
+            answer(line),
+            Ok(Some(Parameters {
+                server_no_context_takeover: true,
+                ..Parameters::default()
+            }))
+        );
+        assert_eq!(
+            answer(&format!("{line}{line}")),
+            Err(ResponseError::Deflate(deflate::AnswerError::Repeated))
+        );
+        assert_eq!(
+            answer("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+            Err(ResponseError::Deflate(deflate::AnswerError::Missing(
+                "server_no_context_takeover"
+            )))
+        );
+        assert_eq!(
+            answer("Sec-WebSocket-Extensions: foo; bar\r\n"),
+            Err(ResponseError::Extension("foo".to_owned()))
+        );
+        assert!(matches!(
+            answer("Sec-WebSocket-Extensions: a b\r\n"),
+            Err(ResponseError::Deflate(deflate::AnswerError::Malformed(_)))
+        ));
     }
 
     #[test]

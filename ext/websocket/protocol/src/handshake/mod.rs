@@ -2,6 +2,7 @@
 //! the rules that they share.
 
 pub mod client;
+pub mod extension;
 pub mod header;
 pub mod server;
 

@@ -5,14 +5,20 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use thiserror::Error;
 
+use super::extension::{self, MalformedExtensions};
 use super::header::{self, HeaderError};
 use super::{VERSION, accept_key};
+use crate::deflate::{Parameters, ServerConfig};
 
 /// A client's request to open a connection. One that exists is legal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Offer {
     accept: String,
     protocols: Vec<String>,
+    /// The lines of Sec-WebSocket-Extensions. They are only read where the
+    /// server has a use for them.
+    extensions: Vec<Vec<u8>>,
+    deflate: Option<Parameters>,
 }
 
 impl Offer {
@@ -33,6 +39,7 @@ impl Offer {
         let mut key = None;
         let mut requested_version = None;
         let mut protocols = Vec::new();
+        let mut extensions = Vec::new();
         for (name, value) in headers {
             let value = header::trim(value);
             if name.eq_ignore_ascii_case("Upgrade") {
@@ -51,6 +58,8 @@ impl Offer {
                 for element in header::elements(value) {
                     push_protocol(&mut protocols, element)?;
                 }
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
+                extensions.push(value.to_owned());
             }
         }
 
@@ -76,6 +85,8 @@ impl Offer {
         Ok(Self {
             accept: accept_key(key),
             protocols,
+            extensions,
+            deflate: None,
         })
     }
 
@@ -90,8 +101,30 @@ impl Offer {
         &self.protocols
     }
 
+    /// Negotiates permessage-deflate (RFC 7692 section 7.1). Returns what is
+    /// agreed on, which the [answer](Self::answer) then says, and which displays
+    /// as the value of Sec-WebSocket-Extensions; or `None` where the client
+    /// offers nothing that `config` allows.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError::Extensions`] where the header does not follow its grammar
+    /// (RFC 6455 section 9.1). It is not looked at but here.
+    pub fn negotiate_deflate(
+        &mut self,
+        config: &ServerConfig,
+    ) -> Result<Option<Parameters>, OfferError> {
+        let mut offers = Vec::new();
+        for line in &self.extensions {
+            offers.extend(extension::parse(line)?);
+        }
+        self.deflate = config.accept(&offers);
+        Ok(self.deflate)
+    }
+
     /// The answer that opens the connection (section 4.2.2), with the
-    /// subprotocol that was picked and headers to add.
+    /// subprotocol that was picked, the extension that was negotiated, and
+    /// headers to add.
     ///
     /// # Errors
     ///
@@ -111,6 +144,10 @@ impl Offer {
                 return Err(AnswerError::Protocol(protocol.to_owned()));
             }
             header::push(&mut out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+        }
+        if let Some(parameters) = &self.deflate {
+            let value = parameters.to_string();
+            header::push(&mut out, "Sec-WebSocket-Extensions", value.as_bytes());
         }
         for (name, value) in headers {
             header::push_extra(&mut out, name, value)?;
@@ -152,6 +189,9 @@ pub enum OfferError {
         "Invalid Header: 'sec-websocket-protocol' header has an invalid or repeated value: {0:?}"
     )]
     Protocol(String),
+    /// Sec-WebSocket-Extensions does not follow its grammar.
+    #[error("Invalid Header: 'sec-websocket-extensions' header is malformed")]
+    Extensions(#[from] MalformedExtensions),
 }
 
 impl OfferError {
@@ -166,7 +206,8 @@ impl OfferError {
             | Self::KeyMissing
             | Self::KeyRepeated
             | Self::Key
-            | Self::Protocol(_) => 400,
+            | Self::Protocol(_)
+            | Self::Extensions(_) => 400,
         }
     }
 
@@ -380,5 +421,42 @@ mod tests {
             offer.answer(None, &[("Upgrade", b"h2c")]),
             Err(AnswerError::Header(HeaderError::Reserved(_)))
         ));
+    }
+
+    #[test]
+    fn permessage_deflate() {
+        fn extended<'a>(lines: &[&'a str]) -> Vec<(&'static str, &'a str)> {
+            let lines = lines.iter().map(|line| ("Sec-WebSocket-Extensions", *line));
+            HEADERS.into_iter().chain(lines).collect()
+        }
+        let config = ServerConfig::default();
+        let answer = |lines: &[&str]| -> Result<String, OfferError> {
+            let mut offer = parse(&extended(lines)).unwrap();
+            offer.negotiate_deflate(&config)?;
+            Ok(String::from_utf8(offer.answer(None, &[]).unwrap()).unwrap())
+        };
+        for (lines, accepted) in [
+            (&["permessage-deflate; client_max_window_bits"][..], ""),
+            (
+                &[
+                    "foo, permessage-deflate; bar",
+                    "permessage-deflate; server_max_window_bits=10",
+                ],
+                "; server_max_window_bits=10",
+            ),
+        ] {
+            let line = format!("\r\nSec-WebSocket-Extensions: permessage-deflate{accepted}\r\n");
+            assert!(answer(lines).unwrap().contains(&line), "{lines:?}");
+        }
+        for lines in [&["foo"][..], &["permessage-deflate; foo"], &[""]] {
+            assert!(!answer(lines).unwrap().contains("Extensions"));
+        }
+        let error = answer(&["permessage-deflate", "a b"]).unwrap_err();
+        assert_eq!(error, OfferError::Extensions(MalformedExtensions));
+        assert_eq!(error.status(), 400);
+
+        // Without a use for extensions there is nothing to refuse.
+        let offer = parse(&extended(&["a b"])).unwrap();
+        assert!(offer.answer(None, &[]).is_ok());
     }
 }

@@ -1,0 +1,165 @@
+//! Messages that this end receives (RFC 7692 section 7.2.2).
+
+use std::cell::RefCell;
+use std::fmt;
+use std::mem::MaybeUninit;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use super::parameters::{Parameters, WindowBits};
+use super::{TAIL, spare};
+use crate::error::ProtocolError;
+use crate::frame::Role;
+
+/// Inflates the messages of one direction of a connection, as their bytes
+/// come.
+///
+/// With context takeover it holds, from its first message on, about 48 KiB:
+/// zlib-rs makes room for the largest window, and therefore a peer that was
+/// granted a smaller one is not held to it. Without context takeover it holds
+/// nothing between two messages.
+pub struct Decompressor {
+    takeover: bool,
+    state: Option<Inflate>,
+}
+
+impl Decompressor {
+    /// A decompressor for what `role` receives on a connection with
+    /// `parameters`.
+    pub const fn new(role: Role, parameters: &Parameters) -> Self {
+        let no_takeover = match role {
+            Role::Client => parameters.server_no_context_takeover,
+            Role::Server => parameters.client_no_context_takeover,
+        };
+        Self {
+            takeover: !no_takeover,
+            state: None,
+        }
+    }
+
+    /// Appends to `message`, which grows to `limit` bytes at most, what `input`
+    /// inflates to. Whenever bytes were appended, `check` sees the message.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::PayloadTooLong`] at the first byte beyond `limit`,
+    /// [`ProtocolError::CompressedData`], and what `check` returns: the first
+    /// of them in the order of the stream.
+    pub(crate) fn inflate(
+        &mut self,
+        mut input: &[u8],
+        message: &mut Vec<u8>,
+        limit: usize,
+        mut check: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        if input.is_empty() {
+            return Ok(());
+        }
+        let state = self.state.get_or_insert_with(take_state);
+        loop {
+            reserve(message, input.len(), limit);
+            let room = (message.capacity() - message.len()).min(limit - message.len());
+            let mut beyond = [MaybeUninit::uninit(); 1];
+            let output = if room == 0 {
+                &mut beyond[..]
+            } else {
+                &mut message.spare_capacity_mut()[..room]
+            };
+            let (read_before, written_before) = (state.total_in(), state.total_out());
+            let result = state.decompress_uninit(input, output, InflateFlush::NoFlush);
+            let read = (state.total_in() - read_before) as usize;
+            let written = (state.total_out() - written_before) as usize;
+
+            if room == 0 && written > 0 {
+                return Err(ProtocolError::PayloadTooLong { limit });
+            }
+            spare::advance(message, written);
+            if written > 0 {
+                check(message)?;
+            }
+            input = &input[read..];
+            match result {
+                Err(_) => return Err(ProtocolError::CompressedData),
+                // The last block of a stream (section 7.2.3.4). What follows is
+                // another, without the context of the first: a distance does not
+                // reach back beyond the beginning of its stream (RFC 1951 section 2).
+                Ok(Status::StreamEnd) => state.reset(false),
+                Ok(_) if read == 0 && written == 0 && !input.is_empty() => {
+                    return Err(ProtocolError::CompressedData);
+                }
+                Ok(_) if input.is_empty() && (written < room || written == 0) => return Ok(()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Ends a message that had input: appends what its tail brings forth.
+    ///
+    /// # Errors
+    ///
+    /// As [`inflate`](Self::inflate).
+    pub(crate) fn finish(
+        &mut self,
+        message: &mut Vec<u8>,
+        limit: usize,
+        check: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        self.inflate(&TAIL, message, limit, check)?;
+        if !self.takeover
+            && let Some(state) = self.state.take()
+        {
+            share(state);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decompressor")
+            .field("takeover", &self.takeover)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes room in a full message. It starts with a guess, and doubles, but does
+/// not outgrow the limit.
+fn reserve(message: &mut Vec<u8>, input: usize, limit: usize) {
+    let length = message.len();
+    if length < message.capacity() || length >= limit {
+        return;
+    }
+    let capacity = length
+        .saturating_mul(2)
+        .max(input.saturating_mul(EXPECTED_RATIO))
+        .max(MIN_CAPACITY)
+        .min(limit);
+    message.reserve_exact(capacity - length);
+}
+
+fn take_state() -> Inflate {
+    let shared = SHARED.try_with(RefCell::take).ok().flatten();
+    match shared {
+        Some(mut state) => {
+            state.reset(false);
+            state
+        }
+        None => Inflate::new(false, WindowBits::MAX.get()),
+    }
+}
+
+fn share(state: Inflate) {
+    // At the end of a thread there is nobody to share with.
+    let _ = SHARED.try_with(|shared| shared.replace(Some(state)));
+}
+
+thread_local! {
+    /// The state that the connections without context takeover use in turn.
+    static SHARED: RefCell<Option<Inflate>> = const { RefCell::new(None) };
+}
+
+/// How much longer a message is expected to be than its compressed form.
+const EXPECTED_RATIO: usize = 4;
+
+/// The least room made for a message, in bytes.
+const MIN_CAPACITY: usize = 128;

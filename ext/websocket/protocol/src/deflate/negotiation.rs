@@ -1,0 +1,452 @@
+//! Which parameters a connection uses (RFC 7692 sections 5 and 7.1).
+
+use thiserror::Error;
+
+use super::NAME;
+use super::compressor::Compression;
+use super::parameters::{
+    CLIENT_MAX_WINDOW_BITS, Offered, ParameterError, Parameters, SERVER_MAX_WINDOW_BITS,
+    SERVER_NO_CONTEXT_TAKEOVER, WindowBits,
+};
+use crate::handshake::extension::{self, Extension, MalformedExtensions};
+
+/// How a server compresses, and what it asks of clients.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServerConfig {
+    /// Compress each message by itself: less memory, less compression. `false`
+    /// by default; a client may ask for it all the same.
+    pub server_no_context_takeover: bool,
+    /// Have clients compress each message by itself. `false` by default; a
+    /// client may choose it all the same.
+    pub client_no_context_takeover: bool,
+    /// The largest window to compress with. 15 by default; a client may ask for
+    /// a smaller one.
+    pub server_max_window_bits: WindowBits,
+    /// The largest window that clients may compress with. 15 by default. With
+    /// less, an offer that does not allow the limit is declined.
+    pub client_max_window_bits: WindowBits,
+    /// How the server compresses.
+    pub compression: Compression,
+}
+
+impl ServerConfig {
+    /// Accepts the first offer that can be accepted. Returns `None` where there
+    /// is none, and the connection goes without compression; offers with
+    /// unknown, repeated or invalid parameters are passed over (section 7).
+    pub fn accept(&self, offers: &[Extension<'_>]) -> Option<Parameters> {
+        offers
+            .iter()
+            .filter(|offer| offer.name == NAME)
+            .filter_map(|offer| Offered::parse(offer).ok())
+            .find_map(|offered| self.accept_one(offered))
+    }
+
+    fn accept_one(&self, offered: Offered) -> Option<Parameters> {
+        let client_max_window_bits = match offered.client_max_window_bits {
+            // The client takes no limit.
+            None if self.client_max_window_bits < WindowBits::MAX => return None,
+            None => None,
+            Some(hint) => limited(hint, self.client_max_window_bits),
+        };
+        Some(Parameters {
+            server_no_context_takeover: offered.server_no_context_takeover
+                || self.server_no_context_takeover,
+            client_no_context_takeover: offered.client_no_context_takeover
+                || self.client_no_context_takeover,
+            server_max_window_bits: limited(
+                offered.server_max_window_bits,
+                self.server_max_window_bits,
+            ),
+            client_max_window_bits,
+        })
+    }
+}
+
+/// How a client compresses, and what it asks of servers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ClientConfig {
+    /// Ask the server to compress each message by itself. `false` by default.
+    /// A server that does not agree must decline the offer.
+    pub server_no_context_takeover: bool,
+    /// Compress each message by itself. `false` by default; the server may ask
+    /// for it all the same.
+    pub client_no_context_takeover: bool,
+    /// Ask the server for a window of this size at most. `None`, no limit, by
+    /// default. A server that does not agree must decline the offer.
+    pub server_max_window_bits: Option<WindowBits>,
+    /// The largest window to compress with. 15 by default; the server may ask
+    /// for a smaller one.
+    pub client_max_window_bits: WindowBits,
+    /// How the client compresses.
+    pub compression: Compression,
+}
+
+impl ClientConfig {
+    /// The offer, for the Sec-WebSocket-Extensions header. By default it is
+    /// `permessage-deflate; client_max_window_bits`.
+    pub fn offer(&self) -> String {
+        let parameters = Parameters {
+            server_no_context_takeover: self.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover,
+            server_max_window_bits: self.server_max_window_bits,
+            client_max_window_bits: limited(None, self.client_max_window_bits),
+        };
+        let mut offer = parameters.to_string();
+        if parameters.client_max_window_bits.is_none() {
+            offer.push_str("; ");
+            offer.push_str(CLIENT_MAX_WINDOW_BITS);
+        }
+        offer
+    }
+
+    /// Checks the answer to the [offer](Self::offer): all extensions that the
+    /// server lists. Returns what the connection is to use, or `None` where the
+    /// server declined.
+    ///
+    /// A limit that the client imposes on itself holds, and is returned, even
+    /// where the answer does not repeat it.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError`]: the connection is to fail (section 7.1).
+    pub fn check(&self, answer: &[Extension<'_>]) -> Result<Option<Parameters>, AnswerError> {
+        let mut accepted = None;
+        for extension in answer {
+            if extension.name != NAME {
+                return Err(AnswerError::Unknown(extension.name.to_owned()));
+            }
+            if accepted.replace(extension).is_some() {
+                return Err(AnswerError::Repeated);
+            }
+        }
+        let Some(extension) = accepted else {
+            return Ok(None);
+        };
+        let mut parameters = Offered::parse(extension)?.into_answer()?;
+
+        if self.server_no_context_takeover && !parameters.server_no_context_takeover {
+            return Err(AnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER));
+        }
+        match (
+            self.server_max_window_bits,
+            parameters.server_max_window_bits,
+        ) {
+            (Some(_), None) => return Err(AnswerError::Missing(SERVER_MAX_WINDOW_BITS)),
+            (Some(limit), Some(bits)) if bits > limit => {
+                return Err(AnswerError::TooLarge {
+                    name: SERVER_MAX_WINDOW_BITS,
+                    bits,
+                    limit,
+                });
+            }
+            _ => {}
+        }
+        let limit = self.client_max_window_bits;
+        if let Some(bits) = parameters.client_max_window_bits
+            && bits > limit
+        {
+            return Err(AnswerError::TooLarge {
+                name: CLIENT_MAX_WINDOW_BITS,
+                bits,
+                limit,
+            });
+        }
+        parameters.client_no_context_takeover |= self.client_no_context_takeover;
+        if parameters.client_max_window_bits.is_none() {
+            parameters.client_max_window_bits = limited(None, limit);
+        }
+        Ok(Some(parameters))
+    }
+
+    /// [`check`](Self::check) for the header lines as they come.
+    ///
+    /// # Errors
+    ///
+    /// Likewise, and [`AnswerError::Malformed`].
+    pub fn check_lines<'h>(
+        &self,
+        lines: impl IntoIterator<Item = &'h [u8]>,
+    ) -> Result<Option<Parameters>, AnswerError> {
+        let mut answer = Vec::new();
+        for line in lines {
+            answer.extend(extension::parse(line)?);
+        }
+        self.check(&answer)
+    }
+}
+
+/// Why a server's answer does not fit the [offer](ClientConfig::offer).
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub enum AnswerError {
+    /// The header does not follow its grammar.
+    #[error(transparent)]
+    Malformed(#[from] MalformedExtensions),
+    /// The server uses an extension that was not offered.
+    #[error("extension '{0}' was not offered")]
+    Unknown(String),
+    /// The server accepts the extension twice.
+    #[error("permessage-deflate is accepted more than once")]
+    Repeated,
+    /// A parameter is unknown, repeated, or has an invalid value.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// A parameter that was asked for is not there.
+    #[error("parameter '{0}' of permessage-deflate was asked for and is missing")]
+    Missing(&'static str),
+    /// A window is larger than the offer allows.
+    #[error("parameter '{name}' of permessage-deflate is {bits}, more than the {limit} offered")]
+    TooLarge {
+        /// The name of the parameter.
+        name: &'static str,
+        /// What the server answered.
+        bits: WindowBits,
+        /// What was offered.
+        limit: WindowBits,
+    },
+}
+
+/// The smaller of the two windows, where the parameter has to be written: the
+/// other end asked for it, or the limit is less than any window.
+fn limited(asked: Option<WindowBits>, limit: WindowBits) -> Option<WindowBits> {
+    match asked {
+        Some(asked) => Some(asked.min(limit)),
+        None => (limit < WindowBits::MAX).then_some(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(bits: u8) -> WindowBits {
+        WindowBits::new(bits).unwrap()
+    }
+
+    fn accept(config: &ServerConfig, offers: &str) -> Option<String> {
+        let offers = extension::parse(offers.as_bytes()).unwrap();
+        config.accept(&offers).map(|accepted| accepted.to_string())
+    }
+
+    fn check(config: &ClientConfig, answer: &str) -> Result<Option<String>, AnswerError> {
+        let accepted = config.check_lines([answer.as_bytes()])?;
+        Ok(accepted.map(|accepted| accepted.to_string()))
+    }
+
+    #[test]
+    fn a_server_by_default() {
+        let config = ServerConfig::default();
+        for (offers, accepted) in [
+            ("permessage-deflate", Some("permessage-deflate")),
+            // As browsers offer it: the server asks for no limit.
+            (
+                "permessage-deflate; client_max_window_bits",
+                Some("permessage-deflate"),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits=10",
+                Some("permessage-deflate; client_max_window_bits=10"),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=9",
+                Some("permessage-deflate; server_max_window_bits=9"),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
+                Some("permessage-deflate; server_max_window_bits=8; client_max_window_bits=8"),
+            ),
+            (
+                "permessage-deflate; client_no_context_takeover; server_no_context_takeover",
+                Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover"),
+            ),
+            ("", None),
+            ("x-webkit-deflate-frame", None),
+            ("permessage-bzip2, foo; bar", None),
+        ] {
+            assert_eq!(accept(&config, offers).as_deref(), accepted, "{offers}");
+        }
+    }
+
+    #[test]
+    fn invalid_offers_are_passed_over() {
+        let config = ServerConfig::default();
+        for bad in [
+            "foo",
+            "server_no_context_takeover=1",
+            "client_no_context_takeover=true",
+            "server_max_window_bits",
+            "server_max_window_bits=7",
+            "server_max_window_bits=16",
+            "server_max_window_bits=09",
+            "client_max_window_bits=0",
+            "client_max_window_bits; client_max_window_bits",
+            "server_max_window_bits=10; server_max_window_bits=10",
+        ] {
+            let bad = format!("permessage-deflate; {bad}");
+            assert_eq!(accept(&config, &bad), None, "{bad}");
+            assert_eq!(
+                accept(
+                    &config,
+                    &format!("{bad}, permessage-deflate; server_max_window_bits=12")
+                )
+                .as_deref(),
+                Some("permessage-deflate; server_max_window_bits=12")
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_with_limits() {
+        let config = ServerConfig {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: bits(11),
+            client_max_window_bits: bits(10),
+            ..ServerConfig::default()
+        };
+        let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        for (offers, server, client) in [
+            ("; client_max_window_bits", 11, 10),
+            ("; client_max_window_bits=15", 11, 10),
+            ("; client_max_window_bits=9", 11, 9),
+            (
+                "; client_max_window_bits; server_max_window_bits=15",
+                11,
+                10,
+            ),
+            ("; client_max_window_bits; server_max_window_bits=9", 9, 10),
+            // The first takes no limit on the client's window, the second does.
+            (", permessage-deflate; client_max_window_bits", 11, 10),
+        ] {
+            assert_eq!(
+                accept(&config, &format!("permessage-deflate{offers}")),
+                Some(format!(
+                    "{both}; server_max_window_bits={server}; client_max_window_bits={client}"
+                )),
+                "{offers}"
+            );
+        }
+        assert_eq!(accept(&config, "permessage-deflate"), None);
+    }
+
+    #[test]
+    fn offers() {
+        assert_eq!(
+            ClientConfig::default().offer(),
+            "permessage-deflate; client_max_window_bits"
+        );
+        let config = ClientConfig {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            server_max_window_bits: Some(bits(10)),
+            client_max_window_bits: bits(12),
+            ..ClientConfig::default()
+        };
+        assert_eq!(
+            config.offer(),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+             server_max_window_bits=10; client_max_window_bits=12"
+        );
+    }
+
+    #[test]
+    fn answers_by_default() {
+        let config = ClientConfig::default();
+        assert_eq!(check(&config, ""), Ok(None));
+        for good in [
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
+            "permessage-deflate; client_max_window_bits=15",
+        ] {
+            assert_eq!(check(&config, good), Ok(Some(good.to_owned())));
+        }
+        for (bad, error) in [
+            ("a b", AnswerError::Malformed(MalformedExtensions)),
+            ("foo", AnswerError::Unknown("foo".to_owned())),
+            (
+                "permessage-deflate, foo",
+                AnswerError::Unknown("foo".to_owned()),
+            ),
+            (
+                "permessage-deflate, permessage-deflate",
+                AnswerError::Repeated,
+            ),
+            (
+                "permessage-deflate; foo",
+                AnswerError::Parameter(ParameterError::Unknown("foo".to_owned())),
+            ),
+            (
+                "permessage-deflate; client_max_window_bits",
+                AnswerError::Parameter(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
+            ),
+            (
+                "permessage-deflate; server_max_window_bits=16",
+                AnswerError::Parameter(ParameterError::Value {
+                    name: SERVER_MAX_WINDOW_BITS,
+                    value: "16".to_owned(),
+                }),
+            ),
+        ] {
+            assert_eq!(check(&config, bad), Err(error), "{bad}");
+        }
+    }
+
+    #[test]
+    fn answers_must_fit_the_offer() {
+        let config = ClientConfig {
+            server_no_context_takeover: true,
+            server_max_window_bits: Some(bits(10)),
+            client_max_window_bits: bits(12),
+            ..ClientConfig::default()
+        };
+        let answer = |parameters: &str| check(&config, &format!("permessage-deflate{parameters}"));
+        let server = "; server_no_context_takeover; server_max_window_bits=10";
+        assert_eq!(
+            answer("; server_max_window_bits=10"),
+            Err(AnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER))
+        );
+        assert_eq!(
+            answer("; server_no_context_takeover"),
+            Err(AnswerError::Missing(SERVER_MAX_WINDOW_BITS))
+        );
+        assert_eq!(
+            answer("; server_no_context_takeover; server_max_window_bits=11"),
+            Err(AnswerError::TooLarge {
+                name: SERVER_MAX_WINDOW_BITS,
+                bits: bits(11),
+                limit: bits(10),
+            })
+        );
+        assert_eq!(
+            answer(&format!("{server}; client_max_window_bits=13")),
+            Err(AnswerError::TooLarge {
+                name: CLIENT_MAX_WINDOW_BITS,
+                bits: bits(13),
+                limit: bits(12),
+            })
+        );
+        // The client's own limits hold without the server's consent.
+        assert!(
+            answer(server)
+                .unwrap()
+                .unwrap()
+                .ends_with("client_max_window_bits=12")
+        );
+        assert!(
+            answer(&format!("{server}; client_max_window_bits=9"))
+                .unwrap()
+                .unwrap()
+                .ends_with("client_max_window_bits=9")
+        );
+        let config = ClientConfig {
+            client_no_context_takeover: true,
+            ..ClientConfig::default()
+        };
+        assert_eq!(
+            check(&config, "permessage-deflate"),
+            Ok(Some(
+                "permessage-deflate; client_no_context_takeover".to_owned()
+            ))
+        );
+    }
+}
