@@ -56,6 +56,51 @@ fn compressed_messages_arrive_as_they_were_sent() {
 }
 
 #[test]
+fn a_bomb_goes_off_at_the_limit() {
+    // Ten gigabytes of zeros, in frames of a kilobyte each: a compressed message
+    // and its tail are the start of a longer one.
+    let mut compressor =
+        Compressor::new(Role::Server, &Parameters::default(), Compression::default());
+    let mebibyte = Message::Binary(vec![0; 1 << 20]);
+    let mut fragment = || {
+        let (mut payload, _) = compressed(&mut compressor, &mebibyte);
+        payload.extend_from_slice(&[0x00, 0x00, 0xff, 0xff]);
+        assert!(payload.len() < 1100);
+        payload
+    };
+    let first = fragment();
+    let next = fragment();
+    let limits = Limits::default();
+    let mut decoder = Decoder::with_deflate(Role::Client, limits, &Parameters::default());
+    for i in 0..10_000 {
+        let payload = if i == 0 { &first } else { &next };
+        let header = FrameHeader {
+            fin: false,
+            rsv1: i == 0,
+            opcode: if i == 0 {
+                Opcode::Binary
+            } else {
+                Opcode::Continuation
+            },
+            mask: None,
+            payload_length: payload.len() as u64,
+        };
+        let mut frame = Vec::new();
+        push_frame(&mut frame, &header, payload);
+        match decoder.decode(&mut frame) {
+            Ok(decoded) => assert_eq!(decoded.event, None),
+            Err(error) => {
+                let limit = limits.max_payload_length;
+                assert_eq!(error, ProtocolError::PayloadTooLong { limit });
+                assert_eq!(i, limit >> 20);
+                return;
+            }
+        }
+    }
+    panic!("no error");
+}
+
+#[test]
 fn reads_do_not_matter() {
     let limits = Limits {
         max_payload_length: 1000,

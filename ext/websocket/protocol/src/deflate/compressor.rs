@@ -57,8 +57,8 @@ impl Default for Level {
 
 /// Compresses the messages of one direction of a connection.
 ///
-/// With context takeover it holds, from its first message on, about 200 KiB
-/// and six times its window. Without, it holds nothing between two messages:
+/// With context takeover it holds, from its first message on, about 250 KiB
+/// and four times its window. Without, it holds nothing between two messages:
 /// the connections of a thread share one state.
 pub struct Compressor {
     compression: Compression,
