@@ -91,6 +91,13 @@ impl Compressor {
         }
     }
 
+    /// Gives up the context, and its memory until the next message: for a
+    /// connection that is idle. The other end need not know; the next message
+    /// just does not refer to those before it.
+    pub fn release(&mut self) {
+        self.state = None;
+    }
+
     /// Appends `message` compressed. Returns `false` where it is better sent as
     /// it is, and then appends nothing.
     pub(crate) fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {
@@ -272,6 +279,15 @@ mod tests {
         compress(&mut other, &message).unwrap();
         assert_eq!(compress(&mut alone, &message).unwrap(), first);
         assert_eq!(compress(&mut alone, &message).unwrap(), first);
+    }
+
+    #[test]
+    fn a_context_can_be_released() {
+        let mut shared = compressor(&Parameters::default(), 6, 0);
+        let first = compress(&mut shared, b"Hello").unwrap();
+        shared.release();
+        assert!(shared.state.is_none());
+        assert_eq!(compress(&mut shared, b"Hello").unwrap(), first);
     }
 
     #[test]
