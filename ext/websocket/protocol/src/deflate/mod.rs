@@ -5,7 +5,7 @@
 //! | [`parameters`] | the extension's parameters, and their form in the header | 7.1 |
 //! | [`negotiation`] | offer, acceptance, and the check of the answer | 7.1 |
 //! | [`compressor`] | messages that this end sends | 7.2.1 |
-//! | [`decompressor`] | messages that this end receives | 7.2.2 |
+//! | `decompressor` | messages that this end receives | 7.2.2 |
 //!
 //! A connection agrees on [`Parameters`] in its handshake. From them come the
 //! [`Compressor`] that the [encoder](crate::encoder) takes, and the
@@ -46,7 +46,7 @@
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
 pub mod compressor;
-pub mod decompressor;
+pub(crate) mod decompressor;
 pub mod negotiation;
 pub mod parameters;
 mod spare;
