@@ -8,6 +8,7 @@ Deno.serve({
 }, (request) => {
   const { socket, response } = Deno.upgradeWebSocket(request, {
     idleTimeout: 0,
+    perMessageDeflate: true,
   });
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => socket.send(data);

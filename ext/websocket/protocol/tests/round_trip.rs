@@ -1,21 +1,25 @@
 //! Any sequence of messages, cut into any fragments and any reads, arrives as
-//! it was sent, in both roles; and any bytes at all give the same events however
-//! they are cut into reads.
+//! it was sent, in both roles, with and without compression; and any bytes at all
+//! give the same events however they are cut into reads.
 //!
 //! The cases come from a seeded generator: a failure names its seed.
 
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::{Decoder, Event, Limits};
-use duplex_protocol::encoder::{encode_close, encode_frame, encode_ping, encode_pong};
+use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};
+use duplex_protocol::encoder::{
+    encode_binary_compressed, encode_close, encode_ping, encode_pong, encode_text_compressed,
+};
 use duplex_protocol::error::ProtocolError;
-use duplex_protocol::frame::{Opcode, Role};
+use duplex_protocol::frame::{FrameHeader, Opcode, Role};
+use duplex_protocol::mask::apply_mask;
 
 #[test]
 fn messages_arrive_as_they_were_sent() {
     for seed in 0..2000 {
         for role in [Role::Client, Role::Server] {
             let mut random = Random(seed);
-            let (wire, sent) = conversation(&mut random, role);
+            let (wire, sent) = conversation(&mut random, role, None);
             let mut decoder = Decoder::new(role, Limits::default());
             let (received, error) = decode(&mut decoder, &wire, |rest| random.piece(rest));
             assert_eq!(error, None, "seed {seed}");
@@ -25,25 +29,104 @@ fn messages_arrive_as_they_were_sent() {
 }
 
 #[test]
+fn compressed_messages_arrive_as_they_were_sent() {
+    let windows = || (8..=15).map(WindowBits::new).chain([None]);
+    let mut seed = 0;
+    for server in windows() {
+        for client in windows() {
+            for takeover in 0..4 {
+                for role in [Role::Client, Role::Server] {
+                    seed += 1;
+                    let parameters = Parameters {
+                        server_no_context_takeover: takeover & 1 == 0,
+                        client_no_context_takeover: takeover & 2 == 0,
+                        server_max_window_bits: server,
+                        client_max_window_bits: client,
+                    };
+                    let mut random = Random(seed);
+                    let (wire, sent) = conversation(&mut random, role, Some(&parameters));
+                    let mut decoder = Decoder::with_deflate(role, Limits::default(), &parameters);
+                    let (received, error) = decode(&mut decoder, &wire, |rest| random.piece(rest));
+                    assert_eq!(error, None, "seed {seed}");
+                    assert!(received == sent, "seed {seed} as {role:?}, {parameters}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bomb_goes_off_at_the_limit() {
+    // Ten gigabytes of zeros, in frames of a kilobyte each: a compressed message
+    // and its tail are the start of a longer one.
+    let mut compressor =
+        Compressor::new(Role::Server, &Parameters::default(), Compression::default());
+    let mebibyte = Message::Binary(vec![0; 1 << 20]);
+    let mut fragment = || {
+        let (mut payload, _) = compressed(&mut compressor, &mebibyte);
+        payload.extend_from_slice(&[0x00, 0x00, 0xff, 0xff]);
+        assert!(payload.len() < 1100);
+        payload
+    };
+    let first = fragment();
+    let next = fragment();
+    let limits = Limits::default();
+    let mut decoder = Decoder::with_deflate(Role::Client, limits, &Parameters::default());
+    for i in 0..10_000 {
+        let payload = if i == 0 { &first } else { &next };
+        let header = FrameHeader {
+            fin: false,
+            rsv1: i == 0,
+            opcode: if i == 0 {
+                Opcode::Binary
+            } else {
+                Opcode::Continuation
+            },
+            mask: None,
+            payload_length: payload.len() as u64,
+        };
+        let mut frame = Vec::new();
+        push_frame(&mut frame, &header, payload);
+        match decoder.decode(&mut frame) {
+            Ok(decoded) => assert_eq!(decoded.event, None),
+            Err(error) => {
+                let limit = limits.max_payload_length;
+                assert_eq!(error, ProtocolError::PayloadTooLong { limit });
+                assert_eq!(i, limit >> 20);
+                return;
+            }
+        }
+    }
+    panic!("no error");
+}
+
+#[test]
 fn reads_do_not_matter() {
-    for seed in 0..4000 {
+    let limits = Limits {
+        max_payload_length: 1000,
+        max_fragments: 4,
+    };
+    let parameters = Parameters::default();
+    for seed in 0..2000 {
         for role in [Role::Client, Role::Server] {
-            let mut random = Random(seed);
-            let (mut wire, _) = conversation(&mut random, role);
-            wire.truncate(2000);
-            random.damage(&mut wire);
-            let limits = Limits {
-                max_payload_length: 1000,
-                max_fragments: 4,
-            };
-            let decode = |piece: &mut dyn FnMut(usize) -> usize| {
-                decode(&mut Decoder::new(role, limits), &wire, piece)
-            };
-            let at_once = decode(&mut |rest| rest);
-            let by_byte = decode(&mut |_| 1);
-            let by_chance = decode(&mut |rest| random.piece(rest));
-            assert!(at_once == by_byte, "seed {seed} as {role:?}");
-            assert!(at_once == by_chance, "seed {seed} as {role:?}");
+            for parameters in [None, Some(&parameters)] {
+                let mut random = Random(seed);
+                let (mut wire, _) = conversation(&mut random, role, parameters);
+                wire.truncate(2000);
+                random.damage(&mut wire);
+                let decode = |piece: &mut dyn FnMut(usize) -> usize| {
+                    let mut decoder = match parameters {
+                        Some(parameters) => Decoder::with_deflate(role, limits, parameters),
+                        None => Decoder::new(role, limits),
+                    };
+                    decode(&mut decoder, &wire, piece)
+                };
+                let at_once = decode(&mut |rest| rest);
+                let by_byte = decode(&mut |_| 1);
+                let by_chance = decode(&mut |rest| random.piece(rest));
+                assert!(at_once == by_byte, "seed {seed} as {role:?}");
+                assert!(at_once == by_chance, "seed {seed} as {role:?}");
+            }
         }
     }
 }
@@ -58,17 +141,31 @@ enum Message {
 }
 
 /// Frames that `role` receives, and what they say.
-fn conversation(random: &mut Random, role: Role) -> (Vec<u8>, Vec<Message>) {
+fn conversation(
+    random: &mut Random,
+    role: Role,
+    parameters: Option<&Parameters>,
+) -> (Vec<u8>, Vec<Message>) {
+    let mut compressor = parameters.map(|parameters| random.compressor(role, parameters));
     let mut wire = Vec::new();
     let mut sent = Vec::new();
     for _ in 0..random.below(8) {
-        let (opcode, payload, message) = if random.below(2) == 0 {
+        let (opcode, mut payload, message) = if random.below(2) == 0 {
             let text = random.text();
             (Opcode::Text, text.clone().into_bytes(), Message::Text(text))
         } else {
             let bytes = random.payload();
             (Opcode::Binary, bytes.clone(), Message::Binary(bytes))
         };
+        let mut rsv1 = false;
+        if let Some(compressor) = &mut compressor
+            && random.below(5) != 0
+        {
+            (payload, rsv1) = compressed(compressor, &message);
+            if random.below(6) == 0 {
+                compressor.release();
+            }
+        }
         let mut opcode = opcode;
         let mut rest = payload.as_slice();
         // At least one frame, and sometimes an empty one at the end.
@@ -80,11 +177,19 @@ fn conversation(random: &mut Random, role: Role) -> (Vec<u8>, Vec<Message>) {
             };
             let fin = cut == rest.len() && random.below(4) != 0;
             let (fragment, tail) = rest.split_at(cut);
-            encode_frame(&mut wire, opcode, fin, random.mask(role), fragment);
+            let header = FrameHeader {
+                fin,
+                rsv1,
+                opcode,
+                mask: random.mask(role),
+                payload_length: fragment.len() as u64,
+            };
+            push_frame(&mut wire, &header, fragment);
             if fin {
                 break;
             }
             opcode = Opcode::Continuation;
+            rsv1 = false;
             rest = tail;
             if random.below(3) == 0 {
                 sent.push(random.control(&mut wire, role));
@@ -105,6 +210,32 @@ fn conversation(random: &mut Random, role: Role) -> (Vec<u8>, Vec<Message>) {
         sent.push(Message::Close(close));
     }
     (wire, sent)
+}
+
+/// The payload of a message as the encoder sends it, and whether it is
+/// compressed.
+fn compressed(compressor: &mut Compressor, message: &Message) -> (Vec<u8>, bool) {
+    let mut frame = Vec::new();
+    match message {
+        Message::Text(text) => encode_text_compressed(&mut frame, None, text, compressor),
+        Message::Binary(bytes) => encode_binary_compressed(&mut frame, None, bytes, compressor),
+        other => unreachable!("{other:?}"),
+    }
+    let header = FrameHeader::decode(&frame, Role::Client).expect("legal");
+    let (header, length) = header.expect("complete");
+    frame.drain(..length);
+    assert_eq!(header.payload_length, frame.len() as u64);
+    (frame, header.rsv1)
+}
+
+fn push_frame(wire: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
+    let (bytes, length) = header.encode();
+    wire.extend_from_slice(&bytes[..length]);
+    let start = wire.len();
+    wire.extend_from_slice(payload);
+    if let Some(key) = header.mask {
+        apply_mask(&mut wire[start..], key, 0);
+    }
 }
 
 /// Decodes `wire` in reads whose lengths `piece` picks, given what is left.
@@ -188,7 +319,8 @@ impl Random {
 
     fn payload(&mut self) -> Vec<u8> {
         let length = self.length();
-        (0..length).map(|_| self.next() as u8).collect()
+        let distinct = if self.below(2) == 0 { 256 } else { 3 };
+        (0..length).map(|_| self.below(distinct) as u8).collect()
     }
 
     fn text(&mut self) -> String {
@@ -212,6 +344,19 @@ impl Random {
     fn mask(&mut self, receiver: Role) -> Option<[u8; 4]> {
         let [a, b, c, d, ..] = self.next().to_ne_bytes();
         (receiver == Role::Server).then_some([a, b, c, d])
+    }
+
+    /// A compressor for what `receiver` is sent.
+    fn compressor(&mut self, receiver: Role, parameters: &Parameters) -> Compressor {
+        let sender = match receiver {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        };
+        let compression = Compression {
+            level: Level::new(self.below(10) as u8).expect("0-9"),
+            threshold: self.below(3) * 20,
+        };
+        Compressor::new(sender, parameters, compression)
     }
 
     /// Appends a Ping or a Pong.

@@ -449,4 +449,44 @@ mod tests {
             ))
         );
     }
+
+    #[test]
+    fn every_answer_fits_its_offer() {
+        let windows = || [8, 9, 12, 15].map(bits);
+        let flags = || (0..4).map(|flags| (flags & 1 != 0, flags & 2 != 0));
+        for (server_takeover, client_takeover) in flags() {
+            for asked in windows().map(Some).into_iter().chain([None]) {
+                for own in windows() {
+                    let client = ClientConfig {
+                        server_no_context_takeover: server_takeover,
+                        client_no_context_takeover: client_takeover,
+                        server_max_window_bits: asked,
+                        client_max_window_bits: own,
+                        ..ClientConfig::default()
+                    };
+                    for (server_takeover, client_takeover) in flags() {
+                        for (server, limit) in windows()
+                            .into_iter()
+                            .flat_map(|server| windows().map(|limit| (server, limit)))
+                        {
+                            let server = ServerConfig {
+                                server_no_context_takeover: server_takeover,
+                                client_no_context_takeover: client_takeover,
+                                server_max_window_bits: server,
+                                client_max_window_bits: limit,
+                                ..ServerConfig::default()
+                            };
+                            let offer = client.offer();
+                            let offers = extension::parse(offer.as_bytes()).unwrap();
+                            let said = server.accept(&offers).unwrap();
+                            let answer = said.to_string();
+                            let read = client.check_lines([answer.as_bytes()]);
+                            // The two ends see the same.
+                            assert_eq!(read, Ok(Some(said)), "{offer}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
