@@ -44,8 +44,13 @@ impl Log {
 
     /// Waits for the script to report `entry`.
     pub async fn wait_for(&self, entry: &str) {
+        self.wait_for_times(1, entry).await;
+    }
+
+    /// Waits for the script to have reported `entry` so many times.
+    pub async fn wait_for_times(&self, times: usize, entry: &str) {
         let found = async {
-            while !self.0.borrow().iter().any(|found| found == entry) {
+            while self.0.borrow().iter().filter(|it| *it == entry).count() < times {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };

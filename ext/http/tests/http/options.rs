@@ -218,7 +218,7 @@ async fn lets_exchanges_end_on_shutdown() {
         .run(async {
             let mut client = Client::connect(port).await;
             client.send(GET).await;
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            log.wait_for_times(2, "busy").await;
             busy = Some(client);
         })
         .await;

@@ -232,10 +232,12 @@ async fn reads_no_more_than_the_handler_does() {
 async fn fails_a_body_that_breaks_off() {
     let mut harness = serving(
         "async (request) => {
-           request.signal.addEventListener('abort', () => report('aborted'));
+           const aborted = new Promise((resolve) => {
+             request.signal.addEventListener('abort', resolve);
+           }).then(() => report('aborted'));
            report('began');
            await request.text().catch((error) => report(error.name));
-           await sleep(100);
+           if (request.url.endsWith('/left')) await aborted;
            return new Response();
          }",
     );
@@ -245,7 +247,7 @@ async fn fails_a_body_that_breaks_off() {
         .run(async {
             let mut client = Client::connect(port).await;
             client
-                .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+                .send("POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
                 .await;
             log.wait_for("began").await;
             drop(client);

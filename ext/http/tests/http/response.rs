@@ -365,14 +365,16 @@ async fn echoes_a_body_through() {
         .run(async {
             let client = Client::connect(port).await;
             let (read, mut write) = client.stream.into_split();
-            tokio::spawn(async move {
+            // Open until the reply is here: what is dropped ends the stream.
+            let sent = tokio::spawn(async move {
                 tokio::io::AsyncWriteExt::write_all(&mut write, request.as_bytes())
                     .await
                     .unwrap();
-                tokio::time::sleep(Duration::from_secs(5)).await;
+                write
             });
             let mut client = Client::new(tokio::io::join(read, tokio::io::sink()));
             assert!(client.reply().await.text() == body);
+            drop(sent.await.unwrap());
         })
         .await;
     harness.shutdown().await;

@@ -262,7 +262,7 @@ async fn fails_the_socket_when_the_client_left_before() {
            socket.onerror = () => report('error');
            socket.onclose = ({ code }) => report('close', code);
            report('waiting');
-           await sleep(100);
+           await new Promise((resolve) => globalThis.answer = resolve);
            report('answered');
            return response;
          });",
@@ -277,9 +277,11 @@ async fn fails_the_socket_when_the_client_left_before() {
                 .await;
             log.wait_for("waiting").await;
             drop(client);
-            log.wait_for("answered").await;
+            log.wait_for("close 1006").await;
         })
         .await;
+    harness.execute("answer()");
+    harness.run(log.wait_for("answered")).await;
     assert_eq!(
         log.entries(),
         ["waiting", "error", "close 1006", "answered"]
