@@ -1,6 +1,5 @@
 //! One connection: its protocol state, reading, and the close handshake.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
@@ -538,14 +537,6 @@ impl Idle {
             true => self.timeout,
         };
         self.last_heard.get() + wait
-    }
-}
-
-/// The bytes of an event's payload as their own, without a copy where they are.
-pub(crate) fn into_owned(payload: Cow<'_, [u8]>) -> Result<Vec<u8>, &[u8]> {
-    match payload {
-        Cow::Owned(bytes) => Ok(bytes),
-        Cow::Borrowed(bytes) => Err(bytes),
     }
 }
 

@@ -23,7 +23,7 @@ use duplex_protocol::decoder::Event;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
-use crate::connection::{Connection, Due, Ending, Phase, Read, into_owned};
+use crate::connection::{Connection, Due, Ending, Phase, Read};
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
@@ -477,11 +477,7 @@ fn array_buffer<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     payload: Cow<'_, [u8]>,
 ) -> v8::Local<'s, v8::ArrayBuffer> {
-    let bytes = match into_owned(payload) {
-        Ok(bytes) => bytes,
-        Err(bytes) => bytes.to_vec(),
-    };
-    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(payload.into_owned()).make_shared();
     v8::ArrayBuffer::with_backing_store(scope, &store)
 }
 
