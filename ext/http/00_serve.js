@@ -362,11 +362,11 @@ class ServerRequest {
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, deflate, idleTimeout, opened, failed }) {
+  beginUpgrade({ protocol, deflate, idleTimeout, limits, opened, failed }) {
     const verdict = readVerdict(
       op_http_upgrade_begin(this.#id, protocol, deflate),
     );
-    this.#upgrade = { idleTimeout, opened, failed };
+    this.#upgrade = { idleTimeout, limits, opened, failed };
     this.#watch();
     return verdict;
   }
@@ -378,9 +378,9 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, opened, failed } = upgrade;
+    const { idleTimeout, limits, opened, failed } = upgrade;
     const headers = wireHeaderList(toInnerResponse(response));
-    const connection = op_http_upgrade_wait(this.#id, idleTimeout);
+    const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
     PromisePrototypeThen(
       connection,
       opened,
