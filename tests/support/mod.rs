@@ -2,6 +2,7 @@
 //! they print.
 #![allow(dead_code)] // each target uses a part
 
+use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -201,6 +202,18 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// The most memory that the program has held so far, in bytes.
+    pub fn peak_memory(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes
+            .and_then(|number| number.parse().ok())
+            .ok_or("the kernel does not tell VmHWM")?;
+        Ok(kilobytes * 1024)
     }
 
     /// Sends a signal by its number.
