@@ -1,4 +1,5 @@
-//! The examples' pages in headless Chromium, served by duplex. A duplex script
+//! Pages in headless Chromium, served by duplex: those of the examples, and one
+//! whose messages are compressed. A duplex script
 //! steers the browser over the DevTools protocol, which is a WebSocket too.
 //!
 //! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. Where
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 use libtest_mimic::Failed;
 use libtest_mimic::Trial;
+use support::Relay;
 use support::Running;
 
 const CHROMIUM: &str = "DUPLEX_TEST_CHROMIUM";
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("chat: two tabs talk", chat).with_ignored_flag(ignored),
         Trial::test("ping: the page gets its pong", ping).with_ignored_flag(ignored),
+        Trial::test("compression: messages shrink both ways", compression)
+            .with_ignored_flag(ignored),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -52,6 +56,26 @@ fn ping() -> Result<(), Failed> {
     let port = announced.split('/').next().ok_or("no port")?;
     drive("ping", &format!("http://127.0.0.1:{port}/"))?;
     server.line("received ping")?;
+    Ok(())
+}
+
+fn compression() -> Result<(), Failed> {
+    let mut server = Running::start(
+        "tests/browser/compression_server.js",
+        support::duplex_run()
+            .arg("--allow-net")
+            .arg(support::tests_dir().join("browser/compression_server.js")),
+    )?;
+    let port = server.line("listening ")?;
+    let relay = Relay::start(port.parse().map_err(|_| "no port")?)?;
+    drive("compression", &format!("http://127.0.0.1:{}/", relay.port))?;
+    // The scene sends 8 MB.
+    let (to_server, to_client) = relay.bytes();
+    for bytes in [to_server, to_client] {
+        if bytes > 800_000 {
+            return Err(format!("{to_server} and {to_client} bytes passed").into());
+        }
+    }
     Ok(())
 }
 

@@ -4,21 +4,19 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use deno_core::FromV8;
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
 use deno_tls::TlsStream;
-use duplex_protocol::deflate::Compression;
-use duplex_protocol::deflate::Level;
 use duplex_protocol::deflate::ServerConfig;
-use duplex_protocol::deflate::WindowBits;
 use duplex_protocol::handshake::accept_key;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::ServerOptions;
 use duplex_websocket::Transport;
+use duplex_websocket::deflate::PerMessageDeflate;
+use duplex_websocket::limits::LimitOptions;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
@@ -44,40 +42,6 @@ use crate::response_body::ResponseBody;
 /// and that of `Sec-WebSocket-Extensions`, or the status and the message of a
 /// refusal, and its headers, names and values alternating.
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
-
-/// The option `perMessageDeflate` of `Deno.upgradeWebSocket`, checked and
-/// complete.
-#[derive(FromV8)]
-pub struct PerMessageDeflate {
-    server_no_context_takeover: bool,
-    client_no_context_takeover: bool,
-    server_max_window_bits: u32,
-    client_max_window_bits: u32,
-    threshold: u32,
-    level: u32,
-}
-
-impl From<PerMessageDeflate> for ServerConfig {
-    fn from(options: PerMessageDeflate) -> Self {
-        let bits = |bits| {
-            u8::try_from(bits)
-                .ok()
-                .and_then(WindowBits::new)
-                .unwrap_or_default()
-        };
-        let level = u8::try_from(options.level).ok().and_then(Level::new);
-        Self {
-            server_no_context_takeover: options.server_no_context_takeover,
-            client_no_context_takeover: options.client_no_context_takeover,
-            server_max_window_bits: bits(options.server_max_window_bits),
-            client_max_window_bits: bits(options.client_max_window_bits),
-            compression: Compression {
-                level: level.unwrap_or_default(),
-                threshold: options.threshold as usize,
-            },
-        }
-    }
-}
 
 /// Checks the handshake of an exchange and claims its connection for a
 /// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
@@ -199,6 +163,7 @@ pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,
+    #[scoped] limits: LimitOptions,
 ) -> Result<ResourceId, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
     let upgrade = exchange
@@ -213,7 +178,7 @@ pub async fn op_http_upgrade_wait(
             .filter(|timeout| !timeout.is_zero()),
         deflate: exchange.deflate.get(),
         group: Some(server.sockets().clone()),
-        ..Default::default()
+        limits: limits.into(),
     };
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
