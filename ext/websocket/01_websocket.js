@@ -40,6 +40,7 @@ const {
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   RegExpPrototypeExec,
+  SafeRegExp,
   SafeSet,
   SetPrototypeGetSize,
   Symbol,
@@ -47,12 +48,13 @@ const {
   SymbolIterator,
   SymbolPrototypeGetDescription,
   SymbolToStringTag,
+  StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeToWellFormed,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeGetSymbolToStringTag,
+  TypedArrayPrototypeSubarray,
   TypeError,
-  decodeURIComponent,
 } = primordials;
 
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
@@ -67,7 +69,6 @@ const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const {
   CloseEvent,
   dispatch,
-  ErrorEvent,
   Event,
   EventTarget,
   eventTargetData,
@@ -101,6 +102,8 @@ const _readyState = Symbol("[[readyState]]");
 const _sendQueue = Symbol("[[sendQueue]]");
 const _unsent = Symbol("[[unsent]]");
 const _url = Symbol("[[url]]");
+
+const customInspect = SymbolFor("Deno.privateCustomInspect");
 
 /** The id of a socket that has no connection. */
 const NO_ID = -1;
@@ -139,7 +142,8 @@ function convertInit(value, prefix) {
     const protocol = webidl.converters.DOMString(value, prefix, context);
     return { __proto__: null, protocols: [protocol] };
   }
-  if (value[SymbolIterator] !== undefined) {
+  const iterator = value[SymbolIterator];
+  if (iterator !== undefined && iterator !== null) {
     return {
       __proto__: null,
       protocols: webidl.converters["sequence<DOMString>"](
@@ -152,11 +156,15 @@ function convertInit(value, prefix) {
   return webidl.converters["WebSocketInit"](value, prefix, context);
 }
 
-/** The URL to dial, by the standard's "get a URL record". */
+/**
+ * The URL to dial, by the standard's "get a URL record", where the program may
+ * dial it (Mixed Content section 4.4).
+ */
 function parseUrl(url) {
+  const location = getLocationHref();
   let parsed;
   try {
-    parsed = new URL(url, getLocationHref());
+    parsed = new URL(url, location);
   } catch (error) {
     throw new DOMException(error.message, "SyntaxError");
   }
@@ -178,8 +186,23 @@ function parseUrl(url) {
       "SyntaxError",
     );
   }
+  if (
+    parsed.protocol === "ws:" && location !== undefined &&
+    StringPrototypeStartsWith(new URL(location).origin, "https:") &&
+    RegExpPrototypeExec(LOOPBACK_RE, parsed.hostname) === null
+  ) {
+    throw new DOMException(
+      `A program whose location is https: may not open an insecure WebSocket: use wss: in place of ${href}`,
+      "SecurityError",
+    );
+  }
   return parsed;
 }
+
+/** Hosts that need no TLS to be trusted (Secure Contexts section 3.1). */
+const LOOPBACK_RE = new SafeRegExp(
+  /^(?:127(?:\.\d+){3}|\[::1\]|(?:[^.]+\.)*localhost\.?)$/,
+);
 
 function checkProtocols(protocols) {
   const distinct = new SafeSet(
@@ -200,30 +223,71 @@ function checkProtocols(protocols) {
 
 /**
  * The headers to add to the handshake, as a list of pairs. Credentials in the
- * URL become an Authorization header, unless there is one, and leave the URL.
+ * URL become an Authorization header and leave the URL, the program's location
+ * becomes an Origin header; those that are in `init` come first.
  */
 function handshakeHeaders(url, init) {
-  if (init === undefined && url.username === "" && url.password === "") {
-    return [];
+  const origin = originOfProgram();
+  const { username, password } = url;
+  const hasCredentials = username !== "" || password !== "";
+  if (init === undefined && !hasCredentials) {
+    return origin === undefined ? [] : [["Origin", origin]];
   }
   const headers = headersFromHeaderList([], "request");
   if (init !== undefined) {
     fillHeaders(headers, init);
   }
-  if (url.username !== "" || url.password !== "") {
-    const credentials = `${decodeURIComponent(url.username)}:${
-      decodeURIComponent(url.password)
-    }`;
+  if (origin !== undefined && headers.get("origin") === null) {
+    headers.set("Origin", origin);
+  }
+  if (hasCredentials) {
     url.username = "";
     url.password = "";
     if (headers.get("authorization") === null) {
+      const credentials = percentDecode(`${username}:${password}`);
       headers.set(
         "authorization",
-        `Basic ${forgivingBase64Encode(core.encode(credentials))}`,
+        `Basic ${forgivingBase64Encode(credentials)}`,
       );
     }
   }
   return headerListFromHeaders(headers);
+}
+
+/** The origin to tell servers (RFC 6454 section 7), if the program has a location. */
+function originOfProgram() {
+  const location = getLocationHref();
+  // Where a program was loaded from is no address of it.
+  if (location === undefined || StringPrototypeStartsWith(location, "file:")) {
+    return undefined;
+  }
+  return new URL(location).origin;
+}
+
+/** The bytes of a part of a URL (URL section 1.3). */
+function percentDecode(text) {
+  const bytes = core.encode(text);
+  let length = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    const high = byte === 0x25 ? hexDigit(bytes[i + 1]) : -1;
+    const low = high === -1 ? -1 : hexDigit(bytes[i + 2]);
+    if (low === -1) {
+      bytes[length++] = byte;
+    } else {
+      bytes[length++] = high * 16 + low;
+      i += 2;
+    }
+  }
+  return TypedArrayPrototypeSubarray(bytes, 0, length);
+}
+
+function hexDigit(byte) {
+  if (byte >= 0x30 && byte <= 0x39) {
+    return byte - 0x30;
+  }
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 function initialize(socket, binaryType) {
@@ -255,6 +319,7 @@ class WebSocket extends EventTarget {
     url = webidl.converters.USVString(url, prefix, "Argument 1");
     const init = convertInit(protocols, prefix);
     const parsed = parseUrl(url);
+    this[_url] = parsed.href;
     const offered = init.protocols ?? [];
     checkProtocols(offered);
     const client = init.client ?? null;
@@ -276,7 +341,6 @@ class WebSocket extends EventTarget {
     const limits = convertLimits(init, prefix);
     const headers = handshakeHeaders(parsed, init.headers);
 
-    this[_url] = parsed.href;
     this[_origin] = `${parsed.protocol}//${parsed.host}`;
     this[_dialHandle] = op_ws_check_permission("new WebSocket()", parsed.href);
     PromisePrototypeThen(
@@ -426,7 +490,7 @@ class WebSocket extends EventTarget {
     }
   }
 
-  [SymbolFor("Deno.privateCustomInspect")](inspect, inspectOptions) {
+  [customInspect](inspect, inspectOptions) {
     return inspect(
       createFilteredInspectProxy({
         object: this,
@@ -587,7 +651,12 @@ function defineHandler(type) {
       }
       if (handler !== undefined && handler.value !== null) {
         handler.value = null;
-        this.removeEventListener(type, handler.listener);
+        FunctionPrototypeCall(
+          removeEventListener,
+          this,
+          type,
+          handler.listener,
+        );
         return;
       }
       if (value !== null) {
@@ -598,7 +667,7 @@ function defineHandler(type) {
           }
         };
         this[_handlers][type] = handler;
-        this.addEventListener(type, handler.listener);
+        FunctionPrototypeCall(addEventListener, this, type, handler.listener);
       }
     },
   };
@@ -615,12 +684,26 @@ function defineHandler(type) {
   });
 }
 
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+
 defineHandler("open");
 defineHandler("error");
 defineHandler("close");
 defineHandler("message");
 
 // Events from the connection.
+
+// CloseEvent is of the WebSockets standard; deno_web's differs from it in this.
+ObjectDefineProperties(CloseEvent.prototype, {
+  wasClean: { __proto__: null, enumerable: true },
+  code: { __proto__: null, enumerable: true },
+  reason: { __proto__: null, enumerable: true },
+  [SymbolToStringTag]: {
+    __proto__: null,
+    value: "CloseEvent",
+    configurable: true,
+  },
+});
 
 /** The members of an Event that deno_web keeps under symbols, by their names. */
 const eventSymbols = { __proto__: null };
@@ -827,13 +910,34 @@ function failToOpen(socket, error) {
   );
 }
 
+/**
+ * Dispatches a plain Event, as the standard asks for. What a program for Deno
+ * reads of an ErrorEvent is there too, but does not show among its members.
+ */
 function dispatchError(socket, error, message) {
-  dispatchTrusted(socket, new ErrorEvent("error", { error, message }));
+  const event = new Event("error");
+  ObjectDefineProperties(event, {
+    error: member(error),
+    message: member(message),
+    [customInspect]: member(inspectError),
+  });
+  dispatchTrusted(socket, event);
+}
+
+function inspectError(inspect, inspectOptions) {
+  return inspect(
+    createFilteredInspectProxy({
+      object: this,
+      evaluate: true,
+      keys: ["type", "message", "error", "target", "timeStamp"],
+    }),
+    inspectOptions,
+  );
 }
 
 function dispatchTrusted(socket, event) {
   setIsTrusted(event, true);
-  socket.dispatchEvent(event);
+  dispatch(socket, event);
 }
 
 // For servers.
