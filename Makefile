@@ -3,12 +3,14 @@
 # ENGINE=v8|quickjs|auto   auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR         where cargo builds (default: target)
 # CASES=all|ci|PATTERNS    what `make autobahn` runs (default: all)
+# SUITE=DIR                the checkout that `make wpt` runs
+# SOCKETS=N                how many `make leak` opens (default: 100000)
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno autobahn clean
+.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno autobahn wpt leak clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -43,6 +45,12 @@ specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 
 autobahn: ## Run the Autobahn suite against duplex, CASES=ci for a part of it
 	@set -f; scripts/autobahn $(CASES)
+
+wpt: ## Run web-platform-tests against duplex, SUITE=DIR is a checkout of them
+	@scripts/wpt $(SUITE)
+
+leak: ## Open and drop 100,000 sockets, and see whether memory grows
+	@scripts/leak $(SOCKETS)
 
 clean: ## Remove what was built
 	@scripts/clean

@@ -86,7 +86,7 @@ const INTERFACES = {
   "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
-  "ext:duplex_websocket/01_websocket.js": ["WebSocket"],
+  "ext:duplex_runtime/14_websocket.js": ["WebSocket"],
 };
 
 // Functions by the script that defines them.
@@ -110,7 +110,7 @@ const MODULES = {
   "ext:deno_web/locks.js": undefined,
   "ext:duplex_http/00_serve.js": undefined,
   "ext:duplex_http/01_upgrade.js": undefined,
-  "ext:duplex_websocket/01_websocket.js": undefined,
+  "ext:duplex_runtime/14_websocket.js": undefined,
 };
 {
   const specifiers = ObjectKeys(MODULES);
@@ -128,7 +128,6 @@ const LATE = {
   "ext:deno_web/locks.js": true,
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
-  "ext:duplex_websocket/01_websocket.js": true,
 };
 
 let performanceLoaded = false;

@@ -7,19 +7,6 @@ import {
   convertPerMessageDeflate,
 } from "ext:duplex_websocket/00_options.js";
 
-// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
-const {
-  op_ws_attach,
-  op_ws_buffered_amount,
-  op_ws_check_permission,
-  op_ws_close,
-  op_ws_create,
-  op_ws_send_arraybuffer,
-  op_ws_send_binary,
-  op_ws_send_text,
-  op_ws_set_callbacks,
-} = core.ops;
-
 const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
 const {
   ArrayBufferIsView,
@@ -290,7 +277,35 @@ function hexDigit(byte) {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
+const loadOps = core.createLazyLoader("ext:duplex_websocket/00_ops.js");
+let op_ws_attach;
+let op_ws_buffered_amount;
+let op_ws_check_permission;
+let op_ws_close;
+let op_ws_create;
+let op_ws_send_arraybuffer;
+let op_ws_send_binary;
+let op_ws_send_text;
+
+/** Makes connections possible; nothing before the first socket needs it. */
+function start() {
+  if (op_ws_attach !== undefined) {
+    return;
+  }
+  const ops = loadOps();
+  op_ws_attach = ops.op_ws_attach;
+  op_ws_buffered_amount = ops.op_ws_buffered_amount;
+  op_ws_check_permission = ops.op_ws_check_permission;
+  op_ws_close = ops.op_ws_close;
+  op_ws_create = ops.op_ws_create;
+  op_ws_send_arraybuffer = ops.op_ws_send_arraybuffer;
+  op_ws_send_binary = ops.op_ws_send_binary;
+  op_ws_send_text = ops.op_ws_send_text;
+  ops.op_ws_set_callbacks(onMessage, onClosing, onClosed);
+}
+
 function initialize(socket, binaryType) {
+  start();
   socket[_binaryType] = binaryType;
   socket[_closeRequest] = null;
   socket[_dialHandle] = undefined;
@@ -881,10 +896,6 @@ function onClosed(socket, code, reason, wasClean, error) {
 
 /** The connection is open: announces it and starts delivery. */
 function open(socket, id) {
-  if (!hasCallbacks) {
-    hasCallbacks = true;
-    op_ws_set_callbacks(onMessage, onClosing, onClosed);
-  }
   socket[_id] = id;
   if (socket[_readyState] === CLOSING) {
     // close() came before.
@@ -897,8 +908,6 @@ function open(socket, id) {
   op_ws_attach(id, socket);
   dispatchTrusted(socket, new Event("open"));
 }
-
-let hasCallbacks = false;
 
 /** There will be no connection. */
 function failToOpen(socket, error) {

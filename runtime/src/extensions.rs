@@ -77,8 +77,8 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
 }
 
 /// Evaluates the extension's modules when a program first uses them and not
-/// at start-up. They stay out of the snapshot as well: functions in a snapshot
-/// have lost V8's fast calls into Rust.
+/// at start-up. What `20_globals.js` calls late stays out of the snapshot as well:
+/// functions in a snapshot have lost V8's fast calls into Rust.
 fn on_demand(mut extension: Extension) -> Extension {
     extension
         .lazy_loaded_esm_files

@@ -41,7 +41,7 @@ struct Args {
     /// Only pages whose name has this in it, or matches it where it has a *; may be repeated
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<String>,
-    /// The binary to test [default: the duplex beside this one]
+    /// The binary to test [default: the duplex beside this one, or the release build]
     #[arg(long, value_name = "PATH")]
     engine_bin: Option<PathBuf>,
     /// One more argument for the binary, behind `run`; may be repeated
@@ -173,20 +173,24 @@ fn run_all(
 }
 
 fn binary(given: Option<&Path>) -> io::Result<PathBuf> {
-    let binary = match given {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe()?.with_file_name("duplex"),
+    let candidates = match given {
+        Some(path) => vec![path.to_owned()],
+        None => {
+            let own = std::env::current_exe()?;
+            let release = own.parent().map(|folder| folder.join("../release/duplex"));
+            let mut candidates = vec![own.with_file_name("duplex")];
+            candidates.extend(release);
+            candidates
+        }
     };
-    std::path::absolute(&binary)
-        .ok()
-        .filter(|path| path.is_file())
-        .ok_or_else(|| {
-            io::Error::other(format!(
-                "there is no {}: build duplex (cargo build --release), and name it with \
-                 --engine-bin where it is elsewhere",
-                binary.display()
-            ))
-        })
+    let found = candidates.iter().find_map(|path| path.canonicalize().ok());
+    found.filter(|path| path.is_file()).ok_or_else(|| {
+        io::Error::other(format!(
+            "there is no {}: build duplex (cargo build --release), or name another binary \
+             with --engine-bin",
+            candidates[0].display()
+        ))
+    })
 }
 
 /// The pages mostly wait.

@@ -52,6 +52,7 @@ deno_core::extension!(
         "30_deno_ns.js",
         "90_main.js",
     ],
+    lazy_loaded_esm = [dir "../js", "14_websocket.js"],
     lazy_loaded_js = [
         dir "../js",
         "10_permissions.js",

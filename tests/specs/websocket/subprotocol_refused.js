@@ -1,10 +1,11 @@
 // flags: --allow-net
 // deno: gives the close event code 0 instead of 1006
-// A server that picks a subprotocol of its own fails the connection.
+// A server that picks a subprotocol of its own, or one in another case, fails the
+// connection.
 import { assertEquals, once } from "../_assert.js";
 import { rawServer, switching, write } from "../_raw.js";
 
-for (const offered of [["chat.v1"], []]) {
+for (const offered of [["chat.v1"], [], ["OTHER"], ["Other", "chat.v1"]]) {
   const { url, done } = rawServer(async (conn, _reader, head) => {
     const picked = "Sec-WebSocket-Protocol: other\r\n";
     await write(conn, await switching(head, picked));
