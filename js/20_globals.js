@@ -86,7 +86,7 @@ const INTERFACES = {
   "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
-  "ext:duplex_runtime/14_websocket.js": ["WebSocket"],
+  "ext:duplex_runtime/14_websocket.js": ["CloseEvent", "WebSocket"],
 };
 
 // Functions by the script that defines them.
@@ -245,7 +245,6 @@ function defineGlobals(global) {
   defineTable(global, FUNCTIONS, true);
 
   const events = [
-    "CloseEvent",
     "CustomEvent",
     "ErrorEvent",
     "Event",

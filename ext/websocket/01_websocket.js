@@ -2,6 +2,7 @@
 // that dial and for servers that accept.
 
 import { core, primordials } from "ext:core/mod.js";
+import { CloseEvent } from "ext:duplex_websocket/00_close_event.js";
 import {
   convertLimits,
   convertPerMessageDeflate,
@@ -54,7 +55,6 @@ const { createFilteredInspectProxy } = core.loadExtScript(
 );
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const {
-  CloseEvent,
   dispatch,
   Event,
   EventTarget,
@@ -708,18 +708,6 @@ defineHandler("message");
 
 // Events from the connection.
 
-// CloseEvent is of the WebSockets standard; deno_web's differs from it in this.
-ObjectDefineProperties(CloseEvent.prototype, {
-  wasClean: { __proto__: null, enumerable: true },
-  code: { __proto__: null, enumerable: true },
-  reason: { __proto__: null, enumerable: true },
-  [SymbolToStringTag]: {
-    __proto__: null,
-    value: "CloseEvent",
-    configurable: true,
-  },
-});
-
 /** The members of an Event that deno_web keeps under symbols, by their names. */
 const eventSymbols = { __proto__: null };
 {
@@ -983,6 +971,7 @@ function failServerWebSocket(socket, message) {
 }
 
 export {
+  CloseEvent,
   createServerWebSocket,
   failServerWebSocket,
   openServerWebSocket,

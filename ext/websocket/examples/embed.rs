@@ -24,8 +24,9 @@ deno_core::extension!(
     esm_entry_point = "ext:embed/globals.js",
     esm = ["ext:embed/globals.js" = {
         source = r#"
-                import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
+                import { CloseEvent, WebSocket } from "ext:duplex_websocket/01_websocket.js";
                 import { core } from "ext:core/mod.js";
+                globalThis.CloseEvent = CloseEvent;
                 globalThis.WebSocket = WebSocket;
                 globalThis.print = (text) => core.print(`${text}\n`);
             "#

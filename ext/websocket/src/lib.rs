@@ -13,7 +13,7 @@
 //! | `ops` | what `01_websocket.js` calls |
 //!
 //! A program adds the extension after deno_web, deno_net and deno_fetch, and
-//! exposes `WebSocket` from `ext:duplex_websocket/01_websocket.js`;
+//! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`;
 //! `examples/embed.rs` shows all of it. A server that has answered an opening
 //! handshake hands the stream over by [`accept`].
 
@@ -63,7 +63,7 @@ deno_core::extension!(
         ops::op_ws_close,
         ops::op_ws_buffered_amount,
     ],
-    esm = ["00_options.js", "01_websocket.js"],
+    esm = ["00_close_event.js", "00_options.js", "01_websocket.js"],
     lazy_loaded_esm = ["00_ops.js"],
 );
 

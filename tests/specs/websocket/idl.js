@@ -87,4 +87,13 @@ for (const name of ["wasClean", "code", "reason"]) {
   assertThrows(() => get.call({}), "TypeError");
 }
 assertThrows(() => new CloseEvent(), "TypeError");
+assertThrows(() => new CloseEvent("close", 1), "TypeError");
+const init = { code: "65537", reason: "\ud800", wasClean: 1, bubbles: 1 };
+const converted = new CloseEvent("close", init);
+assertEquals(
+  [converted.code, converted.reason, converted.wasClean, converted.bubbles],
+  [1, "\ufffd", true, true],
+);
+const shown = Deno.inspect(new CloseEvent("close", { code: 1000 }));
+assert(shown.startsWith("CloseEvent {") && shown.includes("code: 1000"), shown);
 console.log("ok");
