@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("chat: two tabs talk", chat).with_ignored_flag(ignored),
         Trial::test("ping: the page gets its pong", ping).with_ignored_flag(ignored),
+        Trial::test("HTTP/2: a socket on the page's connection", http2).with_ignored_flag(ignored),
         Trial::test("compression: messages shrink both ways", compression)
             .with_ignored_flag(ignored),
     ];
@@ -79,6 +80,29 @@ fn compression() -> Result<(), Failed> {
     Ok(())
 }
 
+fn http2() -> Result<(), Failed> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser-http2");
+    fs::create_dir_all(&folder)?;
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_string()])?;
+    fs::write(folder.join("cert.pem"), certified.cert.pem())?;
+    fs::write(
+        folder.join("key.pem"),
+        certified.signing_key.serialize_pem(),
+    )?;
+    let mut server = Running::start(
+        "tests/browser/http2_server.js",
+        support::duplex_run()
+            .args(["--allow-net", "--allow-read"])
+            .arg(support::tests_dir().join("browser/http2_server.js"))
+            .args([folder.join("cert.pem"), folder.join("key.pem")]),
+    )?;
+    let port = server.line("listening ")?;
+    drive("http2", &format!("https://localhost:{port}/"))?;
+    server.line("opened over HTTP/2")?;
+    server.line("closed 1005")?;
+    Ok(())
+}
+
 /// Opens the page at `url` as `tests/browser/drive.js` says for `scene`.
 fn drive(scene: &str, url: &str) -> Result<(), Failed> {
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -98,6 +122,8 @@ fn drive(scene: &str, url: &str) -> Result<(), Failed> {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                // The servers' certificates are made in the test.
+                "--ignore-certificate-errors",
                 "--remote-debugging-port=0",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))

@@ -93,8 +93,14 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
   answer.headerList = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
-    ["sec-websocket-accept", verdict.accept],
   ];
+  if (verdict.accept !== "") {
+    // HTTP/2 has no key to answer.
+    ArrayPrototypePush(answer.headerList, [
+      "sec-websocket-accept",
+      verdict.accept,
+    ]);
+  }
   if (protocol !== "") {
     ArrayPrototypePush(answer.headerList, [
       "sec-websocket-protocol",

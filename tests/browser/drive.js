@@ -29,6 +29,12 @@ const scenes = {
     await tab.until("#log", "received pong");
   },
 
+  async http2(browser) {
+    const tab = await browser.tab(page);
+    await tab.until("title", "HTTP/2");
+    await tab.echo(page.replace("http", "ws"), "");
+  },
+
   async compression(browser) {
     const tab = await browser.tab(page);
     await tab.until("title", "compression");
