@@ -143,15 +143,11 @@ function convertInit(value, prefix) {
   return webidl.converters["WebSocketInit"](value, prefix, context);
 }
 
-/**
- * The URL to dial, by the standard's "get a URL record", where the program may
- * dial it (Mixed Content section 4.4).
- */
+/** The URL to dial, by the standard's "get a URL record". */
 function parseUrl(url) {
-  const location = getLocationHref();
   let parsed;
   try {
-    parsed = new URL(url, location);
+    parsed = new URL(url, getLocationHref());
   } catch (error) {
     throw new DOMException(error.message, "SyntaxError");
   }
@@ -173,17 +169,25 @@ function parseUrl(url) {
       "SyntaxError",
     );
   }
+  return parsed;
+}
+
+/**
+ * Throws where the program may not open an insecure connection to the host (Mixed
+ * Content section 4.4).
+ */
+function checkMixedContent(url) {
+  const location = getLocationHref();
   if (
-    parsed.protocol === "ws:" && location !== undefined &&
+    url.protocol === "ws:" && location !== undefined &&
     StringPrototypeStartsWith(new URL(location).origin, "https:") &&
-    RegExpPrototypeExec(LOOPBACK_RE, parsed.hostname) === null
+    RegExpPrototypeExec(LOOPBACK_RE, url.hostname) === null
   ) {
     throw new DOMException(
-      `A program whose location is https: may not open an insecure WebSocket: use wss: in place of ${href}`,
+      `A program whose location is https: may not open an insecure WebSocket: use wss: in place of ${url.href}`,
       "SecurityError",
     );
   }
-  return parsed;
 }
 
 /** Hosts that need no TLS to be trusted (Secure Contexts section 3.1). */
@@ -277,7 +281,6 @@ function hexDigit(byte) {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-const loadOps = core.createLazyLoader("ext:duplex_websocket/00_ops.js");
 let op_ws_attach;
 let op_ws_buffered_amount;
 let op_ws_check_permission;
@@ -292,7 +295,7 @@ function start() {
   if (op_ws_attach !== undefined) {
     return;
   }
-  const ops = loadOps();
+  const ops = core.loadExtScript("ext:duplex_websocket/00_ops.js");
   op_ws_attach = ops.op_ws_attach;
   op_ws_buffered_amount = ops.op_ws_buffered_amount;
   op_ws_check_permission = ops.op_ws_check_permission;
@@ -337,6 +340,7 @@ class WebSocket extends EventTarget {
     this[_url] = parsed.href;
     const offered = init.protocols ?? [];
     checkProtocols(offered);
+    checkMixedContent(parsed);
     const client = init.client ?? null;
     if (
       client !== null &&

@@ -64,7 +64,7 @@ deno_core::extension!(
         ops::op_ws_buffered_amount,
     ],
     esm = ["00_close_event.js", "00_options.js", "01_websocket.js"],
-    lazy_loaded_esm = ["00_ops.js"],
+    lazy_loaded_js = ["00_ops.js"],
 );
 
 /// How [`accept`] serves a connection.

@@ -35,6 +35,8 @@ for (
   socket.close();
   assertEquals((await once(socket, "close")).code, 1006);
 }
+// What is wrong in itself is said first.
+assertThrows(() => new WebSocket("ws://example.org/", "a b"), "SyntaxError");
 // A relative URL is secure where the location is.
 const socket = new WebSocket("/chat");
 assertEquals(socket.url, "wss://example.org/chat");
