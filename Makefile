@@ -1,8 +1,8 @@
 # Two commands: `make run` and `make test`. `make help` has the others.
 #
-# ENGINE=v8|quickjs|auto   auto takes V8 where its library can be had, else QuickJS
-# CARGO_TARGET_DIR         where cargo builds (default: target)
-# CASES=all|ci|PATTERNS    what `make autobahn` runs (default: all)
+# ENGINE=v8|quickjs|auto      auto takes V8 where its library can be had, else QuickJS
+# CARGO_TARGET_DIR            where cargo builds (default: target)
+# CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
 
 ENGINE ?= auto
 export ENGINE
@@ -41,7 +41,7 @@ bench-startup: ## Time the start of a script in duplex, Deno and Bun
 specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 	@scripts/specs-on-deno
 
-autobahn: ## Run the Autobahn suite against duplex, CASES=ci for a part of it
+autobahn: ## Run the Autobahn suite against duplex, CASES=most or ci for a part of it
 	@set -f; scripts/autobahn $(CASES)
 
 clean: ## Remove what was built

@@ -1,4 +1,5 @@
-//! The examples' pages in headless Chromium, served by duplex. A duplex script
+//! Pages in headless Chromium, served by duplex: those of the examples, and one
+//! whose messages are compressed. A duplex script
 //! steers the browser over the DevTools protocol, which is a WebSocket too.
 //!
 //! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. Where
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 use libtest_mimic::Failed;
 use libtest_mimic::Trial;
+use support::Relay;
 use support::Running;
 
 const CHROMIUM: &str = "DUPLEX_TEST_CHROMIUM";
@@ -23,6 +25,9 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("chat: two tabs talk", chat).with_ignored_flag(ignored),
         Trial::test("ping: the page gets its pong", ping).with_ignored_flag(ignored),
+        Trial::test("HTTP/2: a socket on the page's connection", http2).with_ignored_flag(ignored),
+        Trial::test("compression: messages shrink both ways", compression)
+            .with_ignored_flag(ignored),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -55,6 +60,49 @@ fn ping() -> Result<(), Failed> {
     Ok(())
 }
 
+fn compression() -> Result<(), Failed> {
+    let mut server = Running::start(
+        "tests/browser/compression_server.js",
+        support::duplex_run()
+            .arg("--allow-net")
+            .arg(support::tests_dir().join("browser/compression_server.js")),
+    )?;
+    let port = server.line("listening ")?;
+    let relay = Relay::start(port.parse().map_err(|_| "no port")?)?;
+    drive("compression", &format!("http://127.0.0.1:{}/", relay.port))?;
+    // The scene sends 8 MB.
+    let (to_server, to_client) = relay.bytes();
+    for bytes in [to_server, to_client] {
+        if bytes > 800_000 {
+            return Err(format!("{to_server} and {to_client} bytes passed").into());
+        }
+    }
+    Ok(())
+}
+
+fn http2() -> Result<(), Failed> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser-http2");
+    fs::create_dir_all(&folder)?;
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_string()])?;
+    fs::write(folder.join("cert.pem"), certified.cert.pem())?;
+    fs::write(
+        folder.join("key.pem"),
+        certified.signing_key.serialize_pem(),
+    )?;
+    let mut server = Running::start(
+        "tests/browser/http2_server.js",
+        support::duplex_run()
+            .args(["--allow-net", "--allow-read"])
+            .arg(support::tests_dir().join("browser/http2_server.js"))
+            .args([folder.join("cert.pem"), folder.join("key.pem")]),
+    )?;
+    let port = server.line("listening ")?;
+    drive("http2", &format!("https://localhost:{port}/"))?;
+    server.line("opened over HTTP/2")?;
+    server.line("closed 1005")?;
+    Ok(())
+}
+
 /// Opens the page at `url` as `tests/browser/drive.js` says for `scene`.
 fn drive(scene: &str, url: &str) -> Result<(), Failed> {
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -74,6 +122,8 @@ fn drive(scene: &str, url: &str) -> Result<(), Failed> {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                // The servers' certificates are made in the test.
+                "--ignore-certificate-errors",
                 "--remote-debugging-port=0",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))

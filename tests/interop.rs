@@ -6,6 +6,11 @@
 //! text and binary at the edges of the length encodings, a burst in order, pings
 //! from whichever side has a way to send one, and closes by either side.
 //!
+//! They run without compression and, where the peer has it, with
+//! permessage-deflate (RFC 7692), once with the contexts taken over from message
+//! to message and once without. A relay between the two counts the bytes: what is
+//! said to be compressed has to be.
+//!
 //! `make test` installs the peers and names them in `DUPLEX_TEST_DENO` and so on.
 //! Where a name is not set the tests of that peer are ignored, except under
 //! `CI`, where they fail.
@@ -19,31 +24,78 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 use libtest_mimic::Failed;
 use libtest_mimic::Trial;
+use support::Relay;
 use support::Running;
 
 fn main() -> ExitCode {
-    let mut trials = vec![Trial::test("duplex client, duplex server", || {
-        talk(&DUPLEX, &DUPLEX)
-    })];
-    for peer in [&DENO, &BUN, &WS, &WEBSOCKETS] {
-        let missing = support::program(peer.variable).is_none();
+    let mut trials = Vec::new();
+    for peer in [&DUPLEX, &DENO, &BUN, &WS, &WEBSOCKETS] {
+        let missing = !peer.variable.is_empty() && support::program(peer.variable).is_none();
         let ignored = missing && std::env::var_os("CI").is_none();
-        for (name, client, server) in [
-            (
-                format!("{} client, duplex server", peer.name),
-                peer,
-                &DUPLEX,
-            ),
-            (
-                format!("duplex client, {} server", peer.name),
-                &DUPLEX,
-                peer,
-            ),
-        ] {
-            trials.push(Trial::test(name, || talk(client, server)).with_ignored_flag(ignored));
+        for compression in &peer.compressions[..] {
+            let mut add = |client: &'static Peer, server: &'static Peer| {
+                let name = format!(
+                    "{} client, {} server, {}",
+                    client.name,
+                    server.name,
+                    compression.name()
+                );
+                let test = move || talk(client, server, *compression);
+                trials.push(Trial::test(name, test).with_ignored_flag(ignored));
+            };
+            add(&DUPLEX, peer);
+            if peer.name != DUPLEX.name {
+                add(peer, &DUPLEX);
+            }
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Compression {
+    None,
+    Takeover,
+    NoTakeover,
+}
+
+impl Compression {
+    const ALL: &'static [Self] = &[Self::None, Self::Takeover, Self::NoTakeover];
+
+    /// What the scripts know it as.
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "uncompressed",
+            Self::Takeover => "takeover",
+            Self::NoTakeover => "no takeover",
+        }
+    }
+
+    /// Checks what passed between the two. The cases send 2.5 MB of messages in
+    /// each direction, which compress to less than a tenth.
+    fn check(self, relay: &Relay) -> Result<(), Failed> {
+        let (to_server, to_client) = relay.bytes();
+        for bytes in [to_server, to_client] {
+            let is_compressed = bytes < 500_000;
+            if is_compressed != (self != Self::None) {
+                return Err(format!("{to_server} and {to_client} bytes passed").into());
+            }
+        }
+        for answer in relay.answers() {
+            let has = |part| answer.contains(part);
+            let is_as_asked = match self {
+                Self::None => !has("permessage-deflate"),
+                Self::Takeover => has("permessage-deflate") && !has("no_context_takeover"),
+                Self::NoTakeover => {
+                    has("server_no_context_takeover") && has("client_no_context_takeover")
+                }
+            };
+            if !is_as_asked {
+                return Err(format!("the server answered {answer}").into());
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An implementation: how it is started, and what it can do.
@@ -56,6 +108,8 @@ struct Peer {
     server: &'static str,
     /// As a server it can be told to ping.
     pings: bool,
+    /// What it can be told to do.
+    compressions: &'static [Compression],
     /// The code of its client's close frame when it is given none: 1005 is no code.
     plain_end: &'static str,
 }
@@ -67,6 +121,7 @@ const DUPLEX: Peer = Peer {
     client: "client_deno.js",
     server: "server_deno.js",
     pings: false,
+    compressions: Compression::ALL,
     plain_end: "1005 ",
 };
 
@@ -74,6 +129,7 @@ const DENO: Peer = Peer {
     name: "Deno",
     variable: "DUPLEX_TEST_DENO",
     arguments: &["run", "--no-prompt", "--allow-net", "--allow-read"],
+    compressions: &[Compression::None],
     ..DUPLEX
 };
 
@@ -104,6 +160,7 @@ const WEBSOCKETS: Peer = Peer {
     client: "client_websockets.py",
     server: "server_websockets.py",
     pings: true,
+    compressions: Compression::ALL,
     plain_end: "1000 ",
 };
 
@@ -124,17 +181,22 @@ impl Peer {
     }
 }
 
-fn talk(client: &Peer, server: &Peer) -> Result<(), Failed> {
-    let mut serving = Running::start(server.name, &mut server.command(server.server)?)?;
+fn talk(client: &Peer, server: &Peer, compression: Compression) -> Result<(), Failed> {
+    let mut command = server.command(server.server)?;
+    command.arg(compression.name());
+    let mut serving = Running::start(server.name, &mut command)?;
     let port = serving.line("listening ")?;
+    let relay = Relay::start(port.parse().map_err(|_| "no port")?)?;
 
     let mut command = client.command(client.client)?;
-    command.arg(format!("ws://127.0.0.1:{port}/"));
+    command.arg(format!("ws://127.0.0.1:{}/", relay.port));
     command.arg(if server.pings { "pings" } else { "no pings" });
+    command.arg(compression.name());
     let finished = support::finish(&mut command)?;
     if finished.code() != 0 || finished.stdout != "ok\n" {
         return Err(format!("the client failed: {}", finished.report()).into());
     }
+    compression.check(&relay)?;
 
     let mut closes = Vec::new();
     for _ in 0..3 {

@@ -35,6 +35,7 @@ const {
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
+  NumberIsInteger,
   ObjectHasOwn,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototype,
@@ -362,11 +363,11 @@ class ServerRequest {
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, deflate, idleTimeout, opened, failed }) {
+  beginUpgrade({ protocol, deflate, idleTimeout, limits, opened, failed }) {
     const verdict = readVerdict(
       op_http_upgrade_begin(this.#id, protocol, deflate),
     );
-    this.#upgrade = { idleTimeout, opened, failed };
+    this.#upgrade = { idleTimeout, limits, opened, failed };
     this.#watch();
     return verdict;
   }
@@ -378,9 +379,9 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, opened, failed } = upgrade;
+    const { idleTimeout, limits, opened, failed } = upgrade;
     const headers = wireHeaderList(toInnerResponse(response));
-    const connection = op_http_upgrade_wait(this.#id, idleTimeout);
+    const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
     PromisePrototypeThen(
       connection,
       opened,
@@ -804,6 +805,7 @@ function listenTcp(options, dispatch) {
     options.tcpBacklog ?? 511,
     secure ? cert : null,
     secure ? key : null,
+    maxHeaderSize(options),
   );
   const addr = { hostname, port, transport: "tcp" };
   const scheme = secure ? "https" : "http";
@@ -818,12 +820,35 @@ function listenTcp(options, dispatch) {
 }
 
 function listenUnix(options, dispatch) {
-  const { 0: rid, 1: path } = op_http_serve_unix(dispatch, options.path);
+  const { 0: rid, 1: path } = op_http_serve_unix(
+    dispatch,
+    options.path,
+    maxHeaderSize(options),
+  );
   return {
     rid,
     addr: { transport: "unix", path },
     greeting: `Listening on ${path}`,
   };
 }
+
+/** The option `maxHeaderSize`, in bytes; 0 is the default, 64 KiB. */
+function maxHeaderSize({ maxHeaderSize: size }) {
+  if (size === undefined || size === null) {
+    return 0;
+  }
+  if (
+    !NumberIsInteger(size) || size < MIN_HEADER_SIZE || size > MAX_HEADER_SIZE
+  ) {
+    throw new TypeError(
+      `maxHeaderSize must be an integer from ${MIN_HEADER_SIZE} to ${MAX_HEADER_SIZE}`,
+    );
+  }
+  return size;
+}
+
+// What hyper's buffer can be.
+const MIN_HEADER_SIZE = 8192;
+const MAX_HEADER_SIZE = 2 ** 31 - 1;
 
 export { isServerRequest, readVerdict, serve };

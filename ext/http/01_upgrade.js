@@ -4,6 +4,10 @@
 import { core, primordials } from "ext:core/mod.js";
 import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
 import {
+  convertLimits,
+  convertPerMessageDeflate,
+} from "ext:duplex_websocket/00_options.js";
+import {
   createServerWebSocket,
   failServerWebSocket,
   openServerWebSocket,
@@ -15,7 +19,6 @@ const { op_http_websocket_handshake } = core.ops;
 const {
   ArrayPrototypePush,
   NumberIsFinite,
-  NumberIsInteger,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
@@ -32,20 +35,22 @@ const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
 // Proxies commonly drop a connection that was silent for 60 s.
 const DEFAULT_IDLE_TIMEOUT = 30;
 
+const prefix = "Cannot upgrade to a WebSocket";
+
 /**
  * @param {Request} request
  * @param {{
  *   protocol?: string,
  *   idleTimeout?: number,
  *   perMessageDeflate?: boolean | PerMessageDeflateOptions,
- * }} options `idleTimeout` is in seconds; 0 is off. Messages are compressed
- *   (RFC 7692) where `perMessageDeflate` and the client allow it.
+ * } & LimitOptions} options `idleTimeout` is in seconds; 0 is off. Messages are
+ *   compressed (RFC 7692) where `perMessageDeflate` and the client allow it.
  * @returns {{ socket: WebSocket, response: Response }}
  */
 function upgradeWebSocket(request, options = { __proto__: null }) {
   if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
     throw new TypeError(
-      "Cannot upgrade to a WebSocket: the first argument must be a Request",
+      `${prefix}: the first argument must be a Request`,
     );
   }
   const inner = toInnerRequest(request);
@@ -56,11 +61,12 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     idleTimeout < 0
   ) {
     throw new TypeError(
-      "Cannot upgrade to a WebSocket: idleTimeout must be a number of seconds, 0 or more",
+      `${prefix}: idleTimeout must be a number of seconds, 0 or more`,
     );
   }
 
-  const deflate = convertDeflate(options?.perMessageDeflate);
+  const deflate = convertPerMessageDeflate(options?.perMessageDeflate, prefix);
+  const limits = convertLimits(options, prefix);
 
   const socket = createServerWebSocket({ protocol });
   const verdict = isServerRequest(inner)
@@ -68,6 +74,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
       protocol,
       deflate,
       idleTimeout,
+      limits,
       opened: (rid) => openServerWebSocket(socket, rid, verdict.extensions),
       // Later, so that whoever gets the socket can listen first.
       failed: (message) =>
@@ -86,8 +93,14 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
   answer.headerList = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
-    ["sec-websocket-accept", verdict.accept],
   ];
+  if (verdict.accept !== "") {
+    // HTTP/2 has no key to answer.
+    ArrayPrototypePush(answer.headerList, [
+      "sec-websocket-accept",
+      verdict.accept,
+    ]);
+  }
   if (protocol !== "") {
     ArrayPrototypePush(answer.headerList, [
       "sec-websocket-protocol",
@@ -101,50 +114,6 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
     ]);
   }
   return { socket, response: fromInnerResponse(answer, "response") };
-}
-
-/**
- * @typedef {{
- *   serverNoContextTakeover?: boolean,
- *   clientNoContextTakeover?: boolean,
- *   serverMaxWindowBits?: number,
- *   clientMaxWindowBits?: number,
- *   threshold?: number,
- *   level?: number,
- * }} PerMessageDeflateOptions the parameters of RFC 7692 section 7.1; from how
- *   many bytes on a message is compressed (64); and how hard, 0 to 9 (6)
- */
-
-/** Checks and completes the option `perMessageDeflate`; null is off. */
-function convertDeflate(options) {
-  if (options === undefined || options === null || options === false) {
-    return null;
-  }
-  if (options === true) {
-    options = { __proto__: null };
-  }
-  if (typeof options !== "object") {
-    throw new TypeError(
-      "Cannot upgrade to a WebSocket: perMessageDeflate must be a boolean or an object",
-    );
-  }
-  const integer = (name, least, most, value) => {
-    const number = options[name] ?? value;
-    if (!NumberIsInteger(number) || number < least || number > most) {
-      throw new TypeError(
-        `Cannot upgrade to a WebSocket: perMessageDeflate.${name} must be an integer from ${least} to ${most}`,
-      );
-    }
-    return number;
-  };
-  return {
-    serverNoContextTakeover: !!options.serverNoContextTakeover,
-    clientNoContextTakeover: !!options.clientNoContextTakeover,
-    serverMaxWindowBits: integer("serverMaxWindowBits", 8, 15, 15),
-    clientMaxWindowBits: integer("clientMaxWindowBits", 8, 15, 15),
-    threshold: integer("threshold", 0, 2 ** 31 - 1, 64),
-    level: integer("level", 0, 9, 6),
-  };
 }
 
 export { upgradeWebSocket };

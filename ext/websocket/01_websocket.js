@@ -2,6 +2,10 @@
 // that dial and for servers that accept.
 
 import { core, primordials } from "ext:core/mod.js";
+import {
+  convertLimits,
+  convertPerMessageDeflate,
+} from "ext:duplex_websocket/00_options.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
@@ -115,9 +119,13 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
     { key: "client", converter: webidl.converters.any },
     {
       key: "perMessageDeflate",
-      converter: webidl.converters.boolean,
+      converter: webidl.converters.any,
       defaultValue: true,
     },
+    { key: "maxPayloadLength", converter: webidl.converters.any },
+    { key: "maxFragments", converter: webidl.converters.any },
+    { key: "maxControlFrames", converter: webidl.converters.any },
+    { key: "backpressureLimit", converter: webidl.converters.any },
   ],
 );
 
@@ -261,6 +269,11 @@ class WebSocket extends EventTarget {
         "Argument 2",
       );
     }
+    const deflate = convertPerMessageDeflate(
+      init.perMessageDeflate ?? true,
+      prefix,
+    );
+    const limits = convertLimits(init, prefix);
     const headers = handshakeHeaders(parsed, init.headers);
 
     this[_url] = parsed.href;
@@ -273,7 +286,8 @@ class WebSocket extends EventTarget {
         headers,
         this[_dialHandle],
         client === null ? null : client[internalRidSymbol],
-        init.perMessageDeflate ?? true,
+        deflate,
+        limits,
       ),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;
@@ -478,16 +492,22 @@ function convertData(data, prefix) {
 
 /** Hands data to the connection, or to the queue where it is a Blob. */
 function transmit(socket, data) {
+  let isTaken;
   if (typeof data === "string") {
-    op_ws_send_text(socket[_id], data);
+    isTaken = op_ws_send_text(socket[_id], data);
   } else if (isArrayBuffer(data)) {
-    op_ws_send_arraybuffer(socket[_id], data);
+    isTaken = op_ws_send_arraybuffer(socket[_id], data);
   } else if (ArrayBufferIsView(data)) {
-    op_ws_send_binary(socket[_id], data);
+    isTaken = op_ws_send_binary(socket[_id], data);
   } else {
     socket[_unsent] += byteLength(data);
     socket[_sendQueue] = [data];
     transmitQueue(socket);
+    return;
+  }
+  if (!isTaken) {
+    // The connection is ending, which the socket is about to be told.
+    socket[_unsent] += byteLength(data);
   }
 }
 

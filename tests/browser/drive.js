@@ -28,6 +28,28 @@ const scenes = {
     await tab.until("#log", "sent ping");
     await tab.until("#log", "received pong");
   },
+
+  async http2(browser) {
+    const tab = await browser.tab(page);
+    await tab.until("title", "HTTP/2");
+    await tab.echo(page.replace("http", "ws"), "");
+  },
+
+  async compression(browser) {
+    const tab = await browser.tab(page);
+    await tab.until("title", "compression");
+    for (
+      const [path, extensions] of [
+        ["takeover", "permessage-deflate"],
+        [
+          "alone",
+          "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        ],
+      ]
+    ) {
+      await tab.echo(page.replace("http", "ws") + path, extensions);
+    }
+  },
 };
 
 class Browser {
@@ -111,6 +133,40 @@ class Tab {
         }),
       selector,
       text,
+    );
+  }
+
+  /** Sends messages to a server that echoes, and checks what comes back. */
+  echo(url, extensions) {
+    return this.#evaluate(
+      async (url, extensions) => {
+        const socket = new WebSocket(url);
+        socket.binaryType = "arraybuffer";
+        const next = (type) =>
+          new Promise((resolve, reject) => {
+            socket.addEventListener(type, resolve, { once: true });
+            socket.onclose = ({ code }) => reject(new Error(`closed ${code}`));
+          });
+        await next("open");
+        if (socket.extensions !== extensions) {
+          throw new Error(`extensions: ${socket.extensions}`);
+        }
+        const text = "grüße, 世界 💬 ".repeat(50_000);
+        const bytes = new Uint8Array(1_000_000).map((_, i) => i * 31);
+        for (const message of ["", "short", text, bytes, text, bytes]) {
+          const answer = next("message");
+          socket.send(message);
+          const { data } = await answer;
+          const isEqual = typeof message === "string"
+            ? data === message
+            : new Uint8Array(data).every((byte, i) => byte === message[i]);
+          if (!isEqual) throw new Error("another message came back");
+        }
+        socket.onclose = null;
+        socket.close();
+      },
+      url,
+      extensions,
     );
   }
 

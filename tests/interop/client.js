@@ -4,13 +4,25 @@
 const SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20];
 const BURST = 1000;
 
+/** The options of a client or server for a compression, `ws`' and duplex' own. */
+export function perMessageDeflate(compression) {
+  return {
+    "uncompressed": false,
+    "takeover": true,
+    "no takeover": {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+    },
+  }[compression];
+}
+
 /**
- * Goes through the cases against the server at `url`. `serverPings` says that the
- * server can ping when it is told to; `ping(socket)` sends a ping and resolves
- * with the pong's payload, where the client has a way to.
+ * Goes through the cases with sockets from `dial(protocols)`. `serverPings` says
+ * that the server can ping when it is told to; `ping(socket)` sends a ping and
+ * resolves with the pong's payload, where the client has a way to.
  */
-export async function run(WebSocket, url, serverPings, ping) {
-  const first = await open(WebSocket, url, ["other", "duplex.test"]);
+export async function run(dial, serverPings, ping) {
+  const first = await open(dial(["other", "duplex.test"]));
   equal(first.socket.protocol, "duplex.test", "subprotocol");
   for (const size of SIZES) {
     const text = "0123456789abcdef".repeat(size / 16 + 1).slice(0, size);
@@ -36,19 +48,18 @@ export async function run(WebSocket, url, serverPings, ping) {
   first.socket.send("close 4002 from the server");
   equal(await first.closed, [4002, "from the server", true], "server closes");
 
-  const second = await open(WebSocket, url);
+  const second = await open(dial([]));
   equal(second.socket.protocol ?? "", "", "no subprotocol");
   second.socket.close(4001, "from the client");
   equal(await second.closed, [4001, "from the client", true], "client closes");
 
-  const third = await open(WebSocket, url);
+  const third = await open(dial([]));
   third.socket.close();
   equal((await third.closed)[0], 1005, "close without a code");
   console.log("ok");
 }
 
-async function open(WebSocket, url, protocols = []) {
-  const socket = new WebSocket(url, protocols);
+async function open(socket) {
   socket.binaryType = "arraybuffer";
   const arrived = [];
   const waiting = [];

@@ -1,5 +1,8 @@
-// The client in duplex and in Deno: the same script for both.
-import { run } from "./client.js";
+// The client in duplex and in Deno, which leaves the option unread: the same
+// script for both.
+import { perMessageDeflate, run } from "./client.js";
 
-const [url, serverPings] = Deno.args;
-await run(WebSocket, url, serverPings === "pings");
+const [url, serverPings, compression] = Deno.args;
+const options = { perMessageDeflate: perMessageDeflate(compression) };
+const dial = (protocols) => new WebSocket(url, { protocols, ...options });
+await run(dial, serverPings === "pings");

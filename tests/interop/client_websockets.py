@@ -5,14 +5,27 @@ import sys
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
 BURST = 1000
 
 
-async def main(url: str, server_pings: bool) -> None:
+EXTENSIONS = {
+    "uncompressed": [],
+    "takeover": [ClientPerMessageDeflateFactory(client_max_window_bits=True)],
+    "no takeover": [
+        ClientPerMessageDeflateFactory(
+            server_no_context_takeover=True, client_no_context_takeover=True
+        )
+    ],
+}
+
+
+async def main(url: str, server_pings: bool, compression: str) -> None:
+    options = {"compression": None, "extensions": EXTENSIONS[compression]}
     async with connect(
-        url, subprotocols=["other", "duplex.test"], max_size=None
+        url, subprotocols=["other", "duplex.test"], max_size=None, **options
     ) as socket:
         assert socket.subprotocol == "duplex.test", socket.subprotocol
         for size in SIZES:
@@ -48,16 +61,16 @@ async def main(url: str, server_pings: bool) -> None:
         else:
             raise AssertionError("a message instead of a close")
 
-    async with connect(url) as socket:
+    async with connect(url, **options) as socket:
         assert socket.subprotocol is None, socket.subprotocol
         await socket.close(4001, "from the client")
         assert socket.close_code == 4001, socket.close_code
 
-    async with connect(url) as socket:
+    async with connect(url, **options) as socket:
         # The library always sends a code: the plain end of a connection is 1000.
         await socket.close()
         assert socket.close_code == 1000, socket.close_code
     print("ok")
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2] == "pings"))
+asyncio.run(main(sys.argv[1], sys.argv[2] == "pings", sys.argv[3]))

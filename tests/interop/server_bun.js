@@ -1,3 +1,10 @@
+// A dedicated compressor takes its context over, a shared one can not.
+const perMessageDeflate = {
+  "uncompressed": false,
+  "takeover": { compress: "dedicated", decompress: "dedicated" },
+  "no takeover": { compress: "shared", decompress: "shared" },
+}[process.argv[2]];
+
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
@@ -11,11 +18,12 @@ const server = Bun.serve({
   },
   websocket: {
     maxPayloadLength: 1 << 24,
+    perMessageDeflate,
     message(socket, data) {
       const order = /^close (\d+) (.*)$/.exec(data);
       if (order) socket.close(Number(order[1]), order[2]);
       else if (data === "ping") socket.ping("server's");
-      else socket.send(data);
+      else socket.send(data, perMessageDeflate !== false);
     },
     pong(socket) {
       socket.send("ponged");

@@ -1,5 +1,8 @@
-// The server in duplex and in Deno: the same script for both.
+// The server in duplex and in Deno, which leaves the option unread: the same
+// script for both.
+import { perMessageDeflate } from "./client.js";
 
+const compression = { perMessageDeflate: perMessageDeflate(Deno.args[0]) };
 Deno.serve({
   hostname: "127.0.0.1",
   port: 0,
@@ -9,7 +12,10 @@ Deno.serve({
   const protocol = offered.split(/\s*,\s*/).includes("duplex.test")
     ? "duplex.test"
     : undefined;
-  const { socket, response } = Deno.upgradeWebSocket(request, { protocol });
+  const { socket, response } = Deno.upgradeWebSocket(request, {
+    protocol,
+    ...compression,
+  });
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => {
     const order = /^close (\d+) (.*)$/.exec(data);

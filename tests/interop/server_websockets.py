@@ -1,10 +1,22 @@
 """The server's half of the interop cases with Python's websockets."""
 
 import asyncio
+import sys
 from contextlib import suppress
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+
+EXTENSIONS = {
+    "uncompressed": [],
+    "takeover": [ServerPerMessageDeflateFactory()],
+    "no takeover": [
+        ServerPerMessageDeflateFactory(
+            server_no_context_takeover=True, client_no_context_takeover=True
+        )
+    ],
+}
 
 
 async def handler(socket: ServerConnection) -> None:
@@ -29,7 +41,13 @@ def pick(_socket: ServerConnection, offered: list[str]) -> str | None:
 
 async def main() -> None:
     async with serve(
-        handler, "127.0.0.1", 0, select_subprotocol=pick, max_size=None
+        handler,
+        "127.0.0.1",
+        0,
+        select_subprotocol=pick,
+        max_size=None,
+        compression=None,
+        extensions=EXTENSIONS[sys.argv[1]],
     ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         print(f"listening {port}", flush=True)

@@ -1,8 +1,11 @@
+import process from "node:process";
 import { WebSocketServer } from "ws";
+import { perMessageDeflate } from "./client.js";
 
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
+  perMessageDeflate: perMessageDeflate(process.argv[2]),
   handleProtocols: (offered) => offered.has("duplex.test") && "duplex.test",
 });
 server.on("listening", () => console.log(`listening ${server.address().port}`));

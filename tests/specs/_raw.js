@@ -42,7 +42,15 @@ export function closePayload(code, reason = "") {
 }
 
 export function concat(...parts) {
-  return new Uint8Array(parts.flatMap((part) => [...part]));
+  const whole = new Uint8Array(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
 
 /** Reads lines and frames from a connection. */

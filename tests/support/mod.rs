@@ -2,15 +2,24 @@
 //! they print.
 #![allow(dead_code)] // each target uses a part
 
+use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -203,6 +212,18 @@ impl Running {
         }
     }
 
+    /// The most memory that the program has held so far, in bytes.
+    pub fn peak_memory(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes
+            .and_then(|number| number.parse().ok())
+            .ok_or("the kernel does not tell VmHWM")?;
+        Ok(kilobytes * 1024)
+    }
+
     /// Sends a signal by its number.
     pub fn signal(&self, signal: &str) -> Result<(), String> {
         let sent = Command::new("kill")
@@ -245,6 +266,113 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
+
+/// A TCP relay to a port of this machine, which sees what passes through it.
+pub struct Relay {
+    pub port: u16,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    to_server: AtomicU64,
+    to_client: AtomicU64,
+    /// The start of what the server said on each connection.
+    answers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Relay {
+    /// Takes connections until the process ends.
+    pub fn start(server_port: u16) -> Result<Self, String> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+        let port = listener.local_addr().map_err(|error| error.to_string())?;
+        let seen = Arc::new(Seen::default());
+        let relay = Self {
+            port: port.port(),
+            seen: seen.clone(),
+        };
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", server_port)) {
+                    seen.clone().join(client, server);
+                }
+            }
+        });
+        Ok(relay)
+    }
+
+    /// Bytes that have passed to the server and to the client.
+    pub fn bytes(&self) -> (u64, u64) {
+        let Seen {
+            to_server,
+            to_client,
+            ..
+        } = &*self.seen;
+        (
+            to_server.load(Ordering::Relaxed),
+            to_client.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The heads of the server's first answer on each connection, in lower case.
+    pub fn answers(&self) -> Vec<String> {
+        let answers = self.seen.answers.lock().expect("no reader panics");
+        let head = |answer: &Vec<u8>| {
+            let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+            text.split("\r\n\r\n")
+                .next()
+                .unwrap_or_default()
+                .to_string()
+        };
+        answers.iter().map(head).collect()
+    }
+}
+
+impl Seen {
+    fn join(self: Arc<Self>, client: TcpStream, server: TcpStream) {
+        let (mut to_client, mut to_server) = (client, server);
+        let (Ok(mut from_client), Ok(mut from_server)) =
+            (to_client.try_clone(), to_server.try_clone())
+        else {
+            return;
+        };
+        let seen = self.clone();
+        thread::spawn(move || {
+            let mut bytes = vec![0; 64 * 1024];
+            while let Ok(n @ 1..) = from_client.read(&mut bytes) {
+                seen.to_server.fetch_add(n as u64, Ordering::Relaxed);
+                if to_server.write_all(&bytes[..n]).is_err() {
+                    break;
+                }
+            }
+            let _ = to_server.shutdown(Shutdown::Write);
+        });
+        let index = {
+            let mut answers = self.answers.lock().expect("no reader panics");
+            answers.push(Vec::new());
+            answers.len() - 1
+        };
+        thread::spawn(move || {
+            let mut bytes = vec![0; 64 * 1024];
+            while let Ok(n @ 1..) = from_server.read(&mut bytes) {
+                self.to_client.fetch_add(n as u64, Ordering::Relaxed);
+                {
+                    let mut answers = self.answers.lock().expect("no reader panics");
+                    let answer = &mut answers[index];
+                    let room = MAX_ANSWER - answer.len().min(MAX_ANSWER);
+                    answer.extend_from_slice(&bytes[..n.min(room)]);
+                }
+                if to_client.write_all(&bytes[..n]).is_err() {
+                    break;
+                }
+            }
+            let _ = to_client.shutdown(Shutdown::Write);
+        });
+    }
+}
+
+/// How much of an answer a relay keeps.
+const MAX_ANSWER: usize = 4096;
 
 /// Whether `text` matches `pattern`, in which `[*]` stands for anything.
 pub fn matches(pattern: &str, text: &str) -> bool {

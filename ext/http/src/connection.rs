@@ -373,6 +373,7 @@ impl Limits {
             .header_read_timeout(None);
         protocol
             .http2()
+            .enable_connect_protocol()
             .max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
         protocol
     }

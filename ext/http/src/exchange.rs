@@ -135,6 +135,18 @@ impl Exchange {
         *self.body.borrow_mut() = Some(body);
     }
 
+    /// The protocol that an extended CONNECT asks for (RFC 8441 section 4).
+    pub fn connect_protocol(&self) -> Option<&str> {
+        let protocol = self.head.extensions.get::<hyper::ext::Protocol>();
+        protocol.map(hyper::ext::Protocol::as_str)
+    }
+
+    /// Whether this is a WebSocket handshake over HTTP/2. A script sees it as one
+    /// over HTTP/1.1, so that one handler serves both.
+    pub fn is_websocket_connect(&self) -> bool {
+        self.connect_protocol() == Some("websocket")
+    }
+
     pub fn is_upgradable(&self) -> bool {
         self.upgrade.borrow().is_some()
     }

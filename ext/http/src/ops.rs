@@ -13,8 +13,8 @@ use crate::listener::Listener;
 use crate::server::Server;
 use crate::server::ServerResource;
 
-/// Binds and serves a TCP port; with a certificate and a key, over TLS.
-/// Returns the server, the address that was bound and its port.
+/// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
+/// head has `head_bytes` bytes at most, or the default where that is 0. Returns the server, the address that was bound and its port.
 #[op2(stack_trace)]
 pub fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
@@ -26,6 +26,7 @@ pub fn op_http_serve_tcp(
     backlog: i32,
     #[string] certificate: Option<String>,
     #[string] key: Option<String>,
+    #[smi] head_bytes: u32,
 ) -> Result<(ResourceId, String, u16), HttpError> {
     let mut listener = Listener::tcp(state, hostname, port, reuse_port, backlog)?;
     if let (Some(certificate), Some(key)) = (certificate, key) {
@@ -34,23 +35,34 @@ pub fn op_http_serve_tcp(
     let address = listener
         .tcp_address()?
         .ok_or(HttpError::NoResolvedAddress)?;
-    let server = Server::start(state, listener, v8::Global::new(scope, dispatch))?;
+    let server = Server::start(
+        state,
+        listener,
+        v8::Global::new(scope, dispatch),
+        head_bytes,
+    )?;
     let rid = state.resource_table.add(ServerResource(server));
     Ok((rid, address.ip().to_string(), address.port()))
 }
 
-/// Binds and serves a unix socket. Returns the server and the path that was
-/// bound, if it has a name.
+/// Binds and serves a unix socket likewise. Returns the server and the path that
+/// was bound, if it has a name.
 #[op2(stack_trace)]
 pub fn op_http_serve_unix(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     dispatch: v8::Local<v8::Function>,
     #[string] path: &str,
+    #[smi] head_bytes: u32,
 ) -> Result<(ResourceId, Option<String>), HttpError> {
     let listener = Listener::unix(state, path)?;
     let path = listener.unix_path()?;
-    let server = Server::start(state, listener, v8::Global::new(scope, dispatch))?;
+    let server = Server::start(
+        state,
+        listener,
+        v8::Global::new(scope, dispatch),
+        head_bytes,
+    )?;
     let rid = state.resource_table.add(ServerResource(server));
     Ok((rid, path))
 }

@@ -36,10 +36,11 @@ pub fn op_http_request_method<'s>(
     id: f64,
 ) -> Result<v8::Local<'s, v8::String>, HttpError> {
     let exchange = exchange(state, id)?;
-    Ok(internalized(
-        scope,
-        exchange.head.method.as_str().as_bytes(),
-    ))
+    let method = match exchange.is_websocket_connect() {
+        true => &Method::GET,
+        false => &exchange.head.method,
+    };
+    Ok(internalized(scope, method.as_str().as_bytes()))
 }
 
 /// The URL of the request: the scheme of the server, then the authority that
@@ -83,6 +84,12 @@ pub fn op_http_request_headers<'s>(
             flat.push(latin1(scope, value.as_bytes()).into());
         }
     }
+    if exchange.is_websocket_connect() {
+        for (name, value) in UPGRADE {
+            flat.push(internalized(scope, name.as_str().as_bytes()).into());
+            flat.push(internalized(scope, value.as_bytes()).into());
+        }
+    }
     Ok(v8::Array::new_with_elements(scope, &flat))
 }
 
@@ -98,6 +105,11 @@ pub fn op_http_request_header<'s>(
     let Ok(name) = HeaderName::from_bytes(&name) else {
         return Ok(v8::null(scope).into());
     };
+    if exchange.is_websocket_connect()
+        && let Some((_, value)) = UPGRADE.iter().find(|(upgrade, _)| *upgrade == name)
+    {
+        return Ok(internalized(scope, value.as_bytes()).into());
+    }
     let values = exchange.head.headers.get_all(&name);
     let mut values = values.iter();
     Ok(match (values.next(), values.next()) {
@@ -165,7 +177,7 @@ fn url(exchange: &Exchange) -> String {
         None => url.push_str(server.scheme()),
     }
     url.push_str(&authority);
-    if exchange.head.method == Method::CONNECT {
+    if exchange.head.method == Method::CONNECT && exchange.connect_protocol().is_none() {
         return url;
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -176,6 +188,13 @@ fn url(exchange: &Exchange) -> String {
     url.push_str(target);
     url
 }
+
+/// What a script sees of a WebSocket handshake over HTTP/2, which has no such
+/// fields (RFC 8441 section 5).
+const UPGRADE: [(HeaderName, &str); 2] = [
+    (header::UPGRADE, "websocket"),
+    (header::CONNECTION, "Upgrade"),
+];
 
 /// The lines of a field as one value.
 fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>, name: &HeaderName) -> Vec<u8> {

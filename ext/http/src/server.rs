@@ -88,13 +88,18 @@ enum Phase {
 impl Server {
     /// Starts to accept connections on `listener` and to hand their requests
     /// to `dispatch`, which takes the number of an [`Event`] and the id of an
-    /// exchange.
+    /// exchange. `head_bytes` takes the place of [`Limits::head_bytes`] where it
+    /// is not 0.
     pub fn start(
         state: &mut OpState,
         listener: Listener,
         dispatch: v8::Global<v8::Function>,
+        head_bytes: u32,
     ) -> io::Result<Rc<Self>> {
-        let limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
+        let mut limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
+        if head_bytes != 0 {
+            limits.head_bytes = head_bytes as usize;
+        }
         let server = Rc::new(Self {
             scheme: listener.scheme(),
             fallback_authority: listener.authority()?,

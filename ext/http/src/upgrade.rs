@@ -1,24 +1,22 @@
-//! Turning a request into a WebSocket (RFC 6455, section 4.2).
+//! Turning a request into a WebSocket (RFC 6455, section 4.2; RFC 8441, section 5).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use deno_core::FromV8;
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
 use deno_tls::TlsStream;
-use duplex_protocol::deflate::Compression;
-use duplex_protocol::deflate::Level;
 use duplex_protocol::deflate::ServerConfig;
-use duplex_protocol::deflate::WindowBits;
 use duplex_protocol::handshake::accept_key;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::ServerOptions;
 use duplex_websocket::Transport;
+use duplex_websocket::deflate::PerMessageDeflate;
+use duplex_websocket::limits::LimitOptions;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
@@ -40,44 +38,10 @@ use crate::response::answer;
 use crate::response::header_map;
 use crate::response_body::ResponseBody;
 
-/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`
-/// and that of `Sec-WebSocket-Extensions`, or the status and the message of a
+/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
+/// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and the message of a
 /// refusal, and its headers, names and values alternating.
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
-
-/// The option `perMessageDeflate` of `Deno.upgradeWebSocket`, checked and
-/// complete.
-#[derive(FromV8)]
-pub struct PerMessageDeflate {
-    server_no_context_takeover: bool,
-    client_no_context_takeover: bool,
-    server_max_window_bits: u32,
-    client_max_window_bits: u32,
-    threshold: u32,
-    level: u32,
-}
-
-impl From<PerMessageDeflate> for ServerConfig {
-    fn from(options: PerMessageDeflate) -> Self {
-        let bits = |bits| {
-            u8::try_from(bits)
-                .ok()
-                .and_then(WindowBits::new)
-                .unwrap_or_default()
-        };
-        let level = u8::try_from(options.level).ok().and_then(Level::new);
-        Self {
-            server_no_context_takeover: options.server_no_context_takeover,
-            client_no_context_takeover: options.client_no_context_takeover,
-            server_max_window_bits: bits(options.server_max_window_bits),
-            client_max_window_bits: bits(options.client_max_window_bits),
-            compression: Compression {
-                level: level.unwrap_or_default(),
-                threshold: options.threshold as usize,
-            },
-        }
-    }
-}
 
 /// Checks the handshake of an exchange and claims its connection for a
 /// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
@@ -97,13 +61,14 @@ pub fn op_http_upgrade_begin(
         return Err(HttpError::AlreadyUpgraded);
     }
     let head = &exchange.head;
-    let version = match head.version {
-        Version::HTTP_11 => (1, 1),
-        Version::HTTP_2 => (2, 0),
-        _ => (1, 0),
-    };
+    let method = head.method.as_str();
     let headers = lines(&head.headers);
-    let mut offer = match Offer::parse(head.method.as_str(), version, headers) {
+    let offer = match head.version {
+        Version::HTTP_2 => Offer::parse_http2(method, exchange.connect_protocol(), headers),
+        Version::HTTP_11 => Offer::parse(method, (1, 1), headers),
+        _ => Offer::parse(method, (1, 0), headers),
+    };
+    let mut offer = match offer {
         Ok(offer) => offer,
         Err(error) => return Ok(refusal(&error)),
     };
@@ -152,8 +117,8 @@ pub fn op_http_websocket_handshake(
     })
 }
 
-/// Answers 101 with the headers that the script gave. Returns the number of
-/// an [`Outcome`].
+/// Answers 101, or over HTTP/2 200, with the headers that the script gave.
+/// Returns the number of an [`Outcome`].
 #[op2(nofast)]
 #[smi]
 pub fn op_http_upgrade_respond(
@@ -164,8 +129,20 @@ pub fn op_http_upgrade_respond(
 ) -> Result<u32, HttpError> {
     let exchange = exchange(state, id)?;
     let mut headers = header_map(scope, headers)?;
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    let status = if exchange.head.version == Version::HTTP_2 {
+        for name in [
+            header::UPGRADE,
+            header::CONNECTION,
+            header::SEC_WEBSOCKET_ACCEPT,
+        ] {
+            headers.remove(name);
+        }
+        StatusCode::OK
+    } else {
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        StatusCode::SWITCHING_PROTOCOLS
+    };
     if let Some(key) = exchange.head.headers.get(header::SEC_WEBSOCKET_KEY)
         && let Ok(accept) = HeaderValue::from_str(&accept_key(key.as_bytes()))
     {
@@ -179,26 +156,21 @@ pub fn op_http_upgrade_respond(
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
     }
     headers.remove(header::CONTENT_LENGTH);
-    let outcome = answer(
-        &exchange,
-        StatusCode::SWITCHING_PROTOCOLS,
-        headers,
-        ResponseBody::empty(),
-    );
+    let outcome = answer(&exchange, status, headers, ResponseBody::empty());
     if outcome != Outcome::Pending {
         state.borrow::<Rc<Exchanges>>().remove(exchange.id());
     }
     Ok(outcome as u32)
 }
 
-/// Resolves with the WebSocket connection when the client has been answered
-/// 101. `idle_timeout` is in seconds, 0 is none.
+/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout` is in seconds, 0 is none.
 #[op2]
 #[smi]
 pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,
+    #[scoped] limits: LimitOptions,
 ) -> Result<ResourceId, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
     let upgrade = exchange
@@ -206,14 +178,14 @@ pub async fn op_http_upgrade_wait(
         .ok_or(HttpError::UpgradeUnavailable)?;
     let server = exchange.server().clone();
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
-    let (transport, read_ahead) = transport(upgraded).ok_or(HttpError::UpgradeUnavailable)?;
+    let (transport, read_ahead) = transport(upgraded);
     let options = ServerOptions {
         idle_timeout: Duration::try_from_secs_f64(idle_timeout)
             .ok()
             .filter(|timeout| !timeout.is_zero()),
         deflate: exchange.deflate.get(),
         group: Some(server.sockets().clone()),
-        ..Default::default()
+        limits: limits.into(),
     };
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
@@ -223,33 +195,32 @@ pub async fn op_http_upgrade_wait(
     Ok(id)
 }
 
-/// The stream under a connection that hyper has let go, and what hyper read
-/// of it beyond the request.
-fn transport(upgraded: Upgraded) -> Option<(Transport, bytes::Bytes)> {
+/// The stream of a connection that hyper has let go, and what hyper read of it
+/// beyond the request; or a stream of HTTP/2, which stays hyper's.
+fn transport(upgraded: Upgraded) -> (Transport, bytes::Bytes) {
     let upgraded = match downcast::<TokioIo<ServerIo<TcpStream>>>(upgraded) {
         Ok(parts) => {
-            return Some((
-                Transport::Tcp(parts.io.into_inner().into_inner()),
-                parts.read_buf,
-            ));
+            let stream = parts.io.into_inner().into_inner();
+            return (Transport::Tcp(stream), parts.read_buf);
         }
         Err(upgraded) => upgraded,
     };
     let upgraded = match downcast::<TokioIo<ServerIo<UnixStream>>>(upgraded) {
         Ok(parts) => {
-            return Some((
-                Transport::Unix(parts.io.into_inner().into_inner()),
-                parts.read_buf,
-            ));
+            let stream = parts.io.into_inner().into_inner();
+            return (Transport::Unix(stream), parts.read_buf);
         }
         Err(upgraded) => upgraded,
     };
     match downcast::<TokioIo<ServerIo<TlsStream<TcpStream>>>>(upgraded) {
-        Ok(parts) => Some((
-            Transport::Stream(Box::new(parts.io.into_inner().into_inner())),
-            parts.read_buf,
-        )),
-        Err(_) => None,
+        Ok(parts) => {
+            let stream = parts.io.into_inner().into_inner();
+            (Transport::Stream(Box::new(stream)), parts.read_buf)
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            (Transport::Stream(Box::new(stream)), bytes::Bytes::new())
+        }
     }
 }
 
@@ -261,7 +232,7 @@ fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 
 fn accepted(offer: &Offer, extensions: String) -> Verdict {
     (
-        Some(offer.accept_key().to_owned()),
+        Some(offer.accept_key().unwrap_or_default().to_owned()),
         extensions,
         0,
         String::new(),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use deno_core::v8;
 use duplex_protocol::close::{ABNORMAL_CLOSURE, Close, CloseCode};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::control_rate::ControlRate;
+use duplex_protocol::decoder::{Decoder, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::group::Membership;
+use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
 
@@ -50,6 +52,11 @@ pub(crate) struct Connection {
     /// The last Ping that could not be answered because the kernel refuses
     /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
     pending_pong: RefCell<Option<Vec<u8>>>,
+    control_rate: Cell<ControlRate>,
+    backpressure_limit: usize,
+    /// Whether a message found more queued than the limit: the hub ends the
+    /// connection.
+    is_overflowing: Cell<bool>,
     idle: Option<Idle>,
     /// Whether writing failed. Reading then goes on to the end of what came.
     is_broken: Cell<bool>,
@@ -143,8 +150,8 @@ impl Connection {
             deflate,
         } = options;
         let decoder = match &deflate {
-            Some((parameters, _)) => Decoder::with_deflate(role, limits, parameters),
-            None => Decoder::new(role, limits),
+            Some((parameters, _)) => Decoder::with_deflate(role, limits.decoder(), parameters),
+            None => Decoder::new(role, limits.decoder()),
         };
         let compressor = deflate.map(|(parameters, compression)| {
             Box::new(Compressor::new(role, &parameters, compression))
@@ -168,6 +175,9 @@ impl Connection {
             is_dirty: Cell::new(false),
             is_blocked: Cell::new(false),
             pending_pong: RefCell::new(None),
+            control_rate: Cell::new(ControlRate::new(limits.max_control_frames)),
+            backpressure_limit: limits.backpressure_limit,
+            is_overflowing: Cell::new(false),
             idle: idle_timeout.map(|timeout| Idle {
                 timeout,
                 last_heard: Cell::new(Instant::now()),
@@ -263,6 +273,14 @@ impl Connection {
         }
     }
 
+    /// Counts a Ping or a Pong that was received at `now`.
+    pub fn count_control(&self, now: Instant) -> Result<(), ProtocolError> {
+        let mut rate = self.control_rate.get();
+        let counted = rate.count(now.into_std());
+        self.control_rate.set(rate);
+        counted
+    }
+
     /// Answers a Ping. Returns whether there is something to flush.
     pub fn answer_ping(&self, payload: &[u8]) -> bool {
         if self.close_sent.get() {
@@ -286,7 +304,9 @@ impl Connection {
 
     // Writing.
 
-    /// Queues a text message. Returns false where the close handshake has begun.
+    /// Queues a text message. Returns false where it cannot be sent any more: the
+    /// close handshake has begun, the transport is gone, or more is queued than
+    /// the limit allows.
     #[inline]
     pub fn send_text(&self, text: &str) -> bool {
         self.send(text.len(), |out, key, compressor| match compressor {
@@ -310,11 +330,25 @@ impl Connection {
         payload: usize,
         encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>, Option<&mut Compressor>),
     ) -> bool {
-        if self.close_sent.get() || self.is_broken.get() || self.phase.get() == Phase::Draining {
+        if self.close_sent.get()
+            || self.is_broken.get()
+            || self.is_overflowing.get()
+            || self.phase.get() == Phase::Draining
+        {
             return false;
         }
-        let key = self.mask_key();
         let mut out = self.out.borrow_mut();
+        if out.len() > self.backpressure_limit {
+            if !self.is_blocked.get() {
+                self.write(&mut out);
+            }
+            if out.len() > self.backpressure_limit {
+                self.is_overflowing.set(true);
+                self.waker.wake_by_ref();
+                return false;
+            }
+        }
+        let key = self.mask_key();
         let mut compressor = self.compressor.borrow_mut();
         out.push_data(payload, |out| encode(out, key, compressor.as_deref_mut()));
         // A script that sends much in one turn need not hold it all.
@@ -364,6 +398,16 @@ impl Connection {
                 false
             }
         }
+    }
+
+    /// How the connection ends where more was sent than may be queued. A peer
+    /// that reads on still gets what is queued.
+    pub fn overflow_ending(&self) -> Option<Ending> {
+        self.is_overflowing.take().then(|| {
+            let limit = self.backpressure_limit;
+            let message = format!("queued messages exceed backpressureLimit ({limit} bytes)");
+            self.fail(CloseCode::POLICY_VIOLATION, message)
+        })
     }
 
     pub fn is_blocked(&self) -> bool {

@@ -174,6 +174,10 @@ impl Hub {
             let Some(connection) = self.get(id) else {
                 continue;
             };
+            if let Some(ending) = connection.overflow_ending() {
+                self.drain(&connection);
+                self.end(scope, callbacks, &connection, ending);
+            }
             if connection.is_blocked() {
                 self.flush(scope, callbacks, &connection);
             }
@@ -229,10 +233,10 @@ impl Hub {
             connection.note_heard(now);
             let mut failure = None;
             let result = connection.decode(&mut buffer[..count], |event| {
-                match self.on_event(scope, callbacks, connection, event) {
+                match self.on_event(scope, callbacks, connection, event, now) {
                     Outcome::Delivered => true,
-                    Outcome::Failed(message) => {
-                        failure = Some(message);
+                    Outcome::Failed(code, message) => {
+                        failure = Some((code, message));
                         false
                     }
                     Outcome::Terminated => {
@@ -246,7 +250,7 @@ impl Hub {
             }
             let ending = match (result, failure) {
                 (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
-                (_, Some(message)) => connection.fail(CloseCode::MESSAGE_TOO_BIG, message),
+                (_, Some((code, message))) => connection.fail(code, message),
                 _ => continue,
             };
             self.drain(connection);
@@ -262,7 +266,13 @@ impl Hub {
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
         event: Event<'_>,
+        now: Instant,
     ) -> Outcome {
+        if matches!(event, Event::Ping(_) | Event::Pong(_))
+            && let Err(error) = connection.count_control(now)
+        {
+            return Outcome::Failed(error.close_code(), error.to_string());
+        }
         match event {
             Event::Text { text, is_ascii } => {
                 v8::scope!(let scope, scope);
@@ -277,7 +287,8 @@ impl Hub {
                     }
                 };
                 let Some(string) = string else {
-                    return Outcome::Failed("message is longer than a string can be".to_owned());
+                    let message = "message is longer than a string can be".to_owned();
+                    return Outcome::Failed(CloseCode::MESSAGE_TOO_BIG, message);
                 };
                 deliver(scope, callbacks, connection, string.into())
             }
@@ -428,8 +439,8 @@ impl Hub {
 /// What became of an event.
 enum Outcome {
     Delivered,
-    /// The connection is to fail with this message.
-    Failed(String),
+    /// The connection is to fail with this code and this message.
+    Failed(CloseCode, String),
     /// The engine is to run no more script.
     Terminated,
 }

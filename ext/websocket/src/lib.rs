@@ -5,6 +5,8 @@
 //! | [`transport`] | the byte stream under a connection |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `connection` | one connection: protocol state, reading, the close handshake |
+//! | [`limits`] | what a peer may make this end hold or do |
+//! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `group` | the connections of one server |
 //! | `client` | dialling: TCP, TLS, the opening handshake |
@@ -25,8 +27,10 @@ compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `qu
 
 mod client;
 mod connection;
+pub mod deflate;
 mod group;
 mod hub;
+pub mod limits;
 mod ops;
 mod out_buffer;
 pub mod transport;
@@ -36,13 +40,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deno_core::OpState;
-use duplex_protocol::decoder::Limits;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 
 use crate::connection::Connection;
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
+pub use crate::limits::Limits;
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(
@@ -59,7 +63,7 @@ deno_core::extension!(
         ops::op_ws_close,
         ops::op_ws_buffered_amount,
     ],
-    esm = ["01_websocket.js"],
+    esm = ["00_options.js", "01_websocket.js"],
 );
 
 /// How [`accept`] serves a connection.

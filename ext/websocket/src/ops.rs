@@ -7,13 +7,15 @@ use deno_core::convert::ByteString;
 use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use duplex_protocol::close::{Close, CloseCode};
-use duplex_protocol::deflate::{ClientConfig, Compression};
+use duplex_protocol::deflate::ClientConfig;
 use duplex_protocol::frame::Role;
 use url::Url;
 
 use crate::client::{self, DialError, Opened, Target};
 use crate::connection::{Connection, Options};
+use crate::deflate::PerMessageDeflate;
 use crate::hub::{Callbacks, Hub};
+use crate::limits::LimitOptions;
 
 /// Lets a script give up a connection that is not open.
 struct DialHandle(Rc<CancelHandle>);
@@ -68,8 +70,8 @@ pub(crate) struct Created {
     extensions: String,
 }
 
-/// Dials `url`, for which the permission has been checked. `deflate` is whether
-/// to offer permessage-deflate.
+/// Dials `url`, for which the permission has been checked. `deflate` is how to
+/// offer permessage-deflate, if at all.
 #[op2]
 pub(crate) async fn op_ws_create(
     state: Rc<RefCell<OpState>>,
@@ -78,12 +80,15 @@ pub(crate) async fn op_ws_create(
     #[scoped] headers: Vec<(ByteString, ByteString)>,
     #[smi] dial_handle: ResourceId,
     #[smi] client: Option<ResourceId>,
-    deflate: bool,
+    #[scoped] deflate: Option<PerMessageDeflate>,
+    #[scoped] limits: LimitOptions,
 ) -> Result<Created, OpError> {
     let handle = state
         .borrow()
         .resource_table
         .get::<DialHandle>(dial_handle)?;
+    let deflate = deflate.map(ClientConfig::from);
+    let compression = deflate.unwrap_or_default().compression;
     let target = Target {
         url: Url::parse(&url)?,
         protocols,
@@ -92,7 +97,7 @@ pub(crate) async fn op_ws_create(
             .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value.to_vec()))
             .collect(),
         client,
-        deflate: deflate.then(ClientConfig::default),
+        deflate,
     };
     let dialled = Box::pin(client::dial(state.clone(), target))
         .or_cancel(&handle.0)
@@ -107,7 +112,8 @@ pub(crate) async fn op_ws_create(
     } = dialled.map_err(|_| OpError::Canceled)??;
     let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
     let options = Options {
-        deflate: deflate.map(|parameters| (parameters, Compression::default())),
+        deflate: deflate.map(|parameters| (parameters, compression)),
+        limits: limits.into(),
         ..Default::default()
     };
     let connection = Hub::of(&mut state)
@@ -147,21 +153,21 @@ pub(crate) fn op_ws_attach(
     Hub::of(state).attach(id, socket);
 }
 
-/// Queues a text message; lone surrogates become U+FFFD.
+/// Queues a text message; lone surrogates become U+FFFD. Returns whether it was
+/// taken.
 #[op2(fast)]
-pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) {
-    let hub = Hub::of(state);
-    if let Some(connection) = hub.get(id)
-        && connection.send_text(text)
-    {
-        hub.mark_dirty(&connection);
-    }
+pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) -> bool {
+    send(state, id, |connection| connection.send_text(text))
 }
 
-/// Queues a binary message.
+/// Queues a binary message likewise.
 #[op2]
-pub(crate) fn op_ws_send_binary(state: &mut OpState, #[smi] id: u32, #[anybuffer] bytes: &[u8]) {
-    send_binary(state, id, bytes);
+pub(crate) fn op_ws_send_binary(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[anybuffer] bytes: &[u8],
+) -> bool {
+    send(state, id, |connection| connection.send_binary(bytes))
 }
 
 /// The same for an ArrayBuffer, which the engine can hand over faster.
@@ -170,17 +176,21 @@ pub(crate) fn op_ws_send_arraybuffer(
     state: &mut OpState,
     #[smi] id: u32,
     #[arraybuffer] bytes: &[u8],
-) {
-    send_binary(state, id, bytes);
+) -> bool {
+    send(state, id, |connection| connection.send_binary(bytes))
 }
 
-fn send_binary(state: &mut OpState, id: u32, bytes: &[u8]) {
+#[inline]
+fn send(state: &mut OpState, id: u32, queue: impl FnOnce(&Connection) -> bool) -> bool {
     let hub = Hub::of(state);
-    if let Some(connection) = hub.get(id)
-        && connection.send_binary(bytes)
-    {
+    let Some(connection) = hub.get(id) else {
+        return false;
+    };
+    let is_taken = queue(&connection);
+    if is_taken {
         hub.mark_dirty(&connection);
     }
+    is_taken
 }
 
 /// Begins the close handshake, behind what was sent. `code` 0 is none. The

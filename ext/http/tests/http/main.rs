@@ -6,3 +6,4 @@ mod options;
 mod request;
 mod response;
 mod upgrade;
+mod upgrade_http2;

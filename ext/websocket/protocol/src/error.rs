@@ -73,6 +73,12 @@ pub enum ProtocolError {
         /// The limit, in frames.
         limit: u32,
     },
+    /// The peer exceeds its [`ControlRate`](crate::control_rate::ControlRate).
+    #[error("control frames exceed maxControlFrames ({limit} a second)")]
+    TooManyControlFrames {
+        /// The limit, in frames a second.
+        limit: u32,
+    },
 }
 
 impl ProtocolError {
@@ -84,7 +90,9 @@ impl ProtocolError {
                 CloseCode::INVALID_PAYLOAD
             }
             Self::PayloadTooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments { .. } | Self::TooManyControlFrames { .. } => {
+                CloseCode::POLICY_VIOLATION
+            }
             Self::ReservedBits
             | Self::CompressedBit
             | Self::ReservedOpcode(_)
@@ -116,6 +124,7 @@ mod tests {
             (ProtocolError::TextNotUtf8, 1007),
             (ProtocolError::CloseReasonNotUtf8, 1007),
             (ProtocolError::TooManyFragments { limit: 1 }, 1008),
+            (ProtocolError::TooManyControlFrames { limit: 1 }, 1008),
             (ProtocolError::PayloadTooLong { limit: 1 }, 1009),
         ] {
             assert_eq!(error.close_code().get(), code, "{error}");

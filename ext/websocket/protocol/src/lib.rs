@@ -15,6 +15,7 @@
 //! | [`decoder`] | frames to messages, fragmentation, limits | 5.4 - 5.6, 6.2 |
 //! | [`encoder`] | messages to frames | 6.1 |
 //! | [`deflate`] | permessage-deflate: negotiation and both directions | RFC 7692 |
+//! | [`control_rate`] | how many Pings and Pongs a peer may send | 10.4 |
 //! | [`close`] | status codes and the Close payload | 5.5.1, 7.4 |
 //! | [`utf8`] | text, checked as it arrives | 8.1 |
 //! | [`error`] | what a peer can do wrong | 7.1.7, 10 |
@@ -54,6 +55,7 @@
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
 pub mod close;
+pub mod control_rate;
 pub mod decoder;
 pub mod deflate;
 pub mod encoder;

@@ -1,4 +1,5 @@
-//! The server's half of the handshake over HTTP/1.1 (RFC 6455 section 4.2).
+//! The server's half of the handshake: over HTTP/1.1 (RFC 6455 section 4.2), and
+//! over HTTP/2 (RFC 8441 section 5).
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -13,7 +14,8 @@ use crate::deflate::{Parameters, ServerConfig};
 /// A client's request to open a connection. One that exists is legal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Offer {
-    accept: String,
+    /// What answers the key, which HTTP/2 has not.
+    accept: Option<String>,
     protocols: Vec<String>,
     /// The lines of Sec-WebSocket-Extensions. They are only read where the
     /// server has a use for them.
@@ -22,8 +24,8 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Reads a request (section 4.2.1). `version` is HTTP's, as major and
-    /// minor number; `headers` are all header lines in any case, lists in one
+    /// Reads a request of HTTP/1.1 (section 4.2.1). `version` is HTTP's, as major
+    /// and minor number; `headers` are all header lines in any case, lists in one
     /// line or several. That there is a Host is for the HTTP layer to check.
     ///
     /// # Errors
@@ -34,65 +36,60 @@ impl Offer {
         version: (u8, u8),
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, OfferError> {
-        let mut upgrade = false;
-        let mut connection = false;
-        let mut key = None;
-        let mut requested_version = None;
-        let mut protocols = Vec::new();
-        let mut extensions = Vec::new();
-        for (name, value) in headers {
-            let value = header::trim(value);
-            if name.eq_ignore_ascii_case("Upgrade") {
-                upgrade |= header::contains(value, "websocket");
-            } else if name.eq_ignore_ascii_case("Connection") {
-                connection |= header::contains(value, "Upgrade");
-            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
-                if key.replace(value).is_some() {
-                    return Err(OfferError::KeyRepeated);
-                }
-            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Version") {
-                if requested_version.replace(value).is_some() {
-                    return Err(OfferError::Version);
-                }
-            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
-                for element in header::elements(value) {
-                    push_protocol(&mut protocols, element)?;
-                }
-            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
-                extensions.push(value.to_owned());
-            }
-        }
-
+        let fields = Fields::read(headers)?;
         if method != "GET" {
             return Err(OfferError::Method);
         }
         if version < (1, 1) {
             return Err(OfferError::HttpVersion);
         }
-        if !upgrade {
+        if !fields.upgrade {
             return Err(OfferError::Upgrade);
         }
-        if !connection {
+        if !fields.connection {
             return Err(OfferError::Connection);
         }
-        let key = key.ok_or(OfferError::KeyMissing)?;
-        if requested_version != Some(VERSION.as_bytes()) {
+        let key = match fields.key[..] {
+            [] => return Err(OfferError::KeyMissing),
+            [key] => key,
+            _ => return Err(OfferError::KeyRepeated),
+        };
+        if fields.version[..] != [VERSION.as_bytes()] {
             return Err(OfferError::Version);
         }
         if !is_key(key) {
             return Err(OfferError::Key);
         }
-        Ok(Self {
-            accept: accept_key(key),
-            protocols,
-            extensions,
-            deflate: None,
-        })
+        Ok(fields.into_offer(Some(accept_key(key))))
     }
 
-    /// The value of Sec-WebSocket-Accept for the answer.
-    pub fn accept_key(&self) -> &str {
-        &self.accept
+    /// Reads a request of HTTP/2 (RFC 8441 section 5): an extended CONNECT, whose
+    /// `:protocol` is `protocol`.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError`] likewise.
+    pub fn parse_http2<'a>(
+        method: &str,
+        protocol: Option<&str>,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, OfferError> {
+        let fields = Fields::read(headers)?;
+        let Some(protocol) = protocol.filter(|_| method == "CONNECT") else {
+            return Err(OfferError::ExtendedConnect);
+        };
+        if protocol != "websocket" {
+            return Err(OfferError::ConnectProtocol(protocol.to_owned()));
+        }
+        if fields.version[..] != [VERSION.as_bytes()] {
+            return Err(OfferError::Http2Version);
+        }
+        Ok(fields.into_offer(None))
+    }
+
+    /// The value of Sec-WebSocket-Accept for the answer; HTTP/2 has none.
+    pub fn accept_key(&self) -> Option<&str> {
+        self.accept.as_deref()
     }
 
     /// The subprotocols that the client offers, in its order of preference.
@@ -122,23 +119,24 @@ impl Offer {
         Ok(self.deflate)
     }
 
-    /// The answer that opens the connection (section 4.2.2), with the
-    /// subprotocol that was picked, the extension that was negotiated, and
+    /// The answer over HTTP/1.1 that opens the connection (section 4.2.2), with
+    /// the subprotocol that was picked, the extension that was negotiated, and
     /// headers to add.
     ///
     /// # Errors
     ///
-    /// [`AnswerError`] where the client did not offer `protocol`, or a header
-    /// cannot be added.
+    /// [`AnswerError`] where the client did not offer `protocol`, a header cannot
+    /// be added, or the offer came over HTTP/2, which is answered with status 200.
     pub fn answer(
         &self,
         protocol: Option<&str>,
         headers: &[(&str, &[u8])],
     ) -> Result<Vec<u8>, AnswerError> {
+        let accept = self.accept.as_deref().ok_or(AnswerError::Http2)?;
         let mut out = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
         header::push(&mut out, "Upgrade", b"websocket");
         header::push(&mut out, "Connection", b"Upgrade");
-        header::push(&mut out, "Sec-WebSocket-Accept", self.accept.as_bytes());
+        header::push(&mut out, "Sec-WebSocket-Accept", accept.as_bytes());
         if let Some(protocol) = protocol {
             if !self.protocols.iter().any(|offered| offered == protocol) {
                 return Err(AnswerError::Protocol(protocol.to_owned()));
@@ -184,6 +182,15 @@ pub enum OfferError {
     /// Sec-WebSocket-Version is missing or not 13.
     #[error("Invalid Header: 'sec-websocket-version' header must be '13'")]
     Version,
+    /// The same over HTTP/2, which has no Upgrade to answer with.
+    #[error("Invalid Header: 'sec-websocket-version' header must be '13'")]
+    Http2Version,
+    /// The request came over HTTP/2 and is not an extended CONNECT.
+    #[error("Invalid method: a WebSocket handshake over HTTP/2 is an extended CONNECT")]
+    ExtendedConnect,
+    /// The extended CONNECT is for another protocol.
+    #[error("Invalid ':protocol': a WebSocket handshake asks for 'websocket', not {0:?}")]
+    ConnectProtocol(String),
     /// A subprotocol is not a token or stands twice.
     #[error(
         "Invalid Header: 'sec-websocket-protocol' header has an invalid or repeated value: {0:?}"
@@ -195,13 +202,15 @@ pub enum OfferError {
 }
 
 impl OfferError {
-    /// The HTTP status of the answer: 400, 405, 426 or 505.
+    /// The HTTP status of the answer: 400, 405, 426, 501 or 505.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Method => 405,
+            Self::Method | Self::ExtendedConnect => 405,
+            Self::ConnectProtocol(_) => 501,
             Self::HttpVersion => 505,
             Self::Version => 426,
-            Self::Upgrade
+            Self::Http2Version
+            | Self::Upgrade
             | Self::Connection
             | Self::KeyMissing
             | Self::KeyRepeated
@@ -216,6 +225,8 @@ impl OfferError {
     pub const fn headers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Method => &[("Allow", "GET")],
+            Self::ExtendedConnect => &[("Allow", "CONNECT")],
+            Self::Http2Version => &[("Sec-WebSocket-Version", VERSION)],
             Self::Version => &[
                 ("Upgrade", "websocket"),
                 ("Connection", "Upgrade"),
@@ -229,12 +240,61 @@ impl OfferError {
 /// Why an [answer](Offer::answer) cannot be given.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum AnswerError {
+    /// The offer came over HTTP/2.
+    #[error("an offer over HTTP/2 is not answered with a head of HTTP/1.1")]
+    Http2,
     /// The client did not offer the subprotocol.
     #[error("Protocol '{0}' not in the request's protocol list (non negotiable)")]
     Protocol(String),
     /// A header cannot be added.
     #[error(transparent)]
     Header(#[from] HeaderError),
+}
+
+/// What the header fields of a request say.
+#[derive(Default)]
+struct Fields<'a> {
+    upgrade: bool,
+    connection: bool,
+    /// The values of all lines, of which there should be one.
+    key: Vec<&'a [u8]>,
+    version: Vec<&'a [u8]>,
+    protocols: Vec<String>,
+    extensions: Vec<Vec<u8>>,
+}
+
+impl<'a> Fields<'a> {
+    fn read(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, OfferError> {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let value = header::trim(value);
+            if name.eq_ignore_ascii_case("Upgrade") {
+                fields.upgrade |= header::contains(value, "websocket");
+            } else if name.eq_ignore_ascii_case("Connection") {
+                fields.connection |= header::contains(value, "Upgrade");
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Key") {
+                fields.key.push(value);
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Version") {
+                fields.version.push(value);
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+                for element in header::elements(value) {
+                    push_protocol(&mut fields.protocols, element)?;
+                }
+            } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
+                fields.extensions.push(value.to_owned());
+            }
+        }
+        Ok(fields)
+    }
+
+    fn into_offer(self, accept: Option<String>) -> Offer {
+        Offer {
+            accept,
+            protocols: self.protocols,
+            extensions: self.extensions,
+            deflate: None,
+        }
+    }
 }
 
 fn push_protocol(protocols: &mut Vec<String>, element: &[u8]) -> Result<(), OfferError> {
@@ -306,7 +366,7 @@ mod tests {
     #[test]
     fn rfc_example() {
         let offer = parse(&HEADERS).unwrap();
-        assert_eq!(offer.accept_key(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(offer.accept_key(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         assert_eq!(offer.protocols(), ["chat", "superchat"]);
         assert_eq!(
             offer.answer(Some("chat"), &[]).unwrap(),
@@ -317,6 +377,45 @@ mod tests {
               Sec-WebSocket-Protocol: chat\r\n\
               \r\n"
         );
+    }
+
+    #[test]
+    fn over_http2() {
+        // RFC 8441 section 5.1.
+        let headers: [(&str, &[u8]); 4] = [
+            ("sec-websocket-protocol", b"chat, superchat"),
+            ("sec-websocket-extensions", b"permessage-deflate"),
+            ("sec-websocket-version", b"13"),
+            ("origin", b"http://www.example.com"),
+        ];
+        let parse = |method: &str, protocol| Offer::parse_http2(method, protocol, headers);
+        let mut offer = parse("CONNECT", Some("websocket")).unwrap();
+        assert_eq!(offer.accept_key(), None);
+        assert_eq!(offer.protocols(), ["chat", "superchat"]);
+        let deflate = offer.negotiate_deflate(&ServerConfig::default()).unwrap();
+        assert!(deflate.is_some());
+        assert_eq!(offer.answer(None, &[]), Err(AnswerError::Http2));
+
+        for (method, protocol) in [("GET", Some("websocket")), ("GET", None), ("CONNECT", None)] {
+            let error = parse(method, protocol).unwrap_err();
+            assert_eq!(
+                (&error, error.status()),
+                (&OfferError::ExtendedConnect, 405)
+            );
+        }
+        for protocol in ["connect-udp", "WebSocket", ""] {
+            let error = parse("CONNECT", Some(protocol)).unwrap_err();
+            assert_eq!(error.status(), 501, "{protocol}");
+        }
+        for versions in [&[][..], &[("sec-websocket-version", &b"8"[..])]] {
+            let headers = headers
+                .into_iter()
+                .filter(|(name, _)| !name.ends_with("version"));
+            let headers = headers.chain(versions.iter().copied());
+            let error = Offer::parse_http2("CONNECT", Some("websocket"), headers).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Http2Version, 400));
+            assert_eq!(error.headers(), [("Sec-WebSocket-Version", "13")]);
+        }
     }
 
     #[test]

@@ -1,0 +1,78 @@
+// Options that clients and servers have in common: compression and limits.
+
+import { primordials } from "ext:core/mod.js";
+
+const { NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } = primordials;
+
+/**
+ * @typedef {{
+ *   serverNoContextTakeover?: boolean,
+ *   clientNoContextTakeover?: boolean,
+ *   serverMaxWindowBits?: number,
+ *   clientMaxWindowBits?: number,
+ *   threshold?: number,
+ *   level?: number,
+ * }} PerMessageDeflateOptions the parameters of RFC 7692 section 7.1; from how
+ *   many bytes on a message is compressed (64); and how hard, 0 to 9 (6)
+ */
+
+/** Checks and completes the option `perMessageDeflate`; null is off. */
+function convertPerMessageDeflate(options, prefix) {
+  if (options === undefined || options === null || options === false) {
+    return null;
+  }
+  if (options === true) {
+    options = { __proto__: null };
+  }
+  if (typeof options !== "object") {
+    throw new TypeError(
+      `${prefix}: perMessageDeflate must be a boolean or an object`,
+    );
+  }
+  const name = (key) => `${prefix}: perMessageDeflate.${key}`;
+  const bits = (key) => integer(options[key], 8, 15, name(key)) ?? null;
+  return {
+    serverNoContextTakeover: !!options.serverNoContextTakeover,
+    clientNoContextTakeover: !!options.clientNoContextTakeover,
+    serverMaxWindowBits: bits("serverMaxWindowBits"),
+    clientMaxWindowBits: bits("clientMaxWindowBits"),
+    threshold: integer(options.threshold, 0, 2 ** 31 - 1, name("threshold")) ??
+      64,
+    level: integer(options.level, 0, 9, name("level")) ?? 6,
+  };
+}
+
+/**
+ * @typedef {{
+ *   maxPayloadLength?: number,
+ *   maxFragments?: number,
+ *   maxControlFrames?: number,
+ *   backpressureLimit?: number,
+ * }} LimitOptions the longest message that is received, in bytes (64 MiB); how
+ *   many frames it may take (2^17); how many pings and pongs may come in a second
+ *   (10,000); how many bytes may be queued where another message is sent (64 MiB)
+ */
+
+/** Checks the options that are limits; null is the default. */
+function convertLimits(options, prefix) {
+  const limit = (key, most) =>
+    integer(options?.[key], 1, most, `${prefix}: ${key}`) ?? null;
+  return {
+    maxPayloadLength: limit("maxPayloadLength", NumberMAX_SAFE_INTEGER),
+    maxFragments: limit("maxFragments", 2 ** 32 - 1),
+    maxControlFrames: limit("maxControlFrames", 2 ** 32 - 1),
+    backpressureLimit: limit("backpressureLimit", NumberMAX_SAFE_INTEGER),
+  };
+}
+
+function integer(value, least, most, name) {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  if (!NumberIsInteger(value) || value < least || value > most) {
+    throw new TypeError(`${name} must be an integer from ${least} to ${most}`);
+  }
+  return value;
+}
+
+export { convertLimits, convertPerMessageDeflate };

@@ -1,0 +1,74 @@
+//! What a peer may make this end hold or do. Each limit has the name of the
+//! option that sets it, and the error of a connection that exceeds one says it.
+
+use deno_core::FromV8;
+use duplex_protocol::control_rate::ControlRate;
+use duplex_protocol::decoder;
+
+/// The limits of one connection. One that is exceeded ends that connection and
+/// nothing else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// `maxPayloadLength`: the longest message that is received, in bytes,
+    /// inflated. 64 MiB by default; 1009 beyond.
+    pub max_payload_length: usize,
+    /// `maxFragments`: how many frames a message may take. 2^17 by default; 1008
+    /// beyond.
+    pub max_fragments: u32,
+    /// `maxControlFrames`: how many Pings and Pongs may come in a second. 10,000
+    /// by default; 1008 beyond.
+    pub max_control_frames: u32,
+    /// `backpressureLimit`: how many bytes may wait for the kernel to take them
+    /// when a further message is sent, which may be of any length itself. 64 MiB
+    /// by default; 1008 beyond.
+    pub backpressure_limit: usize,
+}
+
+impl Limits {
+    pub(crate) fn decoder(&self) -> decoder::Limits {
+        decoder::Limits {
+            max_payload_length: self.max_payload_length,
+            max_fragments: self.max_fragments,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let decoder::Limits {
+            max_payload_length,
+            max_fragments,
+        } = decoder::Limits::default();
+        Self {
+            max_payload_length,
+            max_fragments,
+            max_control_frames: ControlRate::DEFAULT_LIMIT,
+            backpressure_limit: 64 << 20,
+        }
+    }
+}
+
+/// The limits as `convertLimits` of `00_options.js` gives them: integers in
+/// their ranges, or `None` for the default.
+#[derive(FromV8)]
+pub struct LimitOptions {
+    max_payload_length: Option<f64>,
+    max_fragments: Option<f64>,
+    max_control_frames: Option<f64>,
+    backpressure_limit: Option<f64>,
+}
+
+impl From<LimitOptions> for Limits {
+    fn from(options: LimitOptions) -> Self {
+        let default = Self::default();
+        // A conversion from f64 saturates.
+        let bytes = |value: Option<f64>, default| value.map_or(default, |value| value as usize);
+        let count = |value: Option<f64>, default| value.map_or(default, |value| value as u32);
+        Self {
+            max_payload_length: bytes(options.max_payload_length, default.max_payload_length),
+            max_fragments: count(options.max_fragments, default.max_fragments),
+            max_control_frames: count(options.max_control_frames, default.max_control_frames),
+            backpressure_limit: bytes(options.backpressure_limit, default.backpressure_limit),
+        }
+    }
+}
