@@ -463,10 +463,10 @@ impl PartialMessage {
         limit: usize,
     ) -> Result<&'b mut [u8], ProtocolError> {
         let (chunk, rest) = input.split_at_mut(frame.remaining.min(input.len()));
-        unmask(chunk, frame.mask, frame.offset);
         let is_last = frame.fin && chunk.len() == frame.remaining;
         match (self.compressed, decompressor) {
             (Some(received), Some(decompressor)) => {
+                unmask(chunk, frame.mask, frame.offset);
                 let received = received + chunk.len();
                 self.compressed = Some(received);
                 let check = |payload: &[u8]| advance(&mut self.utf8, payload);
@@ -480,14 +480,38 @@ impl PartialMessage {
             }
             _ => {
                 self.reserve(chunk.len(), &frame);
-                self.payload.extend_from_slice(chunk);
-                advance(&mut self.utf8, &self.payload)?;
+                for piece in chunk.chunks_mut(PIECE) {
+                    // The key fits: a piece is a multiple of its length.
+                    self.push(piece, frame.mask, frame.offset)?;
+                }
             }
         }
         frame.offset += chunk.len();
         frame.remaining -= chunk.len();
         self.frame = (frame.remaining > 0).then_some(frame);
         Ok(rest)
+    }
+
+    /// Appends bytes that are not compressed, and checks them.
+    fn push(
+        &mut self,
+        piece: &mut [u8],
+        mask: Option<MaskKey>,
+        offset: usize,
+    ) -> Result<(), ProtocolError> {
+        let Some(utf8) = &mut self.utf8 else {
+            unmask(piece, mask, offset);
+            self.payload.extend_from_slice(piece);
+            return Ok(());
+        };
+        let ascii = unmask_text(piece, mask, offset);
+        self.payload.extend_from_slice(piece);
+        let checked = if ascii == piece.len() {
+            utf8.advance_ascii(&self.payload, ascii)
+        } else {
+            utf8.advance(&self.payload)
+        };
+        checked.map_err(|_| ProtocolError::TextNotUtf8)
     }
 
     /// Makes room for `arrived` bytes of `frame`. The buffer doubles, so that
@@ -551,16 +575,14 @@ fn message_event<'b>(
         unmask(payload, header.mask, 0);
         return Ok(Event::Binary(Cow::Borrowed(payload)));
     }
-    let is_ascii = match header.mask {
-        Some(key) => apply_mask_checking_ascii(payload, key, 0),
-        None => payload.is_ascii(),
-    };
-    let text = if is_ascii {
-        // SAFETY: ASCII is UTF-8.
-        unsafe { str::from_utf8_unchecked(payload) }
-    } else {
-        simdutf8::basic::from_utf8(payload).map_err(|_| ProtocolError::TextNotUtf8)?
-    };
+    let ascii = unmask_text(payload, header.mask, 0);
+    let is_ascii = ascii == payload.len();
+    if !is_ascii {
+        // ASCII ends with a whole character.
+        simdutf8::basic::from_utf8(&payload[ascii..]).map_err(|_| ProtocolError::TextNotUtf8)?;
+    }
+    // SAFETY: ASCII is UTF-8, and what follows it has just been found to be.
+    let text = unsafe { str::from_utf8_unchecked(payload) };
     Ok(Event::Text {
         text: Cow::Borrowed(text),
         is_ascii,
@@ -581,6 +603,35 @@ fn unmask(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) {
         apply_mask(payload, key, offset);
     }
 }
+
+/// Unmasks a part of a text. Returns how much at its start is known to be
+/// ASCII: all of it or whole pieces of [`PIECE`] bytes.
+#[inline]
+fn unmask_text(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) -> usize {
+    let Some(key) = mask else {
+        return if payload.is_ascii() { payload.len() } else { 0 };
+    };
+    if payload.len() <= PIECE {
+        let is_ascii = apply_mask_checking_ascii(payload, key, offset);
+        return if is_ascii { payload.len() } else { 0 };
+    }
+    let mut ascii = 0;
+    let mut pieces = payload.chunks_mut(PIECE);
+    for piece in pieces.by_ref() {
+        if !apply_mask_checking_ascii(piece, key, offset) {
+            break;
+        }
+        ascii += piece.len();
+    }
+    for piece in pieces {
+        apply_mask(piece, key, offset);
+    }
+    ascii
+}
+
+/// How many bytes of a long payload are taken at once where more than one thing is
+/// done to them: few enough to stay in the first level of cache.
+const PIECE: usize = 4096;
 
 /// The least room made for a message that has to be assembled, in bytes.
 const MIN_MESSAGE_CAPACITY: usize = 4096;
@@ -821,6 +872,30 @@ mod tests {
         frame(&mut wire, Opcode::Continuation, false, &smile[1..3]);
         frame(&mut wire, Opcode::Continuation, true, &smile[3..]);
         assert_eq!(events(Role::Client, &wire), [text("\u{1f600}")]);
+    }
+
+    #[test]
+    fn long_text_is_checked_wherever_ascii_ends() {
+        for role in [Role::Client, Role::Server] {
+            let mask = (role == Role::Server).then_some(KEY);
+            let plain = "a".repeat(3 * PIECE + 5);
+            for at in [0, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE - 1, plain.len()] {
+                let good = plain[..at].to_owned() + "\u{20ac}" + &plain[at..];
+                let mut bad = good.clone().into_bytes();
+                bad[at + 1] = b'a';
+                for piece in [usize::MAX, PIECE + 2, PIECE - 1] {
+                    let feed = |payload: &[u8]| {
+                        let mut wire = Vec::new();
+                        encode_frame(&mut wire, Opcode::Text, true, mask, payload);
+                        let mut decoder = Decoder::new(role, Limits::default());
+                        feed_all(&mut decoder, wire.chunks(piece.min(wire.len())))
+                    };
+                    assert!(feed(plain.as_bytes()) == (vec![text(&plain)], None));
+                    assert!(feed(good.as_bytes()) == (vec![text(&good)], None), "{at}");
+                    assert_eq!(feed(&bad), (vec![], Some(ProtocolError::TextNotUtf8)));
+                }
+            }
+        }
     }
 
     #[test]

@@ -87,9 +87,11 @@ pub fn encode_frame(
     payload: &[u8],
 ) {
     let (header, length) = frame_header(opcode, fin, mask, payload.len());
-    out.reserve(length + payload.len());
-    out.extend_from_slice(&header[..length]);
-    let start = out.len();
+    out.reserve(header.len() + payload.len());
+    let start = out.len() + length;
+    // All of it, because a copy of constant length is cheap.
+    out.extend_from_slice(&header);
+    out.truncate(start);
     out.extend_from_slice(payload);
     mask_from(out, start, mask);
 }

@@ -5,50 +5,131 @@ pub type MaskKey = [u8; 4];
 
 /// Masks `buf` in place, or unmasks it: the operation is its own inverse.
 /// `offset` is the position of `buf` in the frame's payload.
+#[inline]
 pub fn apply_mask(buf: &mut [u8], key: MaskKey, offset: usize) {
-    xor(buf, key, offset);
+    xor::<false>(buf, rotated(key, offset));
 }
 
 /// Like [`apply_mask`]; tells whether the result is pure ASCII, which costs
 /// next to nothing while the bytes pass through registers.
+#[inline]
 pub fn apply_mask_checking_ascii(buf: &mut [u8], key: MaskKey, offset: usize) -> bool {
-    xor(buf, key, offset) & HIGH_BITS == 0
+    xor::<true>(buf, rotated(key, offset)) & HIGH_BITS == 0
 }
 
-/// Applies the mask and returns all resulting bytes or-ed into lanes. Inlined
-/// so that the accumulation vanishes where the caller drops it.
+/// The key as it meets the payload from `offset` on, twice: least significant
+/// byte first.
 #[inline(always)]
-fn xor(buf: &mut [u8], key: MaskKey, offset: usize) -> u64 {
-    let [a, b, c, d] = [0, 1, 2, 3].map(|i| key[(offset + i) % 4]);
-    let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+fn rotated(key: MaskKey, offset: usize) -> u64 {
+    let key = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
+    u64::from(key) << 32 | u64::from(key)
+}
 
-    // Blocks are four words, so that the compiler makes vectors of them. Block
-    // and word are multiples of the key's length: the key's phase stays.
-    let mut seen = [0u64; 4];
-    let (blocks, rest) = buf.as_chunks_mut::<32>();
-    for block in blocks {
-        for (bytes, seen) in block.as_chunks_mut::<8>().0.iter_mut().zip(&mut seen) {
-            let plain = u64::from_ne_bytes(*bytes) ^ word;
-            *seen |= plain;
-            *bytes = plain.to_ne_bytes();
+/// Applies the key. Returns, with `SEEN`, all resulting bytes or-ed into lanes.
+///
+/// Lengths vary and branches on them are guessed wrong, so there are few: two
+/// chunks that overlap where the length is not a multiple cover what a loop over
+/// words and another over bytes would.
+#[inline(always)]
+fn xor<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
+    match buf.len() {
+        0..4 => {
+            let mut seen = 0;
+            for (byte, key) in buf.iter_mut().zip(key.to_le_bytes()) {
+                *byte ^= key;
+                seen |= u64::from(*byte);
+            }
+            seen
+        }
+        4..8 => xor_ends::<4>(buf, key),
+        8..16 => xor_ends::<8>(buf, key),
+        16..32 => xor_ends::<16>(buf, key),
+        32..=64 => xor_ends::<32>(buf, key),
+        _ => xor_long::<SEEN>(buf, key),
+    }
+}
+
+/// More than a block, with the widest registers that there are.
+#[inline(never)]
+fn xor_long<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: this machine has AVX2.
+        return unsafe { xor_avx2::<SEEN>(buf, key) };
+    }
+    xor_blocks::<SEEN>(buf, key)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn xor_avx2<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
+    xor_blocks::<SEEN>(buf, key)
+}
+
+/// The loop over blocks, for the compiler to make vectors of.
+#[inline(always)]
+fn xor_blocks<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
+    let tail_key = key.rotate_right(8 * (buf.len() % 4) as u32);
+    // The last block may overlap the one before: it is read before that changes.
+    let Some(tail) = buf.last_chunk().map(|tail| xored::<BLOCK>(tail, tail_key)) else {
+        return 0;
+    };
+    let mut seen = [0; BLOCK / 8];
+    for block in buf.as_chunks_mut::<BLOCK>().0 {
+        for (bytes, seen) in block.as_chunks_mut().0.iter_mut().zip(&mut seen) {
+            let result = u64::from_le_bytes(*bytes) ^ key;
+            *bytes = result.to_le_bytes();
+            if SEEN {
+                *seen |= result;
+            }
         }
     }
-    let mut seen = seen[0] | seen[1] | seen[2] | seen[3];
+    if let Some(end) = buf.last_chunk_mut() {
+        *end = tail;
+    }
+    seen.into_iter().fold(or(&tail), |all, lane| all | lane)
+}
 
-    let (words, rest) = rest.as_chunks_mut::<8>();
-    for bytes in words {
-        let plain = u64::from_ne_bytes(*bytes) ^ word;
-        seen |= plain;
-        *bytes = plain.to_ne_bytes();
+/// Applies the key to the first `N` bytes and the last, which may overlap.
+/// `N` is a multiple of the key's length.
+#[inline(always)]
+fn xor_ends<const N: usize>(buf: &mut [u8], key: u64) -> u64 {
+    let tail_key = key.rotate_right(8 * (buf.len() % 4) as u32);
+    let (Some(head), Some(tail)) = (buf.first_chunk::<N>(), buf.last_chunk::<N>()) else {
+        return 0;
+    };
+    let (head, tail) = (xored(head, key), xored(tail, tail_key));
+    if let Some(start) = buf.first_chunk_mut() {
+        *start = head;
     }
-    for (byte, key) in rest.iter_mut().zip(word.to_ne_bytes()) {
-        *byte ^= key;
-        seen |= u64::from(*byte);
+    if let Some(end) = buf.last_chunk_mut() {
+        *end = tail;
     }
-    seen
+    or(&head) | or(&tail)
+}
+
+#[inline(always)]
+fn xored<const N: usize>(chunk: &[u8; N], key: u64) -> [u8; N] {
+    let mut chunk = *chunk;
+    for bytes in chunk.as_chunks_mut().0 {
+        *bytes = (u32::from_le_bytes(*bytes) ^ key as u32).to_le_bytes();
+    }
+    chunk
+}
+
+/// All words of `chunk` or-ed together.
+#[inline(always)]
+fn or<const N: usize>(chunk: &[u8; N]) -> u64 {
+    let words = chunk.as_chunks().0.iter();
+    words.fold(0, |seen, bytes| {
+        seen | u64::from(u32::from_le_bytes(*bytes))
+    })
 }
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// How many bytes are taken at once: a cache line.
+const BLOCK: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -87,6 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn without_wide_registers() {
+        // What machines without AVX2 do.
+        for len in BLOCK..5 * BLOCK {
+            for (mut buf, is_ascii) in [(vec![0x7f; len], true), (vec![0x80; len], false)] {
+                let plain = buf.clone();
+                reference(&mut buf, KEY, 1);
+                let seen = xor_blocks::<true>(&mut buf, rotated(KEY, 1));
+                assert_eq!(buf, plain);
+                assert_eq!(seen & HIGH_BITS == 0, is_ascii);
+            }
+        }
+    }
+
+    #[test]
     fn a_split_payload_is_the_whole() {
         let source: Vec<u8> = (0..=255).collect();
         let mut whole = source.clone();
@@ -102,7 +197,7 @@ mod tests {
 
     #[test]
     fn ascii_is_found_wherever_it_ends() {
-        for len in 0..100 {
+        for len in 0..300 {
             let mut ascii = vec![0x7f; len];
             reference(&mut ascii, KEY, 3);
             assert!(apply_mask_checking_ascii(&mut ascii.clone(), KEY, 3));

@@ -42,6 +42,21 @@ impl Validator {
         Ok(())
     }
 
+    /// Like [`advance`](Self::advance), where the `appended` bytes that were
+    /// appended are known to be ASCII.
+    pub(crate) fn advance_ascii(
+        &mut self,
+        text: &[u8],
+        appended: usize,
+    ) -> Result<(), InvalidUtf8> {
+        if self.checked + appended == text.len() {
+            self.checked = text.len();
+            return Ok(());
+        }
+        // They follow the start of a character.
+        self.advance(text)
+    }
+
     /// Checks that `text`, all of which has been seen by
     /// [`advance`](Self::advance), does not end inside a character.
     ///

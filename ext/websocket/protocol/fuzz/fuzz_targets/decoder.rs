@@ -1,42 +1,44 @@
 //! However the bytes of a connection are cut into reads, they give the same
-//! events and the same error.
+//! events and the same error, in both roles, with any parameters and limits.
 #![no_main]
 
+use std::time::Instant;
+
 use duplex_protocol::close::Close;
+use duplex_protocol::control_rate::ControlRate;
 use duplex_protocol::decoder::{Decoder, Event, Limits};
-use duplex_protocol::deflate::Parameters;
+use duplex_protocol::deflate::{Parameters, WindowBits};
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
 use libfuzzer_sys::fuzz_target;
 
-const LIMIT: usize = 1 << 16;
-
 fuzz_target!(|input: &[u8]| {
-    let [flags, seed, wire @ ..] = input else {
+    let [flags, windows, seed, wire @ ..] = input else {
         return;
     };
-    let decoder = || {
-        let role = match flags & 1 {
-            0 => Role::Client,
-            _ => Role::Server,
-        };
-        let limits = Limits {
-            max_payload_length: LIMIT,
-            max_fragments: 16,
-        };
-        let parameters = Parameters {
-            server_no_context_takeover: flags & 4 != 0,
-            client_no_context_takeover: flags & 4 != 0,
-            ..Parameters::default()
-        };
-        match flags & 2 {
-            0 => Decoder::new(role, limits),
-            _ => Decoder::with_deflate(role, limits, &parameters),
-        }
+    let role = match flags & 1 {
+        0 => Role::Client,
+        _ => Role::Server,
     };
-    let at_once = decode(decoder(), wire, |_| usize::MAX);
-    let by_byte = decode(decoder(), wire, |_| 1);
-    let mixed = decode(decoder(), wire, |i| {
+    // 8-15 are windows, what is above stands for none.
+    let window = |bits: u8| WindowBits::new(8 + bits);
+    let parameters = Parameters {
+        server_no_context_takeover: flags & 4 != 0,
+        client_no_context_takeover: flags & 8 != 0,
+        server_max_window_bits: window(windows & 15),
+        client_max_window_bits: window(windows >> 4),
+    };
+    let limits = Limits {
+        max_payload_length: [1 << 16, 1000, 30, 0][usize::from(flags >> 4 & 3)],
+        max_fragments: [1 << 16, 16, 3, 1][usize::from(flags >> 6)],
+    };
+    let decoder = || match flags & 2 {
+        0 => Decoder::new(role, limits),
+        _ => Decoder::with_deflate(role, limits, &parameters),
+    };
+    let at_once = decode(decoder(), limits, wire, |_| usize::MAX);
+    let by_byte = decode(decoder(), limits, wire, |_| 1);
+    let mixed = decode(decoder(), limits, wire, |i| {
         1 + (usize::from(*seed) + 1).wrapping_mul(i + 7) % 13
     });
     assert_eq!(at_once, by_byte);
@@ -55,10 +57,14 @@ enum Message {
 /// Decodes `wire` in reads of the lengths that `length` gives by their number.
 fn decode(
     mut decoder: Decoder,
+    limits: Limits,
     wire: &[u8],
     length: impl Fn(usize) -> usize,
 ) -> (Vec<Message>, Option<ProtocolError>) {
     let mut messages = Vec::new();
+    // All of it comes within a second.
+    let (mut rate, now) = (ControlRate::new(MAX_CONTROL_FRAMES), Instant::now());
+    let mut control_frames = 0;
     let mut left = wire;
     let mut reads = 0;
     while !left.is_empty() {
@@ -68,32 +74,53 @@ fn decode(
         let mut read = read.to_vec();
         let mut rest = read.as_mut_slice();
         loop {
+            let was_finished = decoder.is_finished();
             let decoded = match decoder.decode(rest) {
                 Ok(decoded) => decoded,
                 Err(error) => {
-                    assert!(decoder.is_finished());
+                    assert!(!was_finished && decoder.is_finished());
+                    // The answer to it is legal.
+                    let close = Close::from(error);
+                    let (payload, length) = close.encode();
+                    assert_eq!(Close::decode(&payload[..length]), Ok(close));
                     return (messages, Some(error));
                 }
             };
             rest = decoded.rest;
-            messages.push(match decoded.event {
-                None => break,
-                Some(Event::Text { text, is_ascii }) => {
+            let Some(event) = decoded.event else {
+                break;
+            };
+            assert!(!was_finished, "a Close is the last event");
+            if matches!(event, Event::Ping(_) | Event::Pong(_)) {
+                if let Err(error) = rate.count(now) {
+                    assert_eq!(control_frames, MAX_CONTROL_FRAMES);
+                    return (messages, Some(error));
+                }
+                control_frames += 1;
+            }
+            messages.push(match event {
+                Event::Text { text, is_ascii } => {
                     assert_eq!(is_ascii, text.is_ascii());
-                    assert!(text.len() <= LIMIT);
+                    assert!(text.len() <= limits.max_payload_length);
                     let text = String::from_utf8(text.into_owned().into_bytes());
                     Message::Text(text.expect("UTF-8"), is_ascii)
                 }
-                Some(Event::Binary(bytes)) => {
-                    assert!(bytes.len() <= LIMIT);
+                Event::Binary(bytes) => {
+                    assert!(bytes.len() <= limits.max_payload_length);
                     Message::Binary(bytes.into_owned())
                 }
-                Some(Event::Ping(bytes)) => Message::Ping(bytes.into_owned()),
-                Some(Event::Pong(bytes)) => Message::Pong(bytes.into_owned()),
-                Some(Event::Close(close)) => Message::Close(close),
+                Event::Ping(bytes) => Message::Ping(bytes.into_owned()),
+                Event::Pong(bytes) => Message::Pong(bytes.into_owned()),
+                Event::Close(close) => {
+                    assert!(decoder.is_finished());
+                    Message::Close(close)
+                }
             });
         }
         assert!(rest.is_empty());
     }
     (messages, None)
 }
+
+/// Few enough to be exceeded.
+const MAX_CONTROL_FRAMES: u32 = 20;

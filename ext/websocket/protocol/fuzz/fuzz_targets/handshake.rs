@@ -1,10 +1,10 @@
 //! A response gives the same result however it is cut into reads, and the
-//! answer to a request that is legal is itself legal.
+//! answer to a request that is legal, over HTTP/1.1 or HTTP/2, is itself legal.
 #![no_main]
 
 use duplex_protocol::deflate::{ClientConfig, ServerConfig};
 use duplex_protocol::handshake::client::{Request, Response, ResponseError};
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::{AnswerError, Offer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     if flags & 8 == 0 {
         client(&request, *seed, bytes);
     } else {
-        server(bytes);
+        server(flags & 16 != 0, bytes);
     }
 });
 
@@ -57,7 +57,7 @@ fn client(request: &Request<'_>, seed: u8, bytes: &[u8]) {
     assert_eq!(parse(&|i| 1 + usize::from(seed) * (i + 1) % 29), at_once);
 }
 
-fn server(bytes: &[u8]) {
+fn server(http2: bool, bytes: &[u8]) {
     let lines: Vec<(&str, &[u8])> = bytes
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
@@ -65,7 +65,11 @@ fn server(bytes: &[u8]) {
             Some((str::from_utf8(&line[..colon]).ok()?, &line[colon + 1..]))
         })
         .collect();
-    let offer = match Offer::parse("GET", (1, 1), lines) {
+    let offer = match http2 {
+        false => Offer::parse("GET", (1, 1), lines),
+        true => Offer::parse_http2("CONNECT", Some("websocket"), lines),
+    };
+    let offer = match offer {
         Ok(offer) => offer,
         Err(error) => {
             assert!((400..600).contains(&error.status()));
@@ -77,7 +81,13 @@ fn server(bytes: &[u8]) {
     let _ = negotiated.negotiate_deflate(&ServerConfig::default());
     let protocol = offer.protocols().first().map(String::as_str);
     for offer in [offer.clone(), negotiated] {
-        let answer = offer.answer(protocol, &[]).expect("legal");
+        let answer = offer.answer(protocol, &[]);
+        assert_eq!(offer.accept_key().is_none(), http2);
+        if http2 {
+            assert_eq!(answer, Err(AnswerError::Http2));
+            continue;
+        }
+        let answer = answer.expect("legal");
         assert!(answer.ends_with(b"\r\n\r\n"));
         assert!(str::from_utf8(&answer).is_ok());
     }
