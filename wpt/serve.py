@@ -34,10 +34,9 @@ def main():
     # Also puts what the suite brings of other projects on the path.
     from tools import localpaths  # noqa: F401
     from tools.serve import serve
-    from wptserve import pipes
-    import wptserve
+    from wptserve import pipes, server
 
-    wptserve.Http2WebTestRequestHandler = h2_handler()
+    server.Http2WebTestRequestHandler = h2_handler()
     pipes.template = with_host_of_request(pipes.template)
     serve.start = announcing(serve.start)
 
@@ -168,7 +167,6 @@ def h2_handler():
             self.remote_addr = handler.client_address
             self.id = id
             self.received = bytearray()
-            # What counts against the window, padding included.
             self.has_ended = False
             self.is_open = True
 
@@ -325,6 +323,8 @@ def h2_handler():
                 # The handler has set status and headers.
                 return self.refuse(response, response.status[0])
             response.write_status_headers()
+            # For the answer to a Close frame, which a handler may choose.
+            request._dispatcher = dispatcher
             dispatcher.transfer_data(request)
 
         def refuse(self, response, status):
