@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::group::Membership;
+use crate::idle::{Idle, Step};
 use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
@@ -93,13 +94,6 @@ pub(crate) enum Phase {
 struct Reader {
     decoder: Decoder,
     read_ahead: Bytes,
-}
-
-/// The watch over a peer that may have gone silently.
-struct Idle {
-    timeout: Duration,
-    last_heard: Cell<Instant>,
-    ping_sent: Cell<bool>,
 }
 
 /// How a connection ended, as its `close` event tells it.
@@ -178,11 +172,7 @@ impl Connection {
             control_rate: Cell::new(ControlRate::new(limits.max_control_frames)),
             backpressure_limit: limits.backpressure_limit,
             is_overflowing: Cell::new(false),
-            idle: idle_timeout.map(|timeout| Idle {
-                timeout,
-                last_heard: Cell::new(Instant::now()),
-                ping_sent: Cell::new(false),
-            }),
+            idle: idle_timeout.map(|timeout| Idle::new(timeout, Instant::now())),
             is_broken: Cell::new(false),
             close_deadline: Cell::new(None),
             membership: RefCell::new(None),
@@ -194,9 +184,7 @@ impl Connection {
     pub fn attach(&self, socket: v8::Global<v8::Object>) {
         *self.socket.borrow_mut() = Some(socket);
         self.phase.set(Phase::Open);
-        if let Some(idle) = &self.idle {
-            idle.last_heard.set(Instant::now());
-        }
+        self.note_heard(Instant::now());
         self.waker.wake_by_ref();
     }
 
@@ -268,8 +256,7 @@ impl Connection {
     /// The peer was heard at `now`.
     pub fn note_heard(&self, now: Instant) {
         if let Some(idle) = &self.idle {
-            idle.last_heard.set(now);
-            idle.ping_sent.set(false);
+            idle.note_heard(now);
         }
     }
 
@@ -542,45 +529,33 @@ impl Connection {
         if self.close_deadline.get().is_some_and(|due| due <= now) {
             return Due::GivenUp(self.abrupt_ending(None));
         }
-        if let Some(idle) = &self.idle
-            && self.is_watched()
-            && idle.due() <= now
-        {
-            if idle.ping_sent.replace(true) {
+        let idle = self.idle.as_ref().filter(|_| self.is_watched());
+        match idle.map_or(Step::Nothing, |idle| idle.check(now)) {
+            Step::Nothing => Due::Nothing,
+            Step::Ask => {
+                let key = self.mask_key();
+                self.out.borrow_mut().push_control(|out| {
+                    let _ = encoder::encode_ping(out, key, &[]);
+                });
+                Due::Ping
+            }
+            Step::GiveUp => {
                 let reason = "No response from ping frame.";
                 self.send_close(&Close::new(CloseCode::GOING_AWAY, reason));
-                return Due::Silent(Ending {
+                Due::Silent(Ending {
                     code: CloseCode::GOING_AWAY.get(),
                     reason: reason.to_owned(),
                     was_clean: false,
                     error: Some(reason.to_owned()),
-                });
+                })
             }
-            let key = self.mask_key();
-            self.out.borrow_mut().push_control(|out| {
-                let _ = encoder::encode_ping(out, key, &[]);
-            });
-            return Due::Ping;
         }
-        Due::Nothing
     }
 
     /// Whether silence matters: not before delivery, and not once the close
     /// handshake has its own deadline.
     fn is_watched(&self) -> bool {
         self.phase.get() == Phase::Open && !self.close_sent.get()
-    }
-}
-
-impl Idle {
-    /// When the next step is due: the Ping at half of the timeout, the end at all
-    /// of it.
-    fn due(&self) -> Instant {
-        let wait = match self.ping_sent.get() {
-            false => self.timeout / 2,
-            true => self.timeout,
-        };
-        self.last_heard.get() + wait
     }
 }
 

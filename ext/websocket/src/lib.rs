@@ -5,6 +5,7 @@
 //! | [`transport`] | the byte stream under a connection |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `connection` | one connection: protocol state, reading, the close handshake |
+//! | `idle` | the watch over a peer that may have gone silently |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
@@ -30,6 +31,7 @@ mod connection;
 pub mod deflate;
 mod group;
 mod hub;
+mod idle;
 pub mod limits;
 mod ops;
 mod out_buffer;
