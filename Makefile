@@ -5,12 +5,14 @@
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
 # SUITE=DIR                   the checkout that `make wpt` runs
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
+# SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
+# TABLES=NAMES                what `make bench-protocol` prints (default: all)
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno autobahn wpt leak clean
+.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn wpt leak fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -40,6 +42,9 @@ v8: ## Build V8's static library from source, for closed networks (about 40 minu
 bench-startup: ## Time the start of a script in duplex, Deno and Bun
 	@scripts/bench-startup
 
+bench-protocol: ## Time the protocol crate beside fastwebsockets, tokio-websockets, tungstenite
+	@scripts/bench-protocol $(TABLES)
+
 specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 	@scripts/specs-on-deno
 
@@ -51,6 +56,9 @@ wpt: ## Run web-platform-tests against duplex, SUITE=DIR is a checkout of them
 
 leak: ## Open and drop 100,000 sockets, and see whether memory grows
 	@scripts/leak $(SOCKETS)
+
+fuzz: ## Fuzz the protocol crate
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
 clean: ## Remove what was built
 	@scripts/clean
