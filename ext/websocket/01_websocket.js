@@ -5,6 +5,7 @@ import { core, primordials } from "ext:core/mod.js";
 import {
   convertLimits,
   convertPerMessageDeflate,
+  convertTimeouts,
 } from "ext:duplex_websocket/00_options.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
@@ -126,6 +127,8 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
     { key: "maxFragments", converter: webidl.converters.any },
     { key: "maxControlFrames", converter: webidl.converters.any },
     { key: "backpressureLimit", converter: webidl.converters.any },
+    { key: "connectTimeout", converter: webidl.converters.any },
+    { key: "handshakeTimeout", converter: webidl.converters.any },
   ],
 );
 
@@ -274,6 +277,7 @@ class WebSocket extends EventTarget {
       prefix,
     );
     const limits = convertLimits(init, prefix);
+    const timeouts = convertTimeouts(init, prefix);
     const headers = handshakeHeaders(parsed, init.headers);
 
     this[_url] = parsed.href;
@@ -288,6 +292,7 @@ class WebSocket extends EventTarget {
         client === null ? null : client[internalRidSymbol],
         deflate,
         limits,
+        timeouts,
       ),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;
