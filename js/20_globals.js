@@ -111,6 +111,7 @@ const MODULES = {
   "ext:duplex_http/00_serve.js": undefined,
   "ext:duplex_http/01_upgrade.js": undefined,
   "ext:duplex_runtime/14_websocket.js": undefined,
+  "ext:duplex_websocket/00_http_client.js": undefined,
 };
 {
   const specifiers = ObjectKeys(MODULES);
@@ -128,6 +129,7 @@ const LATE = {
   "ext:deno_web/locks.js": true,
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
+  "ext:duplex_websocket/00_http_client.js": true,
 };
 
 let performanceLoaded = false;

@@ -81,7 +81,7 @@ const MEMBERS = {
   "ext:deno_io/12_io.js": ["SeekMode", "stderr", "stdin", "stdout"],
   "ext:deno_net/01_net.js": ["connect", "listen", "resolveDns"],
   "ext:deno_net/02_tls.js": ["connectTls", "listenTls", "startTls"],
-  "ext:deno_fetch/22_http_client.js": ["HttpClient", "createHttpClient"],
+  "ext:deno_fetch/22_http_client.js": ["HttpClient"],
   [OS]: [
     "env",
     "execPath",
@@ -103,6 +103,7 @@ const MEMBERS = {
     "Permissions",
     "permissions",
   ],
+  "ext:duplex_websocket/00_http_client.js": ["createHttpClient"],
   "ext:duplex_http/00_serve.js": ["serve"],
   "ext:duplex_http/01_upgrade.js": ["upgradeWebSocket"],
 };

@@ -1,12 +1,13 @@
 //! TLS on both ends, with certificates made here.
 
+#[path = "support/certificates.rs"]
+mod certificates;
 mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer};
-use rcgen::{KeyPair, KeyUsagePurpose};
+use certificates::Authority;
 use support::Finished;
 
 /// A server with the certificate of its arguments and a client in one script,
@@ -102,24 +103,11 @@ impl Files {
         fs::create_dir_all(&folder).unwrap();
         let files = Self(folder);
 
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "duplex test authority");
-        let authority_key = KeyPair::generate().unwrap();
-        let ca = authority.self_signed(&authority_key).unwrap();
-        let issuer = Issuer::new(authority, authority_key);
-
-        let mut server = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let server_key = KeyPair::generate().unwrap();
-        let certificate = server.signed_by(&server_key, &issuer).unwrap();
-
-        files.write("ca.pem", &ca.pem());
-        files.write("server.pem", &certificate.pem());
-        files.write("server.key", &server_key.serialize_pem());
+        let authority = Authority::new();
+        let server = authority.server(&["localhost"]);
+        files.write("ca.pem", &authority.certificate);
+        files.write("server.pem", &server.certificate);
+        files.write("server.key", &server.key);
         files.write("script.js", SCRIPT);
         files
     }

@@ -1,8 +1,10 @@
-// Options that clients and servers have in common: compression and limits.
+// Options of clients and servers: compression and limits, which they have in
+// common, and the client's timeouts.
 
 import { primordials } from "ext:core/mod.js";
 
-const { NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } = primordials;
+const { NumberIsFinite, NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } =
+  primordials;
 
 /**
  * @typedef {{
@@ -65,6 +67,35 @@ function convertLimits(options, prefix) {
   };
 }
 
+/**
+ * @typedef {{
+ *   connectTimeout?: number,
+ *   handshakeTimeout?: number,
+ * }} TimeoutOptions how long a client waits for a connection: look-up, TCP, a
+ *   proxy, TLS (30); and then for the answer to the opening handshake (60). In
+ *   seconds, of which there may be a part; 0 is without end
+ */
+
+/** Checks the options that are timeouts of a client; null is the default. */
+function convertTimeouts(options, prefix) {
+  const timeout = (key) => {
+    const value = options?.[key];
+    if (value === undefined || value === null) {
+      return null;
+    }
+    if (typeof value !== "number" || !NumberIsFinite(value) || value < 0) {
+      throw new TypeError(
+        `${prefix}: ${key} must be a number of seconds, 0 or more`,
+      );
+    }
+    return value;
+  };
+  return {
+    connectTimeout: timeout("connectTimeout"),
+    handshakeTimeout: timeout("handshakeTimeout"),
+  };
+}
+
 function integer(value, least, most, name) {
   if (value === undefined || value === null) {
     return undefined;
@@ -75,4 +106,4 @@ function integer(value, least, most, name) {
   return value;
 }
 
-export { convertLimits, convertPerMessageDeflate };
+export { convertLimits, convertPerMessageDeflate, convertTimeouts };

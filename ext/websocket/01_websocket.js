@@ -6,6 +6,7 @@ import { CloseEvent } from "ext:duplex_websocket/00_close_event.js";
 import {
   convertLimits,
   convertPerMessageDeflate,
+  convertTimeouts,
 } from "ext:duplex_websocket/00_options.js";
 
 const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
@@ -116,6 +117,8 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
     { key: "maxFragments", converter: webidl.converters.any },
     { key: "maxControlFrames", converter: webidl.converters.any },
     { key: "backpressureLimit", converter: webidl.converters.any },
+    { key: "connectTimeout", converter: webidl.converters.any },
+    { key: "handshakeTimeout", converter: webidl.converters.any },
   ],
 );
 
@@ -358,6 +361,7 @@ class WebSocket extends EventTarget {
       prefix,
     );
     const limits = convertLimits(init, prefix);
+    const timeouts = convertTimeouts(init, prefix);
     const headers = handshakeHeaders(parsed, init.headers);
 
     this[_origin] = `${parsed.protocol}//${parsed.host}`;
@@ -371,6 +375,7 @@ class WebSocket extends EventTarget {
         client === null ? null : client[internalRidSymbol],
         deflate,
         limits,
+        timeouts,
       ),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;

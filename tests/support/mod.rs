@@ -190,20 +190,29 @@ impl Running {
 
     /// Waits for a line that starts with `prefix` and returns the rest of it.
     pub fn line(&mut self, prefix: &str) -> Result<String, String> {
+        self.find(prefix, |line| line.strip_prefix(prefix).map(str::to_string))
+    }
+
+    /// Waits for a line that has `part` in it.
+    pub fn line_with(&mut self, part: &str) -> Result<(), String> {
+        self.find(part, |line| line.contains(part).then_some(()))
+    }
+
+    fn find<T>(&mut self, wanted: &str, look: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => {
-                    let rest = line.strip_prefix(prefix).map(str::to_string);
+                    let found = look(&line);
                     self.seen.push(line);
-                    if let Some(rest) = rest {
-                        return Ok(rest);
+                    if let Some(found) = found {
+                        return Ok(found);
                     }
                 }
                 Err(_) => {
                     return Err(format!(
-                        "{} did not print a line with {prefix:?}; it printed\n{}",
+                        "{} did not print a line with {wanted:?}; it printed\n{}",
                         self.name,
                         self.seen.join("\n")
                     ));

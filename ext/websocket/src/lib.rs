@@ -10,13 +10,15 @@
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `group` | the connections of one server |
-//! | `client` | dialling: TCP, TLS, the opening handshake |
+//! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `ops` | what `01_websocket.js` calls |
 //!
 //! A program adds the extension after deno_web, deno_net and deno_fetch, and
 //! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`;
-//! `examples/embed.rs` shows all of it. A server that has answered an opening
-//! handshake hands the stream over by [`accept`].
+//! `examples/embed.rs` shows all of it. For clients with proxies and certificates
+//! of their own it exposes `createHttpClient` of `00_http_client.js` there, instead
+//! of deno_fetch's. A server that has answered an opening handshake hands the stream
+//! over by [`accept`].
 
 #[cfg(all(feature = "v8", feature = "quickjs"))]
 compile_error!(
@@ -57,6 +59,7 @@ deno_core::extension!(
     ops = [
         ops::op_ws_check_permission,
         ops::op_ws_create,
+        ops::op_ws_add_http_client,
         ops::op_ws_set_callbacks,
         ops::op_ws_attach,
         ops::op_ws_send_text,
@@ -65,8 +68,16 @@ deno_core::extension!(
         ops::op_ws_close,
         ops::op_ws_buffered_amount,
     ],
-    esm = ["00_close_event.js", "00_options.js", "01_websocket.js"],
+    esm = [
+        "00_close_event.js",
+        "00_http_client.js",
+        "00_options.js",
+        "01_websocket.js",
+    ],
     lazy_loaded_js = ["00_ops.js"],
+    state = |_state| {
+        client::Environment::at_start();
+    },
 );
 
 /// How [`accept`] serves a connection.

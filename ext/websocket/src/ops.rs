@@ -6,12 +6,15 @@ use std::rc::Rc;
 use deno_core::convert::ByteString;
 use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
+use deno_tls::TlsKeysHolder;
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::deflate::ClientConfig;
 use duplex_protocol::frame::Role;
 use url::Url;
 
-use crate::client::{self, DialError, Opened, Target};
+use crate::client::{
+    self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
+};
 use crate::connection::{Connection, Options};
 use crate::deflate::PerMessageDeflate;
 use crate::hub::{Callbacks, Hub};
@@ -82,6 +85,7 @@ pub(crate) async fn op_ws_create(
     #[smi] client: Option<ResourceId>,
     #[scoped] deflate: Option<PerMessageDeflate>,
     #[scoped] limits: LimitOptions,
+    #[scoped] timeouts: Option<TimeoutOptions>,
 ) -> Result<Created, OpError> {
     let handle = state
         .borrow()
@@ -98,6 +102,7 @@ pub(crate) async fn op_ws_create(
             .collect(),
         client,
         deflate,
+        timeouts: timeouts.map_or_else(Timeouts::default, Timeouts::from),
     };
     let dialled = Box::pin(client::dial(state.clone(), target))
         .or_cancel(&handle.0)
@@ -123,6 +128,18 @@ pub(crate) async fn op_ws_create(
         protocol,
         extensions,
     })
+}
+
+/// Takes the `Deno.HttpClient` `client`, which deno_fetch has just made of the
+/// same options, for WebSockets.
+#[op2]
+pub(crate) fn op_ws_add_http_client(
+    state: &mut OpState,
+    #[smi] client: ResourceId,
+    #[scoped] options: ClientOptions,
+    #[cppgc] keys: &TlsKeysHolder,
+) -> Result<(), OpError> {
+    Ok(Connector::register(state, client, options, keys.take())?)
 }
 
 /// Names the functions that the hub calls; see [`Callbacks`].

@@ -1,4 +1,5 @@
-//! The client's half of the handshake over HTTP/1.1 (RFC 6455 section 4.1).
+//! The client's half of the handshake: over HTTP/1.1 (RFC 6455 section 4.1), and
+//! over HTTP/2 (RFC 8441 section 5).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,13 +46,7 @@ impl Request<'_> {
         let key = STANDARD.encode(nonce);
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(b"GET ");
-        if !self.target.starts_with('/') {
-            out.push(b'/');
-        }
-        if !self.target.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
-            return Err(RequestError::Target(self.target.to_owned()));
-        }
-        out.extend_from_slice(self.target.as_bytes());
+        out.extend_from_slice(self.path()?.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
 
         header::push(&mut out, "Host", self.authority()?.as_bytes());
@@ -59,14 +54,7 @@ impl Request<'_> {
         header::push(&mut out, "Connection", b"Upgrade");
         header::push(&mut out, "Sec-WebSocket-Key", key.as_bytes());
         header::push(&mut out, "Sec-WebSocket-Version", VERSION.as_bytes());
-        if !self.protocols.is_empty() {
-            for (i, protocol) in self.protocols.iter().enumerate() {
-                if !header::is_token(protocol.as_bytes()) || self.protocols[..i].contains(protocol)
-                {
-                    return Err(RequestError::Protocol(protocol.clone()));
-                }
-            }
-            let list = self.protocols.join(", ");
+        if let Some(list) = self.protocol_list()? {
             header::push(&mut out, "Sec-WebSocket-Protocol", list.as_bytes());
         }
         if let Some(config) = self.deflate {
@@ -83,17 +71,74 @@ impl Request<'_> {
 
         let parser = ResponseParser {
             received: Vec::new(),
-            expected: Expected {
-                accept: accept_key(key.as_bytes()),
-                protocols: self.protocols.to_vec(),
-                require_protocol: self.require_protocol,
-                deflate: self.deflate.copied(),
-            },
+            accept: accept_key(key.as_bytes()),
+            terms: self.terms(),
         };
         Ok((out, parser))
     }
 
-    /// The value of the Host header.
+    /// The same request as an extended CONNECT (RFC 8441 section 5), and the
+    /// check for what comes back. It may be sent where the server's SETTINGS have
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] where a part cannot stand in a request.
+    pub fn http2(&self) -> Result<(Http2Request, Http2Check), RequestError> {
+        let mut headers = vec![("sec-websocket-version".to_owned(), VERSION.into())];
+        if let Some(list) = self.protocol_list()? {
+            headers.push(("sec-websocket-protocol".to_owned(), list.into_bytes()));
+        }
+        if let Some(config) = self.deflate {
+            let offer = config.offer().into_bytes();
+            headers.push(("sec-websocket-extensions".to_owned(), offer));
+        }
+        for (name, value) in self.headers {
+            header::check_extra(name, value)?;
+            let name = name.to_ascii_lowercase();
+            if !header::is_connection_specific(&name) {
+                headers.push((name, value.to_vec()));
+            }
+        }
+        let request = Http2Request {
+            scheme: if self.secure { "https" } else { "http" },
+            authority: self.authority()?,
+            path: self.path()?,
+            headers,
+        };
+        let terms = self.terms();
+        Ok((request, Http2Check { terms }))
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            protocols: self.protocols.to_vec(),
+            require_protocol: self.require_protocol,
+            deflate: self.deflate.copied(),
+        }
+    }
+
+    fn path(&self) -> Result<String, RequestError> {
+        if !self.target.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
+            return Err(RequestError::Target(self.target.to_owned()));
+        }
+        Ok(match self.target.starts_with('/') {
+            true => self.target.to_owned(),
+            false => format!("/{}", self.target),
+        })
+    }
+
+    /// The value of Sec-WebSocket-Protocol, where there is something to offer.
+    fn protocol_list(&self) -> Result<Option<String>, RequestError> {
+        for (i, protocol) in self.protocols.iter().enumerate() {
+            if !header::is_token(protocol.as_bytes()) || self.protocols[..i].contains(protocol) {
+                return Err(RequestError::Protocol(protocol.clone()));
+            }
+        }
+        Ok((!self.protocols.is_empty()).then(|| self.protocols.join(", ")))
+    }
+
+    /// The value of the Host header, and of `:authority`.
     fn authority(&self) -> Result<String, RequestError> {
         let host = self.host;
         let is_legal = |byte| matches!(byte, b'!'..=b'~') && !b"/?#@\\".contains(&byte);
@@ -130,11 +175,66 @@ pub enum RequestError {
     Header(#[from] HeaderError),
 }
 
+/// An extended CONNECT: the pseudo-header fields, with `:method` CONNECT and
+/// `:protocol` [`PROTOCOL`](super::PROTOCOL), and the header fields.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Http2Request {
+    /// `:scheme`.
+    pub scheme: &'static str,
+    /// `:authority`.
+    pub authority: String,
+    /// `:path`.
+    pub path: String,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// Checks the answer to an extended CONNECT.
+#[derive(Debug)]
+pub struct Http2Check {
+    terms: Terms,
+}
+
+impl Http2Check {
+    /// Takes the `:status` and the header fields of the answer, names in lower
+    /// case. There is no Upgrade, Connection or Sec-WebSocket-Accept to look for
+    /// (RFC 8441 section 5).
+    ///
+    /// # Errors
+    ///
+    /// A [`ResponseError`] fails the connection: the stream is to be reset.
+    pub fn check<'h>(
+        &self,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Result<Agreed, ResponseError> {
+        if !(200..300).contains(&status) {
+            return Err(ResponseError::Status(status));
+        }
+        let headers: Vec<_> = headers
+            .into_iter()
+            .map(|(name, value)| httparse::Header { name, value })
+            .collect();
+        self.terms.check(&headers)
+    }
+}
+
+/// What an answer settles.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Agreed {
+    /// The subprotocol that the server picked.
+    pub protocol: Option<String>,
+    /// The parameters of permessage-deflate, where the server accepted it.
+    pub deflate: Option<Parameters>,
+}
+
 /// Reads the server's answer as it arrives, and checks it.
 #[derive(Debug)]
 pub struct ResponseParser {
     received: Vec<u8>,
-    expected: Expected,
+    /// The Sec-WebSocket-Accept that answers the request's key.
+    accept: String,
+    terms: Terms,
 }
 
 /// The server has agreed: the connection is open.
@@ -171,7 +271,7 @@ impl ResponseParser {
         let mut start = 0;
         loop {
             let head = &self.received[start..];
-            match parse_head(head, &self.expected)? {
+            match self.parse_head(head)? {
                 Head::Open { agreed, length } => {
                     let end = start + length;
                     self.received = Vec::new();
@@ -192,6 +292,58 @@ impl ResponseParser {
         }
         Ok(None)
     }
+
+    fn parse_head(&self, bytes: &[u8]) -> Result<Head, ResponseError> {
+        // Something that speaks another protocol may never send the end of a line.
+        let start = bytes.len().min(STATUS_LINE_START.len());
+        if bytes[..start] != STATUS_LINE_START[..start] {
+            return Err(ResponseError::NotHttp);
+        }
+        let mut headers = [httparse::EMPTY_HEADER; ResponseParser::MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let length = match response.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(Head::Partial),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(ResponseError::TooManyHeaders {
+                    limit: ResponseParser::MAX_HEADERS,
+                });
+            }
+            Err(error) => return Err(ResponseError::Malformed(error.to_string())),
+        };
+        match response.code {
+            Some(101) => Ok(Head::Open {
+                agreed: self.check(response.headers)?,
+                length,
+            }),
+            Some(100..200) => Ok(Head::Interim { length }),
+            code => Err(ResponseError::Status(code.unwrap_or_default())),
+        }
+    }
+
+    /// Checks a header of status 101.
+    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Agreed, ResponseError> {
+        let upgrade = single(headers, "Upgrade")?.ok_or(ResponseError::Missing("Upgrade"))?;
+        if !upgrade.eq_ignore_ascii_case(b"websocket") {
+            return Err(ResponseError::Upgrade(lossy(upgrade)));
+        }
+
+        let mut connection = values(headers, "Connection").peekable();
+        if connection.peek().is_none() {
+            return Err(ResponseError::Missing("Connection"));
+        }
+        if !connection.any(|value| header::contains(value, "Upgrade")) {
+            return Err(ResponseError::Connection);
+        }
+
+        let accept = single(headers, "Sec-WebSocket-Accept")?
+            .ok_or(ResponseError::Missing("Sec-WebSocket-Accept"))?;
+        if accept != self.accept.as_bytes() {
+            return Err(ResponseError::Accept);
+        }
+
+        self.terms.check(headers)
+    }
 }
 
 /// Why an answer does not open a connection.
@@ -207,18 +359,19 @@ pub enum ResponseError {
     #[error("Malformed response: {0}")]
     Malformed(String),
     /// The header is too long.
-    #[error("Response header exceeds {limit} bytes")]
+    #[error("Handshake response exceeds the header size limit of {limit} bytes")]
     TooLong {
         /// The limit, in bytes.
         limit: usize,
     },
     /// The header has too many lines.
-    #[error("Response has more than {limit} headers")]
+    #[error("Handshake response exceeds the limit of {limit} headers")]
     TooManyHeaders {
         /// The limit, in lines.
         limit: usize,
     },
-    /// The status is not 101.
+    /// The status is not 101 or, over HTTP/2, not one of success. A redirect and
+    /// a demand for credentials are failures too.
     #[error("Unexpected response code: {0}")]
     Status(u16),
     /// A header that must be there is not.
@@ -259,41 +412,14 @@ pub enum ResponseError {
 
 /// What the answer must agree with.
 #[derive(Debug)]
-struct Expected {
-    accept: String,
+struct Terms {
     protocols: Vec<String>,
     require_protocol: bool,
     deflate: Option<ClientConfig>,
 }
 
-/// What the answer settles.
-struct Agreed {
-    protocol: Option<String>,
-    deflate: Option<Parameters>,
-}
-
-impl Expected {
-    /// Checks a header of status 101.
+impl Terms {
     fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Agreed, ResponseError> {
-        let upgrade = single(headers, "Upgrade")?.ok_or(ResponseError::Missing("Upgrade"))?;
-        if !upgrade.eq_ignore_ascii_case(b"websocket") {
-            return Err(ResponseError::Upgrade(lossy(upgrade)));
-        }
-
-        let mut connection = values(headers, "Connection").peekable();
-        if connection.peek().is_none() {
-            return Err(ResponseError::Missing("Connection"));
-        }
-        if !connection.any(|value| header::contains(value, "Upgrade")) {
-            return Err(ResponseError::Connection);
-        }
-
-        let accept = single(headers, "Sec-WebSocket-Accept")?
-            .ok_or(ResponseError::Missing("Sec-WebSocket-Accept"))?;
-        if accept != self.accept.as_bytes() {
-            return Err(ResponseError::Accept);
-        }
-
         Ok(Agreed {
             deflate: self.check_extensions(headers)?,
             protocol: self.check_protocol(headers)?,
@@ -349,34 +475,6 @@ enum Head {
     Interim { length: usize },
     /// The answer that opens the connection.
     Open { agreed: Agreed, length: usize },
-}
-
-fn parse_head(bytes: &[u8], expected: &Expected) -> Result<Head, ResponseError> {
-    // Something that speaks another protocol may never send the end of a line.
-    let start = bytes.len().min(STATUS_LINE_START.len());
-    if bytes[..start] != STATUS_LINE_START[..start] {
-        return Err(ResponseError::NotHttp);
-    }
-    let mut headers = [httparse::EMPTY_HEADER; ResponseParser::MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(Head::Partial),
-        Err(httparse::Error::TooManyHeaders) => {
-            return Err(ResponseError::TooManyHeaders {
-                limit: ResponseParser::MAX_HEADERS,
-            });
-        }
-        Err(error) => return Err(ResponseError::Malformed(error.to_string())),
-    };
-    match response.code {
-        Some(101) => Ok(Head::Open {
-            agreed: expected.check(response.headers)?,
-            length,
-        }),
-        Some(100..200) => Ok(Head::Interim { length }),
-        code => Err(ResponseError::Status(code.unwrap_or_default())),
-    }
 }
 
 /// The values of the lines named `name`.
@@ -801,6 +899,155 @@ mod tests {
             answer("Sec-WebSocket-Extensions: a b\r\n"),
             Err(ResponseError::Deflate(deflate::AnswerError::Malformed(_)))
         ));
+    }
+
+    #[test]
+    fn http2_request() {
+        let protocols = ["chat".to_owned(), "superchat".to_owned()];
+        let config = ClientConfig::default();
+        let (request, _) = Request {
+            port: 8443,
+            secure: true,
+            target: "chat",
+            protocols: &protocols,
+            deflate: Some(&config),
+            headers: &[
+                ("Origin", b"http://example.com"),
+                ("X-Two", b"1"),
+                ("x-two", b"2"),
+                ("TE", b"trailers"),
+                ("Keep-Alive", b"timeout=5"),
+                ("Proxy-Connection", b"keep-alive"),
+            ],
+            ..REQUEST
+        }
+        .http2()
+        .unwrap();
+        assert_eq!(request.scheme, "https");
+        assert_eq!(request.authority, "example.com:8443");
+        assert_eq!(request.path, "/chat");
+        let headers: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), str::from_utf8(value).unwrap()))
+            .collect();
+        assert_eq!(
+            headers,
+            [
+                ("sec-websocket-version", "13"),
+                ("sec-websocket-protocol", "chat, superchat"),
+                (
+                    "sec-websocket-extensions",
+                    "permessage-deflate; client_max_window_bits"
+                ),
+                ("origin", "http://example.com"),
+                ("x-two", "1"),
+                ("x-two", "2"),
+            ]
+        );
+        let (request, _) = REQUEST.http2().unwrap();
+        assert_eq!(request.scheme, "http");
+        assert_eq!(request.authority, "example.com");
+    }
+
+    #[test]
+    fn illegal_http2_requests() {
+        let error = |request: Request<'_>| request.http2().unwrap_err();
+        assert!(matches!(
+            error(Request {
+                target: "/a b",
+                ..REQUEST
+            }),
+            RequestError::Target(_)
+        ));
+        assert!(matches!(
+            error(Request {
+                host: "",
+                ..REQUEST
+            }),
+            RequestError::Host(_)
+        ));
+        let twice = ["a".to_owned(), "a".to_owned()];
+        assert!(matches!(
+            error(Request {
+                protocols: &twice,
+                ..REQUEST
+            }),
+            RequestError::Protocol(_)
+        ));
+        for (name, value) in [
+            ("Host", "x"),
+            ("Sec-WebSocket-Key", "x"),
+            (":path", "/"),
+            ("x", "\n"),
+        ] {
+            assert!(matches!(
+                error(Request {
+                    headers: &[(name, value.as_bytes())],
+                    ..REQUEST
+                }),
+                RequestError::Header(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn http2_response() {
+        let protocols = ["a".to_owned(), "b".to_owned()];
+        let config = ClientConfig::default();
+        let (_, check) = Request {
+            protocols: &protocols,
+            require_protocol: true,
+            deflate: Some(&config),
+            ..REQUEST
+        }
+        .http2()
+        .unwrap();
+        let check = |status, headers: &[(&'static str, &'static str)]| {
+            check.check(
+                status,
+                headers
+                    .iter()
+                    .map(|&(name, value)| (name, value.as_bytes())),
+            )
+        };
+        let picked = ("sec-websocket-protocol", "b");
+        let agreed = Agreed {
+            protocol: Some("b".to_owned()),
+            deflate: None,
+        };
+        assert_eq!(check(200, &[picked]), Ok(agreed.clone()));
+        assert_eq!(
+            check(
+                204,
+                &[
+                    picked,
+                    ("sec-websocket-extensions", "permessage-deflate"),
+                    // Of no meaning here, and not looked at.
+                    ("sec-websocket-accept", "x"),
+                ]
+            ),
+            Ok(Agreed {
+                deflate: Some(Parameters::default()),
+                ..agreed
+            })
+        );
+        for status in [101, 199, 300, 302, 401, 404, 501] {
+            assert_eq!(check(status, &[picked]), Err(ResponseError::Status(status)));
+        }
+        assert_eq!(check(200, &[]), Err(ResponseError::ProtocolMissing));
+        assert_eq!(
+            check(200, &[picked, picked]),
+            Err(ResponseError::Repeated("Sec-WebSocket-Protocol"))
+        );
+        assert_eq!(
+            check(200, &[("sec-websocket-protocol", "c")]),
+            Err(ResponseError::Protocol("c".to_owned()))
+        );
+        assert_eq!(
+            check(200, &[picked, ("sec-websocket-extensions", "foo")]),
+            Err(ResponseError::Extension("foo".to_owned()))
+        );
     }
 
     #[test]

@@ -55,6 +55,13 @@ pub enum HeaderError {
 
 /// Appends a header line that the caller of a handshake asks for.
 pub(super) fn push_extra(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), HeaderError> {
+    check_extra(name, value)?;
+    push(out, name, value);
+    Ok(())
+}
+
+/// Checks a header that the caller of a handshake asks for.
+pub(super) fn check_extra(name: &str, value: &[u8]) -> Result<(), HeaderError> {
     if !is_token(name.as_bytes()) {
         return Err(HeaderError::Name(name.to_owned()));
     }
@@ -64,8 +71,14 @@ pub(super) fn push_extra(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<
     if !is_value(value) {
         return Err(HeaderError::Value(name.to_owned()));
     }
-    push(out, name, value);
     Ok(())
+}
+
+/// Whether a header in lower case is of one hop over HTTP/1.1 only, and must not
+/// stand in HTTP/2 (RFC 9113 section 8.2.2). Those that [are reserved](is_reserved)
+/// are not among them.
+pub(super) fn is_connection_specific(name: &str) -> bool {
+    matches!(name, "keep-alive" | "proxy-connection" | "te")
 }
 
 /// Appends a header line.

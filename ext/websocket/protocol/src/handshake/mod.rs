@@ -1,5 +1,5 @@
-//! The opening handshake (RFC 6455 section 4): [`client`] and [`server`], and
-//! the rules that they share.
+//! The opening handshake (RFC 6455 section 4, RFC 8441): [`client`] and
+//! [`server`], and the rules that they share.
 
 pub mod client;
 pub mod extension;
@@ -12,6 +12,9 @@ use sha1::{Digest as _, Sha1};
 
 /// The version of the protocol, as `Sec-WebSocket-Version` carries it.
 pub const VERSION: &str = "13";
+
+/// The value of `:protocol` in an extended CONNECT (RFC 8441 section 5).
+pub const PROTOCOL: &str = "websocket";
 
 /// The value of `Sec-WebSocket-Accept` that answers the `Sec-WebSocket-Key`
 /// header `key` (section 4.2.2, step 5.4): 28 characters.

@@ -1,0 +1,61 @@
+// `Deno.createHttpClient()`: deno_fetch's, made known to WebSockets as well.
+
+import { core, primordials } from "ext:core/mod.js";
+
+const { op_ws_add_http_client } = core.ops;
+const { internalRidSymbol } = core;
+const { ObjectAssign } = primordials;
+
+const { createHttpClient: createFetchClient } = core.loadExtScript(
+  "ext:deno_fetch/22_http_client.js",
+);
+const { loadTlsKeyPair } = core.loadExtScript("ext:deno_net/02_tls.js");
+
+/**
+ * A client for `fetch()` and, as the option `client`, for WebSockets. Of its
+ * options those about the pool of connections and `allowHost` do not concern
+ * WebSockets.
+ *
+ * @param {Deno.CreateHttpClientOptions} options
+ * @returns {Deno.HttpClient}
+ */
+function createHttpClient(options) {
+  // Read once: both are to see the same.
+  options = ObjectAssign({ __proto__: null }, options);
+  if (options.proxy) {
+    options.proxy = ObjectAssign({ __proto__: null }, options.proxy);
+  }
+  const client = createFetchClient(options);
+  try {
+    op_ws_add_http_client(
+      client[internalRidSymbol],
+      {
+        caCerts: options.caCerts ?? [],
+        proxy: options.proxy ? convertProxy(options.proxy) : undefined,
+        http1: options.http1,
+        http2: options.http2,
+        localAddress: options.localAddress,
+        http2MaxHeaderListSize: options.http2MaxHeaderListSize,
+      },
+      loadTlsKeyPair("Deno.createHttpClient", options),
+    );
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return client;
+}
+
+/** The scheme of a URL says which transport it is. */
+function convertProxy(proxy) {
+  switch (proxy.transport) {
+    case "tcp":
+    case "unix":
+    case "vsock":
+      return proxy;
+    default:
+      return { ...proxy, transport: "http" };
+  }
+}
+
+export { createHttpClient };

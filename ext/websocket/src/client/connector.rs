@@ -1,0 +1,194 @@
+//! How a client connects: its certificates, its proxy, its versions of HTTP.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::{FromV8, OpState, ResourceId};
+use deno_error::JsErrorBox;
+use deno_fetch::HttpClientResource;
+use deno_tls::{RootCertStoreProvider, TlsClientConfigOptions, TlsKey, TlsKeys};
+use duplex_protocol::handshake::client::ResponseParser;
+
+use super::DialError;
+use super::proxy::Proxy;
+use super::tls::Tls;
+
+/// What `Deno.createHttpClient()` was told, as `00_http_client.js` passes it on.
+#[derive(FromV8)]
+pub(crate) struct ClientOptions {
+    ca_certs: Vec<String>,
+    #[from_v8(serde)]
+    proxy: Option<deno_tls::Proxy>,
+    #[from_v8(default = true)]
+    http1: bool,
+    #[from_v8(default = true)]
+    http2: bool,
+    local_address: Option<String>,
+    http2_max_header_list_size: Option<u32>,
+}
+
+/// A `Deno.HttpClient`, or what stands for it where a script names none.
+pub(crate) struct Connector {
+    /// A client's own proxy.
+    pub proxy: Option<Proxy>,
+    pub local_address: Option<IpAddr>,
+    pub http1: bool,
+    pub http2: bool,
+    pub http2_max_header_list_size: u32,
+    pub user_agent: Option<String>,
+    ca_certs: Vec<Vec<u8>>,
+    key: Option<TlsKey>,
+    roots: Option<Arc<dyn RootCertStoreProvider>>,
+    unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    tls: OnceCell<Rc<Tls>>,
+    /// Hosts and ports whose HTTP/2 carries no WebSockets, as was seen.
+    without_http2: RefCell<HashSet<(String, u16)>>,
+}
+
+impl Connector {
+    /// The connector of `client`, or that of scripts that name none.
+    pub fn of(state: &mut OpState, client: Option<ResourceId>) -> Result<Rc<Self>, DialError> {
+        let Some(client) = client else {
+            if let Some(connector) = Connectors::of(state).default.clone() {
+                return Ok(connector);
+            }
+            let mut connector = Self::from_state(state);
+            if let Some(options) = state.try_borrow::<deno_fetch::Options>() {
+                connector.key = fixed(options.client_cert_chain_and_key.clone());
+                let proxy = options.proxy.clone().map(Proxy::from_options);
+                connector.proxy = proxy.transpose()?;
+            }
+            let connector = Rc::new(connector);
+            Connectors::of(state).default = Some(connector.clone());
+            return Ok(connector);
+        };
+        // One that was closed is no more.
+        state.resource_table.get::<HttpClientResource>(client)?;
+        let connector = Connectors::of(state).clients.get(&client).cloned();
+        connector.ok_or(DialError::Client)
+    }
+
+    /// Makes the connector of `client`, which deno_fetch has made of the same
+    /// options and for which it has checked the permissions.
+    pub fn register(
+        state: &mut OpState,
+        client: ResourceId,
+        options: ClientOptions,
+        keys: TlsKeys,
+    ) -> Result<(), DialError> {
+        let mut connector = Self::from_state(state);
+        connector.proxy = options.proxy.map(Proxy::from_options).transpose()?;
+        connector.local_address = options
+            .local_address
+            .map(|address| {
+                address
+                    .parse()
+                    .map_err(|_| DialError::LocalAddress(address))
+            })
+            .transpose()?;
+        connector.http1 = options.http1;
+        connector.http2 = options.http2;
+        if let Some(size) = options.http2_max_header_list_size {
+            connector.http2_max_header_list_size = size;
+        }
+        connector.ca_certs = options
+            .ca_certs
+            .into_iter()
+            .map(String::into_bytes)
+            .collect();
+        connector.key = fixed(keys);
+
+        let mut clients = std::mem::take(&mut Connectors::of(state).clients);
+        clients.retain(|&client, _| state.resource_table.has(client));
+        clients.insert(client, Rc::new(connector));
+        Connectors::of(state).clients = clients;
+        Ok(())
+    }
+
+    fn from_state(state: &OpState) -> Self {
+        let options = state.try_borrow::<deno_fetch::Options>();
+        Self {
+            proxy: None,
+            local_address: None,
+            http1: true,
+            http2: true,
+            http2_max_header_list_size: ResponseParser::MAX_LENGTH as u32,
+            user_agent: options
+                .map(|options| options.user_agent.clone())
+                .filter(|user_agent| !user_agent.is_empty()),
+            ca_certs: Vec::new(),
+            key: None,
+            roots: options.and_then(|options| options.root_cert_store_provider.clone()),
+            unsafely_ignore_certificate_errors: options
+                .and_then(|options| options.unsafely_ignore_certificate_errors.clone()),
+            tls: OnceCell::new(),
+            without_http2: RefCell::default(),
+        }
+    }
+
+    /// How to speak TLS; the roots are read when this is first called.
+    pub(super) fn tls(&self) -> Result<Rc<Tls>, DialError> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        let roots = self
+            .roots
+            .as_ref()
+            .map(|provider| provider.get_or_try_init().cloned())
+            .transpose()
+            .map_err(|error: JsErrorBox| DialError::Tls(error.to_string()))?;
+        let options = TlsClientConfigOptions {
+            root_cert_store: roots,
+            ca_certs: self.ca_certs.clone(),
+            unsafely_ignore_certificate_errors: self.unsafely_ignore_certificate_errors.clone(),
+            cert_chain_and_key: self.key.clone().into(),
+            ..Default::default()
+        };
+        let tls = Rc::new(Tls::new(options, self.http1, self.http2)?);
+        Ok(self.tls.get_or_init(|| tls).clone())
+    }
+
+    /// Whether HTTP/2 is worth a try with a server.
+    pub fn may_have_http2(&self, host: &str, port: u16) -> bool {
+        let seen = self.without_http2.borrow();
+        seen.is_empty() || !seen.contains(&(host.to_owned(), port))
+    }
+
+    /// Notes that a server takes no WebSockets over HTTP/2, so that the next
+    /// connection is made for HTTP/1.1 at once.
+    pub fn note_without_http2(&self, host: &str, port: u16) {
+        let mut seen = self.without_http2.borrow_mut();
+        if seen.len() >= MAX_SEEN {
+            seen.clear();
+        }
+        seen.insert((host.to_owned(), port));
+    }
+}
+
+/// The connectors of one runtime.
+#[derive(Default)]
+struct Connectors {
+    default: Option<Rc<Connector>>,
+    /// By the resource of the `Deno.HttpClient`.
+    clients: HashMap<ResourceId, Rc<Connector>>,
+}
+
+impl Connectors {
+    fn of(state: &mut OpState) -> &mut Self {
+        if !state.has::<Self>() {
+            state.put(Self::default());
+        }
+        state.borrow_mut()
+    }
+}
+
+/// The certificate that is the same for every server. Clients have no other.
+fn fixed(keys: TlsKeys) -> Option<TlsKey> {
+    keys.try_into().unwrap_or_default()
+}
+
+/// How many servers without WebSockets over HTTP/2 are remembered.
+const MAX_SEEN: usize = 1024;

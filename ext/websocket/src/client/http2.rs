@@ -1,0 +1,435 @@
+//! The opening handshake over HTTP/2, and the stream that comes of it (RFC 8441).
+//!
+//! A WebSocket has its HTTP/2 connection to itself. [`Http2Stream`] holds both and
+//! drives the connection whenever it is read, written or flushed: there is no task
+//! beside it, and what it reports as flushed has reached the kernel. Who does
+//! neither leaves what the server asks, such as PING, unanswered, as with a TCP
+//! connection that nobody reads.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, Bytes};
+use duplex_protocol::handshake::PROTOCOL;
+use duplex_protocol::handshake::client::{Http2Request, Request};
+use h2::client::{Builder, Connection, SendRequest};
+use h2::ext::Protocol;
+use h2::{Reason, RecvStream, SendStream};
+use http::Method;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{DialError, Opened};
+use crate::transport::Transport;
+
+/// Opens an HTTP/2 connection over `transport` and asks for a WebSocket by an
+/// extended CONNECT. Returns `None` where the server takes none over HTTP/2: its
+/// first SETTINGS lack SETTINGS_ENABLE_CONNECT_PROTOCOL, or it resets the stream
+/// with HTTP_1_1_REQUIRED.
+pub(super) async fn shake_hands(
+    transport: Transport,
+    max_header_list_size: u32,
+    request: &Request<'_>,
+) -> Result<Option<Opened>, DialError> {
+    let (request, check) = request.http2()?;
+    let request = extended_connect(request)?;
+
+    let is_blocked = Rc::new(Cell::new(false));
+    let io = Watched {
+        transport,
+        is_blocked: is_blocked.clone(),
+    };
+    let (mut requests, mut connection) = Builder::new()
+        .enable_push(false)
+        // No stream before the server's SETTINGS: see `has_settings`.
+        .initial_max_send_streams(0)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(max_header_list_size)
+        .handshake(io)
+        .await
+        .map_err(to_io)?;
+
+    let settled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        _ if has_settings(&requests) => Poll::Ready(Ok(())),
+        Poll::Ready(Ok(())) => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(to_io(error))),
+        Poll::Pending => Poll::Pending,
+    });
+    settled.await?;
+    if !requests.is_extended_connect_protocol_enabled() {
+        drop(requests);
+        leave(&mut connection);
+        return Ok(None);
+    }
+
+    let (mut response, send) = requests.send_request(request, false).map_err(to_io)?;
+    drop(requests);
+    let answered = poll_fn(|cx| {
+        let is_over = Pin::new(&mut connection).poll(cx).is_ready();
+        match Pin::new(&mut response).poll(cx) {
+            // The end of a connection is an error of its streams.
+            Poll::Pending if is_over => Poll::Ready(Err(h2::Error::from(Reason::CANCEL))),
+            other => other,
+        }
+    });
+    let (head, recv) = match answered.await {
+        Ok(response) => response.into_parts(),
+        Err(error) if error.reason() == Some(Reason::HTTP_1_1_REQUIRED) => {
+            drop(send);
+            leave(&mut connection);
+            return Ok(None);
+        }
+        // The library does not tell the one from the other.
+        Err(error) if error.is_reset() && !error.is_remote() => {
+            return Err(DialError::Http2Header {
+                limit: max_header_list_size,
+            });
+        }
+        Err(error) => return Err(to_io(error).into()),
+    };
+    // From here on, whatever fails resets the stream when this is dropped.
+    let stream = Http2Stream {
+        connection,
+        is_over: false,
+        is_blocked,
+        streams: Some((send, recv)),
+        is_shut_down: false,
+        chunk: Bytes::new(),
+    };
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let agreed = check.check(head.status.as_u16(), headers)?;
+    Ok(Some(Opened {
+        transport: Transport::Stream(Box::new(stream)),
+        read_ahead: Bytes::new(),
+        protocol: agreed.protocol.unwrap_or_default(),
+        deflate: agreed.deflate,
+    }))
+}
+
+fn extended_connect(request: Http2Request) -> Result<http::Request<()>, DialError> {
+    let Http2Request {
+        scheme,
+        authority,
+        path,
+        headers,
+    } = request;
+    let mut builder = http::Request::builder()
+        .method(Method::CONNECT)
+        .uri(format!("{scheme}://{authority}{path}"))
+        .extension(Protocol::from_static(PROTOCOL));
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    builder
+        .body(())
+        .map_err(|error| DialError::Url(error.to_string()))
+}
+
+/// Whether the server's first SETTINGS have come: they set how many streams there
+/// may be, be it to no limit, which was none.
+fn has_settings(requests: &SendRequest<Bytes>) -> bool {
+    requests.current_max_send_streams() > 0 || requests.is_extended_connect_protocol_enabled()
+}
+
+/// Says goodbye on a connection that nothing uses any more, as far as the kernel
+/// takes it at once.
+fn leave(connection: &mut Connection<Watched, Bytes>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    // What is queued is sent in the first step, such as RST_STREAM, and GOAWAY in
+    // the next.
+    for _ in 0..2 {
+        if Pin::new(&mut *connection).poll(&mut cx).is_ready() {
+            break;
+        }
+    }
+}
+
+/// The stream of an extended CONNECT, with the connection under it.
+///
+/// Bytes count as received, for the window, when they are read from here; bytes
+/// are taken for sending when the windows have room and the kernel has taken those
+/// before. Dropping it resets the stream with CANCEL, unless both ends have ended
+/// it.
+struct Http2Stream {
+    connection: Connection<Watched, Bytes>,
+    is_over: bool,
+    /// Whether the kernel has refused bytes.
+    is_blocked: Rc<Cell<bool>>,
+    /// There until the drop.
+    streams: Option<(SendStream<Bytes>, RecvStream)>,
+    /// Whether END_STREAM has been sent.
+    is_shut_down: bool,
+    /// What has been received and not read.
+    chunk: Bytes,
+}
+
+impl Http2Stream {
+    /// Has the connection read and write what it can. An error of it comes back
+    /// from its streams.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.is_over {
+            self.is_over = Pin::new(&mut self.connection).poll(cx).is_ready();
+        }
+    }
+
+    /// Whether something waits for the kernel, which will wake whoever drove last.
+    fn is_blocked(&self) -> bool {
+        self.is_blocked.get() && !self.is_over
+    }
+}
+
+impl AsyncRead for Http2Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            this.drive(cx);
+            let Some((_, recv)) = &mut this.streams else {
+                return Poll::Ready(Ok(()));
+            };
+            if this.chunk.has_remaining() {
+                let count = this.chunk.len().min(buf.remaining());
+                buf.put_slice(&this.chunk[..count]);
+                this.chunk.advance(count);
+                recv.flow_control().release_capacity(count).map_err(to_io)?;
+                // The window is opened now, and not when there is nothing to read.
+                this.drive(cx);
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(recv.poll_data(cx)) {
+                Some(Ok(chunk)) => this.chunk = chunk,
+                None => return Poll::Ready(Ok(())),
+                // The server has all that it wants, and said so.
+                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(to_io(error))),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Http2Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        this.drive(cx);
+        if this.is_blocked() {
+            return Poll::Pending;
+        }
+        let Some((send, _)) = this.streams.as_mut().filter(|_| !this.is_shut_down) else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        send.reserve_capacity(buf.len().min(CHUNK));
+        let capacity = match send.capacity() {
+            0 => match ready!(send.poll_capacity(cx)) {
+                Some(capacity) => capacity.map_err(to_io)?,
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            },
+            capacity => capacity,
+        };
+        let count = capacity.min(buf.len()).min(CHUNK);
+        send.send_data(Bytes::copy_from_slice(&buf[..count]), false)
+            .map_err(to_io)?;
+        this.drive(cx);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.drive(cx);
+        match this.is_blocked() {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.is_shut_down
+            && let Some((send, _)) = &mut this.streams
+        {
+            this.is_shut_down = true;
+            // A stream that the server has reset has ended too.
+            let _ = send.send_data(Bytes::new(), true);
+        }
+        self.poll_flush(cx)
+    }
+}
+
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        self.streams = None;
+        if !self.is_over {
+            leave(&mut self.connection);
+        }
+    }
+}
+
+/// A transport that remembers whether its last write or flush has to wait.
+struct Watched {
+    transport: Transport,
+    is_blocked: Rc<Cell<bool>>,
+}
+
+impl Watched {
+    fn note<T>(&self, result: Poll<T>) -> Poll<T> {
+        self.is_blocked.set(result.is_pending());
+        result
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.transport).poll_write(cx, buf);
+        self.note(result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.transport).poll_flush(cx);
+        self.note(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
+/// An error of the transport as it was, any other in the words of h2.
+fn to_io(error: h2::Error) -> io::Error {
+    match error.is_io() {
+        true => error
+            .into_io()
+            .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
+        false => io::Error::other(error),
+    }
+}
+
+/// How much a server may send ahead of what has been read, in bytes.
+const WINDOW: u32 = 1 << 20;
+/// How much is handed to HTTP/2 at a time, in bytes.
+const CHUNK: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use h2::server;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    const REQUEST: Request<'static> = Request {
+        host: "localhost",
+        port: 443,
+        secure: true,
+        target: "/",
+        protocols: &[],
+        require_protocol: false,
+        deflate: None,
+        headers: &[],
+    };
+
+    async fn dial(stream: DuplexStream) -> Transport {
+        let transport = Transport::Stream(Box::new(stream));
+        let opened = shake_hands(transport, 1 << 16, &REQUEST).await.unwrap();
+        opened.unwrap().transport
+    }
+
+    /// Accepts one WebSocket.
+    async fn accept(
+        stream: DuplexStream,
+    ) -> (
+        server::Connection<DuplexStream, Bytes>,
+        RecvStream,
+        SendStream<Bytes>,
+    ) {
+        let mut connection = server::Builder::new()
+            .enable_connect_protocol()
+            .handshake(stream)
+            .await
+            .unwrap();
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let send = respond.send_response(http::Response::new(()), false);
+        (connection, request.into_body(), send.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_drop_resets_the_stream() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let server = async {
+            let (mut connection, _receive, mut send) = accept(theirs).await;
+            poll_fn(|cx| {
+                let _ = connection.poll_closed(cx);
+                send.poll_reset(cx)
+            })
+            .await
+        };
+        let client = async { drop(dial(ours).await) };
+        let (reset, ()) = tokio::join!(server, client);
+        assert_eq!(reset.unwrap(), Reason::CANCEL);
+    }
+
+    #[tokio::test]
+    async fn both_ends_end_the_stream() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let server = async {
+            let (mut connection, mut receive, mut send) = accept(theirs).await;
+            send.send_data(Bytes::from_static(b"last"), true).unwrap();
+            let mut received = Vec::new();
+            let ended = poll_fn(|cx| {
+                let is_over = connection.poll_closed(cx).is_ready();
+                loop {
+                    match receive.poll_data(cx) {
+                        Poll::Ready(Some(Ok(data))) => received.extend_from_slice(&data),
+                        Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(error)),
+                        Poll::Ready(None) if is_over => break Poll::Ready(Ok(())),
+                        _ => break Poll::Pending,
+                    }
+                }
+            });
+            ended.await.unwrap();
+            received
+        };
+        let client = async {
+            let mut stream = dial(ours).await;
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).await.unwrap();
+            stream.write_all(b"ours").await.unwrap();
+            stream.shutdown().await.unwrap();
+            assert!(stream.write_all(b"more").await.is_err());
+            received
+        };
+        let (to_server, to_client) = tokio::join!(server, client);
+        assert_eq!(to_server, b"ours");
+        assert_eq!(to_client, b"last");
+    }
+}

@@ -1,0 +1,498 @@
+//! Dialling: from a URL to a connection whose opening handshake is through.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `connector` | a `Deno.HttpClient`, and its default |
+//! | `proxy` | proxies: which one, and the way through it |
+//! | `queue` | one connection to an endpoint at a time |
+//! | `tcp` | look-ups and sockets |
+//! | `tls` | TLS and ALPN |
+//! | `http1`, `http2` | the opening handshake over either |
+
+mod connector;
+mod http1;
+mod http2;
+mod proxy;
+mod queue;
+mod tcp;
+mod tls;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use deno_core::{FromV8, OpState, ResourceId, url};
+use deno_permissions::{OpenAccessKind, PermissionCheckError, PermissionsContainer};
+use duplex_protocol::deflate::{ClientConfig, Parameters};
+use duplex_protocol::handshake::client::{Request, RequestError, ResponseError};
+use duplex_protocol::handshake::header;
+use http::Uri;
+use url::Url;
+
+pub(crate) use self::connector::{ClientOptions, Connector};
+pub(crate) use self::proxy::Environment;
+use self::proxy::Proxy;
+use self::queue::{Endpoint, Queue};
+use crate::transport::Transport;
+
+/// Whom to dial and what to ask.
+pub(crate) struct Target {
+    /// A `ws` or `wss` URL.
+    pub url: Url,
+    pub protocols: Vec<String>,
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// A `Deno.HttpClient` to connect with.
+    pub client: Option<ResourceId>,
+    /// How permessage-deflate is offered, where it is.
+    pub deflate: Option<ClientConfig>,
+    pub timeouts: Timeouts,
+}
+
+/// How long the steps to an open connection may take. `None` is without end.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// `connectTimeout`: look-up, TCP, proxies and TLS.
+    pub connect: Option<Duration>,
+    /// `handshakeTimeout`: from there to the end of the answer.
+    pub handshake: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Some(CONNECT_TIMEOUT),
+            handshake: Some(HANDSHAKE_TIMEOUT),
+        }
+    }
+}
+
+/// The timeouts as `convertTimeouts` of `00_options.js` gives them: seconds, 0
+/// for none, or `None` for the default.
+#[derive(FromV8)]
+pub(crate) struct TimeoutOptions {
+    connect_timeout: Option<f64>,
+    handshake_timeout: Option<f64>,
+}
+
+impl From<TimeoutOptions> for Timeouts {
+    fn from(options: TimeoutOptions) -> Self {
+        let default = Self::default();
+        let timeout = |seconds: Option<f64>, default| match seconds {
+            None => default,
+            // What is longer than there can be is without end.
+            Some(seconds) => Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|timeout| !timeout.is_zero()),
+        };
+        Self {
+            connect: timeout(options.connect_timeout, default.connect),
+            handshake: timeout(options.handshake_timeout, default.handshake),
+        }
+    }
+}
+
+/// A connection that a server has agreed to.
+pub(crate) struct Opened {
+    pub transport: Transport,
+    /// What came with the answer.
+    pub read_ahead: Bytes,
+    pub protocol: String,
+    /// What was agreed on for permessage-deflate.
+    pub deflate: Option<Parameters>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub(crate) enum DialError {
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] PermissionCheckError),
+    #[class(type)]
+    #[error(
+        "`client` must be made by createHttpClient() of ext:duplex_websocket/00_http_client.js"
+    )]
+    Client,
+    #[class(inherit)]
+    #[error(transparent)]
+    Resource(#[from] deno_core::error::ResourceError),
+    #[class(generic)]
+    #[error("dns error: failed to look up address of {host}: {error}")]
+    Dns { host: String, error: io::Error },
+    #[class(generic)]
+    #[error("tcp connect error: {0}")]
+    Connect(io::Error),
+    #[class(generic)]
+    #[error("{0}")]
+    Tls(String),
+    #[class(generic)]
+    #[error("proxy {proxy}: {error}")]
+    Proxy { proxy: String, error: String },
+    #[class(generic)]
+    #[error("{}", with_causes(.0))]
+    Io(#[from] io::Error),
+    #[class(generic)]
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[class(generic)]
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    #[class(generic)]
+    #[error("the server takes no WebSockets over HTTP/2, and the client has `http1: false`")]
+    OnlyHttp2,
+    #[class(generic)]
+    #[error(
+        "Handshake response over HTTP/2 is malformed, or exceeds the header size limit of \
+         {limit} bytes"
+    )]
+    Http2Header { limit: u32 },
+    #[class(generic)]
+    #[error("no connection within the connectTimeout of {0:?}")]
+    ConnectTimeout(Duration),
+    #[class(generic)]
+    #[error("the server did not answer the opening handshake within the handshakeTimeout of {0:?}")]
+    HandshakeTimeout(Duration),
+    #[class(type)]
+    #[error("invalid URL: {0}")]
+    Url(String),
+    #[class(type)]
+    #[error("invalid proxy: {0:?}; it takes http, https, socks5, socks5h, unix: or vsock:")]
+    ProxyUrl(String),
+    #[class(type)]
+    #[error("invalid localAddress: {0:?}")]
+    LocalAddress(String),
+}
+
+/// Connects and goes through the opening handshake, behind the connections to the
+/// same endpoint that are still doing so.
+pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<Opened, DialError> {
+    let dialer = Dialer::new(state, target)?;
+    let Timeouts { connect, handshake } = dialer.target.timeouts;
+
+    let before = Instant::now();
+    let hop = limit(connect, DialError::ConnectTimeout, dialer.look_up()).await?;
+    let spent = before.elapsed();
+    let queue = Queue::of(&mut dialer.state.borrow_mut());
+    let _turn = queue.turn(dialer.endpoints(&hop)).await;
+
+    let is_http2_tried = dialer.connector.may_have_http2(&dialer.host, dialer.port);
+    // Standing in line does not count.
+    let left = connect.map(|connect| connect.saturating_sub(spent));
+    let connecting = dialer.connect(&hop, is_http2_tried);
+    let timeout = |_| DialError::ConnectTimeout(connect.unwrap_or_default());
+    let (transport, version) = limit(left, timeout, connecting).await?;
+    if version == Version::Http1 {
+        let shaking = dialer.shake_hands(transport);
+        return limit(handshake, DialError::HandshakeTimeout, shaking).await;
+    }
+    let shaking = dialer.shake_hands_http2(transport);
+    if let Some(opened) = limit(handshake, DialError::HandshakeTimeout, shaking).await? {
+        return Ok(opened);
+    }
+
+    // The server chose a version of HTTP that it takes no WebSockets over. That is
+    // no error of the connection: it is made again for the other version.
+    if !dialer.connector.http1 {
+        return Err(DialError::OnlyHttp2);
+    }
+    dialer
+        .connector
+        .note_without_http2(&dialer.host, dialer.port);
+    let connecting = dialer.connect(&hop, false);
+    let (transport, _) = limit(connect, DialError::ConnectTimeout, connecting).await?;
+    let shaking = dialer.shake_hands(transport);
+    limit(handshake, DialError::HandshakeTimeout, shaking).await
+}
+
+/// Runs a step for so long at most.
+async fn limit<T>(
+    timeout: Option<Duration>,
+    error: impl FnOnce(Duration) -> DialError,
+    step: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    match timeout {
+        None => step.await,
+        Some(timeout) => tokio::time::timeout(timeout, step)
+            .await
+            .unwrap_or_else(|_| Err(error(timeout))),
+    }
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// The end of the first hop: the server, or what leads there.
+enum Hop {
+    Tcp(Vec<SocketAddr>),
+    #[cfg(unix)]
+    Unix(PathBuf),
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    Vsock {
+        cid: u32,
+        port: u32,
+    },
+}
+
+/// One dialling.
+struct Dialer {
+    state: Rc<RefCell<OpState>>,
+    target: Target,
+    connector: Rc<Connector>,
+    proxy: Option<Proxy>,
+    secure: bool,
+    host: String,
+    port: u16,
+}
+
+impl Dialer {
+    fn new(state: Rc<RefCell<OpState>>, target: Target) -> Result<Self, DialError> {
+        let connector = Connector::of(&mut state.borrow_mut(), target.client)?;
+        let url = &target.url;
+        let secure = url.scheme() == "wss";
+        let invalid = || DialError::Url(url.to_string());
+        let host = url.host_str().ok_or_else(invalid)?.to_owned();
+        let port = url
+            .port_or_known_default()
+            .unwrap_or(if secure { 443 } else { 80 });
+        let scheme = if secure { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{host}:{port}")
+            .parse()
+            .map_err(|_| invalid())?;
+        let proxy = Proxy::select(connector.proxy.as_ref(), &uri)?;
+        Ok(Self {
+            state,
+            target,
+            connector,
+            proxy,
+            secure,
+            host,
+            port,
+        })
+    }
+
+    /// Checks the permission for a client's proxy, and looks up what the first hop
+    /// goes to.
+    ///
+    /// The permission for the server was checked before. A name behind a proxy is
+    /// not looked up here.
+    async fn look_up(&self) -> Result<Hop, DialError> {
+        match &self.proxy {
+            None => self.resolve(&self.host, self.port).await,
+            Some(
+                Proxy::Http { host, port, .. }
+                | Proxy::Socks { host, port, .. }
+                | Proxy::Tcp { host, port },
+            ) => {
+                // What the environment names, the user named.
+                if self.connector.proxy.is_some() {
+                    self.permissions(|permissions| {
+                        permissions.check_net(&(tcp::bare(host), Some(*port)), API)
+                    })?;
+                }
+                self.resolve(host, *port).await
+            }
+            #[cfg(unix)]
+            Some(Proxy::Unix { path }) => {
+                let path = self.permissions(|permissions| {
+                    let path = permissions
+                        .check_open(path.into(), OpenAccessKind::ReadWriteNoFollow, Some(API))?
+                        .into_path()
+                        .into_owned();
+                    permissions.check_net_unix_socket(&path, Some(API))?;
+                    Ok(path)
+                })?;
+                Ok(Hop::Unix(path))
+            }
+            #[cfg(any(target_os = "linux", target_os = "macos"))]
+            Some(Proxy::Vsock { cid, port }) => {
+                let (cid, port) = (*cid, *port);
+                self.permissions(|permissions| permissions.check_net_vsock(cid, port, API))?;
+                Ok(Hop::Vsock { cid, port })
+            }
+        }
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> Result<Hop, DialError> {
+        tcp::resolve(&self.state, host, port).await.map(Hop::Tcp)
+    }
+
+    fn permissions<T>(
+        &self,
+        check: impl FnOnce(&mut PermissionsContainer) -> Result<T, PermissionCheckError>,
+    ) -> Result<T, PermissionCheckError> {
+        check(self.state.borrow_mut().borrow_mut())
+    }
+
+    /// In which lines this connection stands.
+    fn endpoints(&self, hop: &Hop) -> Vec<Endpoint> {
+        match (&self.proxy, hop) {
+            (None, Hop::Tcp(addresses)) => {
+                addresses.iter().copied().map(Endpoint::Address).collect()
+            }
+            (proxy, _) => vec![Endpoint::Behind {
+                proxy: proxy.as_ref().map(Proxy::to_string).unwrap_or_default(),
+                host: self.host.clone(),
+                port: self.port,
+            }],
+        }
+    }
+
+    /// Connects up to where the opening handshake can begin, and says over which
+    /// version of HTTP it goes.
+    async fn connect(
+        &self,
+        hop: &Hop,
+        is_http2_tried: bool,
+    ) -> Result<(Transport, Version), DialError> {
+        let mut transport = match hop {
+            Hop::Tcp(addresses) => {
+                Transport::Tcp(tcp::connect(addresses.clone(), self.connector.local_address).await?)
+            }
+            #[cfg(unix)]
+            Hop::Unix(path) => Transport::Unix(
+                tokio::net::UnixStream::connect(path)
+                    .await
+                    .map_err(|error| self.proxy_error(error.to_string()))?,
+            ),
+            #[cfg(any(target_os = "linux", target_os = "macos"))]
+            Hop::Vsock { cid, port } => {
+                let address = tokio_vsock::VsockAddr::new(*cid, *port);
+                let stream = tokio_vsock::VsockStream::connect(address)
+                    .await
+                    .map_err(|error| self.proxy_error(error.to_string()))?;
+                Transport::Stream(Box::new(stream))
+            }
+        };
+        if let Some(proxy) = &self.proxy {
+            transport = self.pass(proxy, transport).await?;
+        }
+        let without_alpn = match self.connector.http1 {
+            true => Version::Http1,
+            false => Version::Http2,
+        };
+        if !self.secure {
+            return Ok((transport, without_alpn));
+        }
+        let tls = self.connector.tls()?;
+        let config = match is_http2_tried || !self.connector.http1 {
+            true => &tls.any,
+            false => &tls.http1,
+        };
+        let (transport, alpn) = tls::connect(config, &self.host, transport).await?;
+        let version = match alpn.as_deref() {
+            Some(tls::H2) => Version::Http2,
+            Some(_) => Version::Http1,
+            None => without_alpn,
+        };
+        Ok((transport, version))
+    }
+
+    /// Has the proxy behind `transport` lead on to the server.
+    async fn pass(&self, proxy: &Proxy, mut transport: Transport) -> Result<Transport, DialError> {
+        let passed = match proxy {
+            Proxy::Http {
+                tls, host, auth, ..
+            } => {
+                if *tls {
+                    let config = self.connector.tls()?;
+                    transport = tls::connect(&config.none, host, transport)
+                        .await
+                        .map_err(|error| self.proxy_error(error.to_string()))?
+                        .0;
+                }
+                let user_agent = self.connector.user_agent.as_deref();
+                proxy::tunnel(transport, &self.host, self.port, user_agent, auth.as_ref()).await
+            }
+            Proxy::Socks { auth, .. } => {
+                proxy::socks(transport, &self.host, self.port, auth.as_ref()).await
+            }
+            _ => return Ok(transport),
+        };
+        passed.map_err(|error| self.proxy_error(error))
+    }
+
+    fn proxy_error(&self, error: String) -> DialError {
+        DialError::Proxy {
+            proxy: self
+                .proxy
+                .as_ref()
+                .map(Proxy::to_string)
+                .unwrap_or_default(),
+            error,
+        }
+    }
+
+    async fn shake_hands(&self, transport: Transport) -> Result<Opened, DialError> {
+        let headers = self.headers();
+        http1::shake_hands(transport, &self.request(&headers)).await
+    }
+
+    async fn shake_hands_http2(&self, transport: Transport) -> Result<Option<Opened>, DialError> {
+        let headers = self.headers();
+        let limit = self.connector.http2_max_header_list_size;
+        http2::shake_hands(transport, limit, &self.request(&headers)).await
+    }
+
+    fn request<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
+        let url = &self.target.url;
+        Request {
+            host: &self.host,
+            port: self.port,
+            secure: self.secure,
+            target: &url[url::Position::BeforePath..url::Position::AfterQuery],
+            protocols: &self.target.protocols,
+            require_protocol: true,
+            headers,
+            deflate: self.target.deflate.as_ref(),
+        }
+    }
+
+    fn headers(&self) -> Vec<(&str, &[u8])> {
+        let mut headers: Vec<(&str, &[u8])> = Vec::new();
+        for (name, value) in &self.target.headers {
+            // The handshake's own headers are not the script's to set.
+            if !header::is_reserved(name) {
+                headers.push((name, value));
+            }
+        }
+        let has_user_agent = headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+        if let Some(user_agent) = &self.connector.user_agent
+            && !has_user_agent
+        {
+            headers.push(("User-Agent", user_agent.as_bytes()));
+        }
+        headers
+    }
+}
+
+/// The error with all that caused it: the certificate's fault stands last.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The name of the API for permissions.
+const API: &str = "new WebSocket()";
+/// The default of `connectTimeout`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The default of `handshakeTimeout`.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);

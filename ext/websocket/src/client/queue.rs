@@ -1,0 +1,211 @@
+//! Connections to one endpoint stand in line: at most one of them is connecting
+//! (RFC 6455 section 4.1, step 2).
+
+use std::cell::RefCell;
+use std::collections::btree_map::Entry as NumberEntry;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use deno_core::OpState;
+
+/// What counts as one endpoint.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Endpoint {
+    /// A resolved address. Two names for one host share it.
+    Address(SocketAddr),
+    /// A host behind a proxy, which resolves the name. As the RFC has it, each
+    /// name is a host of its own then, and behind another proxy another one.
+    Behind {
+        proxy: String,
+        host: String,
+        port: u16,
+    },
+}
+
+/// The lines of one runtime.
+#[derive(Default)]
+pub(crate) struct Queue(RefCell<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    next: u64,
+    /// Who stands in the line of an endpoint, in order of arrival.
+    lines: HashMap<Endpoint, BTreeMap<u64, Option<Waker>>>,
+}
+
+impl Queue {
+    /// The queue of the runtime whose state this is.
+    pub fn of(state: &mut OpState) -> Rc<Self> {
+        if !state.has::<Rc<Self>>() {
+            state.put(Rc::<Self>::default());
+        }
+        state.borrow::<Rc<Self>>().clone()
+    }
+
+    /// Waits until no connection that came before is connecting to any of the
+    /// `endpoints`. They are taken until the turn is dropped; a wait that is
+    /// given up leaves the line.
+    pub async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> Turn {
+        // It joins all lines at once. The order is so the same in all of them, and
+        // no two can wait for each other.
+        let turn = self.join(endpoints);
+        poll_fn(|cx| match turn.is_first(cx.waker()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        turn
+    }
+
+    fn join(self: Rc<Self>, endpoints: Vec<Endpoint>) -> Turn {
+        let mut inner = self.0.borrow_mut();
+        let number = inner.next;
+        inner.next += 1;
+        for endpoint in &endpoints {
+            let line = inner.lines.entry(endpoint.clone()).or_default();
+            line.insert(number, None);
+        }
+        drop(inner);
+        Turn {
+            queue: self,
+            number,
+            endpoints,
+        }
+    }
+}
+
+/// A place in the lines of some endpoints.
+pub(crate) struct Turn {
+    queue: Rc<Queue>,
+    number: u64,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Turn {
+    /// Whether this is the first in all its lines. Leaves `waker` where it is not.
+    fn is_first(&self, waker: &Waker) -> bool {
+        let mut inner = self.queue.0.borrow_mut();
+        for endpoint in &self.endpoints {
+            let Some(line) = inner.lines.get_mut(endpoint) else {
+                continue;
+            };
+            if line.keys().next() == Some(&self.number) {
+                continue;
+            }
+            if let NumberEntry::Occupied(mut place) = line.entry(self.number) {
+                place.insert(Some(waker.clone()));
+            }
+            return false;
+        }
+        true
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut inner = self.queue.0.borrow_mut();
+        for endpoint in self.endpoints.drain(..) {
+            let Entry::Occupied(mut line) = inner.lines.entry(endpoint) else {
+                continue;
+            };
+            line.get_mut().remove(&self.number);
+            match line.get_mut().first_entry() {
+                None => {
+                    line.remove();
+                }
+                Some(mut first) => {
+                    if let Some(waker) = first.get_mut().take() {
+                        waker.wake();
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    use super::*;
+
+    type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
+
+    fn address(n: u16) -> Endpoint {
+        Endpoint::Address(([127, 0, 0, 1], n).into())
+    }
+
+    fn wait(queue: &Rc<Queue>, endpoints: &[u16]) -> Waiting {
+        let endpoints = endpoints.iter().copied().map(address).collect();
+        let mut waiting: Waiting = Box::pin(queue.clone().turn(endpoints));
+        // It stands in line from its first poll on.
+        if let Some(turn) = poll(&mut waiting) {
+            return Box::pin(std::future::ready(turn));
+        }
+        waiting
+    }
+
+    fn poll(waiting: &mut Waiting) -> Option<Turn> {
+        match waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(turn) => Some(turn),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn one_after_the_other() {
+        let queue = Rc::new(Queue::default());
+        let first = poll(&mut wait(&queue, &[1])).unwrap();
+        let mut second = wait(&queue, &[1]);
+        let mut third = wait(&queue, &[1]);
+        assert!(poll(&mut wait(&queue, &[2])).is_some());
+        assert!(poll(&mut second).is_none());
+        drop(first);
+        assert!(poll(&mut third).is_none());
+        let second = poll(&mut second).unwrap();
+        drop(second);
+        assert!(poll(&mut third).is_some());
+        assert!(queue.0.borrow().lines.is_empty());
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_line() {
+        let queue = Rc::new(Queue::default());
+        let first = poll(&mut wait(&queue, &[1])).unwrap();
+        let second = wait(&queue, &[1]);
+        let mut third = wait(&queue, &[1]);
+        drop(second);
+        assert!(poll(&mut third).is_none());
+        drop(first);
+        assert!(poll(&mut third).is_some());
+        assert!(queue.0.borrow().lines.is_empty());
+    }
+
+    #[test]
+    fn several_addresses_of_a_host() {
+        let queue = Rc::new(Queue::default());
+        let first = poll(&mut wait(&queue, &[1, 2])).unwrap();
+        let mut second = wait(&queue, &[2, 3]);
+        let mut third = wait(&queue, &[3, 1]);
+        assert!(poll(&mut second).is_none());
+        assert!(poll(&mut third).is_none());
+        drop(first);
+        assert!(poll(&mut third).is_none());
+        let second = poll(&mut second).unwrap();
+        assert!(poll(&mut third).is_none());
+        drop(second);
+        // The same address twice is one.
+        assert!(poll(&mut wait(&queue, &[4, 4])).is_some());
+        assert!(poll(&mut third).is_some());
+        assert!(queue.0.borrow().lines.is_empty());
+    }
+}

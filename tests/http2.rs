@@ -1,0 +1,149 @@
+//! The client over HTTP/2 (RFC 8441) to servers that are not duplex's: hypercorn,
+//! which has HTTP/2 and WebSockets in Python, and nghttpx, which leads the
+//! WebSocket on to a server of HTTP/1.1. The cases are those of
+//! [interop.rs](interop.rs), and messages longer than every window.
+//!
+//! `make test` installs both and names them in `DUPLEX_TEST_PYTHON` and
+//! `DUPLEX_TEST_NGHTTPX`. Where a name is not set its tests are ignored, except
+//! under `CI`, where they fail.
+
+#[path = "support/certificates.rs"]
+mod certificates;
+mod support;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use certificates::Authority;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use support::Running;
+
+fn main() -> ExitCode {
+    let trial = |name, variable: &'static str, test: fn(OsString) -> Result<(), Failed>| {
+        let program = support::program(variable);
+        let ignored = program.is_none() && std::env::var_os("CI").is_none();
+        let run =
+            move || test(program.ok_or_else(|| format!("{variable} is not set: run `make test`"))?);
+        Trial::test(name, run).with_ignored_flag(ignored)
+    };
+    let trials = vec![
+        trial("hypercorn", "DUPLEX_TEST_PYTHON", hypercorn),
+        trial("nghttpx", "DUPLEX_TEST_NGHTTPX", nghttpx),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// What the client prints.
+const EXPECTED: &str = "ok\n16777216 true\nbehind it 0\n4003 done true\n";
+
+fn hypercorn(python: OsString) -> Result<(), Failed> {
+    let files = Files::new("hypercorn")?;
+    let mut command = Command::new(python);
+    command
+        .arg(support::tests_dir().join("interop/server_hypercorn.py"))
+        .args([files.path("server.pem"), files.path("server.key")]);
+    support::plain_output(&mut command);
+    let mut server = Running::start("hypercorn", &mut command)?;
+    let port = server.line("listening ")?;
+    dial(
+        &format!("wss://localhost:{port}/"),
+        json!({ "caCerts": [files.authority] }),
+    )?;
+    for _ in 0..4 {
+        equal(&server.line("HTTP/")?, "2 wss")?;
+    }
+    Ok(())
+}
+
+fn nghttpx(program: OsString) -> Result<(), Failed> {
+    let files = Files::new("nghttpx")?;
+    let mut command = support::duplex_run();
+    command
+        .arg("--allow-net")
+        .arg(support::tests_dir().join("interop/server_deno.js"))
+        .arg("takeover");
+    let mut backend = Running::start("the backend", &mut command)?;
+    let port = backend.line("listening ")?;
+
+    // It cannot be told to choose a port, so it listens on a unix socket.
+    let socket = std::env::temp_dir().join(format!("duplex-nghttpx-{}.sock", std::process::id()));
+    let _ = fs::remove_file(&socket);
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--frontend=unix:{}", socket.display()))
+        .arg(format!("--backend=127.0.0.1,{port}"))
+        .args([
+            "--conf=/dev/null",
+            "--workers=1",
+            "--no-ocsp",
+            "--errorlog-file=/dev/stderr",
+            "--accesslog-file=/dev/stdout",
+            "--accesslog-format=answered $alpn $status",
+        ])
+        .args([files.path("server.key"), files.path("server.pem")]);
+    support::plain_output(&mut command);
+    let mut proxy = Running::start("nghttpx", &mut command)?;
+    proxy.line_with("Listening on UNIX domain socket")?;
+    dial(
+        "wss://localhost/",
+        json!({
+            "caCerts": [files.authority],
+            "proxy": { "transport": "unix", "path": socket },
+        }),
+    )?;
+    for _ in 0..4 {
+        // The status is that of the backend.
+        equal(&proxy.line("answered ")?, "h2 101")?;
+    }
+    let _ = fs::remove_file(&socket);
+    Ok(())
+}
+
+fn dial(url: &str, client: Value) -> Result<(), Failed> {
+    let mut command = support::duplex_run();
+    command
+        .arg("-A")
+        .arg(support::tests_dir().join("connector/http2.js"))
+        .args([url, &client.to_string()]);
+    let finished = support::finish(&mut command)?;
+    match finished.stdout == EXPECTED {
+        true => Ok(()),
+        false => Err(finished.report().into()),
+    }
+}
+
+fn equal(actual: &str, expected: &str) -> Result<(), Failed> {
+    match actual == expected {
+        true => Ok(()),
+        false => Err(format!("expected {expected:?}, got {actual:?}").into()),
+    }
+}
+
+/// A folder with a certificate for `localhost`.
+struct Files {
+    folder: PathBuf,
+    authority: String,
+}
+
+impl Files {
+    fn new(name: &str) -> Result<Self, String> {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("http2-{name}"));
+        let authority = Authority::new();
+        let identity = authority.server(&["localhost"]);
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join("server.pem"), identity.certificate))
+            .and_then(|()| fs::write(folder.join("server.key"), identity.key))
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            folder,
+            authority: authority.certificate,
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
