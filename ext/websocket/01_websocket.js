@@ -549,6 +549,18 @@ ObjectDefineProperties(WebSocket.prototype, constants);
 webidl.configureInterface(WebSocket);
 const WebSocketPrototype = WebSocket.prototype;
 
+// A socket is neither serializable nor transferable: no message can hold one,
+// however deep. Structured cloning calls this for an object that has it.
+ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
+  __proto__: null,
+  value() {
+    throw new DOMException(
+      "A WebSocket cannot be cloned.",
+      "DataCloneError",
+    );
+  },
+});
+
 /**
  * Which codes `close()` takes: those of the standard, and for a server, as in
  * Deno, all that may stand on the wire (RFC 6455 section 7.4).

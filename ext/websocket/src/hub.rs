@@ -436,6 +436,16 @@ impl Hub {
     }
 }
 
+/// The engine is taken down, and the connections with it. What the script sent in
+/// its last turn is written as far as the kernel takes it at once.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        for connection in self.dirty.get_mut().drain(..) {
+            connection.flush();
+        }
+    }
+}
+
 /// What became of an event.
 enum Outcome {
     Delivered,
