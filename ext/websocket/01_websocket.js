@@ -105,10 +105,25 @@ const _url = Symbol("[[url]]");
 /** The id of a socket that has no connection. */
 const NO_ID = -1;
 
+/** What a client may say of its connection, beside the protocols it offers. */
+const connectionMembers = [
+  { key: "headers", converter: webidl.converters["HeadersInit"] },
+  { key: "client", converter: webidl.converters.any },
+  {
+    key: "perMessageDeflate",
+    converter: webidl.converters.any,
+    defaultValue: true,
+  },
+  { key: "maxPayloadLength", converter: webidl.converters.any },
+  { key: "maxFragments", converter: webidl.converters.any },
+  { key: "maxControlFrames", converter: webidl.converters.any },
+  { key: "backpressureLimit", converter: webidl.converters.any },
+];
+
 webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
   "WebSocketInit",
+  connectionMembers,
   [
-    { key: "headers", converter: webidl.converters["HeadersInit"] },
     {
       key: "protocols",
       converter: (V, prefix, context, opts) =>
@@ -116,16 +131,6 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
           ? webidl.converters["sequence<DOMString>"](V, prefix, context, opts)
           : [webidl.converters.DOMString(V, prefix, context, opts)],
     },
-    { key: "client", converter: webidl.converters.any },
-    {
-      key: "perMessageDeflate",
-      converter: webidl.converters.any,
-      defaultValue: true,
-    },
-    { key: "maxPayloadLength", converter: webidl.converters.any },
-    { key: "maxFragments", converter: webidl.converters.any },
-    { key: "maxControlFrames", converter: webidl.converters.any },
-    { key: "backpressureLimit", converter: webidl.converters.any },
   ],
 );
 
@@ -226,6 +231,54 @@ function handshakeHeaders(url, init) {
   return headerListFromHeaders(headers);
 }
 
+/** What is dialled with; `init` has of `connectionMembers` what it likes. */
+function handshakeRequest(url, protocols, init, prefix) {
+  const client = init.client ?? null;
+  if (
+    client !== null &&
+    !ObjectPrototypeIsPrototypeOf(HttpClientPrototype, client)
+  ) {
+    throw webidl.makeException(
+      TypeError,
+      "`client` must be a Deno.HttpClient",
+      prefix,
+      "Argument 2",
+    );
+  }
+  const deflate = convertPerMessageDeflate(
+    init.perMessageDeflate ?? true,
+    prefix,
+  );
+  const limits = convertLimits(init, prefix);
+  const headers = handshakeHeaders(url, init.headers);
+  return {
+    // Without the credentials, which are in the headers now.
+    url: url.href,
+    protocols,
+    headers,
+    client: client === null ? null : client[internalRidSymbol],
+    deflate,
+    limits,
+  };
+}
+
+/**
+ * Connects and shakes hands; closing `dialHandle` gives that up. Resolves with
+ * `{ id, protocol, extensions }` of the connection.
+ */
+function dial(dialHandle, request) {
+  const { url, protocols, headers, client, deflate, limits } = request;
+  return op_ws_create(
+    url,
+    protocols,
+    headers,
+    dialHandle,
+    client,
+    deflate,
+    limits,
+  );
+}
+
 function initialize(socket, binaryType) {
   socket[_binaryType] = binaryType;
   socket[_closeRequest] = null;
@@ -257,38 +310,13 @@ class WebSocket extends EventTarget {
     const parsed = parseUrl(url);
     const offered = init.protocols ?? [];
     checkProtocols(offered);
-    const client = init.client ?? null;
-    if (
-      client !== null &&
-      !ObjectPrototypeIsPrototypeOf(HttpClientPrototype, client)
-    ) {
-      throw webidl.makeException(
-        TypeError,
-        "`client` must be a Deno.HttpClient",
-        prefix,
-        "Argument 2",
-      );
-    }
-    const deflate = convertPerMessageDeflate(
-      init.perMessageDeflate ?? true,
-      prefix,
-    );
-    const limits = convertLimits(init, prefix);
-    const headers = handshakeHeaders(parsed, init.headers);
+    const request = handshakeRequest(parsed, offered, init, prefix);
 
     this[_url] = parsed.href;
     this[_origin] = `${parsed.protocol}//${parsed.host}`;
     this[_dialHandle] = op_ws_check_permission("new WebSocket()", parsed.href);
     PromisePrototypeThen(
-      op_ws_create(
-        parsed.href,
-        offered,
-        headers,
-        this[_dialHandle],
-        client === null ? null : client[internalRidSymbol],
-        deflate,
-        limits,
-      ),
+      dial(this[_dialHandle], request),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;
         this[_protocol] = protocol;
@@ -386,21 +414,7 @@ class WebSocket extends EventTarget {
     if (reason !== undefined) {
       reason = webidl.converters.USVString(reason, prefix, "Argument 2");
     }
-    if (code !== undefined && !mayClose(code, this[_isServer])) {
-      throw new DOMException(
-        `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
-        "InvalidAccessError",
-      );
-    }
-    if (
-      reason !== undefined &&
-      TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
-    ) {
-      throw new DOMException(
-        "The close reason may not be longer than 123 bytes",
-        "SyntaxError",
-      );
-    }
+    checkClose(code, reason, this[_isServer]);
     if (this[_readyState] > OPEN) {
       return;
     }
@@ -460,6 +474,25 @@ ObjectDefineProperties(WebSocket.prototype, constants);
 
 webidl.configureInterface(WebSocket);
 const WebSocketPrototype = WebSocket.prototype;
+
+/** Throws where a Close frame with `code` and `reason` may not be sent. */
+function checkClose(code, reason, isServer) {
+  if (code !== undefined && !mayClose(code, isServer)) {
+    throw new DOMException(
+      `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
+      "InvalidAccessError",
+    );
+  }
+  if (
+    reason !== undefined &&
+    TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
+  ) {
+    throw new DOMException(
+      "The close reason may not be longer than 123 bytes",
+      "SyntaxError",
+    );
+  }
+}
 
 /**
  * Which codes `close()` takes: those of the standard, and for a server, as in
@@ -870,8 +903,14 @@ function failServerWebSocket(socket, message) {
 }
 
 export {
+  checkClose,
+  checkProtocols,
+  connectionMembers,
   createServerWebSocket,
+  dial,
   failServerWebSocket,
+  handshakeRequest,
   openServerWebSocket,
+  parseUrl,
   WebSocket,
 };
