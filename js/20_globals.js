@@ -87,6 +87,10 @@ const INTERFACES = {
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
   "ext:duplex_websocket/01_websocket.js": ["WebSocket"],
+  "ext:duplex_websocket/02_websocketstream.js": [
+    "WebSocketError",
+    "WebSocketStream",
+  ],
 };
 
 // Functions by the script that defines them.
@@ -111,6 +115,7 @@ const MODULES = {
   "ext:duplex_http/00_serve.js": undefined,
   "ext:duplex_http/01_upgrade.js": undefined,
   "ext:duplex_websocket/01_websocket.js": undefined,
+  "ext:duplex_websocket/02_websocketstream.js": undefined,
 };
 {
   const specifiers = ObjectKeys(MODULES);
@@ -129,6 +134,7 @@ const LATE = {
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
   "ext:duplex_websocket/01_websocket.js": true,
+  "ext:duplex_websocket/02_websocketstream.js": true,
 };
 
 let performanceLoaded = false;
