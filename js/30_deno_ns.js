@@ -104,7 +104,10 @@ const MEMBERS = {
     "permissions",
   ],
   "ext:duplex_http/00_serve.js": ["serve"],
-  "ext:duplex_http/01_upgrade.js": ["upgradeWebSocket"],
+  "ext:duplex_http/01_upgrade.js": [
+    "upgradeWebSocket",
+    "upgradeWebSocketStream",
+  ],
 };
 
 const usage = new Float64Array(4);
