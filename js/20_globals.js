@@ -88,6 +88,10 @@ const INTERFACES = {
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
   "ext:duplex_runtime/11_workers.js": ["Worker"],
   "ext:duplex_runtime/14_websocket.js": ["CloseEvent", "WebSocket"],
+  "ext:duplex_websocket/02_websocketstream.js": [
+    "WebSocketError",
+    "WebSocketStream",
+  ],
 };
 
 // Functions by the script that defines them.
@@ -113,6 +117,7 @@ const MODULES = {
   "ext:duplex_http/01_upgrade.js": undefined,
   "ext:duplex_runtime/14_websocket.js": undefined,
   "ext:duplex_websocket/00_http_client.js": undefined,
+  "ext:duplex_websocket/02_websocketstream.js": undefined,
 };
 {
   const specifiers = ObjectKeys(MODULES);
@@ -132,6 +137,7 @@ const LATE = {
   "ext:duplex_http/01_upgrade.js": true,
   "ext:duplex_runtime/11_workers.js": true,
   "ext:duplex_websocket/00_http_client.js": true,
+  "ext:duplex_websocket/02_websocketstream.js": true,
 };
 
 let performanceLoaded = false;

@@ -105,7 +105,10 @@ const MEMBERS = {
   ],
   "ext:duplex_websocket/00_http_client.js": ["createHttpClient"],
   "ext:duplex_http/00_serve.js": ["serve"],
-  "ext:duplex_http/01_upgrade.js": ["upgradeWebSocket"],
+  "ext:duplex_http/01_upgrade.js": [
+    "upgradeWebSocket",
+    "upgradeWebSocketStream",
+  ],
 };
 
 const usage = new Float64Array(4);

@@ -1,5 +1,5 @@
-// `Deno.upgradeWebSocket`: answers a handshake and opens the server's end of
-// the connection.
+// `Deno.upgradeWebSocket` and `Deno.upgradeWebSocketStream`: answer a handshake
+// and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
 import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
@@ -37,6 +37,11 @@ const DEFAULT_IDLE_TIMEOUT = 30;
 
 const prefix = "Cannot upgrade to a WebSocket";
 
+// What few programs use is not loaded for all.
+const loadStreams = core.createLazyLoader(
+  "ext:duplex_websocket/02_websocketstream.js",
+);
+
 /**
  * @param {Request} request
  * @param {{
@@ -48,6 +53,47 @@ const prefix = "Cannot upgrade to a WebSocket";
  * @returns {{ socket: WebSocket, response: Response }}
  */
 function upgradeWebSocket(request, options = { __proto__: null }) {
+  let socket;
+  const response = upgrade(request, options, (protocol) => {
+    socket = createServerWebSocket({ protocol });
+    return {
+      opened: (id, extensions) => openServerWebSocket(socket, id, extensions),
+      failed: (message) => failServerWebSocket(socket, message),
+    };
+  });
+  return { socket, response };
+}
+
+/**
+ * The same with a `WebSocketStream`, whose `opened` says when the client was
+ * answered. While nobody reads, the client is not listened to, and not held to
+ * be silent either.
+ *
+ * @returns {{ stream: WebSocketStream, response: Response }}
+ */
+function upgradeWebSocketStream(request, options = { __proto__: null }) {
+  const {
+    createServerWebSocketStream,
+    failServerWebSocketStream,
+    openServerWebSocketStream,
+  } = loadStreams();
+  let stream;
+  const response = upgrade(request, options, (protocol) => {
+    stream = createServerWebSocketStream();
+    return {
+      opened: (id, extensions) =>
+        openServerWebSocketStream(stream, id, protocol, extensions),
+      failed: (message) => failServerWebSocketStream(stream, message),
+    };
+  });
+  return { stream, response };
+}
+
+/**
+ * Claims the request's connection and returns the response that answers its
+ * handshake. `create(protocol)` makes what the script gets of it.
+ */
+function upgrade(request, options, create) {
   if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
     throw new TypeError(
       `${prefix}: the first argument must be a Request`,
@@ -68,19 +114,19 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
   const deflate = convertPerMessageDeflate(options?.perMessageDeflate, prefix);
   const limits = convertLimits(options, prefix);
 
-  const socket = createServerWebSocket({ protocol });
+  const { opened, failed } = create(protocol);
   const verdict = isServerRequest(inner)
     ? inner.beginUpgrade({
       protocol,
       deflate,
       idleTimeout,
       limits,
-      opened: (rid) => openServerWebSocket(socket, rid, verdict.extensions),
+      opened: (rid) => opened(rid, verdict.extensions),
       // Later, so that whoever gets the socket can listen first.
       failed: (message) =>
         PromisePrototypeThen(
           PromiseResolve(undefined),
-          () => failServerWebSocket(socket, message),
+          () => failed(message),
         ),
     })
     // A request that was not received: it can be answered, but there is no
@@ -113,7 +159,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
       verdict.extensions,
     ]);
   }
-  return { socket, response: fromInnerResponse(answer, "response") };
+  return fromInnerResponse(answer, "response");
 }
 
-export { upgradeWebSocket };
+export { upgradeWebSocket, upgradeWebSocketStream };

@@ -96,10 +96,27 @@ const customInspect = SymbolFor("Deno.privateCustomInspect");
 /** The id of a socket that has no connection. */
 const NO_ID = -1;
 
+/** What a client may say of its connection, beside the protocols it offers. */
+const connectionMembers = [
+  { key: "headers", converter: webidl.converters["HeadersInit"] },
+  { key: "client", converter: webidl.converters.any },
+  {
+    key: "perMessageDeflate",
+    converter: webidl.converters.any,
+    defaultValue: true,
+  },
+  { key: "maxPayloadLength", converter: webidl.converters.any },
+  { key: "maxFragments", converter: webidl.converters.any },
+  { key: "maxControlFrames", converter: webidl.converters.any },
+  { key: "backpressureLimit", converter: webidl.converters.any },
+  { key: "connectTimeout", converter: webidl.converters.any },
+  { key: "handshakeTimeout", converter: webidl.converters.any },
+];
+
 webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
   "WebSocketInit",
+  connectionMembers,
   [
-    { key: "headers", converter: webidl.converters["HeadersInit"] },
     {
       key: "protocols",
       converter: (V, prefix, context, opts) =>
@@ -107,18 +124,6 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
           ? webidl.converters["sequence<DOMString>"](V, prefix, context, opts)
           : [webidl.converters.DOMString(V, prefix, context, opts)],
     },
-    { key: "client", converter: webidl.converters.any },
-    {
-      key: "perMessageDeflate",
-      converter: webidl.converters.any,
-      defaultValue: true,
-    },
-    { key: "maxPayloadLength", converter: webidl.converters.any },
-    { key: "maxFragments", converter: webidl.converters.any },
-    { key: "maxControlFrames", converter: webidl.converters.any },
-    { key: "backpressureLimit", converter: webidl.converters.any },
-    { key: "connectTimeout", converter: webidl.converters.any },
-    { key: "handshakeTimeout", converter: webidl.converters.any },
   ],
 );
 
@@ -284,6 +289,63 @@ function hexDigit(byte) {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
+/**
+ * What is dialled with, where the program may dial it; `init` has of
+ * `connectionMembers` what it likes.
+ */
+function handshakeRequest(url, protocols, init, prefix) {
+  checkMixedContent(url);
+  const client = init.client ?? null;
+  if (
+    client !== null &&
+    !ObjectPrototypeIsPrototypeOf(HttpClientPrototype, client)
+  ) {
+    throw webidl.makeException(
+      TypeError,
+      "`client` must be a Deno.HttpClient",
+      prefix,
+      "Argument 2",
+    );
+  }
+  const deflate = convertPerMessageDeflate(
+    init.perMessageDeflate ?? true,
+    prefix,
+  );
+  const limits = convertLimits(init, prefix);
+  const timeouts = convertTimeouts(init, prefix);
+  const headers = handshakeHeaders(url, init.headers);
+  return {
+    // Without the credentials, which are in the headers now.
+    url: url.href,
+    protocols,
+    headers,
+    client: client === null ? null : client[internalRidSymbol],
+    deflate,
+    limits,
+    timeouts,
+  };
+}
+
+/**
+ * Connects and shakes hands; closing `dialHandle` gives that up. Resolves with
+ * `{ id, protocol, extensions }` of the connection.
+ */
+function dial(dialHandle, request) {
+  start();
+  const { url, protocols, headers, client, deflate, limits, timeouts } =
+    request;
+  return op_ws_create(
+    url,
+    protocols,
+    headers,
+    dialHandle,
+    client,
+    deflate,
+    limits,
+    timeouts,
+  );
+}
+
 let op_ws_attach;
 let op_ws_buffered_amount;
 let op_ws_check_permission;
@@ -343,40 +405,12 @@ class WebSocket extends EventTarget {
     this[_url] = parsed.href;
     const offered = init.protocols ?? [];
     checkProtocols(offered);
-    checkMixedContent(parsed);
-    const client = init.client ?? null;
-    if (
-      client !== null &&
-      !ObjectPrototypeIsPrototypeOf(HttpClientPrototype, client)
-    ) {
-      throw webidl.makeException(
-        TypeError,
-        "`client` must be a Deno.HttpClient",
-        prefix,
-        "Argument 2",
-      );
-    }
-    const deflate = convertPerMessageDeflate(
-      init.perMessageDeflate ?? true,
-      prefix,
-    );
-    const limits = convertLimits(init, prefix);
-    const timeouts = convertTimeouts(init, prefix);
-    const headers = handshakeHeaders(parsed, init.headers);
+    const request = handshakeRequest(parsed, offered, init, prefix);
 
     this[_origin] = `${parsed.protocol}//${parsed.host}`;
     this[_dialHandle] = op_ws_check_permission("new WebSocket()", parsed.href);
     PromisePrototypeThen(
-      op_ws_create(
-        parsed.href,
-        offered,
-        headers,
-        this[_dialHandle],
-        client === null ? null : client[internalRidSymbol],
-        deflate,
-        limits,
-        timeouts,
-      ),
+      dial(this[_dialHandle], request),
       ({ id, protocol, extensions }) => {
         this[_dialHandle] = undefined;
         this[_protocol] = protocol;
@@ -474,21 +508,7 @@ class WebSocket extends EventTarget {
     if (reason !== undefined) {
       reason = webidl.converters.USVString(reason, prefix, "Argument 2");
     }
-    if (code !== undefined && !mayClose(code, this[_isServer])) {
-      throw new DOMException(
-        `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
-        "InvalidAccessError",
-      );
-    }
-    if (
-      reason !== undefined &&
-      TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
-    ) {
-      throw new DOMException(
-        "The close reason may not be longer than 123 bytes",
-        "SyntaxError",
-      );
-    }
+    checkClose(code, reason, this[_isServer]);
     if (this[_readyState] > OPEN) {
       return;
     }
@@ -560,6 +580,24 @@ ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
     );
   },
 });
+/** Throws where a Close frame with `code` and `reason` may not be sent. */
+function checkClose(code, reason, isServer) {
+  if (code !== undefined && !mayClose(code, isServer)) {
+    throw new DOMException(
+      `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
+      "InvalidAccessError",
+    );
+  }
+  if (
+    reason !== undefined &&
+    TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
+  ) {
+    throw new DOMException(
+      "The close reason may not be longer than 123 bytes",
+      "SyntaxError",
+    );
+  }
+}
 
 /**
  * Which codes `close()` takes: those of the standard, and for a server, as in
@@ -992,9 +1030,15 @@ function failServerWebSocket(socket, message) {
 }
 
 export {
+  checkClose,
+  checkProtocols,
   CloseEvent,
+  connectionMembers,
   createServerWebSocket,
+  dial,
   failServerWebSocket,
+  handshakeRequest,
   openServerWebSocket,
+  parseUrl,
   WebSocket,
 };

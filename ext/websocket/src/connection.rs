@@ -1,6 +1,6 @@
 //! One connection: its protocol state, reading, and the close handshake.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     /// The `WebSocket` object, from its attachment to its `close` event. This is
     /// what keeps a live socket that nobody holds from being collected.
     socket: RefCell<Option<v8::Global<v8::Object>>>,
+    /// What a `WebSocketStream` needs besides: it is read on demand.
+    pull: OnceCell<Box<Pull>>,
     phase: Cell<Phase>,
     /// Whether a Close frame has been queued. Nothing follows it.
     close_sent: Cell<bool>,
@@ -94,6 +96,48 @@ pub(crate) enum Phase {
 struct Reader {
     decoder: Decoder,
     read_ahead: Bytes,
+}
+
+/// Reading on demand: nothing is read from the transport, nor decoded, before the
+/// script asks for a message.
+#[derive(Default)]
+struct Pull {
+    /// Whether the script asks for a message.
+    is_wanted: Cell<bool>,
+    /// Whether it is being handed one, and may ask for the next.
+    is_delivering: Cell<bool>,
+    /// What was read behind the last message: at most one read.
+    unread: RefCell<Unread>,
+    /// Whether the script waits for its messages to be written.
+    is_write_pending: Cell<bool>,
+    /// Whether something that the script sent will not arrive, and the end is
+    /// unclean therefore.
+    has_lost_data: Cell<bool>,
+}
+
+/// Bytes that have not been decoded.
+#[derive(Default)]
+pub(crate) struct Unread {
+    bytes: Vec<u8>,
+    /// Where they start.
+    start: usize,
+}
+
+impl Unread {
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+}
+
+/// How far the messages of a script have come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Backlog {
+    /// So little is left for the kernel that the next may come.
+    Low,
+    /// The hub says when.
+    High,
+    /// The last one was not taken: the connection is ending.
+    Closed,
 }
 
 /// How a connection ended, as its `close` event tells it.
@@ -162,6 +206,7 @@ impl Connection {
             compressor: RefCell::new(compressor),
             waker,
             socket: RefCell::new(None),
+            pull: OnceCell::new(),
             phase: Cell::new(Phase::Unattached),
             close_sent: Cell::new(false),
             is_closing_known: Cell::new(false),
@@ -186,6 +231,13 @@ impl Connection {
         self.phase.set(Phase::Open);
         self.note_heard(Instant::now());
         self.waker.wake_by_ref();
+    }
+
+    /// Starts delivery on demand to the stream that `handle` stands for. Until its
+    /// first message is asked for, nothing is read.
+    pub fn attach_pull(&self, handle: v8::Global<v8::Object>) {
+        let _ = self.pull.set(Box::default());
+        self.attach(handle);
     }
 
     pub fn phase(&self) -> Phase {
@@ -230,26 +282,107 @@ impl Connection {
     }
 
     /// Decodes `input` and hands each event to `on_event`, which may run script.
-    /// Stops early where `on_event` returns false.
+    /// Stops early where `on_event` returns false. Returns how many bytes at the
+    /// end of `input` are left then.
     pub fn decode(
         &self,
         mut input: &mut [u8],
         mut on_event: impl FnMut(Event<'_>) -> bool,
-    ) -> Result<(), ProtocolError> {
+    ) -> Result<usize, ProtocolError> {
         // Only the hub reads, and it does so from the event loop, never from a
         // script's call; a second borrow would be its own fault.
         let Ok(mut reader) = self.reader.try_borrow_mut() else {
-            return Ok(());
+            return Ok(0);
         };
         loop {
             let decoded = reader.decoder.decode(input)?;
             let Some(event) = decoded.event else {
-                return Ok(());
+                return Ok(0);
             };
             if !on_event(event) {
-                return Ok(());
+                return Ok(decoded.rest.len());
             }
             input = decoded.rest;
+        }
+    }
+
+    // Reading on demand.
+
+    pub fn is_pull(&self) -> bool {
+        self.pull.get().is_some()
+    }
+
+    /// Whether nothing is to be read now: the script has asked for no message.
+    /// What it does not ask for is read and discarded once it cannot ask any more:
+    /// the peer's Close frame stands behind it.
+    pub fn is_paused(&self) -> bool {
+        self.pull.get().is_some_and(|pull| {
+            !pull.is_wanted.get() && !pull.has_lost_data.get() && !self.close_sent.get()
+        })
+    }
+
+    /// The script asks for a message. Returns whether the hub is to look at this
+    /// connection: not where it is at it already.
+    pub fn want(&self) -> bool {
+        let Some(pull) = self.pull.get() else {
+            return false;
+        };
+        if pull.is_wanted.replace(true) {
+            return false;
+        }
+        if self.idle.is_some() {
+            // A peer that was not listened to was not silent.
+            self.note_heard(Instant::now());
+        }
+        !pull.is_delivering.get()
+    }
+
+    /// A message is about to be delivered.
+    #[inline]
+    pub fn begin_delivery(&self) {
+        if let Some(pull) = self.pull.get() {
+            pull.is_wanted.set(false);
+            pull.is_delivering.set(true);
+        }
+    }
+
+    /// It was delivered. Returns whether the next may be.
+    #[inline]
+    pub fn end_delivery(&self) -> bool {
+        match self.pull.get() {
+            Some(pull) => {
+                pull.is_delivering.set(false);
+                !self.is_paused()
+            }
+            None => true,
+        }
+    }
+
+    /// Keeps what was read behind the last message.
+    pub fn keep_unread(&self, bytes: &[u8]) {
+        if let Some(pull) = self.pull.get()
+            && !bytes.is_empty()
+        {
+            *pull.unread.borrow_mut() = Unread {
+                bytes: bytes.to_vec(),
+                start: 0,
+            };
+        }
+    }
+
+    /// Takes it, to be decoded before anything else.
+    pub fn take_unread(&self) -> Option<Unread> {
+        let unread = self.pull.get()?.unread.take();
+        (!unread.bytes.is_empty()).then_some(unread)
+    }
+
+    /// Puts it back, where so many bytes at its end are left.
+    pub fn restore_unread(&self, mut unread: Unread, left: usize) {
+        if let Some(pull) = self.pull.get()
+            && left > 0
+        {
+            unread.start = unread.bytes.len() - left;
+            *pull.unread.borrow_mut() = unread;
         }
     }
 
@@ -378,6 +511,7 @@ impl Connection {
             Poll::Ready(Err(_)) => {
                 // What the peer sent before it went may still be read, its Close
                 // frame among it.
+                self.note_lost_data(out);
                 out.clear();
                 self.is_blocked.set(true);
                 self.is_broken.set(true);
@@ -399,6 +533,57 @@ impl Connection {
 
     pub fn is_blocked(&self) -> bool {
         self.is_blocked.get()
+    }
+
+    /// How far the messages of the script have come. Where it has to wait,
+    /// [`take_drained`](Self::take_drained) will say when it need not.
+    pub fn backlog(&self) -> Backlog {
+        if self.is_broken.get() {
+            if let Some(pull) = self.pull.get()
+                && !pull.has_lost_data.replace(true)
+            {
+                self.waker.wake_by_ref();
+            }
+            return Backlog::Closed;
+        }
+        if self.close_sent.get() || self.phase.get() == Phase::Draining {
+            return Backlog::Closed;
+        }
+        if self.has_drained() {
+            return Backlog::Low;
+        }
+        if let Some(pull) = self.pull.get() {
+            pull.is_write_pending.set(true);
+        }
+        Backlog::High
+    }
+
+    /// Whether the script was told to wait and need not any more.
+    pub fn take_drained(&self) -> bool {
+        self.pull.get().is_some_and(|pull| {
+            pull.is_write_pending.get()
+                && !self.is_broken.get()
+                && !pull.has_lost_data.get()
+                && self.has_drained()
+                && pull.is_write_pending.replace(false)
+        })
+    }
+
+    /// Whether the kernel has taken nearly all, of what was sent and of what that
+    /// was compressed to.
+    fn has_drained(&self) -> bool {
+        let out = self.out.borrow();
+        let limit = self.backpressure_limit.min(BACKLOG_LIMIT);
+        out.pending() <= limit && out.len() <= limit
+    }
+
+    /// What is left in `out` will not arrive, or not be listened to.
+    fn note_lost_data(&self, out: &OutBuffer) {
+        if let Some(pull) = self.pull.get()
+            && out.has_data()
+        {
+            pull.has_lost_data.set(true);
+        }
     }
 
     pub fn buffered_amount(&self) -> usize {
@@ -450,17 +635,28 @@ impl Connection {
             Some(code) => Close::new(code, close.reason()),
             None => Close::empty(),
         };
+        if let Some(pull) = self.pull.get() {
+            // The script waits for the kernel: the peer was quicker. What it need
+            // not wait for may well be through.
+            let mut out = self.out.borrow_mut();
+            if !pull.is_write_pending.get() && !self.is_blocked.get() {
+                self.write(&mut out);
+            }
+            self.note_lost_data(&out);
+        }
         self.send_close(&answer);
         *self.close_received.borrow_mut() = Some(close);
     }
 
-    /// How the connection ends where both Close frames are through.
+    /// How the connection ends where both Close frames are through. A stream's end
+    /// is unclean where not all of its messages were.
     pub fn clean_ending(&self) -> Option<Ending> {
+        let has_lost_data = (self.pull.get()).is_some_and(|pull| pull.has_lost_data.get());
         let close = self.close_received.borrow();
         close.as_ref().map(|close| Ending {
             code: close.event_code(),
             reason: close.reason().to_owned(),
-            was_clean: true,
+            was_clean: !has_lost_data,
             error: None,
         })
     }
@@ -552,13 +748,15 @@ impl Connection {
         }
     }
 
-    /// Whether silence matters: not before delivery, and not once the close
-    /// handshake has its own deadline.
+    /// Whether silence matters: not before delivery, not while nobody listens, and
+    /// not once the close handshake has its own deadline.
     fn is_watched(&self) -> bool {
-        self.phase.get() == Phase::Open && !self.close_sent.get()
+        self.phase.get() == Phase::Open && !self.close_sent.get() && !self.is_paused()
     }
 }
 
 /// A script that has queued this many bytes in one turn has them written before
 /// it ends.
 const FLUSH_EARLY_FROM: usize = 256 << 10;
+/// A stream's writer waits while the kernel has more bytes than this to take.
+const BACKLOG_LIMIT: usize = 64 << 10;

@@ -31,7 +31,7 @@ pub(crate) struct Hub {
     ready: Arc<ReadyList>,
     /// Connections with something to write.
     dirty: RefCell<Vec<Rc<Connection>>>,
-    callbacks: RefCell<Option<Rc<Callbacks>>>,
+    callbacks: RefCell<Callbacks>,
     deadlines: RefCell<Deadlines>,
     /// Whether [`Hub::run`] is, which flushes at its end.
     is_running: Cell<bool>,
@@ -41,8 +41,17 @@ pub(crate) struct Hub {
     keep_alive: ExternalOpsTracker,
 }
 
-/// The functions of `01_websocket.js` that the hub calls.
+/// The functions that the hub calls: of `01_websocket.js`, and of
+/// `02_websocketstream.js` for connections that are read on demand. Nothing is
+/// attached before they are named.
+#[derive(Clone, Default)]
 pub(crate) struct Callbacks {
+    pub sockets: Option<Rc<SocketCallbacks>>,
+    pub streams: Option<Rc<StreamCallbacks>>,
+}
+
+/// Their first argument is the object that was attached.
+pub(crate) struct SocketCallbacks {
     /// `(socket, data)`: a message, a string or an ArrayBuffer.
     pub message: v8::Global<v8::Function>,
     /// `(socket)`: the close handshake has begun, and not by the script.
@@ -50,6 +59,25 @@ pub(crate) struct Callbacks {
     /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
     /// undefined.
     pub closed: v8::Global<v8::Function>,
+}
+
+pub(crate) struct StreamCallbacks {
+    /// The same as for a socket.
+    pub delivery: SocketCallbacks,
+    /// `(stream)`: what the script sent is written so far that it need not wait
+    /// any more.
+    pub drained: v8::Global<v8::Function>,
+}
+
+impl Callbacks {
+    /// Those for `connection`.
+    #[inline]
+    fn of(&self, connection: &Connection) -> Option<&SocketCallbacks> {
+        match connection.is_pull() {
+            false => self.sockets.as_deref(),
+            true => self.streams.as_ref().map(|streams| &streams.delivery),
+        }
+    }
 }
 
 impl Hub {
@@ -67,7 +95,7 @@ impl Hub {
                 spawner: Mutex::new(state.borrow::<V8CrossThreadTaskSpawner>().clone()),
             }),
             dirty: RefCell::default(),
-            callbacks: RefCell::new(None),
+            callbacks: RefCell::default(),
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
             read_buffer: Cell::default(),
@@ -100,14 +128,36 @@ impl Hub {
         self.connections.borrow().get(id as usize).cloned()
     }
 
-    pub fn set_callbacks(&self, callbacks: Callbacks) {
-        *self.callbacks.borrow_mut() = Some(Rc::new(callbacks));
+    pub fn set_socket_callbacks(&self, callbacks: SocketCallbacks) {
+        self.callbacks.borrow_mut().sockets = Some(Rc::new(callbacks));
+    }
+
+    pub fn set_stream_callbacks(&self, callbacks: StreamCallbacks) {
+        self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
     /// Starts delivery of connection `id` to `socket`.
     pub fn attach(&self, id: u32, socket: v8::Global<v8::Object>) {
         if let Some(connection) = self.get(id) {
             connection.attach(socket);
+            self.watch(&connection);
+        }
+    }
+
+    /// Starts delivery on demand of connection `id` to the stream that `handle`
+    /// stands for.
+    pub fn attach_pull(&self, id: u32, handle: v8::Global<v8::Object>) {
+        if let Some(connection) = self.get(id) {
+            connection.attach_pull(handle);
+        }
+    }
+
+    /// Delivers one message of connection `id`, when there is one.
+    pub fn pull(&self, id: u32) {
+        if let Some(connection) = self.get(id) {
+            if connection.want() {
+                connection.waker().wake_by_ref();
+            }
             self.watch(&connection);
         }
     }
@@ -128,8 +178,9 @@ impl Hub {
     pub fn close(&self, connection: &Rc<Connection>, close: &Close) {
         if connection.send_close(close) {
             self.mark_dirty(connection);
-            if connection.is_blocked() {
-                // The kernel may be long; the script is to know now.
+            if connection.is_blocked() || connection.is_pull() {
+                // The kernel may be long; the script is to know now. And what a
+                // stream did not ask for stands before the peer's answer.
                 connection.waker().wake_by_ref();
             }
             self.set_close_deadline(connection, CLOSE_TIMEOUT);
@@ -138,9 +189,7 @@ impl Hub {
 
     /// The task in the event loop.
     fn run(&self, scope: &mut v8::PinScope<'_, '_>) {
-        let Some(callbacks) = self.callbacks.borrow().clone() else {
-            return;
-        };
+        let callbacks = self.callbacks.borrow().clone();
         self.is_running.set(true);
         let now = Instant::now();
         // What has been heard by now counts before any silence does.
@@ -200,6 +249,13 @@ impl Hub {
         if connection.phase() == Phase::Unattached {
             return true;
         }
+        if connection.is_pull() {
+            match self.read_unread(scope, callbacks, connection, now) {
+                Decoded::All => {}
+                Decoded::Paused { .. } | Decoded::Drained => return true,
+                Decoded::Terminated => return false,
+            }
+        }
         let mut buffer = self.read_buffer.take();
         if buffer.is_empty() {
             buffer.resize(READ_BUFFER_LENGTH, 0);
@@ -231,33 +287,81 @@ impl Hub {
                 continue;
             }
             connection.note_heard(now);
-            let mut failure = None;
-            let result = connection.decode(&mut buffer[..count], |event| {
-                match self.on_event(scope, callbacks, connection, event, now) {
-                    Outcome::Delivered => true,
-                    Outcome::Failed(code, message) => {
-                        failure = Some((code, message));
-                        false
-                    }
-                    Outcome::Terminated => {
-                        may_run = false;
-                        false
-                    }
+            match self.decode(scope, callbacks, connection, &mut buffer[..count], now) {
+                Decoded::All => {}
+                Decoded::Paused { left } => {
+                    connection.keep_unread(&buffer[count - left..count]);
+                    break;
                 }
-            });
-            if !may_run || connection.is_drained() {
-                break;
+                Decoded::Drained => break,
+                Decoded::Terminated => {
+                    may_run = false;
+                    break;
+                }
             }
-            let ending = match (result, failure) {
-                (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
-                (_, Some((code, message))) => connection.fail(code, message),
-                _ => continue,
-            };
-            self.drain(connection);
-            self.end(scope, callbacks, connection, ending);
         }
         self.read_buffer.set(buffer);
         may_run
+    }
+
+    /// Delivers of what was read of a stream's connection before it was asked for.
+    fn read_unread(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        connection: &Rc<Connection>,
+        now: Instant,
+    ) -> Decoded {
+        if connection.is_paused() {
+            return Decoded::Paused { left: 0 };
+        }
+        let Some(mut unread) = connection.take_unread() else {
+            return Decoded::All;
+        };
+        let decoded = self.decode(scope, callbacks, connection, unread.bytes(), now);
+        if let Decoded::Paused { left } = decoded {
+            connection.restore_unread(unread, left);
+        }
+        decoded
+    }
+
+    /// Decodes `input` and delivers what it holds. A connection that breaks the
+    /// protocol fails.
+    fn decode(
+        &self,
+        scope: &mut v8::PinScope<'_, '_>,
+        callbacks: &Callbacks,
+        connection: &Rc<Connection>,
+        input: &mut [u8],
+        now: Instant,
+    ) -> Decoded {
+        let mut failure = None;
+        let mut is_paused = false;
+        let mut is_terminated = false;
+        let result = connection.decode(input, |event| {
+            match self.on_event(scope, callbacks, connection, event, now) {
+                Outcome::Delivered => return true,
+                Outcome::Paused => is_paused = true,
+                Outcome::Failed(code, message) => failure = Some((code, message)),
+                Outcome::Terminated => is_terminated = true,
+            }
+            false
+        });
+        if is_terminated {
+            return Decoded::Terminated;
+        }
+        if connection.is_drained() {
+            return Decoded::Drained;
+        }
+        let ending = match (result, failure) {
+            (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
+            (_, Some((code, message))) => connection.fail(code, message),
+            (Ok(left), None) if is_paused => return Decoded::Paused { left },
+            _ => return Decoded::All,
+        };
+        self.drain(connection);
+        self.end(scope, callbacks, connection, ending);
+        Decoded::All
     }
 
     fn on_event(
@@ -274,6 +378,8 @@ impl Hub {
             return Outcome::Failed(error.close_code(), error.to_string());
         }
         match event {
+            // The close handshake has begun: the standard drops what comes after.
+            Event::Text { .. } | Event::Binary(_) if connection.close_sent() => Outcome::Delivered,
             Event::Text { text, is_ascii } => {
                 v8::scope!(let scope, scope);
                 let string = match is_ascii {
@@ -322,6 +428,14 @@ impl Hub {
         connection: &Rc<Connection>,
     ) {
         let is_written = connection.flush();
+        if connection.take_drained()
+            && let Some(streams) = &callbacks.streams
+        {
+            v8::scope!(let scope, scope);
+            if let Some(socket) = connection.socket(scope) {
+                call(scope, &streams.drained, &[socket.into()]);
+            }
+        }
         if is_written && let Some(ending) = connection.clean_ending() {
             connection.shut_down_write();
             self.end(scope, callbacks, connection, ending);
@@ -330,7 +444,9 @@ impl Hub {
             connection.shut_down_write();
         } else if connection.note_closing() {
             v8::scope!(let scope, scope);
-            if let Some(socket) = connection.socket(scope) {
+            if let Some(socket) = connection.socket(scope)
+                && let Some(callbacks) = callbacks.of(connection)
+            {
                 call(scope, &callbacks.closing, &[socket.into()]);
             }
         }
@@ -347,7 +463,7 @@ impl Hub {
         v8::scope!(let scope, scope);
         let socket = connection.socket(scope);
         connection.begin_draining();
-        let Some(socket) = socket else {
+        let (Some(socket), Some(callbacks)) = (socket, callbacks.of(connection)) else {
             return;
         };
         self.keep_alive.unref_op();
@@ -446,9 +562,24 @@ impl Drop for Hub {
     }
 }
 
+/// What became of some input.
+enum Decoded {
+    All,
+    /// The script has to ask for what the last so many bytes hold.
+    Paused {
+        left: usize,
+    },
+    /// Both Close frames are through.
+    Drained,
+    /// The engine is to run no more script.
+    Terminated,
+}
+
 /// What became of an event.
 enum Outcome {
     Delivered,
+    /// It was delivered, and the next one is not asked for.
+    Paused,
     /// The connection is to fail with this code and this message.
     Failed(CloseCode, String),
     /// The engine is to run no more script.
@@ -462,15 +593,16 @@ fn deliver<'s>(
     connection: &Connection,
     data: v8::Local<'s, v8::Value>,
 ) -> Outcome {
-    // The close handshake has begun: the standard drops what comes after.
-    if connection.close_sent() {
-        return Outcome::Delivered;
-    }
-    let Some(socket) = connection.socket(scope) else {
+    let (Some(socket), Some(callbacks)) = (connection.socket(scope), callbacks.of(connection))
+    else {
         return Outcome::Delivered;
     };
-    match call(scope, &callbacks.message, &[socket.into(), data]) {
-        true => Outcome::Delivered,
+    connection.begin_delivery();
+    let may_run = call(scope, &callbacks.message, &[socket.into(), data]);
+    let may_go_on = connection.end_delivery();
+    match may_run {
+        true if may_go_on => Outcome::Delivered,
+        true => Outcome::Paused,
         false => Outcome::Terminated,
     }
 }

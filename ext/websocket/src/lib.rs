@@ -1,4 +1,5 @@
-//! `WebSocket` for programs on deno_core: the extension `duplex_websocket`.
+//! `WebSocket` and `WebSocketStream` for programs on deno_core: the extension
+//! `duplex_websocket`.
 //!
 //! | module | concern |
 //! |---|---|
@@ -11,10 +12,11 @@
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `group` | the connections of one server |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
-//! | `ops` | what `01_websocket.js` calls |
+//! | `ops` | what `01_websocket.js` and `02_websocketstream.js` call |
 //!
 //! A program adds the extension after deno_web, deno_net and deno_fetch, and
-//! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`;
+//! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`,
+//! and `WebSocketStream` with `WebSocketError` from `02_websocketstream.js` beside it;
 //! `examples/embed.rs` shows all of it. For clients with proxies and certificates
 //! of their own it exposes `createHttpClient` of `00_http_client.js` there, instead
 //! of deno_fetch's. A server that has answered an opening handshake hands the stream
@@ -61,7 +63,11 @@ deno_core::extension!(
         ops::op_ws_create,
         ops::op_ws_add_http_client,
         ops::op_ws_set_callbacks,
+        ops::op_ws_set_stream_callbacks,
         ops::op_ws_attach,
+        ops::op_ws_attach_pull,
+        ops::op_ws_pull,
+        ops::op_ws_backlog,
         ops::op_ws_send_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
@@ -74,6 +80,7 @@ deno_core::extension!(
         "00_options.js",
         "01_websocket.js",
     ],
+    lazy_loaded_esm = ["02_websocketstream.js"],
     lazy_loaded_js = ["00_ops.js"],
     state = |_state| {
         client::Environment::at_start();

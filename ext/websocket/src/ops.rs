@@ -1,4 +1,4 @@
-//! What `01_websocket.js` calls.
+//! What `01_websocket.js` and `02_websocketstream.js` call.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,9 +15,9 @@ use url::Url;
 use crate::client::{
     self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
 };
-use crate::connection::{Connection, Options};
+use crate::connection::{Backlog, Connection, Options};
 use crate::deflate::PerMessageDeflate;
-use crate::hub::{Callbacks, Hub};
+use crate::hub::{Hub, SocketCallbacks, StreamCallbacks};
 use crate::limits::LimitOptions;
 
 /// Lets a script give up a connection that is not open.
@@ -142,7 +142,7 @@ pub(crate) fn op_ws_add_http_client(
     Ok(Connector::register(state, client, options, keys.take())?)
 }
 
-/// Names the functions that the hub calls; see [`Callbacks`].
+/// Names the functions that the hub calls; see [`SocketCallbacks`].
 #[op2(fast)]
 pub(crate) fn op_ws_set_callbacks(
     state: &mut OpState,
@@ -151,10 +151,30 @@ pub(crate) fn op_ws_set_callbacks(
     closing: v8::Local<v8::Function>,
     closed: v8::Local<v8::Function>,
 ) {
-    Hub::of(state).set_callbacks(Callbacks {
+    Hub::of(state).set_socket_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
         closing: v8::Global::new(scope, closing),
         closed: v8::Global::new(scope, closed),
+    });
+}
+
+/// Names those for streams; see [`StreamCallbacks`].
+#[op2(fast)]
+pub(crate) fn op_ws_set_stream_callbacks(
+    state: &mut OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    message: v8::Local<v8::Function>,
+    closing: v8::Local<v8::Function>,
+    closed: v8::Local<v8::Function>,
+    drained: v8::Local<v8::Function>,
+) {
+    Hub::of(state).set_stream_callbacks(StreamCallbacks {
+        delivery: SocketCallbacks {
+            message: v8::Global::new(scope, message),
+            closing: v8::Global::new(scope, closing),
+            closed: v8::Global::new(scope, closed),
+        },
+        drained: v8::Global::new(scope, drained),
     });
 }
 
@@ -168,6 +188,41 @@ pub(crate) fn op_ws_attach(
 ) {
     let socket = v8::Global::new(scope, socket);
     Hub::of(state).attach(id, socket);
+}
+
+/// Starts delivery of connection `id` to `handle`, one message for each
+/// [`op_ws_pull`].
+#[op2(fast)]
+pub(crate) fn op_ws_attach_pull(
+    state: &mut OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    #[smi] id: u32,
+    handle: v8::Local<v8::Object>,
+) {
+    let handle = v8::Global::new(scope, handle);
+    Hub::of(state).attach_pull(id, handle);
+}
+
+/// Asks for the next message. Asking again before it is there changes nothing.
+#[op2(fast)]
+pub(crate) fn op_ws_pull(state: &mut OpState, #[smi] id: u32) {
+    Hub::of(state).pull(id);
+}
+
+/// How far what was sent has come: 0 where more may be sent, 1 where the callback
+/// `drained` will say so, 2 where the last message was not taken because the
+/// connection is ending.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
+    let backlog = Hub::of(state)
+        .get(id)
+        .map_or(Backlog::Closed, |connection| connection.backlog());
+    match backlog {
+        Backlog::Low => 0,
+        Backlog::High => 1,
+        Backlog::Closed => 2,
+    }
 }
 
 /// Queues a text message; lone surrogates become U+FFFD. Returns whether it was

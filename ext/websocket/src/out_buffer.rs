@@ -56,6 +56,16 @@ impl OutBuffer {
         self.pending + self.taken_this_turn
     }
 
+    /// Bytes of application data that the kernel has not taken.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    /// Whether application data is on its way, be it an empty message.
+    pub fn has_data(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
     /// Called between two turns of the script: what was taken counts from now.
     pub fn end_turn(&mut self) {
         self.taken_this_turn = 0;

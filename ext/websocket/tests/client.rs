@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
 use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
+use duplex_protocol::close::CloseCode;
 use duplex_protocol::encoder;
 use duplex_protocol::handshake::server::Offer;
 use sys_traits::impls::RealSys;
@@ -29,7 +30,13 @@ deno_core::extension!(
         source = r#"
                 import { op_test_log } from "ext:core/ops";
                 import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
+                import {
+                    WebSocketError,
+                    WebSocketStream,
+                } from "ext:duplex_websocket/02_websocketstream.js";
                 globalThis.WebSocket = WebSocket;
+                globalThis.WebSocketError = WebSocketError;
+                globalThis.WebSocketStream = WebSocketStream;
                 globalThis.log = (entry) => op_test_log(String(entry));
             "#
     },],
@@ -165,4 +172,43 @@ async fn everything_sent_before_close_arrives_before_the_close_frame() {
     let (log, received) = tokio::join!(run(script, Permissions::allow_all()), server);
     assert_eq!(log, ["10000000", "2", "1006 false"]);
     assert_eq!(received[EXPECTED - CLOSE], 0x88);
+}
+
+#[tokio::test]
+async fn a_stream_is_read_as_it_asks() {
+    const MESSAGE: usize = 1 << 20;
+    const MESSAGES: usize = 32;
+    let (listener, url) = listen().await;
+    let server = async {
+        let mut stream = accept(listener).await;
+        let mut message = Vec::new();
+        encoder::encode_binary(&mut message, None, &vec![7; MESSAGE]);
+        // More than the kernel holds: the script has to read of it.
+        for _ in 0..MESSAGES {
+            stream.write_all(&message).await.unwrap();
+        }
+        let mut packet = Vec::new();
+        encoder::encode_text(&mut packet, None, "last");
+        encoder::encode_close(&mut packet, None, &CloseCode::NORMAL.into());
+        stream.write_all(&packet).await.unwrap();
+        // Until the client has gone.
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    };
+    let script = format!(
+        r#"
+        (async () => {{
+            const stream = new WebSocketStream("{url}");
+            const {{ readable }} = await stream.opened;
+            let received = 0;
+            for await (const chunk of readable) {{
+                if (typeof chunk === "string") log(`${{received}} ${{chunk}}`);
+                else received += chunk.length;
+            }}
+            const {{ closeCode }} = await stream.closed;
+            log(closeCode);
+        }})().catch(log);
+        "#
+    );
+    let (log, ()) = tokio::join!(run(script, Permissions::allow_all()), server);
+    assert_eq!(log, [&format!("{} last", MESSAGE * MESSAGES), "1000"]);
 }

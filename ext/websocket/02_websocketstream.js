@@ -1,0 +1,657 @@
+// The WebSocketStream interface (https://github.com/whatwg/websockets/pull/48):
+// a connection as a pair of streams, with backpressure in both directions.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  checkClose,
+  checkProtocols,
+  connectionMembers,
+  dial,
+  handshakeRequest,
+  parseUrl,
+} from "ext:duplex_websocket/01_websocket.js";
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const {
+  op_ws_attach_pull,
+  op_ws_backlog,
+  op_ws_check_permission,
+  op_ws_close,
+  op_ws_pull,
+  op_ws_send_arraybuffer,
+  op_ws_send_binary,
+  op_ws_send_text,
+  op_ws_set_stream_callbacks,
+} = core.ops;
+
+const { isAnyArrayBuffer, isArrayBuffer } = core;
+const {
+  ArrayBufferIsView,
+  ArrayBufferPrototypeGetResizable,
+  DataViewPrototypeGetBuffer,
+  FunctionPrototypeCall,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+  PromiseReject,
+  PromiseResolve,
+  PromiseWithResolvers,
+  SafeFinalizationRegistry,
+  SafeWeakRef,
+  StringPrototypeToWellFormed,
+  Symbol,
+  SymbolFor,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetSymbolToStringTag,
+  TypeError,
+  Uint8Array,
+  WeakRefPrototypeDeref,
+} = primordials;
+
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { createFilteredInspectProxy } = core.loadExtScript(
+  "ext:deno_web/01_console.js",
+);
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const { setTimeout } = core.loadExtScript("ext:deno_web/02_timers.js");
+const { add, AbortSignalPrototype, remove } = core.loadExtScript(
+  "ext:deno_web/03_abort_signal.js",
+);
+const {
+  createReadableStream,
+  readableStreamDefaultControllerClose,
+  readableStreamDefaultControllerEnqueue,
+  readableStreamDefaultControllerError,
+  WritableStream,
+  WritableStreamDefaultController,
+} = core.loadExtScript("ext:deno_web/06_streams.js");
+
+// Taken now: a script may change the prototypes later.
+const { get: abortReason } = ObjectGetOwnPropertyDescriptor(
+  AbortSignalPrototype,
+  "reason",
+);
+const { get: signalOfController } = ObjectGetOwnPropertyDescriptor(
+  WritableStreamDefaultController.prototype,
+  "signal",
+);
+const { error: errorController } = WritableStreamDefaultController.prototype;
+
+const CONNECTING = 0;
+const OPEN = 1;
+const CLOSING = 2;
+const CLOSED = 3;
+
+const _closeCode = Symbol("[[closeCode]]");
+const _closed = Symbol("[[closed]]");
+const _opened = Symbol("[[opened]]");
+const _reason = Symbol("[[reason]]");
+const _session = Symbol("[[session]]");
+const _url = Symbol("[[url]]");
+
+/** The code of a connection that ended without a Close frame. */
+const ABNORMAL_CLOSURE = 1006;
+/** The id of a session that has no connection. */
+const NO_ID = -1;
+/** What `op_ws_backlog` says where more may be sent at once. */
+const BACKLOG_LOW = 0;
+
+webidl.converters["WebSocketStreamOptions"] = webidl.createDictionaryConverter(
+  "WebSocketStreamOptions",
+  connectionMembers,
+  [
+    {
+      key: "protocols",
+      converter: webidl.converters["sequence<USVString>"],
+      get defaultValue() {
+        return [];
+      },
+    },
+    { key: "signal", converter: webidl.converters["AbortSignal"] },
+  ],
+);
+
+webidl.converters["WebSocketCloseInfo"] = webidl.createDictionaryConverter(
+  "WebSocketCloseInfo",
+  [
+    {
+      key: "closeCode",
+      converter: (V, prefix, context, opts) =>
+        webidl.converters["unsigned short"](V, prefix, context, {
+          ...opts,
+          enforceRange: true,
+        }),
+    },
+    {
+      key: "reason",
+      converter: webidl.converters.USVString,
+      defaultValue: "",
+    },
+  ],
+);
+
+class WebSocketStream {
+  constructor(url, options = undefined) {
+    const prefix = "Failed to construct 'WebSocketStream'";
+    webidl.requiredArguments(arguments.length, 1, prefix);
+    url = webidl.converters.USVString(url, prefix, "Argument 1");
+    options = webidl.converters["WebSocketStreamOptions"](
+      options,
+      prefix,
+      "Argument 2",
+    );
+    const parsed = parseUrl(url);
+    const { protocols, signal } = options;
+    checkProtocols(protocols);
+    const request = handshakeRequest(parsed, protocols, options, prefix);
+    const dialHandle = op_ws_check_permission(
+      "new WebSocketStream()",
+      request.url,
+    );
+
+    this[webidl.brand] = webidl.brand;
+    const session = initialize(this, request.url);
+    const giveUp = () => {
+      core.tryClose(dialHandle);
+      giveUpOpening(session, FunctionPrototypeCall(abortReason, signal));
+    };
+    if (signal !== undefined) {
+      // One that is not aborted has no reason.
+      if (FunctionPrototypeCall(abortReason, signal) !== undefined) {
+        giveUp();
+        return;
+      }
+      signal[add](giveUp);
+    }
+    session.dialHandle = dialHandle;
+    PromisePrototypeThen(
+      dial(dialHandle, request),
+      ({ id, protocol, extensions }) => {
+        signal?.[remove](giveUp);
+        open(session, id, protocol, extensions);
+      },
+      (error) => {
+        signal?.[remove](giveUp);
+        failToOpen(session, `failed to connect to WebSocket: ${error.message}`);
+      },
+    );
+  }
+
+  get url() {
+    webidl.assertBranded(this, WebSocketStreamPrototype);
+    return this[_url];
+  }
+
+  get opened() {
+    return promiseOf(this, _opened);
+  }
+
+  get closed() {
+    return promiseOf(this, _closed);
+  }
+
+  close(closeInfo = undefined) {
+    webidl.assertBranded(this, WebSocketStreamPrototype);
+    const { closeCode, reason } = webidl.converters["WebSocketCloseInfo"](
+      closeInfo,
+      "Failed to execute 'close' on 'WebSocketStream'",
+      "Argument 1",
+    );
+    const session = this[_session];
+    checkClose(closeCode, reason, session.isServer);
+    close(session, closeCode, reason);
+  }
+
+  [SymbolFor("Deno.privateCustomInspect")](inspect, inspectOptions) {
+    return inspect(
+      createFilteredInspectProxy({
+        object: this,
+        evaluate: ObjectPrototypeIsPrototypeOf(WebSocketStreamPrototype, this),
+        keys: ["closed", "opened", "url"],
+      }),
+      inspectOptions,
+    );
+  }
+}
+
+webidl.configureInterface(WebSocketStream);
+const WebSocketStreamPrototype = WebSocketStream.prototype;
+
+class WebSocketError extends DOMException {
+  constructor(message = "", init = undefined) {
+    const prefix = "Failed to construct 'WebSocketError'";
+    message = webidl.converters.DOMString(message, prefix, "Argument 1");
+    const { closeCode, reason } = webidl.converters["WebSocketCloseInfo"](
+      init,
+      prefix,
+      "Argument 2",
+    );
+    checkClose(closeCode, reason, false);
+    super(message, "WebSocketError");
+    // A reason needs a code on the wire.
+    this[_closeCode] = closeCode ?? (reason === "" ? null : 1000);
+    this[_reason] = reason;
+  }
+
+  get closeCode() {
+    webidl.assertBranded(this, WebSocketErrorPrototype);
+    return this[_closeCode];
+  }
+
+  get reason() {
+    webidl.assertBranded(this, WebSocketErrorPrototype);
+    return this[_reason];
+  }
+}
+
+webidl.configureInterface(WebSocketError);
+const WebSocketErrorPrototype = WebSocketError.prototype;
+
+/** A WebSocketError with a code that a script may not pass. */
+function connectionError(message, code, reason = "") {
+  const error = new WebSocketError(message);
+  error[_closeCode] = code;
+  error[_reason] = reason;
+  return error;
+}
+
+function closedError() {
+  return new DOMException(
+    "Cannot write to a closed WebSocketStream",
+    "InvalidStateError",
+  );
+}
+
+/** The value of an attribute whose type is a promise (Web IDL section 3.7.6). */
+function promiseOf(stream, slot) {
+  try {
+    webidl.assertBranded(stream, WebSocketStreamPrototype);
+  } catch (error) {
+    return PromiseReject(error);
+  }
+  return stream[slot];
+}
+
+// A session is what a WebSocketStream, its readable and its writable have in
+// common: who can reach one of them can reach it.
+//
+// The hub does not hold the session but its handle, and the handle holds the
+// session only while something can come of it: while a message is asked for, a
+// write waits, or the connection closes. Where nobody reads what has come and
+// nobody can, the session is collected, and with it the connection ends.
+
+/** Makes `stream` one that is CONNECTING, and returns its session. */
+function initialize(stream, url, isServer = false) {
+  const opened = PromiseWithResolvers();
+  const closed = PromiseWithResolvers();
+  // As with the streams: who does not ask how it ended is not told.
+  markHandled(closed.promise);
+  const session = {
+    __proto__: null,
+    closing: null,
+    dialHandle: undefined,
+    handle: { __proto__: null, closed, id: NO_ID, session: null, weak: null },
+    isServer,
+    isWanted: false,
+    isWritableDone: false,
+    opened,
+    pendingWrite: null,
+    readable: undefined,
+    readyState: CONNECTING,
+    writable: undefined,
+    writableError: undefined,
+  };
+  stream[_closed] = closed.promise;
+  stream[_opened] = opened.promise;
+  stream[_session] = session;
+  stream[_url] = url;
+  return session;
+}
+
+function markHandled(promise) {
+  PromisePrototypeThen(promise, undefined, () => {});
+}
+
+const abandoned = new SafeFinalizationRegistry((handle) => {
+  if (handle.id !== NO_ID) {
+    op_ws_close(handle.id, 0, "");
+  }
+});
+
+/** The connection is open. */
+function open(session, id, protocol, extensions) {
+  if (!hasCallbacks) {
+    hasCallbacks = true;
+    op_ws_set_stream_callbacks(onMessage, onClosing, onClosed, onDrained);
+  }
+  const { handle } = session;
+  handle.id = id;
+  op_ws_attach_pull(id, handle);
+  if (session.readyState !== CONNECTING) {
+    // It was given up in between.
+    op_ws_close(id, 0, "");
+    return;
+  }
+  session.readyState = OPEN;
+  handle.weak = new SafeWeakRef(session);
+  abandoned.register(session, handle);
+  const readable = createReadable(session);
+  const writable = createWritable(session);
+  session.opened.resolve({ extensions, protocol, readable, writable });
+}
+
+let hasCallbacks = false;
+
+/** There will be no connection, because of what `message` says. */
+function failToOpen(session, message) {
+  if (session.readyState === CONNECTING) {
+    session.readyState = CLOSED;
+    if (session.isServer) {
+      // A client that goes is no error of the server's.
+      markHandled(session.opened.promise);
+    }
+    session.opened.reject(new WebSocketError(message));
+    session.handle.closed.reject(connectionError(message, ABNORMAL_CLOSURE));
+  }
+}
+
+/** The script wants no connection any more, and knows `reason`. */
+function giveUpOpening(session, reason) {
+  session.readyState = CLOSED;
+  markHandled(session.opened.promise);
+  session.opened.reject(reason);
+  session.handle.closed.reject(reason);
+}
+
+/** Closes with a code and a reason that may be sent. */
+function close(session, code, reason) {
+  if (session.readyState === CONNECTING) {
+    if (session.dialHandle !== undefined) {
+      core.tryClose(session.dialHandle);
+    }
+    markHandled(session.opened.promise);
+    failToOpen(
+      session,
+      "WebSocketStream is closed before the connection is established",
+    );
+    return;
+  }
+  if (session.readyState !== OPEN) {
+    return;
+  }
+  session.readyState = CLOSING;
+  session.handle.session = session;
+  // A reason needs a code on the wire.
+  op_ws_close(session.handle.id, code ?? (reason === "" ? 0 : 1000), reason);
+  // What comes after the Close frame will not be sent.
+  endWritable(session, closedError());
+}
+
+/** Closes as a stream does that is cancelled or aborted with `reason`. */
+function closeUsingReason(session, reason) {
+  let code;
+  let text = "";
+  if (
+    ObjectPrototypeIsPrototypeOf(WebSocketErrorPrototype, reason) &&
+    reason[webidl.brand] === webidl.brand
+  ) {
+    code = reason[_closeCode] ?? undefined;
+    text = reason[_reason];
+    try {
+      checkClose(code, text, session.isServer);
+    } catch {
+      // One that tells of another connection's end.
+      code = undefined;
+      text = "";
+    }
+  }
+  close(session, code, text);
+}
+
+/** Nothing can be written any more. The script knows where it did this itself. */
+function endWritable(session, error) {
+  if (!session.isWritableDone) {
+    session.isWritableDone = true;
+    session.writableError = error;
+    FunctionPrototypeCall(errorController, session.writable, error);
+  }
+}
+
+// Reading.
+
+function createReadable(session) {
+  const { handle } = session;
+  return createReadableStream(
+    (controller) => {
+      session.readable = controller;
+    },
+    // Without a promise: the message comes by onMessage().
+    () => {
+      if (session.readyState === OPEN) {
+        session.isWanted = true;
+        handle.session = session;
+        op_ws_pull(handle.id);
+      }
+    },
+    (reason) => {
+      closeUsingReason(session, reason);
+      return PromiseResolve(undefined);
+    },
+  );
+}
+
+/** The hub delivers the message that was asked for. */
+function onMessage(handle, data) {
+  const { session } = handle;
+  session.isWanted = false;
+  readableStreamDefaultControllerEnqueue(
+    session.readable,
+    typeof data === "string" ? data : new Uint8Array(data),
+  );
+  letGo(session);
+}
+
+/** Lets go of a session that nothing can come of, unless the script holds it. */
+function letGo(session) {
+  if (
+    !session.isWanted && session.pendingWrite === null &&
+    session.readyState === OPEN
+  ) {
+    session.handle.session = null;
+  }
+}
+
+// Writing.
+
+function createWritable(session) {
+  return new WritableStream({
+    __proto__: null,
+    start(controller) {
+      session.writable = controller;
+      const signal = FunctionPrototypeCall(signalOfController, controller);
+      signal[add](() => {
+        if (session.pendingWrite !== null) {
+          // The stream would wait for the write, and this may be for a peer that
+          // does not read.
+          const reason = FunctionPrototypeCall(abortReason, signal);
+          session.isWritableDone = true;
+          closeUsingReason(session, reason);
+          rejectWrite(session, reason);
+        }
+      });
+    },
+    write: (chunk) => write(session, chunk),
+    close() {
+      session.isWritableDone = true;
+      session.closing = PromiseWithResolvers();
+      close(session, undefined, "");
+      return session.closing.promise;
+    },
+    abort(reason) {
+      session.isWritableDone = true;
+      closeUsingReason(session, reason);
+    },
+  });
+}
+
+/** Sends a message. Waits, with a promise, where much is not written yet. */
+function write(session, chunk) {
+  const data = convertChunk(chunk);
+  const { handle } = session;
+  if (typeof data === "string") {
+    op_ws_send_text(handle.id, data);
+  } else if (isArrayBuffer(data)) {
+    op_ws_send_arraybuffer(handle.id, data);
+  } else {
+    op_ws_send_binary(handle.id, data);
+  }
+  if (op_ws_backlog(handle.id) === BACKLOG_LOW) {
+    return undefined;
+  }
+  // Until the hub says that it is written, or how the connection ends.
+  handle.session = session;
+  session.pendingWrite = PromiseWithResolvers();
+  return session.pendingWrite.promise;
+}
+
+/** Converts to (BufferSource or USVString). */
+function convertChunk(chunk) {
+  if (typeof chunk === "string") {
+    // QuickJS would turn a lone surrogate into three U+FFFD on its way to Rust.
+    return StringPrototypeToWellFormed(chunk);
+  }
+  const prefix = "Failed to write to a WebSocketStream";
+  if (typeof chunk !== "object" || chunk === null) {
+    return webidl.converters.USVString(chunk, prefix, "Chunk");
+  }
+  let buffer = chunk;
+  if (ArrayBufferIsView(chunk)) {
+    webidl.converters["ArrayBufferView"](chunk, prefix, "Chunk");
+    buffer = TypedArrayPrototypeGetSymbolToStringTag(chunk) === undefined
+      ? DataViewPrototypeGetBuffer(chunk)
+      : TypedArrayPrototypeGetBuffer(chunk);
+  } else if (isAnyArrayBuffer(chunk)) {
+    webidl.converters["ArrayBuffer"](chunk, prefix, "Chunk");
+  } else {
+    return webidl.converters.USVString(chunk, prefix, "Chunk");
+  }
+  if (ArrayBufferPrototypeGetResizable(buffer)) {
+    throw webidl.makeException(
+      TypeError,
+      "is on a resizable ArrayBuffer, which is not allowed",
+      prefix,
+      "Chunk",
+    );
+  }
+  return chunk;
+}
+
+/** The hub says that what was sent is written as far as need be. */
+function onDrained(handle) {
+  const { session } = handle;
+  const { pendingWrite } = session;
+  session.pendingWrite = null;
+  letGo(session);
+  // Not where abort() was quicker.
+  pendingWrite?.resolve(undefined);
+}
+
+/** A write that waits will not be through any more. */
+function rejectWrite(session, error) {
+  const { pendingWrite } = session;
+  session.pendingWrite = null;
+  pendingWrite?.reject(error);
+}
+
+// The end.
+
+/** The session, unless it was collected or never opened. */
+function sessionOf(handle) {
+  return handle.session ??
+    (handle.weak === null ? undefined : WeakRefPrototypeDeref(handle.weak));
+}
+
+/** The hub says that the close handshake has begun, and not by the script. */
+function onClosing(handle) {
+  const session = sessionOf(handle);
+  if (session?.readyState === OPEN) {
+    session.readyState = CLOSING;
+    handle.session = session;
+    readableStreamDefaultControllerClose(session.readable);
+    // A write that waits is told at the end.
+    endWritable(session, closedError());
+  }
+}
+
+/** The hub says how the connection ended. */
+function onClosed(handle, code, reason, wasClean, message) {
+  const session = sessionOf(handle);
+  handle.id = NO_ID;
+  handle.session = null;
+  if (wasClean) {
+    handle.closed.resolve({ closeCode: code, reason });
+    if (session !== undefined) {
+      session.readyState = CLOSED;
+      readableStreamDefaultControllerClose(session.readable);
+      endWritable(session, closedError());
+      rejectWrite(session, session.writableError);
+      session.closing?.resolve(undefined);
+    }
+    return;
+  }
+  const error = connectionError(
+    message ?? "The connection was not closed cleanly",
+    code,
+    reason,
+  );
+  handle.closed.reject(error);
+  if (session !== undefined) {
+    session.readyState = CLOSED;
+    readableStreamDefaultControllerError(session.readable, error);
+    endWritable(session, error);
+    session.closing?.reject(error);
+    const reject = () => rejectWrite(session, session.writableError);
+    if (code === ABNORMAL_CLOSURE || session.pendingWrite === null) {
+      reject();
+    } else {
+      // The peer closed before it had read the message. That this stream has
+      // ended is what a script is to hear first: the page remote-close.any.js of
+      // web-platform-tests fails as a whole where it hears of the write too
+      // before it is over.
+      setTimeout(reject, OVERTAKEN_WRITE_DELAY);
+    }
+  }
+}
+
+/** In milliseconds. */
+const OVERTAKEN_WRITE_DELAY = 2000;
+
+// For servers.
+
+/** A stream whose opening handshake is being answered. */
+function createServerWebSocketStream() {
+  const stream = webidl.createBranded(WebSocketStream);
+  initialize(stream, "", true);
+  return stream;
+}
+
+/**
+ * The handshake was answered: connection `id` is the stream's, with the
+ * subprotocol that the server picked and the extensions that were agreed on.
+ */
+function openServerWebSocketStream(stream, id, protocol, extensions = "") {
+  open(stream[_session], id, protocol, extensions);
+}
+
+/** The handshake was not answered, because of what `message` says. */
+function failServerWebSocketStream(stream, message) {
+  failToOpen(stream[_session], message);
+}
+
+export {
+  createServerWebSocketStream,
+  failServerWebSocketStream,
+  openServerWebSocketStream,
+  WebSocketError,
+  WebSocketStream,
+};
