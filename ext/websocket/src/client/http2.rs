@@ -99,6 +99,7 @@ pub(super) async fn shake_hands(
         streams: Some((send, recv)),
         is_shut_down: false,
         chunk: Bytes::new(),
+        unreleased: 0,
     };
     let headers = head
         .headers
@@ -168,6 +169,8 @@ struct Http2Stream {
     is_shut_down: bool,
     /// What has been received and not read.
     chunk: Bytes,
+    /// How much has been read since the window was last opened.
+    unreleased: usize,
 }
 
 impl Http2Stream {
@@ -201,9 +204,13 @@ impl AsyncRead for Http2Stream {
                 let count = this.chunk.len().min(buf.remaining());
                 buf.put_slice(&this.chunk[..count]);
                 this.chunk.advance(count);
-                recv.flow_control().release_capacity(count).map_err(to_io)?;
-                // The window is opened now, and not when there is nothing to read.
-                this.drive(cx);
+                this.unreleased += count;
+                if this.unreleased >= RELEASE {
+                    let count = std::mem::take(&mut this.unreleased);
+                    recv.flow_control().release_capacity(count).map_err(to_io)?;
+                    // The window is opened now, and not when there is nothing to read.
+                    this.drive(cx);
+                }
                 return Poll::Ready(Ok(()));
             }
             match ready!(recv.poll_data(cx)) {
@@ -337,6 +344,9 @@ fn to_io(error: h2::Error) -> io::Error {
 
 /// How much a server may send ahead of what has been read, in bytes.
 const WINDOW: u32 = 1 << 20;
+/// How much is read before the window is opened again, in bytes. A window that is
+/// opened by little makes the server send little frames, of which h2 takes so many.
+const RELEASE: usize = WINDOW as usize / 4;
 /// How much is handed to HTTP/2 at a time, in bytes.
 const CHUNK: usize = 64 << 10;
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +22,10 @@ pub(super) async fn resolve(
 ) -> Result<Vec<SocketAddr>, DialError> {
     let addresses: Vec<SocketAddr> = match bare(host).parse::<IpAddr>() {
         Ok(ip) => vec![(ip, port).into()],
+        Err(_) if is_below_localhost(host) => {
+            let loopback: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+            loopback.map(|ip| (ip, port).into()).to_vec()
+        }
         Err(_) => tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| DialError::Dns {
@@ -38,6 +42,14 @@ pub(super) async fn resolve(
             .check_net_resolved(&address.ip(), port, API)?;
     }
     Ok(addresses)
+}
+
+/// Whether `host` is a name such as `a.localhost`. These stand for this machine (RFC
+/// 6761 section 6.3), which many systems' resolvers do not know; browsers do.
+fn is_below_localhost(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let (_, last) = host.rsplit_once('.').unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost")
 }
 
 /// Connects to the first of the addresses that answers (RFC 8305), from `local`
