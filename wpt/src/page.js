@@ -7,7 +7,13 @@ const { exit } = Deno;
 const startTimer = setTimeout;
 const evaluate = eval;
 
-const TEST_STATUS = ["PASS", "FAIL", "TIMEOUT", "NOTRUN", "PRECONDITION_FAILED"];
+const TEST_STATUS = [
+  "PASS",
+  "FAIL",
+  "TIMEOUT",
+  "NOTRUN",
+  "PRECONDITION_FAILED",
+];
 const HARNESS_STATUS = ["OK", "ERROR", "TIMEOUT", "PRECONDITION_FAILED"];
 
 /**
@@ -16,6 +22,7 @@ const HARNESS_STATUS = ["OK", "ERROR", "TIMEOUT", "PRECONDITION_FAILED"];
  * @param {boolean} isAny whether the script asks what its global is
  * @param {number} timeout in milliseconds
  */
+// deno-lint-ignore no-unused-vars
 function run({ harness, script, isAny, timeout }) {
   globalThis.window = globalThis;
   if (isAny) {
@@ -56,7 +63,9 @@ function run({ harness, script, isAny, timeout }) {
 }
 
 function text(message) {
-  return message === null || message === undefined ? null : String(message).toWellFormed();
+  return message === null || message === undefined
+    ? null
+    : String(message).toWellFormed();
 }
 
 function report(result) {
