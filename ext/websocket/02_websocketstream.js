@@ -586,6 +586,10 @@ function onClosing(handle) {
 /** The hub says how the connection ended. */
 function onClosed(handle, code, reason, wasClean, message) {
   const session = sessionOf(handle);
+  if (!wasClean && message === undefined && code !== ABNORMAL_CLOSURE) {
+    // The peer's Close frame overtook a write.
+    onClosing(handle);
+  }
   handle.id = NO_ID;
   handle.session = null;
   if (wasClean) {

@@ -470,6 +470,10 @@ impl Connection {
         }
         let key = self.mask_key();
         let mut compressor = self.compressor.borrow_mut();
+        if payload > BACKLOG_LIMIT && compressor.is_some() && !self.is_blocked.get() {
+            // What is queued need not wait while a long message is compressed.
+            self.write(&mut out);
+        }
         out.push_data(payload, |out| encode(out, key, compressor.as_deref_mut()));
         // A script that sends much in one turn need not hold it all.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
