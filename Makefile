@@ -3,12 +3,14 @@
 # ENGINE=v8|quickjs|auto      auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR            where cargo builds (default: target)
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
+# SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
+# TABLES=NAMES                what `make bench-protocol` prints (default: all)
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup specs-on-deno autobahn clean
+.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -38,11 +40,17 @@ v8: ## Build V8's static library from source, for closed networks (about 40 minu
 bench-startup: ## Time the start of a script in duplex, Deno and Bun
 	@scripts/bench-startup
 
+bench-protocol: ## Time the protocol crate beside fastwebsockets, tokio-websockets, tungstenite
+	@scripts/bench-protocol $(TABLES)
+
 specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 	@scripts/specs-on-deno
 
 autobahn: ## Run the Autobahn suite against duplex, CASES=most or ci for a part of it
 	@set -f; scripts/autobahn $(CASES)
+
+fuzz: ## Fuzz the protocol crate
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
 clean: ## Remove what was built
 	@scripts/clean

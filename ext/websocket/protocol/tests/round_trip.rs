@@ -8,7 +8,8 @@ use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::{Decoder, Event, Limits};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};
 use duplex_protocol::encoder::{
-    encode_binary_compressed, encode_close, encode_ping, encode_pong, encode_text_compressed,
+    encode_binary, encode_binary_compressed, encode_close, encode_frame, encode_ping, encode_pong,
+    encode_text, encode_text_compressed, encode_with,
 };
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::{FrameHeader, Opcode, Role};
@@ -150,6 +151,9 @@ fn conversation(
     let mut wire = Vec::new();
     let mut sent = Vec::new();
     for _ in 0..random.below(8) {
+        if random.below(3) == 0 {
+            sent.push(random.control(&mut wire, role));
+        }
         let (opcode, mut payload, message) = if random.below(2) == 0 {
             let text = random.text();
             (Opcode::Text, text.clone().into_bytes(), Message::Text(text))
@@ -157,6 +161,12 @@ fn conversation(
             let bytes = random.payload();
             (Opcode::Binary, bytes.clone(), Message::Binary(bytes))
         };
+        if random.below(4) == 0 {
+            let compressor = compressor.as_mut().filter(|_| random.below(5) != 0);
+            encode(&mut wire, random.mask(role), &message, compressor);
+            sent.push(message);
+            continue;
+        }
         let mut rsv1 = false;
         if let Some(compressor) = &mut compressor
             && random.below(5) != 0
@@ -177,14 +187,26 @@ fn conversation(
             };
             let fin = cut == rest.len() && random.below(4) != 0;
             let (fragment, tail) = rest.split_at(cut);
-            let header = FrameHeader {
-                fin,
-                rsv1,
-                opcode,
-                mask: random.mask(role),
-                payload_length: fragment.len() as u64,
-            };
-            push_frame(&mut wire, &header, fragment);
+            let mask = random.mask(role);
+            match random.below(3) {
+                0 if !rsv1 => encode_frame(&mut wire, opcode, fin, mask, fragment),
+                1 if !rsv1 => {
+                    let guess = random.length();
+                    encode_with(&mut wire, opcode, fin, mask, guess, |out| {
+                        out.extend_from_slice(fragment);
+                    });
+                }
+                _ => {
+                    let header = FrameHeader {
+                        fin,
+                        rsv1,
+                        opcode,
+                        mask,
+                        payload_length: fragment.len() as u64,
+                    };
+                    push_frame(&mut wire, &header, fragment);
+                }
+            }
             if fin {
                 break;
             }
@@ -196,9 +218,6 @@ fn conversation(
             }
         }
         sent.push(message);
-        if random.below(3) == 0 {
-            sent.push(random.control(&mut wire, role));
-        }
     }
     if random.below(2) == 0 {
         let close = match random.below(3) {
@@ -212,15 +231,27 @@ fn conversation(
     (wire, sent)
 }
 
+/// Appends a message in one frame.
+fn encode(
+    out: &mut Vec<u8>,
+    mask: Option<[u8; 4]>,
+    message: &Message,
+    compressor: Option<&mut Compressor>,
+) {
+    match (message, compressor) {
+        (Message::Text(text), None) => encode_text(out, mask, text),
+        (Message::Text(text), Some(it)) => encode_text_compressed(out, mask, text, it),
+        (Message::Binary(bytes), None) => encode_binary(out, mask, bytes),
+        (Message::Binary(bytes), Some(it)) => encode_binary_compressed(out, mask, bytes, it),
+        (other, _) => unreachable!("{other:?}"),
+    }
+}
+
 /// The payload of a message as the encoder sends it, and whether it is
 /// compressed.
 fn compressed(compressor: &mut Compressor, message: &Message) -> (Vec<u8>, bool) {
     let mut frame = Vec::new();
-    match message {
-        Message::Text(text) => encode_text_compressed(&mut frame, None, text, compressor),
-        Message::Binary(bytes) => encode_binary_compressed(&mut frame, None, bytes, compressor),
-        other => unreachable!("{other:?}"),
-    }
+    encode(&mut frame, None, message, Some(compressor));
     let header = FrameHeader::decode(&frame, Role::Client).expect("legal");
     let (header, length) = header.expect("complete");
     frame.drain(..length);

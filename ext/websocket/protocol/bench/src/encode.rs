@@ -1,0 +1,173 @@
+//! Encoding: from the payloads of messages to a transport that takes everything.
+//!
+//! | | how |
+//! |---|---|
+//! | duplex | `encode_text`, `encode_binary` into one buffer, written when the messages have ended |
+//! | fastwebsockets | `WebSocket::write_frame` of a borrowed payload, written frame by frame, long ones as two parts |
+//! | tokio-websockets | `poll_ready`, `start_send` of shared `Bytes`, written each 8 KiB, header and payload apart |
+//! | tungstenite | `WebSocket::write` of shared `Bytes` into one buffer, written each 128 KiB |
+//!
+//! None checks that text is UTF-8 but tokio-websockets and tungstenite, when
+//! their message is made, which is not counted. The masking keys come from the
+//! thread's generator of the `rand` crate in each of them, as RFC 6455 section
+//! 10.3 asks; tokio-websockets could do with a faster one that can be foreseen.
+
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::encoder::{encode_binary, encode_text};
+use duplex_protocol::frame::Role;
+use fastwebsockets::{Frame, Payload};
+use futures_sink::Sink as _;
+
+use crate::decode::ready;
+use crate::harness::Contender;
+use crate::sample::{Sample, text};
+use crate::transport::Sink;
+
+/// The contenders for what `role` sends.
+pub fn contenders(sample: &Sample, role: Role) -> Vec<Contender<'_>> {
+    vec![
+        contender("duplex", sample, role, duplex),
+        contender("fastwebsockets", sample, role, fastwebsockets),
+        contender("tokio-websockets", sample, role, tokio_websockets),
+        contender("tungstenite", sample, role, tungstenite),
+    ]
+}
+
+/// Has a contender, which `make` makes of a sample, prove that it does the
+/// work, and measures it.
+fn contender<'a, P: FnMut() + 'a>(
+    name: &'static str,
+    sample: &'a Sample,
+    role: Role,
+    make: impl FnOnce(&'a Sample, Role, Sink) -> P,
+) -> Contender<'a> {
+    let sink = Sink::default();
+    let mut pass = make(sample, role, sink.clone());
+    pass();
+    check(name, sample, role, sink.to_vec());
+    let length = sink.len();
+    Contender::new(name, move || {
+        sink.clear();
+        pass();
+        assert_eq!(sink.len(), length);
+    })
+}
+
+fn check(name: &str, sample: &Sample, sender: Role, mut wire: Vec<u8>) {
+    let receiver = match sender {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    };
+    let mut decoder = Decoder::new(receiver, Limits::default());
+    let mut rest = wire.as_mut_slice();
+    for message in &sample.messages {
+        let decoded = decoder.decode(rest).expect("legal");
+        match decoded.event {
+            Some(Event::Text { text, .. }) => assert!(text.as_bytes() == message, "{name}"),
+            Some(Event::Binary(bytes)) => assert!(*bytes == **message, "{name}"),
+            event => panic!("{name}: {event:?}"),
+        }
+        rest = decoded.rest;
+    }
+    assert!(rest.is_empty(), "{name}");
+}
+
+fn duplex(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
+    let mut out = Vec::new();
+    let is_text = sample.kind.is_text();
+    // A script's strings are known to be text.
+    let texts: Vec<&str> = match is_text {
+        true => sample.messages.iter().map(text).collect(),
+        false => Vec::new(),
+    };
+    move || {
+        out.clear();
+        let key = || (role == Role::Client).then(rand::random);
+        if is_text {
+            for text in &texts {
+                encode_text(&mut out, key(), black_box(text));
+            }
+        } else {
+            for message in &sample.messages {
+                encode_binary(&mut out, key(), black_box(message));
+            }
+        }
+        sink.append(&out);
+    }
+}
+
+fn fastwebsockets(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
+    let role = match role {
+        Role::Client => fastwebsockets::Role::Client,
+        Role::Server => fastwebsockets::Role::Server,
+    };
+    let is_text = sample.kind.is_text();
+    let mut socket = fastwebsockets::WebSocket::after_handshake(sink, role);
+    move || {
+        let all = pin!(async {
+            for message in &sample.messages {
+                let payload = Payload::Borrowed(black_box(message));
+                let frame = match is_text {
+                    true => Frame::text(payload),
+                    false => Frame::binary(payload),
+                };
+                socket.write_frame(frame).await.expect("open");
+            }
+        });
+        ready(all.poll(&mut Context::from_waker(Waker::noop())));
+    }
+}
+
+fn tokio_websockets(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
+    use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder};
+
+    // In one frame each, as the others do.
+    let config = Config::default().frame_size(usize::MAX);
+    let mut socket = match role {
+        Role::Client => ClientBuilder::new().config(config).take_over(sink),
+        Role::Server => ServerBuilder::new().config(config).serve(sink),
+    };
+    let messages: Vec<Message> = sample
+        .messages
+        .iter()
+        .map(|message| match sample.kind.is_text() {
+            true => Message::text(text(message).to_owned()),
+            false => Message::binary(message.clone()),
+        })
+        .collect();
+    move || {
+        let mut context = Context::from_waker(Waker::noop());
+        for message in &messages {
+            ready(Pin::new(&mut socket).poll_ready(&mut context)).expect("open");
+            let message = black_box(message).clone();
+            Pin::new(&mut socket).start_send(message).expect("open");
+        }
+        ready(Pin::new(&mut socket).poll_flush(&mut context)).expect("open");
+    }
+}
+
+fn tungstenite(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
+    use tungstenite::{Message, Utf8Bytes, WebSocket, protocol};
+
+    let role = match role {
+        Role::Client => protocol::Role::Client,
+        Role::Server => protocol::Role::Server,
+    };
+    let mut socket = WebSocket::from_raw_socket(sink, role, None);
+    let shared = |message: &Bytes| match sample.kind.is_text() {
+        true => Message::Text(Utf8Bytes::try_from(message.clone()).expect("text")),
+        false => Message::Binary(message.clone()),
+    };
+    let messages: Vec<Message> = sample.messages.iter().map(shared).collect();
+    move || {
+        for message in &messages {
+            socket.write(black_box(message).clone()).expect("open");
+        }
+        socket.flush().expect("open");
+    }
+}
