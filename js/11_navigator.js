@@ -45,53 +45,70 @@
   };
   const names = ObjectKeys(attributes);
 
-  class Navigator {
-    constructor() {
-      webidl.illegalConstructor();
+  // The class and its one object. `Navigator` and `WorkerNavigator` have the same
+  // members here.
+  function define(className) {
+    const Navigator = {
+      [className]: class {
+        constructor() {
+          webidl.illegalConstructor();
+        }
+
+        [SymbolFor("Deno.privateCustomInspect")](inspect, inspectOptions) {
+          const { createFilteredInspectProxy } = core.loadExtScript(
+            "ext:deno_web/01_console.js",
+          );
+          return inspect(
+            createFilteredInspectProxy({
+              object: this,
+              evaluate: ObjectPrototypeIsPrototypeOf(NavigatorPrototype, this),
+              keys: names,
+            }),
+            inspectOptions,
+          );
+        }
+      },
+    }[className];
+    const NavigatorPrototype = Navigator.prototype;
+    webidl.configureInterface(Navigator);
+
+    // Each answer is asked for once.
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      let value;
+      ObjectDefineProperty(NavigatorPrototype, name, {
+        __proto__: null,
+        get() {
+          webidl.assertBranded(this, NavigatorPrototype);
+          return value ??= attributes[name]();
+        },
+        enumerable: true,
+        configurable: true,
+      });
     }
 
-    [SymbolFor("Deno.privateCustomInspect")](inspect, inspectOptions) {
-      const { createFilteredInspectProxy } = core.loadExtScript(
-        "ext:deno_web/01_console.js",
-      );
-      return inspect(
-        createFilteredInspectProxy({
-          object: this,
-          evaluate: ObjectPrototypeIsPrototypeOf(NavigatorPrototype, this),
-          keys: names,
-        }),
-        inspectOptions,
-      );
-    }
-  }
-  const NavigatorPrototype = Navigator.prototype;
-  webidl.configureInterface(Navigator);
-
-  // Each answer is asked for once.
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    let value;
-    ObjectDefineProperty(NavigatorPrototype, name, {
+    ObjectDefineProperty(NavigatorPrototype, "locks", {
       __proto__: null,
       get() {
         webidl.assertBranded(this, NavigatorPrototype);
-        return value ??= attributes[name]();
+        return loadLocks().locks;
       },
       enumerable: true,
       configurable: true,
     });
+    return {
+      [className]: Navigator,
+      navigator: webidl.createBranded(Navigator),
+    };
   }
 
   const loadLocks = core.createLazyLoader("ext:deno_web/locks.js");
-  ObjectDefineProperty(NavigatorPrototype, "locks", {
-    __proto__: null,
-    get() {
-      webidl.assertBranded(this, NavigatorPrototype);
-      return loadLocks().locks;
-    },
-    enumerable: true,
-    configurable: true,
-  });
 
-  return { Navigator, navigator: webidl.createBranded(Navigator) };
+  const { Navigator, navigator } = define("Navigator");
+
+  return {
+    defineWorkerNavigator: () => define("WorkerNavigator"),
+    Navigator,
+    navigator,
+  };
 })();

@@ -86,6 +86,7 @@ const INTERFACES = {
   "ext:deno_fetch/23_response.js": ["Response"],
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
+  "ext:duplex_runtime/11_workers.js": ["Worker"],
   "ext:duplex_websocket/01_websocket.js": ["WebSocket"],
 };
 
@@ -128,6 +129,7 @@ const LATE = {
   "ext:deno_web/locks.js": true,
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
+  "ext:duplex_runtime/11_workers.js": true,
   "ext:duplex_websocket/01_websocket.js": true,
 };
 

@@ -112,7 +112,8 @@ function seedMathRandom(seed) {
 
 let started = false;
 
-function mainRuntime() {
+// What all programs start with, the main one and its workers.
+function start() {
   if (started) {
     throw new Error("The runtime has started already");
   }
@@ -150,14 +151,7 @@ function mainRuntime() {
     seedMathRandom(seed);
   }
 
-  defineLocation(globalThis, op_runtime_location());
-  ObjectDefineProperties(globalThis, {
-    Deno: core.propReadOnly(Deno),
-    close: core.propWritable(close),
-    closed: core.propGetterOnly(() => closing),
-    name: core.propWritable(""),
-  });
-  ObjectSetPrototypeOf(globalThis, Window.prototype);
+  ObjectDefineProperty(globalThis, "Deno", core.propReadOnly(Deno));
 
   core.setReportExceptionCallback(event.reportException);
   op_set_format_exception_callback(formatException);
@@ -167,8 +161,33 @@ function mainRuntime() {
   );
 }
 
+function mainRuntime() {
+  start();
+  defineLocation(globalThis, op_runtime_location());
+  ObjectDefineProperties(globalThis, {
+    close: core.propWritable(close),
+    closed: core.propGetterOnly(() => closing),
+    name: core.propWritable(""),
+  });
+  ObjectSetPrototypeOf(globalThis, Window.prototype);
+}
+
+const loadWorkerScope = () =>
+  core.loadExtScript("ext:duplex_runtime/40_worker_scope.js");
+
+function workerRuntime() {
+  start();
+  loadWorkerScope().defineWorkerScope(globalThis, op_runtime_location());
+  // As in Deno: the main module is the main program's.
+  delete Deno.mainModule;
+}
+
 globalThis.bootstrap = {
   mainRuntime,
+  workerRuntime,
+  startMessages: () => {
+    loadWorkerScope().startMessages();
+  },
   materialize,
   dispatchLoadEvent: () => {
     dispatch(new event.Event("load"));

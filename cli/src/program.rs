@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_ast::MediaType;
+use deno_core::error::CoreError;
 use deno_core::url::Url;
 use duplex_runtime::BlobStore;
 use duplex_runtime::CertList;
@@ -22,6 +23,9 @@ use duplex_runtime::module_loader::DuplexModuleLoader;
 use duplex_runtime::module_loader::ModuleLoaderOptions;
 use duplex_runtime::module_loader::ModuleOverride;
 use duplex_runtime::permissions;
+use duplex_runtime::web_worker;
+use duplex_runtime::web_worker::WebWorkerLoader;
+use duplex_runtime::web_worker::WebWorkerLoaders;
 
 use crate::flags::Action;
 use crate::flags::ConfigFlag;
@@ -59,9 +63,11 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         (None, None) => None,
     };
     options.overrides = HashMap::from([(main.specifier.clone(), main.source)]);
+    let loaders = web_worker_loaders(options.clone(), cwd.clone());
     let loader = Rc::new(DuplexModuleLoader::new(options));
 
     let mut options = WorkerOptions::new(main.specifier, permissions, loader.clone());
+    options.web_workers = Some(loaders);
     options.args = flags.args;
     options.location = flags.location;
     options.blob_store = blob_store;
@@ -72,12 +78,28 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let mut worker = Worker::new(options).map_err(to_message)?;
 
     let result = worker.run_main_module().await;
+    web_worker::end_all();
     // See `main`: the process ends here, the engine with it.
     std::mem::forget(worker);
-    result.map_err(|error| {
-        stderr::choose_colours();
-        let cwd = deno_path_util::url_from_directory_path(&cwd).ok();
-        format_core_error(&error, cwd.as_ref(), &loader)
+    result.map_err(|error| to_text(&error, &cwd, &loader))
+}
+
+/// A web worker's modules are found and read as the program's are.
+fn web_worker_loaders(options: ModuleLoaderOptions, cwd: PathBuf) -> WebWorkerLoaders {
+    Arc::new(move |request| {
+        let loader = Rc::new(DuplexModuleLoader::new(options.for_web_worker(request)));
+        let cwd = cwd.clone();
+        WebWorkerLoader {
+            module_loader: loader.clone(),
+            format_error: Box::new(move |error| to_text(error, &cwd, &loader)),
+        }
+    })
+}
+
+fn to_text(error: &CoreError, cwd: &Path, loader: &DuplexModuleLoader) -> String {
+    stderr::with_its_colours(|| {
+        let cwd = deno_path_util::url_from_directory_path(cwd).ok();
+        format_core_error(error, cwd.as_ref(), loader)
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::io::Write;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use deno_terminal::colors;
 
@@ -14,6 +16,18 @@ pub fn choose_colours() {
     if !is_coloured() {
         colors::set_use_color(false);
     }
+}
+
+/// The same for as long as `format` takes, while the program goes on.
+pub fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
+    static SWITCH: Mutex<()> = Mutex::new(());
+
+    let _held = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = colors::use_color();
+    choose_colours();
+    let formatted = format();
+    colors::set_use_color(before);
+    formatted
 }
 
 /// Whether what is written to standard error now may have colours.

@@ -14,6 +14,7 @@ use crate::ops;
 pub struct ExtensionOptions {
     pub location: Option<Url>,
     pub blob_store: Arc<dyn deno_web::BlobStoreTrait>,
+    pub broadcast: deno_web::InMemoryBroadcastChannel,
     pub root_certs: Arc<dyn RootCertStoreProvider>,
     pub seed: Option<u64>,
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
@@ -52,7 +53,7 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
             options.blob_store,
             options.location,
             true,
-            deno_web::InMemoryBroadcastChannel::default(),
+            options.broadcast,
         ),
         deno_crypto::deno_crypto::args(options.seed),
         deno_fetch::deno_fetch::args(deno_fetch::Options {

@@ -16,6 +16,7 @@ compile_error!(
 
 pub mod config;
 pub mod dependencies;
+mod engine;
 mod extensions;
 pub mod fmt_errors;
 pub mod import_map;
@@ -25,6 +26,7 @@ pub mod permissions;
 mod root_certs;
 mod snapshot;
 pub mod transpile;
+pub mod web_worker;
 mod worker;
 
 pub use deno_core;

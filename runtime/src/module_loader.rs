@@ -38,12 +38,17 @@ use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
 use crate::transpile::parse_module;
 use crate::transpile::transpile;
+use crate::web_worker::WebWorkerRequest;
 
 /// How to make a [`DuplexModuleLoader`].
+#[derive(Clone)]
 pub struct ModuleLoaderOptions {
     /// Checked before a module is loaded by `import()`. Modules that the program
     /// names in its text are part of it and need no permission.
     pub permissions: PermissionsContainer,
+    /// Checked before the modules of the program are loaded, its main module
+    /// among them; without it they need no permission.
+    pub program_permissions: Option<PermissionsContainer>,
     /// Applied to every specifier but the main module's.
     pub import_map: Option<ImportMap>,
     /// How TypeScript and JSX become JavaScript.
@@ -60,10 +65,27 @@ impl ModuleLoaderOptions {
     pub fn new(permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
+            program_permissions: None,
             import_map: None,
             transpile: default_transpile_options(),
             blob_store: None,
             overrides: HashMap::new(),
+        }
+    }
+
+    /// The same for the loader of a web worker.
+    pub fn for_web_worker(&self, request: WebWorkerRequest) -> Self {
+        let mut overrides = self.overrides.clone();
+        if let Some(source) = request.source {
+            overrides.insert(request.main_module, source);
+        }
+        Self {
+            permissions: request.permissions,
+            program_permissions: Some(request.owner_permissions),
+            import_map: self.import_map.clone(),
+            transpile: self.transpile.clone(),
+            blob_store: self.blob_store.clone(),
+            overrides,
         }
     }
 }
@@ -136,6 +158,11 @@ impl DuplexModuleLoader {
         is_dynamic_import: bool,
     ) -> Result<Ground, ModuleLoaderError> {
         if !is_dynamic_import || self.is_named_by_the_program(specifier) {
+            if let Some(permissions) = &self.options.program_permissions {
+                permissions
+                    .check_specifier(specifier, CheckSpecifierKind::Dynamic)
+                    .map_err(JsErrorBox::from_err)?;
+            }
             return Ok(Ground::Program);
         }
         self.options
@@ -235,15 +262,7 @@ impl DuplexModuleLoader {
     }
 
     fn read(&self, specifier: &ModuleSpecifier) -> Result<(Vec<u8>, MediaType), LoadError> {
-        match specifier.scheme() {
-            "file" => read_file(specifier),
-            "data" => read_data_url(specifier).map_err(|source| LoadError::Failed {
-                specifier: specifier.clone(),
-                source,
-            }),
-            "blob" => read_blob(specifier, self.options.blob_store.as_deref()),
-            _ => Err(LoadError::unsupported(specifier)),
-        }
+        read(specifier, self.options.blob_store.as_deref())
     }
 
     /// Makes what the engine takes of what was read.
@@ -430,7 +449,7 @@ impl LoadedModule {
 
 /// Why a module has no source.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-enum LoadError {
+pub(crate) enum LoadError {
     #[class(type)]
     #[property("code" = "ERR_MODULE_NOT_FOUND")]
     #[error("Module not found \"{specifier}\".{}", .hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default())]
@@ -547,6 +566,23 @@ pub(crate) fn read_data_url(specifier: &ModuleSpecifier) -> io::Result<(Vec<u8>,
     Ok((bytes, MediaType::from_content_type(specifier, mime_type)))
 }
 
+/// The bytes that are at `specifier`, and what they are said to be. It takes no
+/// permission.
+pub(crate) fn read(
+    specifier: &ModuleSpecifier,
+    blob_store: Option<&dyn BlobStoreTrait>,
+) -> Result<(Vec<u8>, MediaType), LoadError> {
+    match specifier.scheme() {
+        "file" => read_file(specifier),
+        "data" => read_data_url(specifier).map_err(|source| LoadError::Failed {
+            specifier: specifier.clone(),
+            source,
+        }),
+        "blob" => read_blob(specifier, blob_store),
+        _ => Err(LoadError::unsupported(specifier)),
+    }
+}
+
 fn read_file(specifier: &ModuleSpecifier) -> Result<(Vec<u8>, MediaType), LoadError> {
     let path = specifier.to_file_path().map_err(|()| LoadError::Failed {
         specifier: specifier.clone(),
@@ -591,7 +627,7 @@ fn read_blob(
     ))
 }
 
-fn to_text(bytes: Vec<u8>) -> Arc<str> {
+pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {
     let text = String::from_utf8_lossy(&bytes);
     text.strip_prefix('\u{feff}').unwrap_or(&text).into()
 }

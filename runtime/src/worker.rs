@@ -6,22 +6,23 @@ use std::sync::Arc;
 use deno_core::JsRuntime;
 use deno_core::ModuleLoader;
 use deno_core::PollEventLoopOptions;
-use deno_core::RuntimeOptions;
 use deno_core::error::CoreError;
 use deno_core::error::JsError;
 use deno_core::url::Url;
 use deno_core::v8;
-use deno_features::FeatureChecker;
-use deno_os::ExitCode;
+use deno_os::OpExitCallbacks;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStore;
 use deno_web::BlobStoreTrait;
 
 use crate::RootCerts;
-use crate::extensions;
-use crate::ops::RuntimeInfo;
-use crate::snapshot;
+use crate::engine::Channels;
+use crate::engine::Common;
+use crate::engine::Engine;
+use crate::engine::EngineOptions;
 use crate::snapshot::StartupData;
+use crate::web_worker;
+use crate::web_worker::WebWorkerLoaders;
 
 /// The release of Deno whose semantics are the reference, as in
 /// `Deno.version.deno`.
@@ -72,6 +73,9 @@ pub struct WorkerOptions {
     pub startup: StartupData,
     /// `navigator.userAgent` and the `User-Agent` of requests.
     pub user_agent: String,
+    /// Makes the module loaders of web workers. Without it a program cannot make
+    /// any.
+    pub web_workers: Option<WebWorkerLoaders>,
 }
 
 impl WorkerOptions {
@@ -94,6 +98,7 @@ impl WorkerOptions {
             seed: None,
             startup: StartupData::default(),
             user_agent: format!("Deno/{DENO_VERSION} duplex/{}", env!("CARGO_PKG_VERSION")),
+            web_workers: None,
         }
     }
 }
@@ -114,11 +119,10 @@ pub enum WorkerError {
 }
 
 /// An engine with the runtime's globals. Make and use it on a thread with a
-/// current-thread tokio runtime.
+/// current-thread tokio runtime. Its web workers end when it is dropped.
 pub struct Worker {
-    runtime: JsRuntime,
+    engine: Engine,
     main_module: Url,
-    exit_code: ExitCode,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
     dispatch_unload: v8::Global<v8::Function>,
@@ -133,66 +137,39 @@ impl Worker {
     /// When the start-up data does not fit this runtime. Nothing that a
     /// program does leads here.
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
-        // Fails when a provider is installed already, which serves as well.
-        let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
-
-        let startup = options.startup;
-        let mut extensions = extensions::list();
-        startup.provide_sources(&mut extensions);
-        #[cfg(not(feature = "v8"))]
-        let stack_base = {
-            if let Some(last) = extensions.last_mut() {
-                last.middleware_fn = Some(Box::new(crate::ops::stack::guard));
-            }
-            crate::ops::stack::StackBase::here()
-        };
-        let mut runtime = JsRuntime::try_new(RuntimeOptions {
-            module_loader: Some(options.module_loader),
-            startup_snapshot: startup.snapshot,
-            residual_lazy_js_sources: startup.lazy_js,
-            residual_lazy_esm_sources: startup.lazy_esm,
-            extensions,
-            extension_transpiler: Some(Rc::new(snapshot::transpile_extension)),
-            is_main: true,
-            validate_import_attributes_cb: Some(Box::new(validate_import_attributes)),
-            ..Default::default()
-        })?;
-
-        let exit_code = ExitCode::default();
-        runtime.lazy_init_extensions(extensions::arguments(extensions::ExtensionOptions {
-            location: options.location.clone(),
-            blob_store: options.blob_store,
-            root_certs: options.root_certs,
-            seed: options.seed,
-            unsafely_ignore_certificate_errors: options.unsafely_ignore_certificate_errors,
-            user_agent: options.user_agent.clone(),
-            exit_code: exit_code.clone(),
-            runtime: RuntimeInfo {
+        let mut engine = Engine::start(EngineOptions {
+            common: Common {
                 args: options.args,
-                main_module: options.main_module.clone(),
-                user_agent: options.user_agent,
-                location: options.location,
+                blob_store: options.blob_store,
+                root_certs: options.root_certs,
+                unsafely_ignore_certificate_errors: options.unsafely_ignore_certificate_errors,
                 seed: options.seed,
+                startup: options.startup,
+                user_agent: options.user_agent,
+                web_workers: options.web_workers,
+                channels: Channels::default(),
             },
-        }))?;
-        {
-            let state = runtime.op_state();
-            let mut state = state.borrow_mut();
-            #[cfg(not(feature = "v8"))]
-            state.put(stack_base);
-            state.put::<PermissionsContainer>(options.permissions);
-            state.put(Arc::new(features()));
-        }
+            main_module: options.main_module.clone(),
+            location: options.location,
+            permissions: options.permissions,
+            module_loader: options.module_loader,
+            is_main: true,
+        })?;
+        let mut before_exit = OpExitCallbacks::default();
+        before_exit.push(Box::new(web_worker::end_all));
+        engine.runtime.op_state().borrow_mut().put(before_exit);
 
-        let bootstrap = take_bootstrap(&mut runtime)?;
-        call(&mut runtime, &bootstrap.main_runtime).map_err(WorkerError::Bootstrap)?;
+        let main_runtime = engine.function("mainRuntime")?;
+        let dispatch_load = engine.function("dispatchLoadEvent")?;
+        let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
+        let dispatch_unload = engine.function("dispatchUnloadEvent")?;
+        engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
         Ok(Self {
-            runtime,
+            engine,
             main_module: options.main_module,
-            exit_code,
-            dispatch_load: bootstrap.dispatch_load,
-            dispatch_before_unload: bootstrap.dispatch_before_unload,
-            dispatch_unload: bootstrap.dispatch_unload,
+            dispatch_load,
+            dispatch_before_unload,
+            dispatch_unload,
         })
     }
 
@@ -206,15 +183,15 @@ impl Worker {
     /// What the loader answered, or the exception or rejection that nobody
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
-        let main_module = self.main_module.clone();
-        let id = self.runtime.load_main_es_module(&main_module).await?;
-        let mut evaluated = std::pin::pin!(self.runtime.mod_evaluate(id));
+        let runtime = &mut self.engine.runtime;
+        let id = runtime.load_main_es_module(&self.main_module).await?;
+        let mut evaluated = std::pin::pin!(runtime.mod_evaluate(id));
         tokio::select! {
             // The module's own failure first: the loop reports it as well, but
             // less precisely.
             biased;
             result = &mut evaluated => result?,
-            result = self.runtime.run_event_loop(PollEventLoopOptions::default()) => {
+            result = runtime.run_event_loop(PollEventLoopOptions::default()) => {
                 result?;
                 evaluated.await?;
             }
@@ -222,7 +199,8 @@ impl Worker {
 
         self.dispatch_load()?;
         loop {
-            self.runtime
+            self.engine
+                .runtime
                 .run_event_loop(PollEventLoopOptions::default())
                 .await?;
             if self.dispatch_before_unload()? {
@@ -230,106 +208,26 @@ impl Worker {
             }
         }
         self.dispatch_unload()?;
-        Ok(self.exit_code.get())
+        Ok(self.engine.exit_code.get())
     }
 
     /// The engine, for embedders that drive it themselves.
     pub fn js_runtime(&mut self) -> &mut JsRuntime {
-        &mut self.runtime
+        &mut self.engine.runtime
     }
 
     fn dispatch_load(&mut self) -> Result<(), CoreError> {
-        call(&mut self.runtime, &self.dispatch_load)?;
+        self.engine.call(&self.dispatch_load)?;
         Ok(())
     }
 
     /// False when a listener prevented the default.
     fn dispatch_before_unload(&mut self) -> Result<bool, CoreError> {
-        Ok(call(&mut self.runtime, &self.dispatch_before_unload)?)
+        Ok(self.engine.call(&self.dispatch_before_unload)?)
     }
 
     fn dispatch_unload(&mut self) -> Result<(), CoreError> {
-        call(&mut self.runtime, &self.dispatch_unload)?;
+        self.engine.call(&self.dispatch_unload)?;
         Ok(())
-    }
-}
-
-/// What the bootstrap script leaves on the global object until it runs.
-struct Bootstrap {
-    main_runtime: v8::Global<v8::Function>,
-    dispatch_load: v8::Global<v8::Function>,
-    dispatch_before_unload: v8::Global<v8::Function>,
-    dispatch_unload: v8::Global<v8::Function>,
-}
-
-fn take_bootstrap(runtime: &mut JsRuntime) -> Result<Bootstrap, WorkerError> {
-    let context = runtime.main_context();
-    deno_core::scope!(scope, runtime);
-    let global = v8::Local::new(scope, context).global(scope);
-    let bootstrap = v8::String::new(scope, "bootstrap")
-        .and_then(|key| global.get(scope, key.into()))
-        .and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
-        .ok_or(WorkerError::Undefined("bootstrap"))?;
-    let function = |name: &'static str| {
-        v8::String::new(scope, name)
-            .and_then(|key| bootstrap.get(scope, key.into()))
-            .and_then(|value| v8::Local::<v8::Function>::try_from(value).ok())
-            .map(|function| v8::Global::new(scope, function))
-            .ok_or(WorkerError::Undefined(name))
-    };
-    Ok(Bootstrap {
-        main_runtime: function("mainRuntime")?,
-        dispatch_load: function("dispatchLoadEvent")?,
-        dispatch_before_unload: function("dispatchBeforeUnloadEvent")?,
-        dispatch_unload: function("dispatchUnloadEvent")?,
-    })
-}
-
-/// Calls a function of the bootstrap script without arguments; whether it
-/// returned true.
-fn call(
-    runtime: &mut JsRuntime,
-    function: &v8::Global<v8::Function>,
-) -> Result<bool, Box<JsError>> {
-    deno_core::scope!(scope, runtime);
-    v8::tc_scope!(scope, scope);
-    let function = v8::Local::new(scope, function);
-    let receiver = v8::undefined(scope).into();
-    let result = function.call(scope, receiver, &[]);
-    if let Some(exception) = scope.exception() {
-        return Err(deno_core::exception_to_err(scope, exception, false, true));
-    }
-    Ok(result.is_some_and(|value| value.is_true()))
-}
-
-/// Deno hides some of what deno_net offers behind `--unstable-` flags and
-/// exits when one is missing. Here all of it is on.
-fn features() -> FeatureChecker {
-    let mut features = FeatureChecker::default();
-    features.enable_feature("net");
-    features.enable_feature("vsock");
-    features
-}
-
-fn validate_import_attributes(
-    scope: &mut v8::PinScope<'_, '_>,
-    attributes: &std::collections::HashMap<String, String>,
-    context: &deno_core::ImportAttributesContext,
-) {
-    for (key, value) in attributes {
-        let message = if key != "type" {
-            format!("\"{key}\" attribute is not supported.")
-        } else if value != "json" && value != "text" && value != "bytes" {
-            format!("\"{value}\" is not a valid module type.")
-        } else {
-            continue;
-        };
-        let message = format!("{message}{}", context.format_location());
-        let Some(message) = v8::String::new(scope, &message) else {
-            return;
-        };
-        let exception = v8::Exception::type_error(scope, message);
-        scope.throw_exception(exception);
-        return;
     }
 }

@@ -80,6 +80,7 @@ const INTERFACES = [
   "URLPattern",
   "URLSearchParams",
   "WebSocket",
+  "Worker",
   "Window",
   "WritableStream",
   "WritableStreamDefaultController",

@@ -6,6 +6,8 @@ mod permissions;
 #[cfg(not(feature = "v8"))]
 pub mod stack;
 mod tty;
+mod worker_host;
+mod worker_scope;
 
 pub use info::RuntimeInfo;
 
@@ -42,6 +44,18 @@ deno_core::extension!(
         permissions::op_permission_revoke,
         tty::op_console_size,
         tty::op_set_raw,
+        worker_host::op_worker_create,
+        worker_host::op_worker_outcome,
+        worker_host::op_worker_post,
+        worker_host::op_worker_post_raw,
+        worker_host::op_worker_receive,
+        worker_scope::op_worker_scope,
+        worker_scope::op_worker_scope_close,
+        worker_scope::op_worker_scope_post,
+        worker_scope::op_worker_scope_post_raw,
+        worker_scope::op_worker_scope_receive,
+        worker_scope::op_worker_scope_script,
+        worker_scope::op_worker_scope_stop,
     ],
     esm_entry_point = "ext:duplex_runtime/90_main.js",
     esm = [
@@ -56,7 +70,9 @@ deno_core::extension!(
         dir "../js",
         "10_permissions.js",
         "11_navigator.js",
+        "11_workers.js",
         "13_prompt.js",
+        "40_worker_scope.js",
     ],
     options = { info: RuntimeInfo },
     state = |state, options| {

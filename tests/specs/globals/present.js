@@ -9,7 +9,7 @@ const classes = `AbortController AbortSignal Blob BroadcastChannel
   ProgressEvent PromiseRejectionEvent ReadableStream
   ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder
   TextDecoderStream TextEncoder TextEncoderStream TransformStream URL URLPattern
-  URLSearchParams WebSocket WritableStream WritableStreamDefaultWriter`;
+  URLSearchParams WebSocket Worker WritableStream WritableStreamDefaultWriter`;
 const functions = `addEventListener atob btoa clearInterval clearTimeout
   dispatchEvent fetch queueMicrotask removeEventListener reportError setInterval
   setTimeout structuredClone`;

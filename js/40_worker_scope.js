@@ -1,0 +1,164 @@
+// The global object of a worker (HTML, section 10.2.1), made out of the main
+// program's.
+
+(function () {
+  const { core, primordials } = __bootstrap;
+  const {
+    op_worker_scope,
+    op_worker_scope_close,
+    op_worker_scope_post,
+    op_worker_scope_post_raw,
+    op_worker_scope_receive,
+    op_worker_scope_script,
+    op_worker_scope_stop,
+  } = core.ops;
+  const {
+    ArrayPrototypePush,
+    ObjectDefineProperties,
+    ObjectSetPrototypeOf,
+    PromisePrototypeThen,
+    PromiseResolve,
+    TypeError,
+  } = primordials;
+  const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
+  const { DOMException } = core.loadExtScript(
+    "ext:deno_web/01_dom_exception.js",
+  );
+  const { defineEventHandler } = core.loadExtScript("ext:deno_web/02_event.js");
+  const interfaces = core.loadExtScript(
+    "ext:deno_web/04_global_interfaces.js",
+  );
+  const location = core.loadExtScript("ext:deno_web/12_location.js");
+  const { defineWorkerNavigator } = core.loadExtScript(
+    "ext:duplex_runtime/11_navigator.js",
+  );
+  const { dispatchMessage, serialize } = core.loadExtScript(
+    "ext:duplex_runtime/11_workers.js",
+  );
+
+  // What a worker's global object lacks.
+  const OF_WINDOW = [
+    "Location",
+    "Navigator",
+    "Window",
+    "alert",
+    "confirm",
+    "onbeforeunload",
+    "onload",
+    "onunload",
+    "prompt",
+  ];
+
+  function postMessage(message, transferOrOptions = { __proto__: null }) {
+    const data = serialize(message, transferOrOptions, arguments.length);
+    if (data.transferables.length === 0) {
+      op_worker_scope_post_raw(data.data);
+    } else {
+      op_worker_scope_post(data);
+    }
+  }
+
+  let isClosing = false;
+
+  // The script that runs goes on to its end, and is the last one.
+  function close() {
+    if (!isClosing) {
+      isClosing = true;
+      op_worker_scope_close();
+      PromisePrototypeThen(PromiseResolve(), stop);
+    }
+  }
+
+  // Does not return.
+  function stop() {
+    isClosing = true;
+    op_worker_scope_close();
+    op_worker_scope_stop();
+    while (true);
+  }
+
+  // The first half of `importScripts` reads all scripts, the second runs them
+  // in their order (HTML, section 10.3.1).
+  function importScripts(...urls) {
+    if (!isClassic) {
+      throw new TypeError("Module scripts don't support importScripts()");
+    }
+    const base = location.getLocationHref();
+    const targets = [];
+    for (let i = 0; i < urls.length; i++) {
+      try {
+        ArrayPrototypePush(targets, new URL(urls[i], base).href);
+      } catch {
+        throw new DOMException(
+          `"${urls[i]}" is no URL`,
+          "SyntaxError",
+        );
+      }
+    }
+    const scripts = [];
+    for (let i = 0; i < targets.length; i++) {
+      const script = op_worker_scope_script(targets[i]);
+      if (script === null) {
+        stop();
+      }
+      ArrayPrototypePush(scripts, script);
+    }
+    for (let i = 0; i < scripts.length; i++) {
+      const { text, url } = scripts[i];
+      const { 1: failure } = core.evalContext(text, url);
+      if (failure !== null) {
+        throw failure.thrown;
+      }
+    }
+  }
+
+  async function startMessages() {
+    while (true) {
+      const data = await op_worker_scope_receive();
+      if (data === null || isClosing) {
+        return;
+      }
+      dispatchMessage(globalThis, data);
+    }
+  }
+
+  let isClassic = false;
+
+  // Makes `global` the scope of the worker that is at `href`.
+  function defineWorkerScope(global, href) {
+    const scope = op_worker_scope();
+    isClassic = scope.isClassic;
+    for (let i = 0; i < OF_WINDOW.length; i++) {
+      delete global[OF_WINDOW[i]];
+    }
+    location.setLocationHref(href);
+    ObjectDefineProperties(global, {
+      DedicatedWorkerGlobalScope:
+        interfaces.dedicatedWorkerGlobalScopeConstructorDescriptor,
+      WorkerGlobalScope: interfaces.workerGlobalScopeConstructorDescriptor,
+      WorkerLocation: location.workerLocationConstructorDescriptor,
+      close: core.propNonEnumerable(close),
+      importScripts: core.propWritable(importScripts),
+      location: location.workerLocationDescriptor,
+      name: core.propWritable(scope.name),
+      postMessage: core.propWritable(postMessage),
+    });
+    const { WorkerNavigator, navigator } = defineWorkerNavigator();
+    ObjectDefineProperties(global, {
+      WorkerNavigator: core.propNonEnumerable(WorkerNavigator),
+      navigator: core.propGetterOnly(() => navigator),
+    });
+    // Unlike that of the main program, and as in Deno and in browsers, it gets
+    // the five arguments of an OnErrorEventHandler.
+    defineEventHandler(global, "error", undefined, true);
+    defineEventHandler(global, "message");
+    defineEventHandler(global, "messageerror");
+    ObjectSetPrototypeOf(
+      global,
+      interfaces.DedicatedWorkerGlobalScope.prototype,
+    );
+    core.loadExtScript("ext:deno_os/30_os.js").setExitHandler(stop);
+  }
+
+  return { defineWorkerScope, startMessages };
+})();

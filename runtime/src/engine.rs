@@ -1,0 +1,206 @@
+//! An engine with the runtime's globals: what the main program and its web
+//! workers have alike.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::CompiledWasmModuleStore;
+use deno_core::JsRuntime;
+use deno_core::ModuleLoader;
+use deno_core::RuntimeOptions;
+use deno_core::SharedArrayBufferStore;
+use deno_core::error::JsError;
+use deno_core::url::Url;
+use deno_core::v8;
+use deno_features::FeatureChecker;
+use deno_os::ExitCode;
+use deno_permissions::PermissionsContainer;
+use deno_web::BlobStoreTrait;
+use deno_web::InMemoryBroadcastChannel;
+
+use crate::RootCerts;
+use crate::WorkerError;
+use crate::extensions;
+use crate::ops::RuntimeInfo;
+use crate::snapshot;
+use crate::snapshot::StartupData;
+use crate::web_worker::WebWorkerLoaders;
+
+/// What all engines of one program share.
+#[derive(Clone)]
+pub struct Common {
+    pub args: Vec<String>,
+    pub blob_store: Arc<dyn BlobStoreTrait>,
+    pub root_certs: Arc<RootCerts>,
+    pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    pub seed: Option<u64>,
+    pub startup: StartupData,
+    pub user_agent: String,
+    pub web_workers: Option<WebWorkerLoaders>,
+    pub channels: Channels,
+}
+
+/// What messages go through from one engine to another.
+#[derive(Clone, Default)]
+pub struct Channels {
+    broadcast: InMemoryBroadcastChannel,
+    shared_buffers: SharedArrayBufferStore,
+    wasm_modules: CompiledWasmModuleStore,
+}
+
+pub struct EngineOptions {
+    pub common: Common,
+    /// The script or module that the engine is for.
+    pub main_module: Url,
+    /// `globalThis.location`.
+    pub location: Option<Url>,
+    pub permissions: PermissionsContainer,
+    pub module_loader: Rc<dyn ModuleLoader>,
+    pub is_main: bool,
+}
+
+pub struct Engine {
+    pub runtime: JsRuntime,
+    pub exit_code: ExitCode,
+    /// What the bootstrap script leaves on the global object until it runs.
+    bootstrap: v8::Global<v8::Object>,
+}
+
+impl Engine {
+    /// Starts an engine. Its globals are set up by a function of the bootstrap
+    /// script, which is the caller's to choose.
+    pub fn start(options: EngineOptions) -> Result<Self, WorkerError> {
+        // Fails when a provider is installed already, which serves as well.
+        let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+
+        let common = options.common;
+        let startup = common.startup;
+        let mut extensions = extensions::list();
+        startup.provide_sources(&mut extensions);
+        #[cfg(not(feature = "v8"))]
+        let stack_base = {
+            if let Some(last) = extensions.last_mut() {
+                last.middleware_fn = Some(Box::new(crate::ops::stack::guard));
+            }
+            crate::ops::stack::StackBase::here()
+        };
+        let mut runtime = JsRuntime::try_new(RuntimeOptions {
+            module_loader: Some(options.module_loader),
+            startup_snapshot: startup.snapshot,
+            residual_lazy_js_sources: startup.lazy_js,
+            residual_lazy_esm_sources: startup.lazy_esm,
+            extensions,
+            extension_transpiler: Some(Rc::new(snapshot::transpile_extension)),
+            shared_array_buffer_store: Some(common.channels.shared_buffers.clone()),
+            compiled_wasm_module_store: Some(common.channels.wasm_modules.clone()),
+            is_main: options.is_main,
+            validate_import_attributes_cb: Some(Box::new(validate_import_attributes)),
+            ..Default::default()
+        })?;
+
+        let exit_code = ExitCode::default();
+        runtime.lazy_init_extensions(extensions::arguments(extensions::ExtensionOptions {
+            location: options.location.clone(),
+            blob_store: common.blob_store.clone(),
+            broadcast: common.channels.broadcast.clone(),
+            root_certs: common.root_certs.clone(),
+            seed: common.seed,
+            unsafely_ignore_certificate_errors: common.unsafely_ignore_certificate_errors.clone(),
+            user_agent: common.user_agent.clone(),
+            exit_code: exit_code.clone(),
+            runtime: RuntimeInfo {
+                args: common.args.clone(),
+                main_module: options.main_module,
+                user_agent: common.user_agent.clone(),
+                location: options.location,
+                seed: common.seed,
+            },
+        }))?;
+        {
+            let state = runtime.op_state();
+            let mut state = state.borrow_mut();
+            #[cfg(not(feature = "v8"))]
+            state.put(stack_base);
+            state.put::<PermissionsContainer>(options.permissions);
+            state.put(Arc::new(features()));
+            state.put(common);
+        }
+        let bootstrap = take_bootstrap(&mut runtime)?;
+        Ok(Self {
+            runtime,
+            exit_code,
+            bootstrap,
+        })
+    }
+
+    /// A function of the bootstrap script.
+    pub fn function(
+        &mut self,
+        name: &'static str,
+    ) -> Result<v8::Global<v8::Function>, WorkerError> {
+        deno_core::scope!(scope, &mut self.runtime);
+        let bootstrap = v8::Local::new(scope, &self.bootstrap);
+        v8::String::new(scope, name)
+            .and_then(|key| bootstrap.get(scope, key.into()))
+            .and_then(|value| v8::Local::<v8::Function>::try_from(value).ok())
+            .map(|function| v8::Global::new(scope, function))
+            .ok_or(WorkerError::Undefined(name))
+    }
+
+    /// Calls a function of the bootstrap script without arguments; whether it
+    /// returned true.
+    pub fn call(&mut self, function: &v8::Global<v8::Function>) -> Result<bool, Box<JsError>> {
+        deno_core::scope!(scope, &mut self.runtime);
+        v8::tc_scope!(scope, scope);
+        let function = v8::Local::new(scope, function);
+        let receiver = v8::undefined(scope).into();
+        let result = function.call(scope, receiver, &[]);
+        if let Some(exception) = scope.exception() {
+            return Err(deno_core::exception_to_err(scope, exception, false, true));
+        }
+        Ok(result.is_some_and(|value| value.is_true()))
+    }
+}
+
+fn take_bootstrap(runtime: &mut JsRuntime) -> Result<v8::Global<v8::Object>, WorkerError> {
+    let context = runtime.main_context();
+    deno_core::scope!(scope, runtime);
+    let global = v8::Local::new(scope, context).global(scope);
+    v8::String::new(scope, "bootstrap")
+        .and_then(|key| global.get(scope, key.into()))
+        .and_then(|value| v8::Local::<v8::Object>::try_from(value).ok())
+        .map(|bootstrap| v8::Global::new(scope, bootstrap))
+        .ok_or(WorkerError::Undefined("bootstrap"))
+}
+
+/// Deno hides some of what deno_net offers behind `--unstable-` flags and
+/// exits when one is missing. Here all of it is on.
+fn features() -> FeatureChecker {
+    let mut features = FeatureChecker::default();
+    features.enable_feature("net");
+    features.enable_feature("vsock");
+    features
+}
+
+fn validate_import_attributes(
+    scope: &mut v8::PinScope<'_, '_>,
+    attributes: &std::collections::HashMap<String, String>,
+    context: &deno_core::ImportAttributesContext,
+) {
+    for (key, value) in attributes {
+        let message = if key != "type" {
+            format!("\"{key}\" attribute is not supported.")
+        } else if value != "json" && value != "text" && value != "bytes" {
+            format!("\"{value}\" is not a valid module type.")
+        } else {
+            continue;
+        };
+        let message = format!("{message}{}", context.format_location());
+        let Some(message) = v8::String::new(scope, &message) else {
+            return;
+        };
+        let exception = v8::Exception::type_error(scope, message);
+        scope.throw_exception(exception);
+        return;
+    }
+}

@@ -1,0 +1,208 @@
+//! `Worker`, for the owner of a worker.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::io::Error;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::CancelFuture;
+use deno_core::CancelHandle;
+use deno_core::DetachedBuffer;
+use deno_core::FromV8;
+use deno_core::JsBuffer;
+use deno_core::ModuleResolutionError;
+use deno_core::OpState;
+use deno_core::RcRef;
+use deno_core::Resource;
+use deno_core::ResourceId;
+use deno_core::error::ResourceError;
+use deno_core::op2;
+use deno_core::url::Url;
+use deno_permissions::ChildPermissionError;
+use deno_permissions::ChildPermissionsArg;
+use deno_permissions::PermissionsContainer;
+use deno_web::BlobStoreTrait;
+use deno_web::JsMessageData;
+use deno_web::MessagePort;
+use deno_web::MessagePortError;
+use deno_web::RecvMessageData;
+use deno_web::create_entangled_message_port;
+
+use crate::engine::Common;
+use crate::module_loader;
+use crate::module_loader::ModuleOverride;
+use crate::web_worker;
+use crate::web_worker::Failure;
+use crate::web_worker::Lifeline;
+
+/// A worker in its owner's hands. When it is closed, or dropped with the owner's
+/// engine, the worker ends.
+struct WorkerResource {
+    port: MessagePort,
+    lifeline: Arc<Lifeline>,
+    receiving: CancelHandle,
+}
+
+impl Resource for WorkerResource {
+    fn name(&self) -> Cow<'_, str> {
+        "worker".into()
+    }
+
+    fn close(self: Rc<Self>) {
+        self.receiving.cancel();
+        self.lifeline.end();
+    }
+}
+
+impl Drop for WorkerResource {
+    fn drop(&mut self) {
+        self.lifeline.end();
+    }
+}
+
+#[derive(FromV8)]
+pub struct CreateArguments {
+    url: String,
+    name: String,
+    is_classic: bool,
+    #[from_v8(serde)]
+    permissions: Option<ChildPermissionsArg>,
+}
+
+/// Why a worker could not be made.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub enum CreateError {
+    #[class("NotSupported")]
+    #[error("Workers are not supported by this program.")]
+    NotSupported,
+    #[class(inherit)]
+    #[error(transparent)]
+    Url(#[from] ModuleResolutionError),
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] ChildPermissionError),
+    #[class(inherit)]
+    #[error("Unable to start a thread: {0}")]
+    Thread(#[from] Error),
+}
+
+/// Starts a worker and returns its resource id. What goes wrong inside of it is
+/// its outcome.
+#[op2(stack_trace)]
+#[smi]
+pub fn op_worker_create(
+    state: &mut OpState,
+    #[scoped] arguments: CreateArguments,
+) -> Result<ResourceId, CreateError> {
+    let common = state.borrow::<Common>().clone();
+    let loaders = common
+        .web_workers
+        .clone()
+        .ok_or(CreateError::NotSupported)?;
+    let url = deno_core::resolve_url(&arguments.url)?;
+    let owner_permissions = state.borrow::<PermissionsContainer>().clone();
+    let permissions = match arguments.permissions {
+        Some(permissions) => owner_permissions.create_child_permissions(permissions)?,
+        None => owner_permissions.clone(),
+    };
+    let source = read_blob(state, &url);
+    let (outside, inside) = create_entangled_message_port();
+    let lifeline = Lifeline::new();
+    let resource = WorkerResource {
+        port: outside,
+        lifeline: lifeline.clone(),
+        receiving: CancelHandle::new(),
+    };
+    web_worker::spawn(web_worker::Start {
+        common,
+        loaders,
+        url,
+        source,
+        name: arguments.name,
+        is_classic: arguments.is_classic,
+        owner_permissions,
+        permissions,
+        port: inside,
+        lifeline,
+    })?;
+    Ok(state.resource_table.add(resource))
+}
+
+/// A `blob:` URL stands for what it does when the worker is made (File API,
+/// section 8.3); the owner may revoke it right after.
+fn read_blob(state: &OpState, url: &Url) -> Option<ModuleOverride> {
+    if url.scheme() != "blob" {
+        return None;
+    }
+    let store = state.borrow::<Arc<dyn BlobStoreTrait>>();
+    // A URL that stands for nothing is the worker's outcome.
+    let (bytes, media_type) = module_loader::read(url, Some(&**store)).ok()?;
+    Some(ModuleOverride {
+        text: Some(module_loader::to_text(bytes)),
+        media_type: Some(media_type),
+    })
+}
+
+/// Sends a message without transferred objects.
+#[op2]
+pub fn op_worker_post_raw(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[buffer(detach)] data: JsBuffer,
+) -> Result<(), ResourceError> {
+    let worker = state.resource_table.get::<WorkerResource>(rid)?;
+    send_raw(&worker.port, data);
+    Ok(())
+}
+
+/// Sends a message with transferred objects.
+#[op2]
+pub fn op_worker_post(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[serde] data: JsMessageData,
+) -> Result<(), MessagePortError> {
+    let worker = state
+        .resource_table
+        .get::<WorkerResource>(rid)
+        .map_err(MessagePortError::Resource)?;
+    worker.port.send(state, data)
+}
+
+/// The next message; null where the worker has ended, or the owner has ended it.
+///
+/// Lazy, so that each message comes in a turn of the event loop of its own, after
+/// the microtasks of the one before.
+#[op2(async(lazy), fast)]
+pub async fn op_worker_receive(
+    state: Rc<RefCell<OpState>>,
+    #[smi] rid: ResourceId,
+) -> Result<Option<RecvMessageData>, MessagePortError> {
+    let Ok(worker) = state.borrow().resource_table.get::<WorkerResource>(rid) else {
+        return Ok(None);
+    };
+    let receiving = RcRef::map(worker.clone(), |worker| &worker.receiving);
+    match worker.port.recv(state).or_cancel(receiving).await {
+        Ok(received) => received,
+        Err(_) => Ok(None),
+    }
+}
+
+/// The error that ended the worker; null where it closed itself. Known when the
+/// last message was received.
+#[op2]
+pub fn op_worker_outcome(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+) -> Result<Option<Failure>, ResourceError> {
+    let worker = state.resource_table.get::<WorkerResource>(rid)?;
+    Ok(worker.lifeline.take_outcome())
+}
+
+pub(super) fn send_raw(port: &MessagePort, data: JsBuffer) {
+    if let Some(sender) = &*port.tx.borrow() {
+        // Fails where the other end is gone, and needs no message.
+        let _ = sender.send((DetachedBuffer::from_v8slice(data.into_parts()), Vec::new()));
+    }
+}

@@ -1,0 +1,95 @@
+//! The global scope of a worker.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::JsBuffer;
+use deno_core::OpState;
+use deno_core::ToV8;
+use deno_core::op2;
+use deno_core::url::Url;
+use deno_web::JsMessageData;
+use deno_web::MessagePortError;
+use deno_web::RecvMessageData;
+
+use crate::ops::worker_host::send_raw;
+use crate::web_worker::Inside;
+use crate::web_worker::ScriptError;
+use crate::web_worker::ScriptSource;
+
+/// What the worker was made with.
+#[derive(ToV8)]
+pub struct Scope {
+    name: String,
+    is_classic: bool,
+}
+
+#[op2]
+pub fn op_worker_scope(state: &mut OpState) -> Scope {
+    let inside = state.borrow::<Rc<Inside>>();
+    Scope {
+        name: inside.name.clone(),
+        is_classic: inside.is_classic,
+    }
+}
+
+/// Sends a message without transferred objects to the owner.
+#[op2]
+pub fn op_worker_scope_post_raw(state: &mut OpState, #[buffer(detach)] data: JsBuffer) {
+    send_raw(&state.borrow::<Rc<Inside>>().port, data);
+}
+
+/// Sends a message with transferred objects to the owner.
+#[op2]
+pub fn op_worker_scope_post(
+    state: &mut OpState,
+    #[serde] data: JsMessageData,
+) -> Result<(), MessagePortError> {
+    let inside = state.borrow::<Rc<Inside>>().clone();
+    inside.port.send(state, data)
+}
+
+/// The next message of the owner; null where that is gone. See
+/// [`super::worker_host::op_worker_receive`].
+#[op2(async(lazy), fast)]
+pub async fn op_worker_scope_receive(
+    state: Rc<RefCell<OpState>>,
+) -> Result<Option<RecvMessageData>, MessagePortError> {
+    let inside = state.borrow().borrow::<Rc<Inside>>().clone();
+    inside.port.recv(state).await
+}
+
+/// Has no more script begin in this worker.
+#[op2(fast)]
+pub fn op_worker_scope_close(state: &mut OpState) {
+    state.borrow::<Rc<Inside>>().lifeline.close();
+}
+
+/// Stops the script that runs. It notices at its next turn of a loop.
+#[op2(fast)]
+pub fn op_worker_scope_stop(state: &mut OpState) {
+    state.borrow::<Rc<Inside>>().lifeline.stop_script();
+}
+
+/// The text of a classic script for `importScripts`, and its URL after redirects.
+#[derive(ToV8)]
+pub struct ImportedScript {
+    url: String,
+    text: String,
+}
+
+/// Reads a classic script; the worker waits for it. Null where the worker is to
+/// end meanwhile.
+#[op2(stack_trace)]
+pub fn op_worker_scope_script(
+    state: &mut OpState,
+    #[string] url: String,
+) -> Result<Option<ImportedScript>, ScriptError> {
+    let lifeline = state.borrow::<Rc<Inside>>().lifeline.clone();
+    let url = Url::parse(&url).map_err(ScriptError::Url)?;
+    let script = ScriptSource::of(state).read_blocking(url, &lifeline)?;
+    Ok(script.map(|script| ImportedScript {
+        url: script.url.to_string(),
+        text: script.text.to_string(),
+    }))
+}

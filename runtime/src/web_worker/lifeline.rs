@@ -1,0 +1,219 @@
+//! How a worker is ended from any thread, and what it ended by.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::LazyLock;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+
+use deno_core::ToV8;
+use deno_core::error::CoreError;
+use deno_core::error::CoreErrorKind;
+use deno_core::futures::task::AtomicWaker;
+use deno_core::v8;
+
+/// Held by a worker and its owner.
+pub struct Lifeline {
+    id: u64,
+    must_end: AtomicBool,
+    /// Of the worker's event loop.
+    waker: AtomicWaker,
+    /// The worker's engine, while script may run in it.
+    isolate: Mutex<Option<v8::IsolateHandle>>,
+    outcome: Mutex<Option<Failure>>,
+}
+
+impl Lifeline {
+    /// The lifeline of a worker that is about to start.
+    pub fn new() -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let lifeline = Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            must_end: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            isolate: Mutex::new(None),
+            // Until it is known better: what ends without a word has panicked.
+            outcome: Mutex::new(Some(Failure::of_thread())),
+        });
+        let mut living = LIVING.lock();
+        if living.is_exiting {
+            lifeline.end();
+        }
+        living.workers.insert(lifeline.id, lifeline.clone());
+        lifeline
+    }
+
+    /// Ends the worker: the script that runs stops where it is, a busy loop too,
+    /// and no other begins.
+    pub fn end(&self) {
+        self.close();
+        self.stop_script();
+    }
+
+    /// No more script begins.
+    pub fn close(&self) {
+        self.must_end.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+
+    /// Stops the script that runs.
+    pub fn stop_script(&self) {
+        if let Some(isolate) = &*lock(&self.isolate) {
+            isolate.terminate_execution();
+        }
+    }
+
+    pub fn must_end(&self) -> bool {
+        self.must_end.load(Ordering::SeqCst)
+    }
+
+    pub fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// From now on [`Self::end`] stops script in this engine; where it was called
+    /// before, the first script stops at once.
+    pub fn attach(&self, isolate: v8::IsolateHandle) {
+        *lock(&self.isolate) = Some(isolate);
+        if self.must_end() {
+            self.stop_script();
+        }
+    }
+
+    /// No script runs any more.
+    pub fn detach(&self) {
+        lock(&self.isolate).take();
+    }
+
+    pub fn set_outcome(&self, outcome: Option<Failure>) {
+        *lock(&self.outcome) = outcome;
+    }
+
+    /// What the worker ended by, once its channel is closed.
+    pub fn take_outcome(&self) -> Option<Failure> {
+        lock(&self.outcome).take()
+    }
+
+    /// Whether the process is about to exit, which takes down all of it at once.
+    pub fn is_exiting(&self) -> bool {
+        LIVING.lock().is_exiting
+    }
+
+    /// The worker's thread is done.
+    pub fn leave(&self) {
+        LIVING.lock().workers.remove(&self.id);
+        LIVING.left.notify_all();
+    }
+}
+
+/// The error that ended a worker, as the `error` event of its `Worker` shows it.
+#[derive(Debug, ToV8)]
+pub struct Failure {
+    pub message: String,
+    /// Where there is a place in a script to name.
+    pub file_name: Option<String>,
+    /// Counted from 1.
+    pub line_number: Option<f64>,
+    /// Counted from 1.
+    pub column_number: Option<f64>,
+}
+
+impl Failure {
+    /// A failure outside of any script.
+    pub fn new(message: String) -> Self {
+        Self {
+            message,
+            file_name: None,
+            line_number: None,
+            column_number: None,
+        }
+    }
+
+    fn of_thread() -> Self {
+        Self::new("The thread of the worker ended unexpectedly.".to_string())
+    }
+}
+
+impl From<&CoreError> for Failure {
+    fn from(error: &CoreError) -> Self {
+        let CoreErrorKind::Js(error) = error.as_kind() else {
+            return Self::new(error.to_string());
+        };
+        let frame = error.frames.iter().find(|frame| {
+            let name = frame.file_name.as_deref();
+            name.is_some_and(|name| !name.starts_with("ext:"))
+        });
+        Self {
+            message: error.exception_message.clone(),
+            file_name: frame.and_then(|frame| frame.file_name.clone()),
+            line_number: frame
+                .and_then(|frame| frame.line_number)
+                .map(|it| it as f64),
+            column_number: frame
+                .and_then(|frame| frame.column_number)
+                .map(|it| it as f64),
+        }
+    }
+}
+
+/// Ends all web workers of the process and waits, though not for long, until no
+/// script runs in them. To be called right before the process exits: an engine
+/// must not run while the process is taken down around it. No worker starts
+/// after it.
+pub fn end_all() {
+    let mut living = LIVING.lock();
+    living.is_exiting = true;
+    for lifeline in living.workers.values() {
+        lifeline.end();
+    }
+    let deadline = Instant::now() + EXIT_TIMEOUT;
+    while !living.workers.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let (guard, _) = LIVING
+            .left
+            .wait_timeout(living, left)
+            .unwrap_or_else(PoisonError::into_inner);
+        living = guard;
+    }
+}
+
+static LIVING: LazyLock<Registry> = LazyLock::new(Registry::default);
+
+/// The workers of the process whose threads run.
+#[derive(Default)]
+struct Registry {
+    state: Mutex<Living>,
+    /// Notified when a worker's thread is done.
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct Living {
+    workers: HashMap<u64, Arc<Lifeline>>,
+    is_exiting: bool,
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, Living> {
+        lock(&self.state)
+    }
+}
+
+/// The data is whole between any two statements that hold it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A worker that is in a system call does not hear.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);

@@ -1,0 +1,286 @@
+//! The thread of a worker: its start, its event loop, its end.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use deno_core::ModuleLoader;
+use deno_core::PollEventLoopOptions;
+use deno_core::error::CoreError;
+use deno_core::url::Url;
+use deno_core::v8;
+use deno_error::JsErrorBox;
+use deno_permissions::PermissionsContainer;
+use deno_web::MessagePort;
+
+use crate::WorkerError;
+use crate::engine::Common;
+use crate::engine::Engine;
+use crate::engine::EngineOptions;
+use crate::module_loader::ModuleOverride;
+use crate::web_worker::Failure;
+use crate::web_worker::Lifeline;
+use crate::web_worker::ScriptSource;
+use crate::web_worker::WebWorkerLoaders;
+use crate::web_worker::WebWorkerRequest;
+
+/// What a worker starts with.
+pub struct Start {
+    pub common: Common,
+    pub loaders: WebWorkerLoaders,
+    pub url: Url,
+    /// The text, where it was read already.
+    pub source: Option<ModuleOverride>,
+    pub name: String,
+    pub is_classic: bool,
+    pub owner_permissions: PermissionsContainer,
+    pub permissions: PermissionsContainer,
+    pub port: MessagePort,
+    pub lifeline: Arc<Lifeline>,
+}
+
+/// The worker as its own engine's state knows it.
+pub struct Inside {
+    pub name: String,
+    pub is_classic: bool,
+    /// To the owner.
+    pub port: MessagePort,
+    pub lifeline: Arc<Lifeline>,
+}
+
+/// Starts the worker's thread.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn spawn(start: Start) -> std::io::Result<()> {
+    let lifeline = start.lifeline.clone();
+    std::thread::Builder::new()
+        .name("web worker".to_string())
+        .stack_size(STACK_SIZE)
+        .spawn(move || run(start))
+        .map(drop)
+        .inspect_err(|_| lifeline.leave())
+}
+
+fn run(start: Start) {
+    let lifeline = start.lifeline.clone();
+    // A defect in a worker ends that worker.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // As for the main program.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(61)
+            .global_queue_interval(31)
+            .max_io_events_per_tick(1024)
+            .max_blocking_threads(32)
+            .build();
+        match runtime {
+            Ok(runtime) => {
+                runtime.block_on(live(start));
+                // Nothing waits for a file or a name any more.
+                runtime.shutdown_background();
+            }
+            Err(error) => start.lifeline.set_outcome(Some(Failure::new(format!(
+                "Unable to start the event loop: {error}"
+            )))),
+        }
+    }));
+    lifeline.detach();
+    lifeline.leave();
+}
+
+/// From the engine's start to its end.
+async fn live(start: Start) {
+    let lifeline = start.lifeline.clone();
+    if lifeline.must_end() {
+        lifeline.set_outcome(None);
+        return;
+    }
+    let name = start.name.clone();
+    let loader = (start.loaders)(WebWorkerRequest {
+        owner_permissions: start.owner_permissions.clone(),
+        permissions: start.permissions.clone(),
+        main_module: start.url.clone(),
+        source: start.source.clone(),
+    });
+    let mut worker = match WebWorker::new(start, loader.module_loader) {
+        Ok(worker) => worker,
+        Err(error) => {
+            log::error!("Worker \"{name}\": {error}");
+            lifeline.set_outcome(Some(Failure::new(error.to_string())));
+            return;
+        }
+    };
+    lifeline.attach(worker.engine.runtime.v8_isolate().thread_safe_handle());
+    let result = worker.run().await;
+    lifeline.detach();
+    if lifeline.is_exiting() {
+        lifeline.leave();
+        halt();
+    }
+    if let Err(error) = &result {
+        let text = (loader.format_error)(error);
+        let text = text.strip_prefix("Uncaught ").unwrap_or(&text);
+        log::error!("Uncaught (in worker \"{name}\") {text}");
+    }
+    lifeline.set_outcome(result.as_ref().err().map(Failure::from));
+    // The owner need not wait until the engine is taken down.
+    worker.inside.port.disentangle();
+}
+
+/// What remains to be done of the process is done on other threads.
+fn halt() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+struct WebWorker {
+    engine: Engine,
+    inside: Rc<Inside>,
+    url: Url,
+    /// The text of the script, where it was read already.
+    text: Option<Arc<str>>,
+    scripts: ScriptSource,
+    start_messages: v8::Global<v8::Function>,
+}
+
+impl WebWorker {
+    fn new(start: Start, module_loader: Rc<dyn ModuleLoader>) -> Result<Self, WorkerError> {
+        let scripts = ScriptSource::new(&start.common, start.owner_permissions);
+        let mut engine = Engine::start(EngineOptions {
+            common: start.common,
+            main_module: start.url.clone(),
+            location: Some(start.url.clone()),
+            permissions: start.permissions,
+            module_loader,
+            is_main: false,
+        })?;
+        let inside = Rc::new(Inside {
+            name: start.name,
+            is_classic: start.is_classic,
+            port: start.port,
+            lifeline: start.lifeline,
+        });
+        engine.runtime.op_state().borrow_mut().put(inside.clone());
+        let worker_runtime = engine.function("workerRuntime")?;
+        let start_messages = engine.function("startMessages")?;
+        engine
+            .call(&worker_runtime)
+            .map_err(WorkerError::Bootstrap)?;
+        Ok(Self {
+            engine,
+            inside,
+            url: start.url,
+            text: start.source.and_then(|source| source.text),
+            scripts,
+            start_messages,
+        })
+    }
+
+    /// Runs the worker's script and event loop until the worker is to end or an
+    /// error ends it.
+    async fn run(&mut self) -> Result<(), CoreError> {
+        let result = match self.inside.is_classic {
+            true => self.run_script().await,
+            false => self.run_module().await,
+        };
+        let result = match result {
+            Ok(()) => self.run_event_loop().await,
+            Err(error) => Err(error),
+        };
+        // What was stopped halfway has no error of its own.
+        match self.inside.lifeline.must_end() {
+            true => Ok(()),
+            false => result,
+        }
+    }
+
+    async fn run_script(&mut self) -> Result<(), CoreError> {
+        let (url, text) = match self.text.take() {
+            Some(text) => (self.url.clone(), text),
+            None => {
+                let read = self.scripts.clone().read(self.url.clone());
+                let Some(script) = unless_ended(&self.inside.lifeline, read).await else {
+                    return Ok(());
+                };
+                let script = script.map_err(JsErrorBox::from_err)?;
+                (script.url, script.text)
+            }
+        };
+        self.engine
+            .runtime
+            .execute_script(url.to_string(), text.to_string())?;
+        self.start_messages()
+    }
+
+    async fn run_module(&mut self) -> Result<(), CoreError> {
+        let loaded = self.engine.runtime.load_main_es_module(&self.url);
+        let Some(id) = unless_ended(&self.inside.lifeline, loaded).await else {
+            return Ok(());
+        };
+        let id = id?;
+        let mut evaluated = std::pin::pin!(self.engine.runtime.mod_evaluate(id));
+        self.start_messages()?;
+        tokio::select! {
+            // The module's own failure first: the loop reports it as well, but
+            // less precisely.
+            biased;
+            result = &mut evaluated => result,
+            result = self.run_event_loop() => {
+                result?;
+                match self.inside.lifeline.must_end() {
+                    true => Ok(()),
+                    false => evaluated.await,
+                }
+            }
+        }
+    }
+
+    /// Messages that came so far are dispatched when the script has run, those
+    /// that come later when they come.
+    fn start_messages(&mut self) -> Result<(), CoreError> {
+        if !self.inside.lifeline.must_end() {
+            self.engine.call(&self.start_messages)?;
+        }
+        Ok(())
+    }
+
+    async fn run_event_loop(&mut self) -> Result<(), CoreError> {
+        let lifeline = self.inside.lifeline.clone();
+        poll_fn(|cx| {
+            lifeline.register(cx.waker());
+            if lifeline.must_end() {
+                return Poll::Ready(Ok(()));
+            }
+            let polled = self
+                .engine
+                .runtime
+                .poll_event_loop(cx, PollEventLoopOptions::default());
+            match lifeline.must_end() {
+                true => Poll::Ready(Ok(())),
+                false => polled,
+            }
+        })
+        .await
+    }
+}
+
+/// The future's output, or nothing where the worker is to end before.
+async fn unless_ended<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        lifeline.register(cx.waker());
+        if lifeline.must_end() {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// That of the main thread on most systems. Only what is used of it is taken.
+const STACK_SIZE: usize = 8 << 20;
