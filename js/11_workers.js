@@ -22,6 +22,7 @@
     SetPrototypeHas,
     SymbolFor,
     SymbolIterator,
+    TypeErrorPrototype,
   } = primordials;
   const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
   const { pathFromURL } = core.loadExtScript("ext:deno_web/00_infra.js");
@@ -66,8 +67,20 @@
       }
       SetPrototypeAdd(seen, transfer[i]);
     }
-    return serializeJsMessageData(message, transfer);
+    try {
+      return serializeJsMessageData(message, transfer);
+    } catch (error) {
+      if (
+        isQuickJS && ObjectPrototypeIsPrototypeOf(TypeErrorPrototype, error)
+      ) {
+        throw new DOMException(error.message, "DataCloneError");
+      }
+      throw error;
+    }
   }
+
+  // The engine that says by an error of its own what it does not clone.
+  const isQuickJS = core.ops.op_runtime_reserve_stack !== undefined;
 
   // `postMessage(message, transfer)` and `postMessage(message, { transfer })`.
   function toTransfer(transferOrOptions, prefix) {

@@ -11,6 +11,7 @@ const {
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertyNames,
+  ObjectHasOwn,
   ObjectKeys,
   ReflectApply,
   Symbol,
@@ -162,6 +163,23 @@ function setTimeOrigin() {
   }
 }
 
+// The script of Blob puts these on URL when it is loaded, and they load it.
+function loadURL() {
+  const script = core.loadExtScript("ext:deno_web/00_url.js");
+  const { URL } = script;
+  const names = ["createObjectURL", "revokeObjectURL"];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (!ObjectHasOwn(URL, name)) {
+      defineLazy(URL, name, () => {
+        core.loadExtScript("ext:deno_web/09_file.js");
+        return URL[name];
+      }, { late: true });
+    }
+  }
+  return script;
+}
+
 let consoleLoaded = false;
 
 function loadConsole() {
@@ -225,6 +243,8 @@ const GUARDED = {
 
 function load(specifier) {
   switch (specifier) {
+    case "ext:deno_web/00_url.js":
+      return loadURL();
     case "ext:deno_web/01_console.js":
       return loadConsole();
     case "ext:deno_web/15_performance.js":

@@ -79,9 +79,13 @@ impl Lifeline {
         self.waker.register(waker);
     }
 
-    /// From now on [`Self::end`] stops script in this engine.
+    /// From now on [`Self::end`] stops script in this engine; where it was called
+    /// before, the first script stops at once.
     pub fn attach(&self, isolate: v8::IsolateHandle) {
         *lock(&self.isolate) = Some(isolate);
+        if self.must_end() {
+            self.stop_script();
+        }
     }
 
     /// No script runs any more.

@@ -26,7 +26,10 @@ assertEquals([copy.date.getTime(), [...copy.set], copy.list], [
   [1, [2]],
 ]);
 assertEquals((await roundTrip(/x/g)).flags, "g");
-assertEquals((await roundTrip(new RangeError("r"))).name, "RangeError");
+// QuickJS clones no errors.
+if (Deno.version.engine !== "quickjs") {
+  assertEquals((await roundTrip(new RangeError("r"))).name, "RangeError");
+}
 assertEquals((await roundTrip(new DOMException("d", "AbortError"))).code, 20);
 assertEquals(await (await roundTrip(new Blob(["blob"]))).text(), "blob");
 assertEquals((await roundTrip(new File([], "name"))).name, "name");
