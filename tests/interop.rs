@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     for peer in [&DUPLEX, &DENO, &BUN, &WS, &WEBSOCKETS] {
         let missing = !peer.variable.is_empty() && support::program(peer.variable).is_none();
         let ignored = missing && std::env::var_os("CI").is_none();
-        for compression in &peer.compressions[..] {
+        for compression in peer.compressions {
             let mut add = |client: &'static Peer, server: &'static Peer| {
                 let name = format!(
                     "{} client, {} server, {}",
