@@ -474,7 +474,9 @@ impl Connection {
             // What is queued need not wait while a long message is compressed.
             self.write(&mut out);
         }
-        out.push_data(payload, |out| encode(out, key, compressor.as_deref_mut()));
+        let is_huge = payload > COMPRESSED_LIMIT && self.is_pull();
+        let compressor = compressor.as_deref_mut().filter(|_| !is_huge);
+        out.push_data(payload, |out| encode(out, key, compressor));
         // A script that sends much in one turn need not hold it all.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
             self.write(&mut out);
@@ -762,5 +764,8 @@ impl Connection {
 /// A script that has queued this many bytes in one turn has them written before
 /// it ends.
 const FLUSH_EARLY_FROM: usize = 256 << 10;
+/// A stream's messages that are longer than this are not compressed, which would
+/// hold up all other connections meanwhile: whoever streams can cut them.
+const COMPRESSED_LIMIT: usize = 16 << 20;
 /// A stream's writer waits while the kernel has more bytes than this to take.
 const BACKLOG_LIMIT: usize = 64 << 10;
