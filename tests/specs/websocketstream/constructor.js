@@ -42,6 +42,8 @@ fails("SyntaxError", "", "invalid:", options);
 assertEquals(read, [
   "backpressureLimit",
   "client",
+  "connectTimeout",
+  "handshakeTimeout",
   "headers",
   "maxControlFrames",
   "maxFragments",
