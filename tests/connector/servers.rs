@@ -354,8 +354,8 @@ async fn serve_http2(
         .handshake(stream)
         .await
         .map_err(std::io::Error::other)?;
-    while let Some(request) = connection.accept().await {
-        let (request, respond) = request.map_err(std::io::Error::other)?;
+    // The client may leave with a reset: it reads nothing behind its GOAWAY.
+    while let Some(Ok((request, respond))) = connection.accept().await {
         let protocol = request.extensions().get::<h2::ext::Protocol>();
         let protocol = protocol.map_or("", h2::ext::Protocol::as_str);
         notes.add(format!(
