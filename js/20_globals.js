@@ -110,6 +110,7 @@ const MODULES = {
   "ext:deno_web/locks.js": undefined,
   "ext:duplex_http/00_serve.js": undefined,
   "ext:duplex_http/01_upgrade.js": undefined,
+  "ext:duplex_runtime/serve_http.js": undefined,
   "ext:duplex_websocket/01_websocket.js": undefined,
 };
 {
@@ -128,6 +129,7 @@ const LATE = {
   "ext:deno_web/locks.js": true,
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
+  "ext:duplex_runtime/serve_http.js": true,
   "ext:duplex_websocket/01_websocket.js": true,
 };
 

@@ -105,6 +105,7 @@ const MEMBERS = {
   ],
   "ext:duplex_http/00_serve.js": ["serve"],
   "ext:duplex_http/01_upgrade.js": ["upgradeWebSocket"],
+  "ext:duplex_runtime/serve_http.js": ["serveHttp"],
 };
 
 const usage = new Float64Array(4);

@@ -52,6 +52,10 @@ deno_core::extension!(
         "30_deno_ns.js",
         "90_main.js",
     ],
+    lazy_loaded_esm = [
+        dir "../js/compat",
+        "ext:duplex_runtime/serve_http.js" = "serve_http.js",
+    ],
     lazy_loaded_js = [
         dir "../js",
         "10_permissions.js",
