@@ -2,6 +2,7 @@
 #
 # ENGINE=v8|quickjs|auto      auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR            where cargo builds (default: target)
+# SUITE=DIR                   the checkout that `make ws-suite` runs the tests of
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
@@ -10,7 +11,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn fuzz ws-suite clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -51,6 +52,9 @@ autobahn: ## Run the Autobahn suite against duplex, CASES=most or ci for a part 
 
 fuzz: ## Fuzz the protocol crate
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
+
+ws-suite: ## Run the tests of the package ws, a checkout of which is in SUITE=DIR
+	@scripts/ws-suite '$(SUITE)'
 
 clean: ## Remove what was built
 	@scripts/clean
