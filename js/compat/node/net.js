@@ -7,7 +7,9 @@ import process from "node:process";
 import { Duplex } from "node:stream";
 import { clearTimeout, setTimeout } from "node:timers";
 
-const READ_SIZE = 64 * 1024;
+/** How much is read at once: more where that was filled, less where it was not. */
+const LEAST_READ = 2 * 1024;
+const MOST_READ = 64 * 1024;
 
 /** The connection of Deno that a socket is made of. */
 const kConn = Symbol("conn");
@@ -18,6 +20,7 @@ const kConnections = Symbol("connections");
 
 class Socket extends Duplex {
   #reading = false;
+  #readSize = LEAST_READ;
   #timer = null;
   #timeout = 0;
   #isRefed = true;
@@ -169,7 +172,7 @@ class Socket extends Duplex {
   async #readOn() {
     let more = true;
     while (more && !this.destroyed) {
-      const buffer = Buffer.allocUnsafe(READ_SIZE);
+      const buffer = Buffer.allocUnsafe(this.#readSize);
       let count;
       try {
         count = await this.#conn.read(buffer);
@@ -192,7 +195,14 @@ class Socket extends Duplex {
         return;
       }
       this.bytesRead += count;
-      more = this.push(buffer.subarray(0, count));
+      // What is kept of a read does not keep all of its buffer.
+      const chunk = buffer.subarray(0, count);
+      more = this.push(count < buffer.length / 2 ? Buffer.from(chunk) : chunk);
+      if (count === buffer.length) {
+        this.#readSize = Math.min(2 * buffer.length, MOST_READ);
+      } else if (count < buffer.length / 4) {
+        this.#readSize = Math.max(buffer.length / 2, LEAST_READ);
+      }
     }
     this.#reading = false;
   }

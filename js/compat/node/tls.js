@@ -59,9 +59,11 @@ class TLSSocket extends Socket {
     super(options);
     this.#options = options;
     if (options[kConn] !== undefined) {
-      this.#handshake(options[kConn]).catch((error) =>
-        this.destroy(systemError(error, "read"))
-      );
+      // No client ends the program by a handshake that fails.
+      this.#handshake(options[kConn]).catch((error) => {
+        this.destroy();
+        this.server?.emit("tlsClientError", systemError(error, "read"), this);
+      });
     }
   }
 
