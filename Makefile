@@ -3,7 +3,7 @@
 # ENGINE=v8|quickjs|auto      auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR            where cargo builds (default: target)
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
-# SUITE=DIR                   the checkout that `make wpt` runs
+# SUITE=DIR                   the checkout that `make wpt` or `make ws-suite` runs
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
@@ -12,7 +12,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn wpt leak fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -59,6 +59,9 @@ leak: ## Open and drop 100,000 sockets, and see whether memory grows
 
 fuzz: ## Fuzz the protocol crate
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
+
+ws-suite: ## Run the tests of the package ws, a checkout of which is in SUITE=DIR
+	@scripts/ws-suite '$(SUITE)'
 
 clean: ## Remove what was built
 	@scripts/clean

@@ -110,15 +110,27 @@ const FUNCTIONS = {
   "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
 };
 
+// What Deno has of Node.js's globals, by the module that exports them.
+const NODE = {
+  __proto__: null,
+  "node:buffer": ["Buffer"],
+  "node:process": ["process"],
+  "node:timers": ["clearImmediate", "setImmediate"],
+};
+
 // The ES modules among the scripts.
 const MODULES = {
   __proto__: null,
+  "node:buffer": undefined,
+  "node:process": undefined,
+  "node:timers": undefined,
   "ext:deno_web/locks.js": undefined,
   "ext:duplex_http/00_serve.js": undefined,
   "ext:duplex_http/01_upgrade.js": undefined,
   "ext:duplex_runtime/14_websocket.js": undefined,
   "ext:duplex_websocket/00_http_client.js": undefined,
   "ext:duplex_websocket/02_websocketstream.js": undefined,
+  "ext:duplex_runtime/serve_http.js": undefined,
 };
 {
   const specifiers = ObjectKeys(MODULES);
@@ -139,6 +151,10 @@ const LATE = {
   "ext:duplex_runtime/11_workers.js": true,
   "ext:duplex_websocket/00_http_client.js": true,
   "ext:duplex_websocket/02_websocketstream.js": true,
+  "ext:duplex_runtime/serve_http.js": true,
+  "node:buffer": true,
+  "node:process": true,
+  "node:timers": true,
 };
 
 let performanceLoaded = false;
@@ -273,6 +289,8 @@ function defineTable(target, table, enumerable) {
 function defineGlobals(global) {
   defineTable(global, INTERFACES, false);
   defineTable(global, FUNCTIONS, true);
+  defineTable(global, NODE, false);
+  defineLazy(global, "global", () => globalThis, { enumerable: false });
 
   const events = [
     "CustomEvent",

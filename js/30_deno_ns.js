@@ -109,6 +109,7 @@ const MEMBERS = {
     "upgradeWebSocket",
     "upgradeWebSocketStream",
   ],
+  "ext:duplex_runtime/serve_http.js": ["serveHttp"],
 };
 
 const usage = new Float64Array(4);

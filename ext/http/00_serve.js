@@ -19,6 +19,7 @@ const {
   op_http_respond_bytes,
   op_http_respond_stream,
   op_http_respond_text,
+  op_http_serve_connection,
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
@@ -656,14 +657,22 @@ function reportStreamError(onError, error) {
 }
 
 function defaultOnError(error) {
-  const refusal = typeof error === "object" && error !== null
-    ? WeakMapPrototypeGet(refusals, error)
-    : undefined;
+  const refusal = refusalResponse(error);
   if (refusal !== undefined) {
-    return new Response(error.message, refusal);
+    return refusal;
   }
   log("error", error);
   return internalServerError();
+}
+
+// The answer to a client whose WebSocket handshake failed with `error`.
+function refusalResponse(error) {
+  const refusal = typeof error === "object" && error !== null
+    ? WeakMapPrototypeGet(refusals, error)
+    : undefined;
+  return refusal === undefined
+    ? undefined
+    : new Response(error.message, refusal);
 }
 
 function internalServerError() {
@@ -724,18 +733,7 @@ function startServer(options, handler) {
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
   };
-  const dispatch = (event, id) => {
-    if (event === EVENT_REQUEST) {
-      handle(server, id);
-      return;
-    }
-    const inner = MapPrototypeGet(server.watched, id);
-    if (inner !== undefined) {
-      inner.ended(event === EVENT_ENDED);
-    } else {
-      op_http_release(id);
-    }
-  };
+  const dispatch = dispatcher(server, (id) => handle(server, id));
 
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")
     ? listenUnix(options, dispatch)
@@ -777,6 +775,44 @@ function startServer(options, handler) {
       return this.shutdown();
     },
   };
+}
+
+// What the server calls: with each request, and with the end of an exchange.
+function dispatcher(server, onRequest) {
+  return (event, id) => {
+    if (event === EVENT_REQUEST) {
+      onRequest(id);
+      return;
+    }
+    const inner = MapPrototypeGet(server.watched, id);
+    if (inner !== undefined) {
+      inner.ended(event === EVENT_ENDED);
+    } else {
+      op_http_release(id);
+    }
+  };
+}
+
+/**
+ * Serves one connection that the script has accepted.
+ *
+ * @param {Deno.Conn} conn is lost to the script
+ * @param {(request: ServerRequest) => void} onRequest
+ * @returns {{ rid: number, ended: Promise<void> }} `ended` when the connection is
+ *   closed or has become a WebSocket's
+ */
+function serveConnection(conn, onRequest) {
+  const server = {
+    __proto__: null,
+    onError: (error) => log("error", error),
+    addr: conn.localAddr,
+    watched: new SafeMap(),
+  };
+  const rid = op_http_serve_connection(
+    dispatcher(server, (id) => onRequest(new ServerRequest(id, server))),
+    conn[core.internalRidSymbol],
+  );
+  return { rid, ended: op_http_wait(rid) };
 }
 
 function listenTcp(options, dispatch) {
@@ -851,4 +887,12 @@ function maxHeaderSize({ maxHeaderSize: size }) {
 const MIN_HEADER_SIZE = 8192;
 const MAX_HEADER_SIZE = 2 ** 31 - 1;
 
-export { isServerRequest, readVerdict, serve };
+export {
+  checkResponse,
+  internalServerError,
+  isServerRequest,
+  readVerdict,
+  refusalResponse,
+  serve,
+  serveConnection,
+};

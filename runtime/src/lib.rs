@@ -14,6 +14,7 @@ compile_error!(
     "duplex_runtime runs on one engine: enable either the feature `v8` or the feature `quickjs`"
 );
 
+mod compat;
 pub mod config;
 pub mod dependencies;
 mod engine;

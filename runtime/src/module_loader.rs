@@ -31,6 +31,7 @@ use deno_permissions::CheckSpecifierKind;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStoreTrait;
 
+use crate::compat;
 use crate::config::default_transpile_options;
 use crate::dependencies::Dependency;
 use crate::dependencies::analyze;
@@ -145,10 +146,15 @@ impl DuplexModuleLoader {
                 .map_err(JsErrorBox::from_err),
             _ => deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err),
         };
-        resolved.map_err(|error| match hint_for_bare_specifier(specifier) {
-            Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
-            None => error,
-        })
+        match resolved {
+            Ok(resolved) => Ok(compat::module_for(&resolved).unwrap_or(resolved)),
+            Err(error) => compat::module_for_bare(specifier).ok_or_else(|| {
+                match hint_for_bare_specifier(specifier) {
+                    Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
+                    None => error,
+                }
+            }),
+        }
     }
 
     /// Whether the module may be loaded, and on what ground.
@@ -326,7 +332,9 @@ impl DuplexModuleLoader {
         text: Arc<str>,
         ground: Ground,
     ) -> Result<ModuleSourceCode, ModuleLoaderError> {
-        let (code, source_map) = if media_type.is_declaration() {
+        let (code, source_map) = if is_common_js(specifier, media_type) {
+            (wrap_common_js(&text), None)
+        } else if media_type.is_declaration() {
             // A module of types only is a module of nothing.
             (ModuleSourceCode::String(String::new().into()), None)
         } else if needs_transpile(media_type) {
@@ -468,7 +476,7 @@ pub(crate) enum LoadError {
     Unsupported {
         what: String,
         specifier: Box<ModuleSpecifier>,
-        hint: &'static str,
+        hint: String,
     },
     #[class(type)]
     #[error(
@@ -489,11 +497,23 @@ pub(crate) enum LoadError {
 impl LoadError {
     fn unsupported(specifier: &ModuleSpecifier) -> Self {
         let (what, hint) = match specifier.scheme() {
-            "http" | "https" => ("Remote modules".to_string(), REMOTE_HINT),
-            "npm" => ("npm packages".to_string(), PACKAGE_HINT),
-            "jsr" => ("JSR packages".to_string(), PACKAGE_HINT),
-            "node" => ("Node.js modules".to_string(), NODE_HINT),
-            scheme => (format!("\"{scheme}:\" modules"), SCHEME_HINT),
+            "http" | "https" if compat::std_path(specifier).is_some() => {
+                let there = compat::STD_MODULES.map(|(path, _)| path).join(", ");
+                let hint = format!("Of deno.land/std there are {there}.");
+                ("Other modules of deno.land/std".to_string(), hint)
+            }
+            "http" | "https" => ("Remote modules".to_string(), REMOTE_HINT.to_string()),
+            "npm" => (
+                "npm packages".to_string(),
+                format!("\"npm:ws\" is built in. {PACKAGE_HINT}"),
+            ),
+            "jsr" => ("JSR packages".to_string(), PACKAGE_HINT.to_string()),
+            "node" => {
+                let there = compat::NODE_MODULES.join(", ");
+                let hint = format!("There are, in part, {there}. {NODE_HINT}");
+                ("Node.js modules of this name".to_string(), hint)
+            }
+            scheme => (format!("\"{scheme}:\" modules"), SCHEME_HINT.to_string()),
         };
         Self::Unsupported {
             what,
@@ -632,6 +652,44 @@ pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {
     text.strip_prefix('\u{feff}').unwrap_or(&text).into()
 }
 
+/// Whether a file is CommonJS: by its name, or by the `type` of the package.json
+/// nearest to it, as in Node.js. Without one it is an ES module, as in Deno.
+fn is_common_js(specifier: &ModuleSpecifier, media_type: MediaType) -> bool {
+    match media_type {
+        MediaType::Cjs => true,
+        MediaType::JavaScript => {
+            let Ok(path) = specifier.to_file_path() else {
+                return false;
+            };
+            let package = path
+                .ancestors()
+                .skip(1)
+                .find_map(|folder| std::fs::read(folder.join("package.json")).ok());
+            let package = package.and_then(|json| {
+                deno_core::serde_json::from_slice::<deno_core::serde_json::Value>(&json).ok()
+            });
+            package.is_some_and(|package| package["type"] == "commonjs")
+        }
+        _ => false,
+    }
+}
+
+/// The ES module that runs a CommonJS module and exports its `module.exports`.
+fn wrap_common_js(text: &str) -> ModuleSourceCode {
+    let text = text.split_inclusive('\n').enumerate();
+    // A `#!` line is none of the module's; its line stays for the numbers' sake.
+    let text = text.map(|(line, text)| match line == 0 && text.starts_with("#!") {
+        true => "\n",
+        false => text,
+    });
+    let text = deno_core::serde_json::Value::String(text.collect());
+    let code = format!(
+        "import {{ run }} from \"{}\"; export default run(import.meta.url, {text});",
+        compat::COMMON_JS
+    );
+    ModuleSourceCode::String(code.into())
+}
+
 fn is_json(media_type: MediaType) -> bool {
     matches!(media_type, MediaType::Json | MediaType::Jsonc)
 }
@@ -672,26 +730,25 @@ fn hint_for_missing_file(path: &Path) -> Option<String> {
 
 /// What to do about a specifier that is neither a URL nor a path.
 fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
-    const NODE_MODULES: [&str; 12] = [
-        "assert",
-        "buffer",
+    const NODE_MODULES: [&str; 8] = [
         "child_process",
-        "crypto",
-        "events",
-        "fs",
-        "http",
-        "https",
-        "net",
-        "path",
-        "process",
-        "stream",
+        "cluster",
+        "dgram",
+        "dns",
+        "http2",
+        "readline",
+        "worker_threads",
+        "zlib",
     ];
     let is_path_or_url = specifier.starts_with(['/', '.']) || specifier.contains(':');
     if is_path_or_url || specifier.is_empty() {
         return None;
     }
     if NODE_MODULES.contains(&specifier) {
-        return Some(format!("Node.js modules are not supported. {NODE_HINT}"));
+        let there = compat::NODE_MODULES.join(", ");
+        return Some(format!(
+            "Of Node.js there are, in part, {there}. {NODE_HINT}"
+        ));
     }
     Some(format!(
         "If \"{specifier}\" is a file, write \"./{specifier}\"; otherwise map the name in the \
@@ -894,10 +951,14 @@ mod tests {
     fn remote_and_package_modules_are_refused() {
         let loader = loader(None);
         for (url, word) in [
-            ("https://deno.land/std/mod.ts", "Remote modules"),
-            ("npm:ws", "npm packages"),
+            ("https://example.com/mod.ts", "Remote modules"),
+            (
+                "https://deno.land/std/fs/mod.ts",
+                "modules of deno.land/std",
+            ),
+            ("npm:express", "npm packages"),
             ("jsr:@std/path", "JSR packages"),
-            ("node:fs", "Node.js modules"),
+            ("node:cluster", "Node.js modules"),
             ("gopher://a/b", "\"gopher:\" modules"),
         ] {
             let url = Url::parse(url).unwrap();

@@ -18,6 +18,13 @@ pub enum HttpError {
     #[class(inherit)]
     #[error(transparent)]
     Resource(#[from] ResourceError),
+    /// The stream of a connection cannot be taken: it is in use or closed.
+    #[class(inherit)]
+    #[error(transparent)]
+    Take(#[from] deno_net::raw::TakeNetworkStreamError),
+    #[class(type)]
+    #[error("Deno.serveHttp() takes TCP, TLS and unix connections")]
+    UnsupportedStream,
     #[class(generic)]
     #[error("No resolved address found")]
     NoResolvedAddress,

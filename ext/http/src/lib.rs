@@ -36,6 +36,7 @@ deno_core::extension!(
     ops = [
         ops::op_http_serve_tcp,
         ops::op_http_serve_unix,
+        ops::op_http_serve_connection,
         ops::op_http_wait,
         ops::op_http_shutdown,
         ops::op_http_abort,

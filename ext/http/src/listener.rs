@@ -7,8 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deno_core::OpState;
+use deno_core::ResourceId;
 use deno_net::check_unix_socket_path;
 use deno_net::ops_unix::UnixListenerWithPath;
+use deno_net::raw::NetworkStream;
+use deno_net::raw::take_network_stream_resource;
 use deno_net::resolve_addr::resolve_addr_sync;
 use deno_net::tcp::TcpListener;
 use deno_permissions::OpenAccessKind;
@@ -149,31 +152,76 @@ impl Listener {
 
     /// What stands for the authority in the URL of a request that names none.
     pub fn authority(&self) -> io::Result<String> {
-        let default_port = match self {
-            Self::Tcp(_) => 80,
-            Self::Tls(..) => 443,
-            Self::Unix(listener) => {
-                let address = listener.local_addr()?;
-                let path = address.as_pathname().and_then(Path::to_str);
-                let path = path.unwrap_or_default().as_bytes();
-                return Ok(percent_encode(path, NON_ALPHANUMERIC).to_string());
-            }
-        };
-        let Some(address) = self.tcp_address()? else {
-            return Ok(String::new());
-        };
-        let ip = address.ip();
-        let host = if ip.is_loopback() || ip.is_unspecified() {
-            "localhost".to_owned()
-        } else if ip.is_ipv6() {
-            format!("[{ip}]")
-        } else {
-            ip.to_string()
-        };
-        Ok(if address.port() == default_port {
-            host
-        } else {
-            format!("{host}:{}", address.port())
+        Ok(match self {
+            Self::Tcp(listener) => tcp_authority(listener.local_addr()?, 80),
+            Self::Tls(listener, _) => tcp_authority(listener.local_addr()?, 443),
+            Self::Unix(listener) => unix_authority(&listener.local_addr()?),
         })
     }
+}
+
+impl Accepted {
+    /// The stream of a connection that a script has accepted through deno_net, which
+    /// loses it.
+    pub fn take(state: &mut OpState, rid: ResourceId) -> Result<Self, HttpError> {
+        Ok(
+            match take_network_stream_resource(&mut state.resource_table, rid)? {
+                NetworkStream::Tcp(stream) => {
+                    let address = stream.peer_addr()?;
+                    let _ = stream.set_nodelay(true);
+                    Self::Tcp(stream, address)
+                }
+                NetworkStream::Tls(stream) => {
+                    let address = stream.peer_addr()?;
+                    Self::Tls(Box::new(stream), address)
+                }
+                NetworkStream::Unix(stream) => Self::Unix(stream),
+                _ => return Err(HttpError::UnsupportedStream),
+            },
+        )
+    }
+
+    /// As [`Listener::scheme`].
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Tcp(..) => "http://",
+            Self::Tls(..) => "https://",
+            Self::Unix(_) => "http+unix://",
+        }
+    }
+
+    /// As [`Listener::authority`], and empty where the connection has gone already.
+    pub fn authority(&self) -> String {
+        match self {
+            Self::Tcp(stream, _) => stream
+                .local_addr()
+                .map(|address| tcp_authority(address, 80)),
+            Self::Tls(stream, _) => stream
+                .local_addr()
+                .map(|address| tcp_authority(address, 443)),
+            Self::Unix(stream) => stream.local_addr().map(|address| unix_authority(&address)),
+        }
+        .unwrap_or_default()
+    }
+}
+
+fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
+    let ip = address.ip();
+    let host = if ip.is_loopback() || ip.is_unspecified() {
+        "localhost".to_owned()
+    } else if ip.is_ipv6() {
+        format!("[{ip}]")
+    } else {
+        ip.to_string()
+    };
+    if address.port() == default_port {
+        host
+    } else {
+        format!("{host}:{}", address.port())
+    }
+}
+
+fn unix_authority(address: &tokio::net::unix::SocketAddr) -> String {
+    let path = address.as_pathname().and_then(Path::to_str);
+    percent_encode(path.unwrap_or_default().as_bytes(), NON_ALPHANUMERIC).to_string()
 }

@@ -9,6 +9,7 @@ use deno_core::op2;
 use deno_core::v8;
 
 use crate::error::HttpError;
+use crate::listener::Accepted;
 use crate::listener::Listener;
 use crate::server::Server;
 use crate::server::ServerResource;
@@ -65,6 +66,22 @@ pub fn op_http_serve_unix(
     )?;
     let rid = state.resource_table.add(ServerResource(server));
     Ok((rid, path))
+}
+
+/// Serves the connection `conn`, which the script has accepted. The resource is gone
+/// then. Returns the server, which ends with the connection, or when that becomes a
+/// WebSocket.
+#[op2(fast)]
+#[smi]
+pub fn op_http_serve_connection(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    dispatch: v8::Local<v8::Function>,
+    #[smi] conn: ResourceId,
+) -> Result<ResourceId, HttpError> {
+    let accepted = Accepted::take(state, conn)?;
+    let server = Server::start_lone(state, accepted, v8::Global::new(scope, dispatch));
+    Ok(state.resource_table.add(ServerResource(server)))
 }
 
 /// Resolves when the server has ended: it does not listen and has no

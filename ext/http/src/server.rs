@@ -74,6 +74,9 @@ pub struct Server {
     sockets: SocketGroup,
     phase: Cell<Phase>,
     phase_changed: Notify,
+    /// Whether this serves one connection that the script accepted itself. Its end
+    /// is not that of the WebSocket which it may become.
+    is_lone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +99,45 @@ impl Server {
         dispatch: v8::Global<v8::Function>,
         head_bytes: u32,
     ) -> io::Result<Rc<Self>> {
+        let server = Self::new(
+            state,
+            (listener.scheme(), listener.authority()?),
+            dispatch,
+            head_bytes,
+            false,
+        );
+        deno_core::unsync::spawn(run(server.clone(), Some(listener)));
+        Ok(server)
+    }
+
+    /// Serves one connection that the script has accepted, until it ends or becomes
+    /// a WebSocket.
+    pub fn start_lone(
+        state: &mut OpState,
+        accepted: Accepted,
+        dispatch: v8::Global<v8::Function>,
+    ) -> Rc<Self> {
+        let origin = (accepted.scheme(), accepted.authority());
+        let server = Self::new(state, origin, dispatch, 0, true);
+        server.accept(accepted);
+        deno_core::unsync::spawn(run(server.clone(), None));
+        server
+    }
+
+    fn new(
+        state: &mut OpState,
+        (scheme, fallback_authority): (&'static str, String),
+        dispatch: v8::Global<v8::Function>,
+        head_bytes: u32,
+        is_lone: bool,
+    ) -> Rc<Self> {
         let mut limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
         if head_bytes != 0 {
             limits.head_bytes = head_bytes as usize;
         }
-        let server = Rc::new(Self {
-            scheme: listener.scheme(),
-            fallback_authority: listener.authority()?,
+        Rc::new(Self {
+            scheme,
+            fallback_authority,
             protocol: limits.protocol(),
             limits,
             exchanges: state.borrow::<Rc<Exchanges>>().clone(),
@@ -114,9 +149,8 @@ impl Server {
             sockets: SocketGroup::default(),
             phase: Cell::new(Phase::Listening),
             phase_changed: Notify::new(),
-        });
-        deno_core::unsync::spawn(run(server.clone(), listener));
-        Ok(server)
+            is_lone,
+        })
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -164,6 +198,9 @@ impl Server {
     /// Tells the clients of all WebSockets that the server goes away (RFC 6455
     /// section 7.4.1).
     pub fn close_sockets(&self, state: &mut OpState) {
+        if self.is_lone {
+            return;
+        }
         let close = Close::new(CloseCode::GOING_AWAY, "Server shutting down");
         self.sockets.close_all(state, &close);
     }
@@ -173,15 +210,22 @@ impl Server {
     }
 
     pub fn is_ending(&self) -> bool {
-        self.phase.get() != Phase::Listening
+        !self.is_lone && self.phase.get() != Phase::Listening
     }
 
     /// Waits until no connection is left.
     pub async fn ended(&self) {
+        self.served().await;
+        if !self.is_lone {
+            self.sockets.emptied().await;
+        }
+    }
+
+    /// Waits until no connection is left that speaks HTTP.
+    async fn served(&self) {
         while self.phase.get() != Phase::Ended {
             self.phase_changed.notified().await;
         }
-        self.sockets.emptied().await;
     }
 
     fn enter(&self, phase: Phase) {
@@ -269,24 +313,23 @@ struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.server.connections.borrow_mut().remove(self.key);
-        if self.server.phase.get() != Phase::Listening {
+        if self.server.is_lone || self.server.phase.get() != Phase::Listening {
             self.server.phase_changed.notify_waiters();
         }
     }
 }
 
 /// The life of a server, from its first connection to its last.
-async fn run(server: Rc<Server>, listener: Listener) {
+async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
     let mut sweep = tokio::time::interval(server.limits.sweep_interval());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut listener = Some(listener);
     loop {
         let idle = server.connections.borrow().is_empty();
         if server.phase.get() != Phase::Listening {
             listener = None;
-            if idle {
-                break;
-            }
+        }
+        if idle && listener.is_none() {
+            break;
         }
         tokio::select! {
             accepted = accept(listener.as_ref()), if listener.is_some() => match accepted {

@@ -11,6 +11,7 @@
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `group` | the connections of one server |
+//! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `ops` | what `01_websocket.js` and `02_websocketstream.js` call |
 //!
@@ -31,6 +32,7 @@ compile_error!(
 compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
 
 mod client;
+mod codec;
 mod connection;
 pub mod deflate;
 mod group;
@@ -73,6 +75,13 @@ deno_core::extension!(
         ops::op_ws_send_arraybuffer,
         ops::op_ws_close,
         ops::op_ws_buffered_amount,
+        codec::op_ws_codec_create,
+        codec::op_ws_codec_decode,
+        codec::op_ws_codec_encode,
+        codec::op_ws_deflate_accept,
+        codec::op_ws_deflate_check,
+        codec::op_ws_deflate_offer,
+        codec::op_ws_accept_key,
     ],
     esm = [
         "00_close_event.js",

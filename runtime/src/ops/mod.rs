@@ -2,6 +2,7 @@
 //! that evaluates `js/`.
 
 mod info;
+mod node;
 mod permissions;
 #[cfg(not(feature = "v8"))]
 pub mod stack;
@@ -39,6 +40,8 @@ deno_core::extension!(
         info::op_runtime_stdout_no_color,
         info::op_runtime_user_agent,
         info::op_runtime_versions,
+        node::op_node_digest,
+        node::op_node_tls_start,
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,
@@ -66,7 +69,43 @@ deno_core::extension!(
         "30_deno_ns.js",
         "90_main.js",
     ],
-    lazy_loaded_esm = [dir "../js", "14_websocket.js"],
+    lazy_loaded_esm = [
+        dir "../js",
+        "14_websocket.js",
+        "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
+        "node:internal/commonjs" = "compat/commonjs.js",
+        "node:internal/websocket_codec" = "compat/websocket_codec.js",
+        "node:assert" = "compat/node/assert.js",
+        "node:buffer" = "compat/node/buffer.js",
+        "node:crypto" = "compat/node/crypto.js",
+        "node:internal/errors" = "compat/node/errors.js",
+        "node:events" = "compat/node/events.js",
+        "node:fs" = "compat/node/fs.js",
+        "node:http" = "compat/node/http.js",
+        "node:internal/http_parser" = "compat/node/http_parser.js",
+        "node:https" = "compat/node/https.js",
+        "node:module" = "compat/node/module.js",
+        "node:net" = "compat/node/net.js",
+        "node:os" = "compat/node/os.js",
+        "node:path" = "compat/node/path.js",
+        "node:process" = "compat/node/process.js",
+        "node:stream" = "compat/node/stream.js",
+        "node:string_decoder" = "compat/node/string_decoder.js",
+        "node:timers" = "compat/node/timers.js",
+        "node:tls" = "compat/node/tls.js",
+        "node:url" = "compat/node/url.js",
+        "node:util" = "compat/node/util.js",
+        "node:internal/ws/event_target" = "compat/ws/event_target.js",
+        "node:internal/ws" = "compat/ws/mod.js",
+        "node:internal/ws/server" = "compat/ws/server.js",
+        "node:internal/ws/stream" = "compat/ws/stream.js",
+        "node:internal/ws/subprotocol" = "compat/ws/subprotocol.js",
+        "node:internal/ws/websocket" = "compat/ws/websocket.js",
+        "node:deno_std/async" = "compat/std/async.js",
+        "node:deno_std/bufio" = "compat/std/bufio.js",
+        "node:deno_std/http" = "compat/std/http.js",
+        "node:deno_std/ws" = "compat/std/ws.js",
+    ],
     lazy_loaded_js = [
         dir "../js",
         "10_permissions.js",

@@ -1,0 +1,291 @@
+//! The protocol without a connection: for scripts that own the stream, as the
+//! `ws` of Node.js and std/ws do.
+//!
+//! Such a script reads and writes the bytes itself, and has the frames in them
+//! decoded and encoded here, by the rules and limits of every other connection.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::time::Instant;
+
+use deno_core::{GarbageCollected, op2, v8};
+use duplex_protocol::control_rate::ControlRate;
+use duplex_protocol::decoder::{Decoder, Event};
+use duplex_protocol::deflate::{AnswerError, ClientConfig, Compressor, Parameters, ServerConfig};
+use duplex_protocol::encoder;
+use duplex_protocol::error::ProtocolError;
+use duplex_protocol::frame::{Opcode, Role};
+use duplex_protocol::handshake::extension::{self, MalformedExtensions};
+
+use crate::deflate::PerMessageDeflate;
+use crate::limits::{LimitOptions, Limits};
+
+/// Both directions of one connection.
+pub(crate) struct WebSocketCodec {
+    role: Role,
+    incoming: RefCell<Incoming>,
+    compressor: RefCell<Option<Box<Compressor>>>,
+}
+
+struct Incoming {
+    decoder: Decoder,
+    control_rate: ControlRate,
+    /// Whether nothing more is decoded: after a Close frame or an error.
+    is_over: bool,
+}
+
+// SAFETY: the codec holds no reference into the engine's heap, so there is
+// nothing to trace.
+unsafe impl GarbageCollected for WebSocketCodec {
+    fn trace(&self, _visitor: &mut v8::cppgc::Visitor) {}
+
+    fn get_name(&self) -> &'static CStr {
+        c"WebSocketCodec"
+    }
+}
+
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub(crate) enum CodecError {
+    #[class(type)]
+    #[error(transparent)]
+    Extensions(#[from] MalformedExtensions),
+    #[class(type)]
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[class(range)]
+    #[error("{0} is no opcode of RFC 6455 section 5.2")]
+    Opcode(u8),
+    #[class(range)]
+    #[error("The data size must not be greater than 125 bytes")]
+    ControlTooLong,
+}
+
+/// The codec of a server or a client. `agreed` is what the handshake agreed on for
+/// permessage-deflate, as the value of Sec-WebSocket-Extensions, and `deflate` how
+/// to compress then.
+#[op2]
+#[cppgc]
+pub(crate) fn op_ws_codec_create(
+    is_server: bool,
+    #[string] agreed: Option<String>,
+    #[scoped] deflate: Option<PerMessageDeflate>,
+    #[scoped] limits: LimitOptions,
+) -> Result<WebSocketCodec, CodecError> {
+    let role = match is_server {
+        true => Role::Server,
+        false => Role::Client,
+    };
+    let parameters = match &agreed {
+        Some(agreed) => ClientConfig::default().check(&extension::parse(agreed.as_bytes())?)?,
+        None => None,
+    };
+    let compression = deflate
+        .map(ClientConfig::from)
+        .unwrap_or_default()
+        .compression;
+    let limits = Limits::from(limits);
+    let decoder = match &parameters {
+        Some(parameters) => Decoder::with_deflate(role, limits.decoder(), parameters),
+        None => Decoder::new(role, limits.decoder()),
+    };
+    let compressor =
+        parameters.map(|parameters| Box::new(Compressor::new(role, &parameters, compression)));
+    Ok(WebSocketCodec {
+        role,
+        incoming: RefCell::new(Incoming {
+            decoder,
+            control_rate: ControlRate::new(limits.max_control_frames),
+            is_over: false,
+        }),
+        compressor: RefCell::new(compressor),
+    })
+}
+
+/// Decodes what was read. Returns a list with four elements for each event: its
+/// opcode, its payload as an ArrayBuffer, and for a Close frame the code and undefined; or 0 for an
+/// error, its name, the code to close with and what it says. Nothing follows a Close
+/// frame or an error.
+#[op2]
+pub(crate) fn op_ws_codec_decode<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] codec: &WebSocketCodec,
+    #[anybuffer] input: &[u8],
+) -> v8::Local<'s, v8::Array> {
+    let mut elements = Vec::new();
+    if let Ok(mut incoming) = codec.incoming.try_borrow_mut() {
+        incoming.decode(scope, input, &mut elements);
+    }
+    v8::Array::new_with_elements(scope, &elements)
+}
+
+impl Incoming {
+    fn decode<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        input: &[u8],
+        elements: &mut Vec<v8::Local<'s, v8::Value>>,
+    ) {
+        let undefined: v8::Local<v8::Value> = v8::undefined(scope).into();
+        // Payloads are unmasked where they lie, and the script may look at its
+        // bytes again.
+        let mut input = input.to_vec();
+        let mut rest = &mut input[..];
+        while !self.is_over {
+            let event = match self.decoder.decode(rest) {
+                Ok(decoded) => {
+                    rest = decoded.rest;
+                    decoded.event
+                }
+                Err(error) => {
+                    self.fail(scope, error, elements);
+                    return;
+                }
+            };
+            let (opcode, payload, code) = match event {
+                None => return,
+                Some(Event::Text { text, .. }) => (Opcode::Text, into_bytes(text), 0),
+                Some(Event::Binary(bytes)) => (Opcode::Binary, bytes.into_owned(), 0),
+                Some(Event::Ping(bytes)) => (Opcode::Ping, bytes.into_owned(), 0),
+                Some(Event::Pong(bytes)) => (Opcode::Pong, bytes.into_owned(), 0),
+                Some(Event::Close(close)) => {
+                    self.is_over = true;
+                    let code = close.event_code();
+                    (Opcode::Close, close.into_reason().into_bytes(), code)
+                }
+            };
+            if matches!(opcode, Opcode::Ping | Opcode::Pong)
+                && let Err(error) = self.control_rate.count(Instant::now())
+            {
+                self.fail(scope, error, elements);
+                return;
+            }
+            let payload = array_buffer(scope, payload).into();
+            elements.extend([
+                v8::Integer::new(scope, opcode as i32).into(),
+                payload,
+                v8::Integer::new(scope, code.into()).into(),
+                undefined,
+            ]);
+        }
+    }
+
+    fn fail<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        error: ProtocolError,
+        elements: &mut Vec<v8::Local<'s, v8::Value>>,
+    ) {
+        self.is_over = true;
+        // The variant's name, with the opcode or the limit behind it.
+        let name = format!("{error:?}");
+        elements.extend([
+            v8::Integer::new(scope, 0).into(),
+            string(scope, &name),
+            v8::Integer::new(scope, error.close_code().get().into()).into(),
+            string(scope, &error.to_string()),
+        ]);
+    }
+}
+
+/// Encodes one frame. `mask` is how: 0 not at all, 1 with an unpredictable key, 2 with
+/// `key`, 3 as the role asks. `compress` allows a message in one frame to be compressed, where that
+/// was agreed on.
+#[op2]
+pub(crate) fn op_ws_codec_encode<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    #[cppgc] codec: &WebSocketCodec,
+    #[smi] opcode: u8,
+    fin: bool,
+    compress: bool,
+    #[smi] mask: u8,
+    #[smi] key: u32,
+    #[anybuffer] payload: &[u8],
+) -> Result<v8::Local<'s, v8::ArrayBuffer>, CodecError> {
+    let mask = match (mask, codec.role) {
+        (1, _) | (3, Role::Client) => Some(rand::random()),
+        (2, _) => Some(key.to_be_bytes()),
+        _ => None,
+    };
+    let kind = match opcode {
+        0 => Opcode::Continuation,
+        1 => Opcode::Text,
+        2 => Opcode::Binary,
+        8 => Opcode::Close,
+        9 => Opcode::Ping,
+        10 => Opcode::Pong,
+        _ => return Err(CodecError::Opcode(opcode)),
+    };
+    if opcode >= 8 && payload.len() > 125 {
+        return Err(CodecError::ControlTooLong);
+    }
+    let mut out = Vec::new();
+    let mut compressor = codec.compressor.borrow_mut();
+    match (kind, compressor.as_mut().filter(|_| fin && compress)) {
+        (Opcode::Binary, Some(compressor)) => {
+            encoder::encode_binary_compressed(&mut out, mask, payload, compressor);
+        }
+        (Opcode::Text, Some(compressor)) if let Ok(text) = std::str::from_utf8(payload) => {
+            encoder::encode_text_compressed(&mut out, mask, text, compressor);
+        }
+        _ => encoder::encode_frame(&mut out, kind, fin, mask, payload),
+    }
+    Ok(array_buffer(scope, out))
+}
+
+/// A server's answer to what a client offers in Sec-WebSocket-Extensions, or null
+/// without one.
+#[op2]
+#[string]
+pub(crate) fn op_ws_deflate_accept(
+    #[string] offers: &str,
+    #[scoped] deflate: PerMessageDeflate,
+) -> Result<Option<String>, CodecError> {
+    let offers = extension::parse(offers.as_bytes())?;
+    let accepted = ServerConfig::from(deflate).accept(&offers);
+    Ok(accepted.as_ref().map(Parameters::to_string))
+}
+
+/// A client's offer.
+#[op2]
+#[string]
+pub(crate) fn op_ws_deflate_offer(#[scoped] deflate: PerMessageDeflate) -> String {
+    ClientConfig::from(deflate).offer()
+}
+
+/// Checks the server's answer to it. Returns what is agreed on, if anything.
+#[op2]
+#[string]
+pub(crate) fn op_ws_deflate_check(
+    #[string] answer: &str,
+    #[scoped] deflate: PerMessageDeflate,
+) -> Result<Option<String>, CodecError> {
+    let answer = extension::parse(answer.as_bytes())?;
+    let agreed = ClientConfig::from(deflate).check(&answer)?;
+    Ok(agreed.as_ref().map(Parameters::to_string))
+}
+
+/// The Sec-WebSocket-Accept that answers a Sec-WebSocket-Key.
+#[op2]
+#[string]
+pub(crate) fn op_ws_accept_key(#[string] key: &str) -> String {
+    duplex_protocol::handshake::accept_key(key.as_bytes())
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Vec<u8> {
+    text.into_owned().into_bytes()
+}
+
+fn array_buffer<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    bytes: Vec<u8>,
+) -> v8::Local<'s, v8::ArrayBuffer> {
+    let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes).make_shared();
+    v8::ArrayBuffer::with_backing_store(scope, &store)
+}
+
+fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {
+    v8::String::new(scope, text)
+        .unwrap_or_else(|| v8::String::empty(scope))
+        .into()
+}
