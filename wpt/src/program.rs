@@ -32,6 +32,14 @@ pub async fn compose(page: &Page, server: &Server, limit: Duration) -> io::Resul
             let files = files.chain([format!("/{path}")]);
             (files.map(Script::File).collect(), *is_any)
         }
+        Source::Worker { path } => {
+            let url = json!(format!("/{path}{}", page.variant));
+            let start = format!("fetch_tests_from_worker(new Worker({url}));");
+            (
+                vec![Script::File(HARNESS.to_owned()), Script::Inline(start)],
+                false,
+            )
+        }
     };
     let mut harness = String::new();
     let mut rest = Vec::new();

@@ -33,12 +33,19 @@ pub enum Source {
         /// The same file is made for other kinds of globals.
         is_any: bool,
     },
+    /// A script that a worker of the page runs, as the suite's server makes it.
+    Worker {
+        /// Below the root of the suite.
+        path: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
     /// As a page runs it.
     Window,
+    /// As a dedicated worker of a page does.
+    Worker,
 }
 
 /// How the suite serves a page.
@@ -101,7 +108,6 @@ pub fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
             root.display()
         )));
     }
-    let Form::Window = form;
     let skipped = skipped();
     let mut pages = Vec::new();
     for path in files(&start)? {
@@ -110,7 +116,7 @@ pub fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
             .map_err(io::Error::other)?
             .to_string_lossy()
             .into_owned();
-        pages.extend(pages_of(&relative, &fs::read(&path)?));
+        pages.extend(pages_of(&relative, &fs::read(&path)?, form));
     }
     pages.retain(|page| {
         let path = page.path.strip_prefix(FOLDER).unwrap_or(&page.path);
@@ -141,9 +147,24 @@ fn files(start: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The pages that the suite makes of one file; none where it is no test.
-fn pages_of(path: &str, content: &[u8]) -> Vec<Page> {
-    let (path, source, variants, is_long) = if let Some(stem) = path.strip_suffix(".any.js") {
+/// The pages that the suite makes of one file; none where it is no test of this
+/// form.
+fn pages_of(path: &str, content: &[u8], form: Form) -> Vec<Page> {
+    let (path, source, variants, is_long) = if form == Form::Worker {
+        let meta = Meta::read(content);
+        let stem = match (
+            path.strip_suffix(".any.js"),
+            path.strip_suffix(".worker.js"),
+        ) {
+            (Some(stem), _) if meta.is_for("dedicatedworker") => format!("{stem}.any.worker"),
+            (_, Some(stem)) => format!("{stem}.worker"),
+            _ => return Vec::new(),
+        };
+        let source = Source::Worker {
+            path: format!("{stem}.js"),
+        };
+        (format!("{stem}.html"), source, meta.variants, meta.is_long)
+    } else if let Some(stem) = path.strip_suffix(".any.js") {
         let meta = Meta::read(content);
         if !meta.is_for("window") {
             return Vec::new();
@@ -229,7 +250,10 @@ impl Meta {
     /// Without the comment a script is for windows and dedicated workers.
     fn is_for(&self, global: &str) -> bool {
         match &self.globals {
-            Some(globals) => globals.split(',').any(|it| it.trim() == global),
+            Some(globals) => globals
+                .split(',')
+                .map(str::trim)
+                .any(|it| it == global || it == "worker" && global == "dedicatedworker"),
             None => ["window", "dedicatedworker"].contains(&global),
         }
     }
@@ -290,7 +314,7 @@ mod tests {
         let script = b"// META: script=constants.sub.js\n// META: timeout=long\n\
             // META: variant=?default\n// META: variant=?wpt_flags=h2\n\ntest();\n\
             // META: variant=?late\n";
-        let pages = pages_of("websockets/a/b.any.js", script);
+        let pages = pages_of("websockets/a/b.any.js", script, Form::Window);
         let names: Vec<String> = pages.iter().map(Page::name).collect();
         assert_eq!(names, ["a/b.any.html?default", "a/b.any.html?wpt_flags=h2"]);
         assert!(pages.iter().all(|page| page.is_long));
@@ -311,14 +335,38 @@ mod tests {
 
     #[test]
     fn a_script_for_workers_is_no_page() {
+        let pages_of = |path, content| pages_of(path, content, Form::Window);
         assert_eq!(pages_of("w/a.any.js", b"// META: global=worker\n"), []);
         assert_eq!(pages_of("w/a.worker.js", b""), []);
         assert_eq!(pages_of("w/a.sub.js", b""), []);
     }
 
     #[test]
+    fn the_form_of_workers() {
+        let names = |path, content: &[u8]| -> Vec<String> {
+            let pages = pages_of(path, content, Form::Worker);
+            pages.iter().map(Page::name).collect()
+        };
+        let variants = b"// META: variant=?default\n// META: variant=?wss\n";
+        assert_eq!(
+            names("websockets/a.any.js", variants),
+            ["a.any.worker.html?default", "a.any.worker.html?wss"]
+        );
+        for globals in ["window,worker", "dedicatedworker"] {
+            let script = format!("// META: global={globals}\n");
+            assert_eq!(
+                names("websockets/a.any.js", script.as_bytes()),
+                ["a.any.worker.html"]
+            );
+        }
+        assert_eq!(names("websockets/a.worker.js", b""), ["a.worker.html"]);
+        assert!(names("websockets/a.any.js", b"// META: global=window\n").is_empty());
+        assert!(names("websockets/a.window.js", b"").is_empty());
+    }
+
+    #[test]
     fn secure_pages() {
-        let page = &pages_of("websockets/a.https.any.js", b"")[0];
+        let page = &pages_of("websockets/a.https.any.js", b"", Form::Window)[0];
         assert_eq!(page.scheme(), Scheme::Https);
         assert_eq!(page.name(), "a.https.any.html");
     }
