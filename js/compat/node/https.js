@@ -1,7 +1,6 @@
 // node:https
 
 import http, { requestArgs, serve, takeServerOptions } from "node:http";
-import { kConnections } from "node:net";
 import tls, { Server as TlsServer } from "node:tls";
 
 class Server extends TlsServer {
@@ -37,9 +36,7 @@ class Server extends TlsServer {
   }
 
   closeAllConnections() {
-    for (const socket of this[kConnections]) {
-      socket.destroy();
-    }
+    http.Server.prototype.closeAllConnections.call(this);
   }
 
   closeIdleConnections() {

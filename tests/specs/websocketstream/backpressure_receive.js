@@ -3,22 +3,8 @@
 // Who does not read stops the peer: the socket is not read either.
 import { assert, assertEquals } from "../_assert.js";
 import { BINARY, frame, rawWebSocketServer, write } from "../_raw.js";
-import { serveEcho, serveSockets } from "../_server.js";
-
-const echo = serveEcho();
-/** Lets everything that can move move: round trips through the event loop. */
-async function stir(times = 100) {
-  const stream = new WebSocketStream(echo.url);
-  const { readable, writable } = await stream.opened;
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
-  for (let i = 0; i < times; i++) {
-    await writer.write("stir");
-    await reader.read();
-  }
-  stream.close();
-  await stream.closed;
-}
+import { serveSockets } from "../_server.js";
+import { echo, stir } from "./_stir.js";
 
 const MESSAGES = 64;
 const LENGTH = 1 << 20;

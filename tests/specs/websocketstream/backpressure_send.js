@@ -9,22 +9,7 @@ import {
   rawWebSocketServer,
   write,
 } from "../_raw.js";
-import { serveEcho } from "../_server.js";
-
-const echo = serveEcho();
-/** Lets everything that can move move: round trips through the event loop. */
-async function stir(times = 100) {
-  const stream = new WebSocketStream(echo.url);
-  const { readable, writable } = await stream.opened;
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
-  for (let i = 0; i < times; i++) {
-    await writer.write("stir");
-    await reader.read();
-  }
-  stream.close();
-  await stream.closed;
-}
+import { echo, stir } from "./_stir.js";
 
 /** A peer that does nothing before it is told to; then `body(conn, reader)`. */
 function slowPeer(body) {

@@ -537,9 +537,9 @@ impl PartialMessage {
         };
         utf8.finish(&self.payload)
             .map_err(|_| ProtocolError::TextNotUtf8)?;
-        // SAFETY: `append`, the only one to change the payload, has had the
-        // validator check it up to its last complete character, and `finish`
-        // that nothing follows.
+        // SAFETY: whoever changes the payload, `push` or the decompressor, has had
+        // the validator check it up to its last complete character, and `finish`
+        // has checked that nothing follows.
         let text = unsafe { String::from_utf8_unchecked(self.payload) };
         Ok(Event::Text {
             text: Cow::Owned(text),
