@@ -23,6 +23,7 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
+  op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
   op_http_upgrade_wait,
@@ -33,6 +34,7 @@ const {
 const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
+  ArrayPrototypeShift,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
@@ -82,17 +84,19 @@ const {
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 
-// The events of a server, as `Event` in server.rs numbers them. The third is
-// an exchange that ended without success.
+// The events of a server, as `Event` in server.rs numbers them. 2 is an exchange
+// that ended without success.
 const EVENT_REQUEST = 0;
 const EVENT_ENDED = 1;
+const EVENT_OPENED = 3;
 
 // What became of an answer, as `Outcome` in exchange.rs numbers it.
 const OUTCOME_SENT = 0;
 const OUTCOME_PENDING = 1;
 
-// The id of no exchange.
+// The id of no exchange, and that of no connection.
 const CLOSED = 0;
+const NO_CONNECTION = -1;
 
 const TEXT = "text/plain;charset=UTF-8";
 
@@ -126,6 +130,10 @@ class ServerRequest {
 
   /** @type {Request | undefined} */
   request = undefined;
+
+  // The handler has been called and has not returned: there is nothing yet that it
+  // could be told of its client.
+  isInTurn = false;
 
   #id;
   #server;
@@ -369,8 +377,18 @@ class ServerRequest {
       op_http_upgrade_begin(this.#id, protocol, deflate),
     );
     this.#upgrade = { idleTimeout, limits, opened, failed };
-    this.#watch();
+    if (!this.isInTurn) {
+      this.#watch();
+    }
     return verdict;
+  }
+
+  // The handler's turn is over, and it has not answered.
+  endTurn() {
+    this.isInTurn = false;
+    if (this.#upgrade !== undefined) {
+      this.#watch();
+    }
   }
 
   #respondUpgrade(response) {
@@ -381,7 +399,21 @@ class ServerRequest {
       );
     }
     const { idleTimeout, limits, opened, failed } = upgrade;
-    const headers = wireHeaderList(toInnerResponse(response));
+    const inner = toInnerResponse(response);
+    const id = op_http_upgrade_accept(
+      this.#id,
+      isUntouched(inner) ? null : wireHeaderList(inner),
+      idleTimeout,
+      limits,
+    );
+    if (id !== NO_CONNECTION) {
+      this.#upgrade = undefined;
+      ArrayPrototypePush(this.#server.opening, { id, opened });
+      this.#wasAnswered(OUTCOME_SENT);
+      return;
+    }
+    this.#watch();
+    const headers = wireHeaderList(inner);
     const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
     PromisePrototypeThen(
       connection,
@@ -530,6 +562,46 @@ function readVerdict(
   throw error;
 }
 
+/**
+ * A response with status 101, as the `Response` class sees it inside. Its headers
+ * are made when somebody looks at them.
+ */
+class UpgradeResponse {
+  type = "default";
+  body = null;
+  urlList = [];
+  status = 101;
+  statusMessage = "";
+  aborted = false;
+  bodyDecoded = false;
+
+  #makeHeaders;
+  #headerList = undefined;
+
+  constructor(makeHeaders) {
+    this.#makeHeaders = makeHeaders;
+  }
+
+  get headerList() {
+    if (this.#headerList === undefined) {
+      const makeHeaders = this.#makeHeaders;
+      this.#headerList = makeHeaders();
+    }
+    return this.#headerList;
+  }
+
+  url() {
+    return null;
+  }
+
+  // Whether nobody has looked at the headers, so that they are as they were made.
+  static isUntouched(inner) {
+    return #headerList in inner && inner.#headerList === undefined;
+  }
+}
+
+const { isUntouched } = UpgradeResponse;
+
 class ServeHandlerInfo {
   #inner;
 
@@ -552,9 +624,11 @@ function handle(server, id) {
   try {
     const request = fromInnerRequest(inner, "immutable");
     inner.request = request;
+    inner.isInTurn = true;
     const handler = server.handler;
     result = handler(request, new ServeHandlerInfo(inner));
   } catch (error) {
+    inner.endTurn();
     recover(server, inner, error);
     return;
   }
@@ -562,6 +636,7 @@ function handle(server, id) {
     answer(server, inner, result);
     return;
   }
+  inner.endTurn();
   PromisePrototypeThen(
     PromiseResolve(result),
     (response) => answer(server, inner, response),
@@ -732,6 +807,8 @@ function startServer(options, handler) {
     addr: undefined,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
+    // Sockets whose clients have been answered, in the order of their events.
+    opening: [],
   };
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
@@ -777,11 +854,17 @@ function startServer(options, handler) {
   };
 }
 
-// What the server calls: with each request, and with the end of an exchange.
+// What the server calls: with each request, with the end of an exchange, and when a
+// socket opens.
 function dispatcher(server, onRequest) {
   return (event, id) => {
     if (event === EVENT_REQUEST) {
       onRequest(id);
+      return;
+    }
+    if (event === EVENT_OPENED) {
+      const { id, opened } = ArrayPrototypeShift(server.opening);
+      opened(id);
       return;
     }
     const inner = MapPrototypeGet(server.watched, id);
@@ -807,6 +890,7 @@ function serveConnection(conn, onRequest) {
     onError: (error) => log("error", error),
     addr: conn.localAddr,
     watched: new SafeMap(),
+    opening: [],
   };
   const rid = op_http_serve_connection(
     dispatcher(server, (id) => onRequest(new ServerRequest(id, server))),
@@ -895,4 +979,5 @@ export {
   refusalResponse,
   serve,
   serveConnection,
+  UpgradeResponse,
 };

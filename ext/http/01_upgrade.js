@@ -2,7 +2,11 @@
 // and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
+import {
+  isServerRequest,
+  readVerdict,
+  UpgradeResponse,
+} from "ext:duplex_http/00_serve.js";
 import {
   convertLimits,
   convertPerMessageDeflate,
@@ -28,7 +32,7 @@ const {
 const { RequestPrototype, toInnerRequest } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
-const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
+const { fromInnerResponse } = core.loadExtScript(
   "ext:deno_fetch/23_response.js",
 );
 
@@ -135,31 +139,26 @@ function upgrade(request, options, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = newInnerResponse(101);
-  answer.headerList = [
+  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
+  return fromInnerResponse(answer, "response");
+}
+
+function answerHeaders({ accept, extensions }, protocol) {
+  const list = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
   ];
-  if (verdict.accept !== "") {
+  if (accept !== "") {
     // HTTP/2 has no key to answer.
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-accept",
-      verdict.accept,
-    ]);
+    ArrayPrototypePush(list, ["sec-websocket-accept", accept]);
   }
   if (protocol !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-protocol",
-      protocol,
-    ]);
+    ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
   }
-  if (verdict.extensions !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-extensions",
-      verdict.extensions,
-    ]);
+  if (extensions !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
   }
-  return fromInnerResponse(answer, "response");
+  return list;
 }
 
 export { upgradeWebSocket, upgradeWebSocketStream };

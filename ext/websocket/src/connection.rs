@@ -424,6 +424,11 @@ impl Connection {
 
     // Writing.
 
+    /// Queues the answer to the opening handshake, before anything else is.
+    pub fn send_answer(&self, answer: Vec<u8>) {
+        *self.out.borrow_mut() = OutBuffer::starting_with(answer);
+    }
+
     /// Queues a text message. Returns false where it cannot be sent any more: the
     /// close handshake has begun, the transport is gone, or more is queued than
     /// the limit allows.

@@ -110,10 +110,13 @@ pub struct ServerOptions {
     pub deflate: Option<(Parameters, Compression)>,
     /// The server's connections, to close them together.
     pub group: Option<SocketGroup>,
+    /// The answer to the opening handshake, where that has not been sent: it goes
+    /// out before all else.
+    pub answer: Vec<u8>,
 }
 
-/// Takes over a connection whose opening handshake has been answered (RFC 6455
-/// section 4.2.2). `read_ahead` is what was read of the peer's frames with the
+/// Takes over a connection whose opening handshake has been answered, or is with
+/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of the peer's frames with the
 /// handshake.
 ///
 /// Returns the id for `openServerWebSocket(socket, id)` of
@@ -125,7 +128,8 @@ pub fn accept(
     read_ahead: Bytes,
     options: ServerOptions,
 ) -> u32 {
-    let connection = Hub::of(state).add(|id, waker| {
+    let hub = Hub::of(state);
+    let connection = hub.add(|id, waker| {
         let options = connection::Options {
             limits: options.limits,
             idle_timeout: options.idle_timeout.filter(|timeout| !timeout.is_zero()),
@@ -136,6 +140,10 @@ pub fn accept(
     if let Some(group) = options.group {
         let membership = group.join(Rc::downgrade(&connection));
         *connection.membership.borrow_mut() = Some(membership);
+    }
+    if !options.answer.is_empty() {
+        connection.send_answer(options.answer);
+        hub.mark_dirty(&connection);
     }
     connection.id
 }

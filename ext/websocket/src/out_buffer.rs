@@ -40,6 +40,14 @@ struct Span {
 }
 
 impl OutBuffer {
+    /// One whose first bytes are no frame.
+    pub fn starting_with(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
+
     /// Whether the kernel has taken everything.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.needs_flush
