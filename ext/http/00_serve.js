@@ -399,7 +399,8 @@ class ServerRequest {
       );
     }
     const { idleTimeout, limits, opened, failed } = upgrade;
-    const inner = toInnerResponse(response);
+    const lazy = getInnerResponse(response);
+    const inner = isUntouched(lazy) ? lazy : toInnerResponse(response);
     const id = op_http_upgrade_accept(
       this.#id,
       isUntouched(inner) ? null : wireHeaderList(inner),

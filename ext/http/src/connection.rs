@@ -53,12 +53,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let server = requests.server.clone();
+    let mut has_request = requests.first.borrow().is_some();
     let mut connection = pin!(
         server
             .protocol()
             .serve_connection_with_upgrades(TokioIo::new(io), requests)
     );
     poll_fn(|cx| {
+        // hyper is to know of a request that the script has before it is told to
+        // begin no other.
+        if std::mem::take(&mut has_request) && connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         match control.poll_signal(cx) {
             Some(Signal::Kill) => return Poll::Ready(()),
             Some(Signal::Finish) => connection.as_mut().graceful_shutdown(),

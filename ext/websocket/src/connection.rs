@@ -494,6 +494,9 @@ impl Connection {
         self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
+        if self.close_sent.get() && self.close_received.borrow().is_some() {
+            out.write_last_to(&self.transport.borrow());
+        }
         if self.write(&mut out)
             && let Some(payload) = self.pending_pong.take()
             && !self.close_sent.get()

@@ -412,8 +412,10 @@ impl Hub {
             Event::Pong(_) => Outcome::Delivered,
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(connection, CLOSE_TIMEOUT);
                 self.flush(scope, callbacks, connection);
+                if !connection.is_drained() {
+                    self.set_close_deadline(connection, CLOSE_TIMEOUT);
+                }
                 Outcome::Delivered
             }
         }

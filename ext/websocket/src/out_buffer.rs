@@ -108,6 +108,16 @@ impl OutBuffer {
         self.needs_flush = false;
     }
 
+    /// Writes the last of it, behind which the transport is shut down, as far as the
+    /// transport takes it at once.
+    pub fn write_last_to(&mut self, transport: &Transport) {
+        let count = transport.write_last(&self.bytes[self.written..]);
+        if count > 0 {
+            self.written += count;
+            self.needs_flush = true;
+        }
+    }
+
     /// Writes what the transport takes without blocking. Ready where it took
     /// everything; pending where `cx` will be woken to go on.
     pub fn poll_write_to(
