@@ -2,7 +2,11 @@
 // and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
+import {
+  isServerRequest,
+  readVerdict,
+  UpgradeResponse,
+} from "ext:duplex_http/00_serve.js";
 import {
   boolean,
   convertLimits,
@@ -34,7 +38,7 @@ const { fillHeaders, headerListFromHeaders, headersFromHeaderList } = core
 const { RequestPrototype, toInnerRequest } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
-const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
+const { fromInnerResponse } = core.loadExtScript(
   "ext:deno_fetch/23_response.js",
 );
 
@@ -166,34 +170,29 @@ function upgradeRequest(request, options, converted, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = newInnerResponse(101);
-  answer.headerList = [
-    ["upgrade", "websocket"],
-    ["connection", "Upgrade"],
-  ];
-  if (verdict.accept !== "") {
-    // HTTP/2 has no key to answer.
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-accept",
-      verdict.accept,
-    ]);
-  }
-  if (protocol !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-protocol",
-      protocol,
-    ]);
-  }
-  if (verdict.extensions !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-extensions",
-      verdict.extensions,
-    ]);
-  }
+  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
   return fromInnerResponse(answer, "response");
+}
+
+function answerHeaders({ accept, extensions }, protocol) {
+  const list = [
+    ["upgrade", "websocket"],
+    ["connection", "Upgrade"],
+  ];
+  if (accept !== "") {
+    // HTTP/2 has no key to answer.
+    ArrayPrototypePush(list, ["sec-websocket-accept", accept]);
+  }
+  if (protocol !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
+  }
+  if (extensions !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
+  }
+  return list;
 }
 
 /**

@@ -481,6 +481,11 @@ impl Connection {
 
     // Writing.
 
+    /// Queues the answer to the opening handshake, before anything else is.
+    pub fn send_answer(&self, answer: Vec<u8>) {
+        *self.out.borrow_mut() = OutBuffer::starting_with(answer);
+    }
+
     /// Queues a text message.
     #[inline]
     pub fn send_text(&self, text: &str) -> Sent {
@@ -613,6 +618,9 @@ impl Connection {
         self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
+        if self.close_sent.get() && self.close_received.borrow().is_some() {
+            out.write_last_to(&self.transport.borrow());
+        }
         if self.write(&mut out)
             && let Some(payload) = self.pending_pong.take()
             && !self.close_sent.get()

@@ -429,8 +429,10 @@ impl Hub {
             Event::Pong(payload) => deliver_control(scope, callbacks, connection, payload, true),
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(connection, connection.close_timeout());
                 self.flush(scope, callbacks, connection);
+                if !connection.is_drained() {
+                    self.set_close_deadline(connection, connection.close_timeout());
+                }
                 Outcome::Delivered
             }
         }
