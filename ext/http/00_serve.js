@@ -3,10 +3,16 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  convertPublished,
+  convertTopic,
+} from "ext:duplex_websocket/01_websocket.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
   op_http_abort,
+  op_http_publish_binary,
+  op_http_publish_text,
   op_http_release,
   op_http_request_body,
   op_http_request_body_stream,
@@ -23,6 +29,7 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
+  op_http_subscriber_count,
   op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
@@ -35,6 +42,7 @@ const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
   ArrayPrototypeShift,
+  FunctionPrototypeCall,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
@@ -134,6 +142,12 @@ class ServerRequest {
   // The handler has been called and has not returned: there is nothing yet that it
   // could be told of its client.
   isInTurn = false;
+  /**
+   * What was wrong with the handshake that it should have been.
+   *
+   * @type {Error | undefined}
+   */
+  refusal = undefined;
 
   #id;
   #server;
@@ -232,6 +246,20 @@ class ServerRequest {
         : { transport, hostname, port };
     }
     return this.#peer;
+  }
+
+  /** What knows the address of sockets whose connections have none. */
+  get serverPeer() {
+    return this.#server.peer;
+  }
+
+  /** Whether the handler need not answer any more. */
+  get isAnswered() {
+    return this.#answered;
+  }
+
+  get server() {
+    return this.#server;
   }
 
   get completed() {
@@ -372,11 +400,11 @@ class ServerRequest {
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, deflate, idleTimeout, limits, opened, failed }) {
+  beginUpgrade(upgrade) {
     const verdict = readVerdict(
-      op_http_upgrade_begin(this.#id, protocol, deflate),
+      op_http_upgrade_begin(this.#id, upgrade.protocol, upgrade.deflate),
     );
-    this.#upgrade = { idleTimeout, limits, opened, failed };
+    this.#upgrade = upgrade;
     if (!this.isInTurn) {
       this.#watch();
     }
@@ -398,13 +426,14 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, limits, opened, failed } = upgrade;
+    const { idleTimeout, sendPings, limits, opened, failed } = upgrade;
     const lazy = getInnerResponse(response);
     const inner = isUntouched(lazy) ? lazy : toInnerResponse(response);
     const id = op_http_upgrade_accept(
       this.#id,
       isUntouched(inner) ? null : wireHeaderList(inner),
       idleTimeout,
+      sendPings,
       limits,
     );
     if (id !== NO_CONNECTION) {
@@ -415,7 +444,12 @@ class ServerRequest {
     }
     this.#watch();
     const headers = wireHeaderList(inner);
-    const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
+    const connection = op_http_upgrade_wait(
+      this.#id,
+      idleTimeout,
+      sendPings,
+      limits,
+    );
     PromisePrototypeThen(
       connection,
       opened,
@@ -577,10 +611,14 @@ class UpgradeResponse {
   bodyDecoded = false;
 
   #makeHeaders;
+  #hasMore;
   #headerList = undefined;
 
-  constructor(makeHeaders) {
+  // `makeHeaders` returns a list of pairs; `hasMore` is whether there are other
+  // headers in it than those that the handshake agrees on.
+  constructor(makeHeaders, hasMore) {
     this.#makeHeaders = makeHeaders;
+    this.#hasMore = hasMore;
   }
 
   get headerList() {
@@ -595,9 +633,11 @@ class UpgradeResponse {
     return null;
   }
 
-  // Whether nobody has looked at the headers, so that they are as they were made.
+  // Whether the headers are those that the handshake agrees on, and nobody has
+  // looked at them.
   static isUntouched(inner) {
-    return #headerList in inner && inner.#headerList === undefined;
+    return #headerList in inner && inner.#headerList === undefined &&
+      !inner.#hasMore;
   }
 }
 
@@ -617,6 +657,42 @@ class ServeHandlerInfo {
   get completed() {
     return this.#inner.completed;
   }
+
+  /** As that of the server. */
+  upgrade(request, options = undefined) {
+    const { server } = this.#inner;
+    return server.upgrade(request, options);
+  }
+
+  /** As that of the server. */
+  publish(topic, data) {
+    return publish(this.#inner.server, arguments.length, topic, data);
+  }
+
+  /** As that of the server. */
+  subscriberCount(topic) {
+    return subscriberCount(this.#inner.server, arguments.length, topic);
+  }
+}
+
+/**
+ * Sends a message to all WebSockets of the server that are subscribed to `topic`.
+ * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
+ * some subscriber takes no more for now; 0 where nobody took it.
+ */
+function publish(server, length, topic, data) {
+  const prefix = "Failed to execute 'publish' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  data = convertPublished(length, data, prefix);
+  return typeof data === "string"
+    ? op_http_publish_text(server.rid, topic, data)
+    : op_http_publish_binary(server.rid, topic, data);
+}
+
+function subscriberCount(server, length, topic) {
+  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  return op_http_subscriber_count(server.rid, topic);
 }
 
 function handle(server, id) {
@@ -647,7 +723,19 @@ function handle(server, id) {
 
 function answer(server, inner, response) {
   try {
+    if (response === undefined) {
+      if (inner.isAnswered) {
+        // By upgrade().
+        return;
+      }
+      response = refusalResponse(inner.refusal);
+    }
     checkResponse(response, "serve");
+    if (inner.isAnswered) {
+      throw new TypeError(
+        "A handler that has upgraded the request must return nothing, and no Response",
+      );
+    }
     inner.respond(response);
   } catch (error) {
     recover(server, inner, error);
@@ -655,6 +743,10 @@ function answer(server, inner, response) {
 }
 
 function recover(server, inner, error) {
+  if (inner.isAnswered) {
+    log("error", error);
+    return;
+  }
   let result;
   try {
     const onError = server.onError;
@@ -755,11 +847,18 @@ function internalServerError() {
   return new Response(core.encode("Internal Server Error"), { status: 500 });
 }
 
+/** Whether `error` says what is wrong with a WebSocket handshake. */
+function isRefusal(error) {
+  return typeof error === "object" && error !== null &&
+    WeakMapPrototypeGet(refusals, error) !== undefined;
+}
+
 /**
  * @param {Function | object} arg1 the handler, or options
  * @param {Function=} arg2 the handler after options
+ * @param {(options: object) => Function} upgrader makes the server's `upgrade()`
  */
-function serve(arg1, arg2) {
+function serve(arg1, arg2, upgrader) {
   let options;
   let handler;
   if (typeof arg1 === "function") {
@@ -776,17 +875,25 @@ function serve(arg1, arg2) {
         "Cannot serve HTTP requests: either a `handler` or `options` must be specified",
       );
     }
-    handler = options.handler;
+    handler = options.handler ?? fetchOf(options);
   }
   if (typeof handler !== "function") {
     throw new TypeError(
       `Cannot serve HTTP requests: handler must be a function, received ${typeof handler}`,
     );
   }
-  return startServer(options ?? { __proto__: null }, handler);
+  return startServer(options ?? { __proto__: null }, handler, upgrader);
 }
 
-function startServer(options, handler) {
+/** The handler `fetch` of options as other runtimes take them. */
+function fetchOf(options) {
+  const { fetch } = options;
+  return typeof fetch === "function"
+    ? (request, info) => FunctionPrototypeCall(fetch, options, request, info)
+    : fetch;
+}
+
+function startServer(options, handler, upgrader) {
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
@@ -805,7 +912,10 @@ function startServer(options, handler) {
     __proto__: null,
     handler,
     onError,
+    upgrade: upgrader(options),
+    rid: undefined,
     addr: undefined,
+    peer: null,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
     // Sockets whose clients have been answered, in the order of their events.
@@ -816,7 +926,11 @@ function startServer(options, handler) {
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")
     ? listenUnix(options, dispatch)
     : listenTcp(options, dispatch);
+  server.rid = rid;
   server.addr = addr;
+  if (addr.transport === "unix") {
+    server.peer = { remoteAddr: addr };
+  }
 
   const stop = () => op_http_abort(rid);
   if (signal?.aborted) {
@@ -839,6 +953,13 @@ function startServer(options, handler) {
   return {
     addr,
     finished,
+    upgrade: (request, options = undefined) => server.upgrade(request, options),
+    publish(topic, data) {
+      return publish(server, arguments.length, topic, data);
+    },
+    subscriberCount(topic) {
+      return subscriberCount(server, arguments.length, topic);
+    },
     async shutdown() {
       op_http_shutdown(rid);
       await finished;
@@ -890,6 +1011,9 @@ function serveConnection(conn, onRequest) {
     __proto__: null,
     onError: (error) => log("error", error),
     addr: conn.localAddr,
+    peer: conn.localAddr.transport === "unix"
+      ? { __proto__: null, remoteAddr: conn.localAddr }
+      : null,
     watched: new SafeMap(),
     opening: [],
   };
@@ -975,6 +1099,7 @@ const MAX_HEADER_SIZE = 2 ** 31 - 1;
 export {
   checkResponse,
   internalServerError,
+  isRefusal,
   isServerRequest,
   readVerdict,
   refusalResponse,

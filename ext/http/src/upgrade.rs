@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use deno_core::OpState;
@@ -19,6 +18,7 @@ use duplex_websocket::ServerOptions;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
+use duplex_websocket::limits::timeout;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -31,6 +31,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
+use crate::connection::Peer;
 use crate::connection::ServerIo;
 use crate::error::HttpError;
 use crate::exchange::Agreement;
@@ -139,6 +140,7 @@ pub fn op_http_upgrade_accept(
     id: f64,
     headers: v8::Local<v8::Value>,
     idle_timeout: f64,
+    send_pings: bool,
     #[scoped] limits: Option<LimitOptions>,
 ) -> Result<i32, HttpError> {
     let exchange = exchange(state, id)?;
@@ -153,7 +155,7 @@ pub fn op_http_upgrade_accept(
     let (transport, read_ahead) = held.into_transport()?;
     let options = ServerOptions {
         answer: switching_protocols(&exchange, headers),
-        ..server_options(&exchange, idle_timeout, limits)
+        ..server_options(&exchange, idle_timeout, send_pings, limits)
     };
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
@@ -196,13 +198,15 @@ pub fn op_http_upgrade_respond(
     Ok(outcome as u32)
 }
 
-/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout` is in seconds, 0 is none.
+/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout`
+/// is in seconds, 0 is none.
 #[op2]
 #[smi]
 pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,
+    send_pings: bool,
     #[scoped] limits: Option<LimitOptions>,
 ) -> Result<ResourceId, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
@@ -212,7 +216,7 @@ pub async fn op_http_upgrade_wait(
     let server = exchange.server().clone();
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
     let (transport, read_ahead) = transport(upgraded);
-    let options = server_options(&exchange, idle_timeout, limits);
+    let options = server_options(&exchange, idle_timeout, send_pings, limits);
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
     if server.is_ending() {
@@ -224,12 +228,16 @@ pub async fn op_http_upgrade_wait(
 fn server_options(
     exchange: &Exchange,
     idle_timeout: f64,
+    send_pings: bool,
     limits: Option<LimitOptions>,
 ) -> ServerOptions {
     ServerOptions {
-        idle_timeout: Duration::try_from_secs_f64(idle_timeout)
-            .ok()
-            .filter(|timeout| !timeout.is_zero()),
+        idle_timeout: timeout(idle_timeout),
+        no_pings: !send_pings,
+        remote_addr: match exchange.peer {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        },
         deflate: exchange.deflate.get(),
         group: Some(exchange.server().sockets().clone()),
         limits: limits.map_or_else(Limits::default, Limits::from),
