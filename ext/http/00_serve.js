@@ -650,10 +650,14 @@ class UpgradeResponse {
   bodyDecoded = false;
 
   #makeHeaders;
+  #hasMore;
   #headerList = undefined;
 
-  constructor(makeHeaders) {
+  // `makeHeaders` returns a list of pairs; `hasMore` is whether there are other
+  // headers in it than those that the handshake agrees on.
+  constructor(makeHeaders, hasMore) {
     this.#makeHeaders = makeHeaders;
+    this.#hasMore = hasMore;
   }
 
   get headerList() {
@@ -668,9 +672,11 @@ class UpgradeResponse {
     return null;
   }
 
-  // Whether nobody has looked at the headers, so that they are as they were made.
+  // Whether the headers are those that the handshake agrees on, and nobody has
+  // looked at them.
   static isUntouched(inner) {
-    return #headerList in inner && inner.#headerList === undefined;
+    return #headerList in inner && inner.#headerList === undefined &&
+      !inner.#hasMore;
   }
 }
 

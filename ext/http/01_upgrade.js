@@ -69,7 +69,7 @@ const loadStreams = core.createLazyLoader(
  *   `perMessageDeflate` and the client allow it.
  * @returns {{ socket: WebSocket, response: Response }}
  */
-function upgradeWebSocket(request, options = { __proto__: null }) {
+function upgradeWebSocket(request, options = undefined) {
   const converted = convertUpgradeOptions(options, prefix);
   let socket;
   const response = upgradeRequest(
@@ -95,7 +95,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
  *
  * @returns {{ stream: WebSocketStream, response: Response }}
  */
-function upgradeWebSocketStream(request, options = { __proto__: null }) {
+function upgradeWebSocketStream(request, options = undefined) {
   const {
     createServerWebSocketStream,
     failServerWebSocketStream,
@@ -116,6 +116,9 @@ function upgradeWebSocketStream(request, options = { __proto__: null }) {
 
 /** Checks the options that may be the same for all sockets of a server. */
 function convertUpgradeOptions(options, prefix) {
+  if (options === undefined || options === null) {
+    return DEFAULT_OPTIONS;
+  }
   return {
     idleTimeout: seconds(options?.idleTimeout, `${prefix}: idleTimeout`) ??
       DEFAULT_IDLE_TIMEOUT,
@@ -128,6 +131,16 @@ function convertUpgradeOptions(options, prefix) {
     limits: convertLimits(options, prefix),
   };
 }
+
+const DEFAULT_OPTIONS = {
+  __proto__: null,
+  idleTimeout: DEFAULT_IDLE_TIMEOUT,
+  sendPings: true,
+  handshakeTimeout: DEFAULT_HANDSHAKE_TIMEOUT,
+  deflate: null,
+  // Those that Rust has.
+  limits: null,
+};
 
 /**
  * Claims the request's connection and returns the response that answers its
@@ -174,7 +187,7 @@ function upgradeRequest(request, options, converted, create) {
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
-  return fromInnerResponse(answer, "response");
+  return list;
 }
 
 function answerHeaders({ accept, extensions }, protocol) {
@@ -200,10 +213,10 @@ function answerHeaders({ accept, extensions }, protocol) {
  * then, as in Bun.
  */
 function convertHeaders(init) {
-  const converted = { list: NO_HEADERS, protocol: "" };
   if (init === undefined || init === null) {
-    return converted;
+    return NOTHING_ADDED;
   }
+  const converted = { list: NO_HEADERS, protocol: "" };
   const headers = headersFromHeaderList([], "response");
   fillHeaders(headers, init);
   converted.protocol = headers.get("sec-websocket-protocol") ?? "";
@@ -221,6 +234,7 @@ function convertHeaders(init) {
 }
 
 const NO_HEADERS = [];
+const NOTHING_ADDED = { __proto__: null, list: NO_HEADERS, protocol: "" };
 
 /** What the answer to a handshake says itself. */
 const OWN_HEADERS = [
