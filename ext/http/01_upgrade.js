@@ -183,14 +183,14 @@ function upgradeRequest(request, options, converted, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
-  for (let i = 0; i < headers.list.length; i++) {
-    ArrayPrototypePush(answer.headerList, headers.list[i]);
-  }
-  return list;
+  const answer = new UpgradeResponse(
+    () => answerHeaders(verdict, protocol, headers.list),
+    headers.list !== NO_HEADERS,
+  );
+  return fromInnerResponse(answer, "response");
 }
 
-function answerHeaders({ accept, extensions }, protocol) {
+function answerHeaders({ accept, extensions }, protocol, more) {
   const list = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
@@ -204,6 +204,9 @@ function answerHeaders({ accept, extensions }, protocol) {
   }
   if (extensions !== "") {
     ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
+  }
+  for (let i = 0; i < more.length; i++) {
+    ArrayPrototypePush(list, more[i]);
   }
   return list;
 }
