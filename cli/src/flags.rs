@@ -52,6 +52,8 @@ pub enum Action {
         script: String,
         address: ServeAddress,
     },
+    /// Print the TypeScript declarations.
+    Types,
 }
 
 /// Where the `deno.json` is.
@@ -80,6 +82,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Er
         Subcommands::Run(run) => run.into_flags(log_level),
         Subcommands::Eval(eval) => eval.into_flags(log_level),
         Subcommands::Serve(serve) => serve.into_flags(log_level),
+        Subcommands::Types => {
+            RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, log_level)
+        }
     }
 }
 
@@ -167,6 +172,8 @@ enum Subcommands {
     Eval(Box<EvalArgs>),
     /// Serve what a program exports: export default { fetch, websocket }
     Serve(Box<ServeArgs>),
+    /// Print the TypeScript declarations of what programs have beyond lib.dom
+    Types,
 }
 
 #[derive(Args)]
@@ -270,7 +277,7 @@ struct PermissionArgs {
     deny_import: Option<Vec<String>>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct RuntimeArgs {
     /// Trust the certificate authorities in this PEM file as well
     #[arg(long, value_name = "FILE", help_heading = NETWORK)]
@@ -459,7 +466,7 @@ fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
             "-q" | "--quiet" => index += 1,
             "-L" | "--log-level" => index += 2,
             _ if argument.starts_with("--log-level=") => index += 1,
-            "run" | "eval" | "serve" | "help" | "-h" | "--help" | "-V" | "--version" => {
+            "run" | "eval" | "serve" | "types" | "help" | "-h" | "--help" | "-V" | "--version" => {
                 return args;
             }
             _ => break,
@@ -796,6 +803,12 @@ mod tests {
             let error = try_flags(line).unwrap_err();
             assert!(error.contains(word), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn types() {
+        assert_eq!(flags("types").action, Action::Types);
+        assert!(try_flags("types a.ts").unwrap_err().contains("a.ts"));
     }
 
     #[test]

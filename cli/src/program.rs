@@ -43,7 +43,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let main = MainModule::of(&flags, &cwd)?;
     let serve_address = match &flags.action {
         Action::Serve { address, .. } => Some(address.clone()),
-        Action::Run { .. } | Action::Eval { .. } => None,
+        Action::Run { .. } | Action::Eval { .. } | Action::Types => None,
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
 
@@ -155,6 +155,7 @@ impl MainModule {
                 };
                 Self::of_text("eval", text, flags, cwd)
             }
+            Action::Types => Err("there is no program to run".to_string()),
         }
     }
 
