@@ -3,10 +3,16 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  convertPublished,
+  convertTopic,
+} from "ext:duplex_websocket/01_websocket.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
   op_http_abort,
+  op_http_publish_binary,
+  op_http_publish_text,
   op_http_release,
   op_http_request_body,
   op_http_request_body_stream,
@@ -23,6 +29,7 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
+  op_http_subscriber_count,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
   op_http_upgrade_wait,
@@ -33,6 +40,7 @@ const {
 const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
+  FunctionPrototypeCall,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
@@ -126,6 +134,13 @@ class ServerRequest {
 
   /** @type {Request | undefined} */
   request = undefined;
+
+  /**
+   * What was wrong with the handshake that it should have been.
+   *
+   * @type {Error | undefined}
+   */
+  refusal = undefined;
 
   #id;
   #server;
@@ -224,6 +239,20 @@ class ServerRequest {
         : { transport, hostname, port };
     }
     return this.#peer;
+  }
+
+  /** What knows the address of sockets whose connections have none. */
+  get serverPeer() {
+    return this.#server.peer;
+  }
+
+  /** Whether the handler need not answer any more. */
+  get isAnswered() {
+    return this.#answered;
+  }
+
+  get server() {
+    return this.#server;
   }
 
   get completed() {
@@ -364,11 +393,11 @@ class ServerRequest {
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, deflate, idleTimeout, limits, opened, failed }) {
+  beginUpgrade(upgrade) {
     const verdict = readVerdict(
-      op_http_upgrade_begin(this.#id, protocol, deflate),
+      op_http_upgrade_begin(this.#id, upgrade.protocol, upgrade.deflate),
     );
-    this.#upgrade = { idleTimeout, limits, opened, failed };
+    this.#upgrade = upgrade;
     this.#watch();
     return verdict;
   }
@@ -380,9 +409,14 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, limits, opened, failed } = upgrade;
+    const { idleTimeout, sendPings, limits, opened, failed } = upgrade;
     const headers = wireHeaderList(toInnerResponse(response));
-    const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
+    const connection = op_http_upgrade_wait(
+      this.#id,
+      idleTimeout,
+      sendPings,
+      limits,
+    );
     PromisePrototypeThen(
       connection,
       opened,
@@ -544,6 +578,42 @@ class ServeHandlerInfo {
   get completed() {
     return this.#inner.completed;
   }
+
+  /** As that of the server. */
+  upgrade(request, options = undefined) {
+    const { server } = this.#inner;
+    return server.upgrade(request, options);
+  }
+
+  /** As that of the server. */
+  publish(topic, data) {
+    return publish(this.#inner.server, arguments.length, topic, data);
+  }
+
+  /** As that of the server. */
+  subscriberCount(topic) {
+    return subscriberCount(this.#inner.server, arguments.length, topic);
+  }
+}
+
+/**
+ * Sends a message to all WebSockets of the server that are subscribed to `topic`.
+ * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
+ * some subscriber takes no more for now; 0 where nobody took it.
+ */
+function publish(server, length, topic, data) {
+  const prefix = "Failed to execute 'publish' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  data = convertPublished(length, data, prefix);
+  return typeof data === "string"
+    ? op_http_publish_text(server.rid, topic, data)
+    : op_http_publish_binary(server.rid, topic, data);
+}
+
+function subscriberCount(server, length, topic) {
+  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  return op_http_subscriber_count(server.rid, topic);
 }
 
 function handle(server, id) {
@@ -571,7 +641,19 @@ function handle(server, id) {
 
 function answer(server, inner, response) {
   try {
+    if (response === undefined) {
+      if (inner.isAnswered) {
+        // By upgrade().
+        return;
+      }
+      response = refusalResponse(inner.refusal);
+    }
     checkResponse(response, "serve");
+    if (inner.isAnswered) {
+      throw new TypeError(
+        "A handler that has upgraded the request must return nothing, and no Response",
+      );
+    }
     inner.respond(response);
   } catch (error) {
     recover(server, inner, error);
@@ -579,6 +661,10 @@ function answer(server, inner, response) {
 }
 
 function recover(server, inner, error) {
+  if (inner.isAnswered) {
+    log("error", error);
+    return;
+  }
   let result;
   try {
     const onError = server.onError;
@@ -679,11 +765,18 @@ function internalServerError() {
   return new Response(core.encode("Internal Server Error"), { status: 500 });
 }
 
+/** Whether `error` says what is wrong with a WebSocket handshake. */
+function isRefusal(error) {
+  return typeof error === "object" && error !== null &&
+    WeakMapPrototypeGet(refusals, error) !== undefined;
+}
+
 /**
  * @param {Function | object} arg1 the handler, or options
  * @param {Function=} arg2 the handler after options
+ * @param {(options: object) => Function} upgrader makes the server's `upgrade()`
  */
-function serve(arg1, arg2) {
+function serve(arg1, arg2, upgrader) {
   let options;
   let handler;
   if (typeof arg1 === "function") {
@@ -700,17 +793,25 @@ function serve(arg1, arg2) {
         "Cannot serve HTTP requests: either a `handler` or `options` must be specified",
       );
     }
-    handler = options.handler;
+    handler = options.handler ?? fetchOf(options);
   }
   if (typeof handler !== "function") {
     throw new TypeError(
       `Cannot serve HTTP requests: handler must be a function, received ${typeof handler}`,
     );
   }
-  return startServer(options ?? { __proto__: null }, handler);
+  return startServer(options ?? { __proto__: null }, handler, upgrader);
 }
 
-function startServer(options, handler) {
+/** The handler `fetch` of options as other runtimes take them. */
+function fetchOf(options) {
+  const { fetch } = options;
+  return typeof fetch === "function"
+    ? (request, info) => FunctionPrototypeCall(fetch, options, request, info)
+    : fetch;
+}
+
+function startServer(options, handler, upgrader) {
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
@@ -729,7 +830,10 @@ function startServer(options, handler) {
     __proto__: null,
     handler,
     onError,
+    upgrade: upgrader(options),
+    rid: undefined,
     addr: undefined,
+    peer: null,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
   };
@@ -738,7 +842,11 @@ function startServer(options, handler) {
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")
     ? listenUnix(options, dispatch)
     : listenTcp(options, dispatch);
+  server.rid = rid;
   server.addr = addr;
+  if (addr.transport === "unix") {
+    server.peer = { remoteAddr: addr };
+  }
 
   const stop = () => op_http_abort(rid);
   if (signal?.aborted) {
@@ -761,6 +869,13 @@ function startServer(options, handler) {
   return {
     addr,
     finished,
+    upgrade: (request, options = undefined) => server.upgrade(request, options),
+    publish(topic, data) {
+      return publish(server, arguments.length, topic, data);
+    },
+    subscriberCount(topic) {
+      return subscriberCount(server, arguments.length, topic);
+    },
     async shutdown() {
       op_http_shutdown(rid);
       await finished;
@@ -806,6 +921,9 @@ function serveConnection(conn, onRequest) {
     __proto__: null,
     onError: (error) => log("error", error),
     addr: conn.localAddr,
+    peer: conn.localAddr.transport === "unix"
+      ? { __proto__: null, remoteAddr: conn.localAddr }
+      : null,
     watched: new SafeMap(),
   };
   const rid = op_http_serve_connection(
@@ -890,6 +1008,7 @@ const MAX_HEADER_SIZE = 2 ** 31 - 1;
 export {
   checkResponse,
   internalServerError,
+  isRefusal,
   isServerRequest,
   readVerdict,
   refusalResponse,

@@ -2,7 +2,7 @@
 //!
 //! Add [`duplex_http`] to the extensions of a `JsRuntime`, after those of
 //! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
-//! and import `serve` from `ext:duplex_http/00_serve.js` and
+//! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
 //! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
 //! too, and an [`OwnAddress`].
@@ -41,6 +41,9 @@ deno_core::extension!(
         ops::op_http_wait,
         ops::op_http_shutdown,
         ops::op_http_abort,
+        ops::op_http_publish_text,
+        ops::op_http_publish_binary,
+        ops::op_http_subscriber_count,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,
@@ -59,7 +62,7 @@ deno_core::extension!(
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
     ],
-    esm = ["00_serve.js", "01_upgrade.js"],
+    esm = ["00_serve.js", "01_upgrade.js", "02_websocket_handler.js"],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
     },

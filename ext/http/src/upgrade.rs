@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use deno_core::OpState;
 use deno_core::ResourceId;
@@ -17,6 +16,7 @@ use duplex_websocket::ServerOptions;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
+use duplex_websocket::limits::timeout;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
@@ -28,6 +28,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
+use crate::connection::Peer;
 use crate::connection::ServerIo;
 use crate::error::HttpError;
 use crate::exchange::ExchangeId;
@@ -163,13 +164,15 @@ pub fn op_http_upgrade_respond(
     Ok(outcome as u32)
 }
 
-/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout` is in seconds, 0 is none.
+/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout`
+/// is in seconds, 0 is none.
 #[op2]
 #[smi]
 pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,
+    send_pings: bool,
     #[scoped] limits: LimitOptions,
 ) -> Result<ResourceId, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
@@ -180,12 +183,15 @@ pub async fn op_http_upgrade_wait(
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
     let (transport, read_ahead) = transport(upgraded);
     let options = ServerOptions {
-        idle_timeout: Duration::try_from_secs_f64(idle_timeout)
-            .ok()
-            .filter(|timeout| !timeout.is_zero()),
+        idle_timeout: timeout(idle_timeout),
+        no_pings: !send_pings,
         deflate: exchange.deflate.get(),
         group: Some(server.sockets().clone()),
         limits: limits.into(),
+        remote_addr: match exchange.peer {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        },
     };
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);

@@ -47,7 +47,7 @@ pub(crate) struct Hub {
 #[derive(Clone, Default)]
 pub(crate) struct Callbacks {
     pub sockets: Option<Rc<SocketCallbacks>>,
-    pub streams: Option<Rc<StreamCallbacks>>,
+    pub streams: Option<Rc<SocketCallbacks>>,
 }
 
 /// Their first argument is the object that was attached.
@@ -59,14 +59,11 @@ pub(crate) struct SocketCallbacks {
     /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
     /// undefined.
     pub closed: v8::Global<v8::Function>,
-}
-
-pub(crate) struct StreamCallbacks {
-    /// The same as for a socket.
-    pub delivery: SocketCallbacks,
-    /// `(stream)`: what the script sent is written so far that it need not wait
-    /// any more.
+    /// `(socket)`: the kernel has taken so much that the script need not wait any more.
     pub drained: v8::Global<v8::Function>,
+    /// `(socket, data, isPong)`: a Ping or a Pong came; `data` is an ArrayBuffer. Streams
+    /// do not tell.
+    pub control: Option<v8::Global<v8::Function>>,
 }
 
 impl Callbacks {
@@ -75,7 +72,7 @@ impl Callbacks {
     fn of(&self, connection: &Connection) -> Option<&SocketCallbacks> {
         match connection.is_pull() {
             false => self.sockets.as_deref(),
-            true => self.streams.as_ref().map(|streams| &streams.delivery),
+            true => self.streams.as_deref(),
         }
     }
 }
@@ -132,7 +129,7 @@ impl Hub {
         self.callbacks.borrow_mut().sockets = Some(Rc::new(callbacks));
     }
 
-    pub fn set_stream_callbacks(&self, callbacks: StreamCallbacks) {
+    pub fn set_stream_callbacks(&self, callbacks: SocketCallbacks) {
         self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
@@ -183,7 +180,17 @@ impl Hub {
                 // stream did not ask for stands before the peer's answer.
                 connection.waker().wake_by_ref();
             }
-            self.set_close_deadline(connection, CLOSE_TIMEOUT);
+            self.set_close_deadline(connection, connection.close_timeout());
+        }
+    }
+
+    /// Whether `connection` keeps the event loop going.
+    pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
+        if connection.phase() != Phase::Draining && connection.set_ref(is_ref) {
+            match is_ref {
+                true => self.keep_alive.ref_op(),
+                false => self.keep_alive.unref_op(),
+            }
         }
     }
 
@@ -226,6 +233,16 @@ impl Hub {
             if let Some(ending) = connection.overflow_ending() {
                 self.drain(&connection);
                 self.end(scope, callbacks, &connection, ending);
+            }
+            if connection.is_terminated() {
+                self.end(
+                    scope,
+                    callbacks,
+                    &connection,
+                    connection.terminated_ending(),
+                );
+                self.remove(&connection);
+                continue;
             }
             if connection.is_blocked() {
                 self.flush(scope, callbacks, &connection);
@@ -407,12 +424,12 @@ impl Hub {
                 if connection.answer_ping(&payload) {
                     self.mark_dirty(connection);
                 }
-                Outcome::Delivered
+                deliver_control(scope, callbacks, connection, payload, false)
             }
-            Event::Pong(_) => Outcome::Delivered,
+            Event::Pong(payload) => deliver_control(scope, callbacks, connection, payload, true),
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(connection, CLOSE_TIMEOUT);
+                self.set_close_deadline(connection, connection.close_timeout());
                 self.flush(scope, callbacks, connection);
                 Outcome::Delivered
             }
@@ -428,12 +445,12 @@ impl Hub {
         connection: &Rc<Connection>,
     ) {
         let is_written = connection.flush();
-        if connection.take_drained()
-            && let Some(streams) = &callbacks.streams
-        {
+        if connection.take_drained() {
             v8::scope!(let scope, scope);
-            if let Some(socket) = connection.socket(scope) {
-                call(scope, &streams.drained, &[socket.into()]);
+            if let Some(socket) = connection.socket(scope)
+                && let Some(callbacks) = callbacks.of(connection)
+            {
+                call(scope, &callbacks.drained, &[socket.into()]);
             }
         }
         if is_written && let Some(ending) = connection.clean_ending() {
@@ -466,7 +483,9 @@ impl Hub {
         let (Some(socket), Some(callbacks)) = (socket, callbacks.of(connection)) else {
             return;
         };
-        self.keep_alive.unref_op();
+        if connection.is_ref() {
+            self.keep_alive.unref_op();
+        }
         let error = match &ending.error {
             Some(error) => string(scope, error),
             None => v8::undefined(scope).into(),
@@ -484,7 +503,7 @@ impl Hub {
     /// Keeps a failed connection until its Close frame can have arrived.
     fn drain(&self, connection: &Rc<Connection>) {
         self.mark_dirty(connection);
-        self.set_close_deadline(connection, DRAIN_TIMEOUT);
+        self.set_close_deadline(connection, Some(DRAIN_TIMEOUT));
     }
 
     /// Drops a connection and with it the stream.
@@ -502,9 +521,11 @@ impl Hub {
 
     // Deadlines.
 
-    fn set_close_deadline(&self, connection: &Rc<Connection>, timeout: Duration) {
-        connection.set_close_deadline(Instant::now() + timeout);
-        self.watch(connection);
+    fn set_close_deadline(&self, connection: &Connection, timeout: Option<Duration>) {
+        if let Some(due) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            connection.set_close_deadline(due);
+            self.watch(connection);
+        }
     }
 
     /// Sees to it that the next deadline of `connection` is looked at.
@@ -603,6 +624,33 @@ fn deliver<'s>(
     match may_run {
         true if may_go_on => Outcome::Delivered,
         true => Outcome::Paused,
+        false => Outcome::Terminated,
+    }
+}
+
+/// Tells of a Ping or a Pong likewise.
+fn deliver_control(
+    scope: &mut v8::PinScope<'_, '_>,
+    callbacks: &Callbacks,
+    connection: &Connection,
+    payload: Cow<'_, [u8]>,
+    is_pong: bool,
+) -> Outcome {
+    v8::scope!(let scope, scope);
+    let Some(socket) = connection.socket(scope) else {
+        return Outcome::Delivered;
+    };
+    let Some(control) = callbacks.of(connection).and_then(|it| it.control.as_ref()) else {
+        return Outcome::Delivered;
+    };
+    let data = array_buffer(scope, payload);
+    let is_pong = v8::Boolean::new(scope, is_pong);
+    match call(
+        scope,
+        control,
+        &[socket.into(), data.into(), is_pong.into()],
+    ) {
+        true => Outcome::Delivered,
         false => Outcome::Terminated,
     }
 }
@@ -769,7 +817,5 @@ impl Wake for TimerWaker {
 const READ_BUFFER_LENGTH: usize = 64 << 10;
 /// How many reads one connection has before others have theirs.
 const READS_IN_TURN: u32 = 16;
-/// How long the peer may take to answer a Close frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a failed connection is kept so that its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -41,8 +41,10 @@ mod idle;
 pub mod limits;
 mod ops;
 mod out_buffer;
+mod topics;
 pub mod transport;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -50,11 +52,14 @@ use bytes::Bytes;
 use deno_core::OpState;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
+use crate::idle::Idle;
 pub use crate::limits::Limits;
+pub use crate::topics::Message;
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(
@@ -73,7 +78,17 @@ deno_core::extension!(
         ops::op_ws_send_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
+        ops::op_ws_send_control,
         ops::op_ws_close,
+        ops::op_ws_terminate,
+        ops::op_ws_set_ref,
+        ops::op_ws_remote_addr,
+        ops::op_ws_subscribe,
+        ops::op_ws_unsubscribe,
+        ops::op_ws_is_subscribed,
+        ops::op_ws_subscriptions,
+        ops::op_ws_publish_text,
+        ops::op_ws_publish_binary,
         ops::op_ws_buffered_amount,
         codec::op_ws_codec_create,
         codec::op_ws_codec_decode,
@@ -103,13 +118,17 @@ pub struct ServerOptions {
     /// all of it without a word the connection ends with code 1001. `None`, or
     /// zero, never.
     pub idle_timeout: Option<Duration>,
+    /// The peer is not sent a Ping, but still has to be heard.
+    pub no_pings: bool,
     /// What the peer may make this end hold.
     pub limits: Limits,
     /// What the handshake agreed on for permessage-deflate (RFC 7692), and how to
     /// compress. Without it messages are not compressed.
     pub deflate: Option<(Parameters, Compression)>,
-    /// The server's connections, to close them together.
+    /// The server's connections, to close them together and to publish to them.
     pub group: Option<SocketGroup>,
+    /// The peer's address, where it has one.
+    pub remote_addr: Option<SocketAddr>,
 }
 
 /// Takes over a connection whose opening handshake has been answered (RFC 6455
@@ -128,8 +147,10 @@ pub fn accept(
     let connection = Hub::of(state).add(|id, waker| {
         let options = connection::Options {
             limits: options.limits,
-            idle_timeout: options.idle_timeout.filter(|timeout| !timeout.is_zero()),
+            idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero()))
+                .map(|timeout| Idle::new(timeout, !options.no_pings, Instant::now())),
             deflate: options.deflate,
+            remote_addr: options.remote_addr,
         };
         Connection::new(id, Role::Server, transport, read_ahead, options, waker)
     });
