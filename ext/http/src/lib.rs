@@ -5,7 +5,7 @@
 //! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
 //! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
-//! too.
+//! too, and an [`OwnAddress`].
 
 mod connection;
 mod error;
@@ -24,6 +24,7 @@ use std::rc::Rc;
 
 pub use connection::Limits;
 pub use error::HttpError;
+pub use listener::OwnAddress;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("choose an engine: enable the feature `v8` or the feature `quickjs`");

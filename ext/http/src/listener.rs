@@ -15,6 +15,7 @@ use deno_net::raw::NetworkStream;
 use deno_net::raw::take_network_stream_resource;
 use deno_net::resolve_addr::resolve_addr_sync;
 use deno_permissions::OpenAccessKind;
+use deno_permissions::PermissionState;
 use deno_permissions::PermissionsContainer;
 use deno_tls::TlsStream;
 use deno_tls::get_ssl_key_log;
@@ -40,6 +41,17 @@ const API_NAME: &str = "Deno.serve()";
 /// Bytes of plaintext that a TLS connection buffers in either direction.
 const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
 
+/// An address that the next server may listen on without the permission to net,
+/// unless it is denied. An embedder that serves for its user puts it into the
+/// `OpState` before the script serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAddress {
+    /// As the script gives it to `Deno.serve`.
+    pub hostname: String,
+    /// 0 where the system chooses.
+    pub port: u16,
+}
+
 pub enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
@@ -63,9 +75,11 @@ impl Listener {
         reuse_port: bool,
         backlog: i32,
     ) -> Result<Self, HttpError> {
-        state
-            .borrow_mut::<PermissionsContainer>()
-            .check_net(&(hostname, Some(port)), API_NAME)?;
+        if !is_own(state, hostname, port) {
+            state
+                .borrow_mut::<PermissionsContainer>()
+                .check_net(&(hostname, Some(port)), API_NAME)?;
+        }
         let address = resolve_addr_sync(hostname, port)?
             .next()
             .ok_or(HttpError::NoResolvedAddress)?;
@@ -273,6 +287,28 @@ async fn accept(
         }
     }
     Ok(())
+}
+
+/// Whether this is the address that an embedder allows, and none that the user
+/// denies.
+fn is_own(state: &mut OpState, hostname: &str, port: u16) -> bool {
+    let Some(own) = state.try_take::<OwnAddress>() else {
+        return false;
+    };
+    if (own.hostname.as_str(), own.port) != (hostname, port) {
+        return false;
+    }
+    let descriptor = if hostname.contains(':') {
+        format!("[{hostname}]:{port}")
+    } else {
+        format!("{hostname}:{port}")
+    };
+    matches!(
+        state
+            .borrow::<PermissionsContainer>()
+            .query_net(Some(&descriptor)),
+        Ok(PermissionState::Prompt | PermissionState::Granted | PermissionState::GrantedPartial)
+    )
 }
 
 fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
