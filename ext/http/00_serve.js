@@ -30,6 +30,7 @@ const {
   op_http_serve_unix,
   op_http_shutdown,
   op_http_subscriber_count,
+  op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
   op_http_upgrade_wait,
@@ -41,9 +42,11 @@ const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
   FunctionPrototypeCall,
+  ArrayPrototypeShift,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
+  MathMin,
   NumberIsInteger,
   ObjectHasOwn,
   ObjectPrototypeIsPrototypeOf,
@@ -90,17 +93,22 @@ const {
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 
-// The events of a server, as `Event` in server.rs numbers them. The third is
-// an exchange that ended without success.
+// The events of a server, as `Event` in server.rs numbers them. 2 is an exchange
+// that ended without success.
 const EVENT_REQUEST = 0;
 const EVENT_ENDED = 1;
+const EVENT_OPENED = 3;
 
 // What became of an answer, as `Outcome` in exchange.rs numbers it.
 const OUTCOME_SENT = 0;
 const OUTCOME_PENDING = 1;
 
-// The id of no exchange.
+// The id of no exchange, and that of no connection.
 const CLOSED = 0;
+const NO_CONNECTION = -1;
+
+// What a timer can be set to, in milliseconds.
+const MAX_TIMER = 2 ** 31 - 1;
 
 const TEXT = "text/plain;charset=UTF-8";
 
@@ -142,6 +150,13 @@ class ServerRequest {
    */
   refusal = undefined;
 
+  // The handler has been called and has not returned: there is nothing yet that it
+  // could be told of its client.
+  isInTurn = false;
+
+  // The client was told that the handler takes too long: its answer is of no use.
+  isGivenUp = false;
+
   #id;
   #server;
   #method = undefined;
@@ -153,6 +168,7 @@ class ServerRequest {
   #onCancel = undefined;
   #completed = undefined;
   #upgrade = undefined;
+  #handshakeTimer = undefined;
   #watched = false;
   // The answer was given.
   #answered = false;
@@ -398,8 +414,48 @@ class ServerRequest {
       op_http_upgrade_begin(this.#id, upgrade.protocol, upgrade.deflate),
     );
     this.#upgrade = upgrade;
-    this.#watch();
+    if (!this.isInTurn) {
+      this.#awaitHandshake();
+    }
     return verdict;
+  }
+
+  // The handler will answer the handshake, but not at once.
+  #awaitHandshake() {
+    this.#watch();
+    const { handshakeTimeout } = this.#upgrade;
+    if (handshakeTimeout === 0) {
+      return;
+    }
+    this.#handshakeTimer = core.createSystemTimer(
+      () => {
+        const message =
+          `The handshake was not answered within handshakeTimeout (${handshakeTimeout} s)`;
+        this.isGivenUp = true;
+        this.failUpgrade(message);
+        this.#respondInner(
+          toInnerResponse(new Response(message, { status: 503 })),
+        );
+      },
+      MathMin(handshakeTimeout * 1000, MAX_TIMER),
+      false,
+    );
+  }
+
+  #endHandshake() {
+    this.#upgrade = undefined;
+    if (this.#handshakeTimer !== undefined) {
+      core.cancelTimer(this.#handshakeTimer);
+      this.#handshakeTimer = undefined;
+    }
+  }
+
+  // The handler's turn is over, and it has not answered.
+  endTurn() {
+    this.isInTurn = false;
+    if (this.#upgrade !== undefined) {
+      this.#awaitHandshake();
+    }
   }
 
   #respondUpgrade(response) {
@@ -410,7 +466,23 @@ class ServerRequest {
       );
     }
     const { idleTimeout, sendPings, limits, opened, failed } = upgrade;
-    const headers = wireHeaderList(toInnerResponse(response));
+    const lazy = getInnerResponse(response);
+    const inner = isUntouched(lazy) ? lazy : toInnerResponse(response);
+    const id = op_http_upgrade_accept(
+      this.#id,
+      isUntouched(inner) ? null : wireHeaderList(inner),
+      idleTimeout,
+      sendPings,
+      limits,
+    );
+    if (id !== NO_CONNECTION) {
+      this.#endHandshake();
+      ArrayPrototypePush(this.#server.opening, { id, opened });
+      this.#wasAnswered(OUTCOME_SENT);
+      return;
+    }
+    this.#watch();
+    const headers = wireHeaderList(inner);
     const connection = op_http_upgrade_wait(
       this.#id,
       idleTimeout,
@@ -424,14 +496,14 @@ class ServerRequest {
     );
     const outcome = op_http_upgrade_respond(this.#id, headers);
     // From here on the connection tells.
-    this.#upgrade = undefined;
+    this.#endHandshake();
     this.#wasAnswered(outcome);
   }
 
   failUpgrade(message) {
     const upgrade = this.#upgrade;
     if (upgrade !== undefined) {
-      this.#upgrade = undefined;
+      this.#endHandshake();
       upgrade.failed(message);
     }
   }
@@ -564,6 +636,52 @@ function readVerdict(
   throw error;
 }
 
+/**
+ * A response with status 101, as the `Response` class sees it inside. Its headers
+ * are made when somebody looks at them.
+ */
+class UpgradeResponse {
+  type = "default";
+  body = null;
+  urlList = [];
+  status = 101;
+  statusMessage = "";
+  aborted = false;
+  bodyDecoded = false;
+
+  #makeHeaders;
+  #hasMore;
+  #headerList = undefined;
+
+  // `makeHeaders` returns a list of pairs; `hasMore` is whether there are other
+  // headers in it than those that the handshake agrees on.
+  constructor(makeHeaders, hasMore) {
+    this.#makeHeaders = makeHeaders;
+    this.#hasMore = hasMore;
+  }
+
+  get headerList() {
+    if (this.#headerList === undefined) {
+      const makeHeaders = this.#makeHeaders;
+      this.#headerList = makeHeaders();
+    }
+    return this.#headerList;
+  }
+
+  url() {
+    return null;
+  }
+
+  // Whether the headers are those that the handshake agrees on, and nobody has
+  // looked at them.
+  static isUntouched(inner) {
+    return #headerList in inner && inner.#headerList === undefined &&
+      !inner.#hasMore;
+  }
+}
+
+const { isUntouched } = UpgradeResponse;
+
 class ServeHandlerInfo {
   #inner;
 
@@ -622,9 +740,11 @@ function handle(server, id) {
   try {
     const request = fromInnerRequest(inner, "immutable");
     inner.request = request;
+    inner.isInTurn = true;
     const handler = server.handler;
     result = handler(request, new ServeHandlerInfo(inner));
   } catch (error) {
+    inner.endTurn();
     recover(server, inner, error);
     return;
   }
@@ -632,6 +752,7 @@ function handle(server, id) {
     answer(server, inner, result);
     return;
   }
+  inner.endTurn();
   PromisePrototypeThen(
     PromiseResolve(result),
     (response) => answer(server, inner, response),
@@ -640,6 +761,9 @@ function handle(server, id) {
 }
 
 function answer(server, inner, response) {
+  if (inner.isGivenUp) {
+    return;
+  }
   try {
     if (response === undefined) {
       if (inner.isAnswered) {
@@ -836,6 +960,8 @@ function startServer(options, handler, upgrader) {
     peer: null,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
+    // Sockets whose clients have been answered, in the order of their events.
+    opening: [],
   };
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
@@ -892,11 +1018,17 @@ function startServer(options, handler, upgrader) {
   };
 }
 
-// What the server calls: with each request, and with the end of an exchange.
+// What the server calls: with each request, with the end of an exchange, and when a
+// socket opens.
 function dispatcher(server, onRequest) {
   return (event, id) => {
     if (event === EVENT_REQUEST) {
       onRequest(id);
+      return;
+    }
+    if (event === EVENT_OPENED) {
+      const { id, opened } = ArrayPrototypeShift(server.opening);
+      opened(id);
       return;
     }
     const inner = MapPrototypeGet(server.watched, id);
@@ -925,6 +1057,7 @@ function serveConnection(conn, onRequest) {
       ? { __proto__: null, remoteAddr: conn.localAddr }
       : null,
     watched: new SafeMap(),
+    opening: [],
   };
   const rid = op_http_serve_connection(
     dispatcher(server, (id) => onRequest(new ServerRequest(id, server))),
@@ -1014,4 +1147,5 @@ export {
   refusalResponse,
   serve,
   serveConnection,
+  UpgradeResponse,
 };

@@ -2,7 +2,11 @@
 // and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
+import {
+  isServerRequest,
+  readVerdict,
+  UpgradeResponse,
+} from "ext:duplex_http/00_serve.js";
 import {
   boolean,
   convertLimits,
@@ -34,7 +38,7 @@ const { fillHeaders, headerListFromHeaders, headersFromHeaderList } = core
 const { RequestPrototype, toInnerRequest } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
-const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
+const { fromInnerResponse } = core.loadExtScript(
   "ext:deno_fetch/23_response.js",
 );
 
@@ -65,7 +69,7 @@ const loadStreams = core.createLazyLoader(
  *   `perMessageDeflate` and the client allow it.
  * @returns {{ socket: WebSocket, response: Response }}
  */
-function upgradeWebSocket(request, options = { __proto__: null }) {
+function upgradeWebSocket(request, options = undefined) {
   const converted = convertUpgradeOptions(options, prefix);
   let socket;
   const response = upgradeRequest(
@@ -91,7 +95,7 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
  *
  * @returns {{ stream: WebSocketStream, response: Response }}
  */
-function upgradeWebSocketStream(request, options = { __proto__: null }) {
+function upgradeWebSocketStream(request, options = undefined) {
   const {
     createServerWebSocketStream,
     failServerWebSocketStream,
@@ -112,6 +116,9 @@ function upgradeWebSocketStream(request, options = { __proto__: null }) {
 
 /** Checks the options that may be the same for all sockets of a server. */
 function convertUpgradeOptions(options, prefix) {
+  if (options === undefined || options === null) {
+    return DEFAULT_OPTIONS;
+  }
   return {
     idleTimeout: seconds(options?.idleTimeout, `${prefix}: idleTimeout`) ??
       DEFAULT_IDLE_TIMEOUT,
@@ -124,6 +131,16 @@ function convertUpgradeOptions(options, prefix) {
     limits: convertLimits(options, prefix),
   };
 }
+
+const DEFAULT_OPTIONS = {
+  __proto__: null,
+  idleTimeout: DEFAULT_IDLE_TIMEOUT,
+  sendPings: true,
+  handshakeTimeout: DEFAULT_HANDSHAKE_TIMEOUT,
+  deflate: null,
+  // Those that Rust has.
+  limits: null,
+};
 
 /**
  * Claims the request's connection and returns the response that answers its
@@ -166,34 +183,32 @@ function upgradeRequest(request, options, converted, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = newInnerResponse(101);
-  answer.headerList = [
+  const answer = new UpgradeResponse(
+    () => answerHeaders(verdict, protocol, headers.list),
+    headers.list !== NO_HEADERS,
+  );
+  return fromInnerResponse(answer, "response");
+}
+
+function answerHeaders({ accept, extensions }, protocol, more) {
+  const list = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
   ];
-  if (verdict.accept !== "") {
+  if (accept !== "") {
     // HTTP/2 has no key to answer.
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-accept",
-      verdict.accept,
-    ]);
+    ArrayPrototypePush(list, ["sec-websocket-accept", accept]);
   }
   if (protocol !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-protocol",
-      protocol,
-    ]);
+    ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
   }
-  if (verdict.extensions !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-extensions",
-      verdict.extensions,
-    ]);
+  if (extensions !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
   }
-  for (let i = 0; i < headers.list.length; i++) {
-    ArrayPrototypePush(answer.headerList, headers.list[i]);
+  for (let i = 0; i < more.length; i++) {
+    ArrayPrototypePush(list, more[i]);
   }
-  return fromInnerResponse(answer, "response");
+  return list;
 }
 
 /**
@@ -201,10 +216,10 @@ function upgradeRequest(request, options, converted, create) {
  * then, as in Bun.
  */
 function convertHeaders(init) {
-  const converted = { list: NO_HEADERS, protocol: "" };
   if (init === undefined || init === null) {
-    return converted;
+    return NOTHING_ADDED;
   }
+  const converted = { list: NO_HEADERS, protocol: "" };
   const headers = headersFromHeaderList([], "response");
   fillHeaders(headers, init);
   converted.protocol = headers.get("sec-websocket-protocol") ?? "";
@@ -222,6 +237,7 @@ function convertHeaders(init) {
 }
 
 const NO_HEADERS = [];
+const NOTHING_ADDED = { __proto__: null, list: NO_HEADERS, protocol: "" };
 
 /** What the answer to a handshake says itself. */
 const OWN_HEADERS = [

@@ -11,6 +11,7 @@ mod connection;
 mod error;
 mod exchange;
 mod listener;
+mod opening;
 mod ops;
 mod request;
 mod request_body;
@@ -59,6 +60,7 @@ deno_core::extension!(
         response::op_http_release,
         upgrade::op_http_websocket_handshake,
         upgrade::op_http_upgrade_begin,
+        upgrade::op_http_upgrade_accept,
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
     ],

@@ -197,6 +197,8 @@ pub(crate) enum Due {
 pub(crate) enum Read {
     /// So many bytes are at the start of the buffer.
     Data(usize),
+    /// So many went into the message that is coming, which this completed or broke.
+    Message(usize, Result<Option<Event<'static>>, ProtocolError>),
     /// Nothing now; the waker is set.
     Blocked,
     /// The peer closed its side.
@@ -314,9 +316,11 @@ impl Connection {
 
     // Reading.
 
-    /// Reads what there is into `buffer`.
-    pub fn read(&self, buffer: &mut [u8]) -> Read {
-        if let Ok(mut reader) = self.reader.try_borrow_mut()
+    /// Reads what there is into `buffer`, or into the message that is coming where that
+    /// is long, `longest` bytes of it at most.
+    pub fn read(&self, buffer: &mut [u8], longest: usize) -> Read {
+        let mut reader = self.reader.try_borrow_mut().ok();
+        if let Some(reader) = &mut reader
             && reader.read_ahead.has_remaining()
         {
             let count = reader.read_ahead.remaining().min(buffer.len());
@@ -326,10 +330,28 @@ impl Connection {
             }
             return Read::Data(count);
         }
-        let mut buffer = ReadBuf::new(buffer);
+        let decoder = reader.as_mut().map(|reader| &mut reader.decoder);
+        if let Some(decoder) = decoder.filter(|_| self.phase.get() == Phase::Open)
+            && let Some(spare) = decoder.spare()
+        {
+            let length = spare.len().min(longest);
+            let mut spare = ReadBuf::uninit(&mut spare[..length]);
+            return match self.poll_read(&mut spare) {
+                Read::Data(count) => {
+                    // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
+                    // `spare` was returned.
+                    Read::Message(count, unsafe { decoder.filled(count) })
+                }
+                other => other,
+            };
+        }
+        self.poll_read(&mut ReadBuf::new(buffer))
+    }
+
+    fn poll_read(&self, buffer: &mut ReadBuf<'_>) -> Read {
         let mut cx = Context::from_waker(&self.waker);
         let mut transport = self.transport.borrow_mut();
-        match Pin::new(&mut *transport).poll_read(&mut cx, &mut buffer) {
+        match Pin::new(&mut *transport).poll_read(&mut cx, buffer) {
             Poll::Pending if self.is_broken.get() => Read::Failed(io::ErrorKind::BrokenPipe.into()),
             Poll::Pending => Read::Blocked,
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Read::Eof,
@@ -481,6 +503,11 @@ impl Connection {
 
     // Writing.
 
+    /// Queues the answer to the opening handshake, before anything else is.
+    pub fn send_answer(&self, answer: Vec<u8>) {
+        *self.out.borrow_mut() = OutBuffer::starting_with(answer);
+    }
+
     /// Queues a text message.
     #[inline]
     pub fn send_text(&self, text: &str) -> Sent {
@@ -613,6 +640,9 @@ impl Connection {
         self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
+        if self.close_sent.get() && self.close_received.borrow().is_some() {
+            out.write_last_to(&self.transport.borrow());
+        }
         if self.write(&mut out)
             && let Some(payload) = self.pending_pong.take()
             && !self.close_sent.get()

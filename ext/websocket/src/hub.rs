@@ -20,6 +20,7 @@ use std::time::Duration;
 use deno_core::{ExternalOpsTracker, JsRuntime, OpState, V8CrossThreadTaskSpawner, v8};
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::Event;
+use duplex_protocol::error::ProtocolError;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
@@ -278,14 +279,17 @@ impl Hub {
             buffer.resize(READ_BUFFER_LENGTH, 0);
         }
         let mut may_run = true;
+        let mut left_in_turn = BYTES_IN_TURN;
         for turn in 0.. {
-            if turn == READS_IN_TURN {
+            if turn == READS_IN_TURN || left_in_turn == 0 {
                 // Others have their turn; this one goes on after them.
                 connection.waker().wake_by_ref();
                 break;
             }
-            let count = match connection.read(&mut buffer) {
-                Read::Data(count) => count,
+            let longest = left_in_turn.min(LONGEST_READ);
+            let (count, input) = match connection.read(&mut buffer, longest) {
+                Read::Data(count) => (count, Input::Bytes(&mut buffer[..count])),
+                Read::Message(count, result) => (count, Input::Message(result)),
                 Read::Blocked => break,
                 Read::Eof => {
                     let ending = connection.abrupt_ending(None);
@@ -300,12 +304,14 @@ impl Hub {
                     break;
                 }
             };
+            left_in_turn = left_in_turn.saturating_sub(count);
             if connection.phase() == Phase::Draining {
                 continue;
             }
             connection.note_heard(now);
-            match self.decode(scope, callbacks, connection, &mut buffer[..count], now) {
+            match self.decode(scope, callbacks, connection, input, now) {
                 Decoded::All => {}
+                Decoded::Paused { left: 0 } => break,
                 Decoded::Paused { left } => {
                     connection.keep_unread(&buffer[count - left..count]);
                     break;
@@ -335,7 +341,8 @@ impl Hub {
         let Some(mut unread) = connection.take_unread() else {
             return Decoded::All;
         };
-        let decoded = self.decode(scope, callbacks, connection, unread.bytes(), now);
+        let input = Input::Bytes(unread.bytes());
+        let decoded = self.decode(scope, callbacks, connection, input, now);
         if let Decoded::Paused { left } = decoded {
             connection.restore_unread(unread, left);
         }
@@ -349,13 +356,13 @@ impl Hub {
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
-        input: &mut [u8],
+        input: Input<'_>,
         now: Instant,
     ) -> Decoded {
         let mut failure = None;
         let mut is_paused = false;
         let mut is_terminated = false;
-        let result = connection.decode(input, |event| {
+        let mut on_event = |event: Event<'_>| {
             match self.on_event(scope, callbacks, connection, event, now) {
                 Outcome::Delivered => return true,
                 Outcome::Paused => is_paused = true,
@@ -363,7 +370,14 @@ impl Hub {
                 Outcome::Terminated => is_terminated = true,
             }
             false
-        });
+        };
+        let result = match input {
+            Input::Bytes(bytes) => connection.decode(bytes, on_event),
+            Input::Message(result) => result.map(|event| {
+                event.map(&mut on_event);
+                0
+            }),
+        };
         if is_terminated {
             return Decoded::Terminated;
         }
@@ -429,8 +443,10 @@ impl Hub {
             Event::Pong(payload) => deliver_control(scope, callbacks, connection, payload, true),
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(connection, connection.close_timeout());
                 self.flush(scope, callbacks, connection);
+                if !connection.is_drained() {
+                    self.set_close_deadline(connection, connection.close_timeout());
+                }
                 Outcome::Delivered
             }
         }
@@ -581,6 +597,13 @@ impl Drop for Hub {
             connection.flush();
         }
     }
+}
+
+/// What was read.
+enum Input<'b> {
+    Bytes(&'b mut [u8]),
+    /// What came of bytes that were read into a message.
+    Message(Result<Option<Event<'static>>, ProtocolError>),
 }
 
 /// What became of some input.
@@ -815,7 +838,12 @@ impl Wake for TimerWaker {
 
 /// How long a read can be. Longer messages take several.
 const READ_BUFFER_LENGTH: usize = 64 << 10;
+/// How long one can be that goes into a message: what it brought stays in the second
+/// level of cache, where it is unmasked.
+const LONGEST_READ: usize = 256 << 10;
 /// How many reads one connection has before others have theirs.
 const READS_IN_TURN: u32 = 16;
+/// And how many bytes.
+const BYTES_IN_TURN: usize = 1 << 20;
 /// How long a failed connection is kept so that its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -129,11 +129,14 @@ pub struct ServerOptions {
     pub group: Option<SocketGroup>,
     /// The peer's address, where it has one.
     pub remote_addr: Option<SocketAddr>,
+    /// The answer to the opening handshake, where that has not been sent: it goes
+    /// out before all else.
+    pub answer: Vec<u8>,
 }
 
-/// Takes over a connection whose opening handshake has been answered (RFC 6455
-/// section 4.2.2). `read_ahead` is what was read of the peer's frames with the
-/// handshake.
+/// Takes over a connection whose opening handshake has been answered, or is with
+/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of
+/// the peer's frames with the handshake.
 ///
 /// Returns the id for `openServerWebSocket(socket, id)` of
 /// `01_websocket.js`; nothing is read before that call. The connection keeps
@@ -144,7 +147,8 @@ pub fn accept(
     read_ahead: Bytes,
     options: ServerOptions,
 ) -> u32 {
-    let connection = Hub::of(state).add(|id, waker| {
+    let hub = Hub::of(state);
+    let connection = hub.add(|id, waker| {
         let options = connection::Options {
             limits: options.limits,
             idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero()))
@@ -157,6 +161,10 @@ pub fn accept(
     if let Some(group) = options.group {
         let membership = group.join(Rc::downgrade(&connection));
         *connection.membership.borrow_mut() = Some(membership);
+    }
+    if !options.answer.is_empty() {
+        connection.send_answer(options.answer);
+        hub.mark_dirty(&connection);
     }
     connection.id
 }
