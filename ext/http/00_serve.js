@@ -41,11 +41,12 @@ const {
 const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
-  ArrayPrototypeShift,
   FunctionPrototypeCall,
+  ArrayPrototypeShift,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
+  MathMin,
   NumberIsInteger,
   ObjectHasOwn,
   ObjectPrototypeIsPrototypeOf,
@@ -106,6 +107,9 @@ const OUTCOME_PENDING = 1;
 const CLOSED = 0;
 const NO_CONNECTION = -1;
 
+// What a timer can be set to, in milliseconds.
+const MAX_TIMER = 2 ** 31 - 1;
+
 const TEXT = "text/plain;charset=UTF-8";
 
 /**
@@ -139,15 +143,19 @@ class ServerRequest {
   /** @type {Request | undefined} */
   request = undefined;
 
-  // The handler has been called and has not returned: there is nothing yet that it
-  // could be told of its client.
-  isInTurn = false;
   /**
    * What was wrong with the handshake that it should have been.
    *
    * @type {Error | undefined}
    */
   refusal = undefined;
+
+  // The handler has been called and has not returned: there is nothing yet that it
+  // could be told of its client.
+  isInTurn = false;
+
+  // The client was told that the handler takes too long: its answer is of no use.
+  isGivenUp = false;
 
   #id;
   #server;
@@ -160,6 +168,7 @@ class ServerRequest {
   #onCancel = undefined;
   #completed = undefined;
   #upgrade = undefined;
+  #handshakeTimer = undefined;
   #watched = false;
   // The answer was given.
   #answered = false;
@@ -406,16 +415,46 @@ class ServerRequest {
     );
     this.#upgrade = upgrade;
     if (!this.isInTurn) {
-      this.#watch();
+      this.#awaitHandshake();
     }
     return verdict;
+  }
+
+  // The handler will answer the handshake, but not at once.
+  #awaitHandshake() {
+    this.#watch();
+    const { handshakeTimeout } = this.#upgrade;
+    if (handshakeTimeout === 0) {
+      return;
+    }
+    this.#handshakeTimer = core.createSystemTimer(
+      () => {
+        const message =
+          `The handshake was not answered within handshakeTimeout (${handshakeTimeout} s)`;
+        this.isGivenUp = true;
+        this.failUpgrade(message);
+        this.#respondInner(
+          toInnerResponse(new Response(message, { status: 503 })),
+        );
+      },
+      MathMin(handshakeTimeout * 1000, MAX_TIMER),
+      false,
+    );
+  }
+
+  #endHandshake() {
+    this.#upgrade = undefined;
+    if (this.#handshakeTimer !== undefined) {
+      core.cancelTimer(this.#handshakeTimer);
+      this.#handshakeTimer = undefined;
+    }
   }
 
   // The handler's turn is over, and it has not answered.
   endTurn() {
     this.isInTurn = false;
     if (this.#upgrade !== undefined) {
-      this.#watch();
+      this.#awaitHandshake();
     }
   }
 
@@ -437,7 +476,7 @@ class ServerRequest {
       limits,
     );
     if (id !== NO_CONNECTION) {
-      this.#upgrade = undefined;
+      this.#endHandshake();
       ArrayPrototypePush(this.#server.opening, { id, opened });
       this.#wasAnswered(OUTCOME_SENT);
       return;
@@ -457,14 +496,14 @@ class ServerRequest {
     );
     const outcome = op_http_upgrade_respond(this.#id, headers);
     // From here on the connection tells.
-    this.#upgrade = undefined;
+    this.#endHandshake();
     this.#wasAnswered(outcome);
   }
 
   failUpgrade(message) {
     const upgrade = this.#upgrade;
     if (upgrade !== undefined) {
-      this.#upgrade = undefined;
+      this.#endHandshake();
       upgrade.failed(message);
     }
   }
@@ -611,14 +650,10 @@ class UpgradeResponse {
   bodyDecoded = false;
 
   #makeHeaders;
-  #hasMore;
   #headerList = undefined;
 
-  // `makeHeaders` returns a list of pairs; `hasMore` is whether there are other
-  // headers in it than those that the handshake agrees on.
-  constructor(makeHeaders, hasMore) {
+  constructor(makeHeaders) {
     this.#makeHeaders = makeHeaders;
-    this.#hasMore = hasMore;
   }
 
   get headerList() {
@@ -633,11 +668,9 @@ class UpgradeResponse {
     return null;
   }
 
-  // Whether the headers are those that the handshake agrees on, and nobody has
-  // looked at them.
+  // Whether nobody has looked at the headers, so that they are as they were made.
   static isUntouched(inner) {
-    return #headerList in inner && inner.#headerList === undefined &&
-      !inner.#hasMore;
+    return #headerList in inner && inner.#headerList === undefined;
   }
 }
 
@@ -722,6 +755,9 @@ function handle(server, id) {
 }
 
 function answer(server, inner, response) {
+  if (inner.isGivenUp) {
+    return;
+  }
   try {
     if (response === undefined) {
       if (inner.isAnswered) {

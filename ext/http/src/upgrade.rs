@@ -234,13 +234,13 @@ fn server_options(
     ServerOptions {
         idle_timeout: timeout(idle_timeout),
         no_pings: !send_pings,
+        deflate: exchange.deflate.get(),
+        group: Some(exchange.server().sockets().clone()),
+        limits: limits.map_or_else(Limits::default, Limits::from),
         remote_addr: match exchange.peer {
             Peer::Ip(address) => Some(address),
             Peer::Unix => None,
         },
-        deflate: exchange.deflate.get(),
-        group: Some(exchange.server().sockets().clone()),
-        limits: limits.map_or_else(Limits::default, Limits::from),
         ..ServerOptions::default()
     }
 }

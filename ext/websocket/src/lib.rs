@@ -135,8 +135,8 @@ pub struct ServerOptions {
 }
 
 /// Takes over a connection whose opening handshake has been answered, or is with
-/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of the peer's frames with the
-/// handshake.
+/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of
+/// the peer's frames with the handshake.
 ///
 /// Returns the id for `openServerWebSocket(socket, id)` of
 /// `01_websocket.js`; nothing is read before that call. The connection keeps
