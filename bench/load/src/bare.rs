@@ -2,6 +2,7 @@
 //! whatever has come. What it costs is what the kernel costs.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 
@@ -11,14 +12,16 @@ use crate::sys::Epoll;
 use crate::sys::READ;
 use crate::sys::WRITE;
 
-pub fn serve(port: u16) -> io::Result<()> {
-    let (listener, port) = sys::listen(port)?;
+/// Sends what comes back to where it came from, or with `to_all` to everybody.
+pub fn serve(to_all: bool) -> io::Result<()> {
+    let (listener, port) = sys::listen(0)?;
     println!("{port}");
     let mut epoll = Epoll::new()?;
     epoll.add(listener.as_raw_fd(), READ, LISTENER)?;
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut free = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
+    let mut shared = Vec::new();
     loop {
         let count = epoll.wait(None)?;
         for index in 0..count {
@@ -37,10 +40,23 @@ pub fn serve(port: u16) -> io::Result<()> {
             let Some(connection) = &mut connections[token] else {
                 continue;
             };
-            let open = connection.on_ready(ready, &mut buffer, &epoll, token);
+            let to_all = if to_all { Some(&mut shared) } else { None };
+            let open = connection.on_ready(ready, &mut buffer, to_all, &epoll, token);
             if !open.unwrap_or(false) {
                 connections[token] = None;
                 free.push(token);
+            }
+            if !shared.is_empty() {
+                for (slot, connection) in connections.iter_mut().enumerate() {
+                    let Some(connection) = connection.as_mut().filter(|c| c.switched) else {
+                        continue;
+                    };
+                    // One that has gone says so by its own event.
+                    let _ = connection
+                        .send(&shared)
+                        .and_then(|()| connection.wait_to_write(&epoll, slot));
+                }
+                shared.clear();
             }
         }
     }
@@ -72,6 +88,7 @@ impl Connection {
         &mut self,
         ready: u32,
         buffer: &mut [u8],
+        to_all: Option<&mut Vec<u8>>,
         epoll: &Epoll,
         token: usize,
     ) -> io::Result<bool> {
@@ -94,7 +111,7 @@ impl Connection {
             if count == 0 {
                 return Ok(false);
             }
-            self.on_bytes(&mut buffer[..count])?
+            self.on_bytes(&mut buffer[..count], to_all)?
         } else {
             // Straight to where the rest of the frame belongs.
             let mut partial = std::mem::take(&mut self.partial);
@@ -115,20 +132,18 @@ impl Connection {
             let whole = !self.switched
                 || Frame::parse(&partial).is_some_and(|frame| frame.end() <= partial.len());
             if whole {
-                self.on_bytes(&mut partial)?
+                self.on_bytes(&mut partial, to_all)?
             } else {
                 self.partial = partial;
                 true
             }
         };
-        if !self.unsent.is_empty() {
-            epoll.change(fd, WRITE, token)?;
-        }
+        self.wait_to_write(epoll, token)?;
         Ok(open)
     }
 
     /// Turns each frame into a server's where it lies, and sends them together.
-    fn on_bytes(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
+    fn on_bytes(&mut self, bytes: &mut [u8], to_all: Option<&mut Vec<u8>>) -> io::Result<bool> {
         if !self.switched {
             let Some((answer, end)) = frame::switch(bytes) else {
                 self.partial = bytes.to_vec();
@@ -137,51 +152,86 @@ impl Connection {
             self.switched = true;
             self.send(&answer)?;
             return if end < bytes.len() {
-                self.on_bytes(&mut bytes[end..])
+                self.on_bytes(&mut bytes[end..], to_all)
             } else {
                 Ok(true)
             };
         }
-        let mut open = true;
-        let (mut from, mut to, mut first) = (0, 0, None);
-        while let Some(frame) = Frame::parse(&bytes[from..]) {
-            if from + frame.end() > bytes.len() {
-                break;
+        let echo = turn(bytes);
+        if !echo.frames.is_empty() {
+            match to_all {
+                Some(shared) if echo.open => shared.extend_from_slice(&bytes[echo.frames]),
+                _ => self.send(&bytes[echo.frames])?,
             }
-            open &= frame.opcode != frame::CLOSE;
-            let payload = from + frame.header;
-            unmask(&mut bytes[payload..payload + frame.length], frame.mask);
-            // The first frame moves its header up to its payload, the others move down to it.
-            let header = frame.header - 4;
-            let (head0, head1) = (bytes[from], bytes[from + 1] & 0x7f);
-            if first.is_none() {
-                first = Some(payload - header);
-                bytes.copy_within(from..from + header, payload - header);
-                bytes[payload - header + 1] = head1;
-                to = payload + frame.length;
-            } else {
-                bytes.copy_within(from..from + header, to);
-                bytes[to] = head0;
-                bytes[to + 1] = head1;
-                bytes.copy_within(payload..payload + frame.length, to + header);
-                to += header + frame.length;
-            }
-            from = payload + frame.length;
         }
-        if let Some(first) = first {
-            self.send(&bytes[first..to])?;
+        if echo.used < bytes.len() {
+            self.partial = bytes[echo.used..].to_vec();
         }
-        if from < bytes.len() {
-            self.partial = bytes[from..].to_vec();
+        Ok(echo.open)
+    }
+
+    fn wait_to_write(&mut self, epoll: &Epoll, token: usize) -> io::Result<()> {
+        if self.unsent.is_empty() {
+            Ok(())
+        } else {
+            epoll.change(self.socket.as_raw_fd(), WRITE, token)
         }
-        Ok(open)
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let taken = sys::write(self.socket.as_raw_fd(), bytes)?.unwrap_or(0);
+        let taken = match self.unsent.is_empty() {
+            true => sys::write(self.socket.as_raw_fd(), bytes)?.unwrap_or(0),
+            false => 0,
+        };
         self.unsent.extend_from_slice(&bytes[taken..]);
         Ok(())
     }
+}
+
+/// What [`turn`] made.
+pub struct Echo {
+    /// Where the server's frames are.
+    pub frames: Range<usize>,
+    /// How much of the client's bytes was frames.
+    pub used: usize,
+    /// Whether none of them was Close.
+    pub open: bool,
+}
+
+/// Turns the frames of a client into a server's, one behind another, where they lie.
+#[inline]
+pub fn turn(bytes: &mut [u8]) -> Echo {
+    let mut echo = Echo {
+        frames: 0..0,
+        used: 0,
+        open: true,
+    };
+    while let Some(frame) = Frame::parse(&bytes[echo.used..]) {
+        let from = echo.used;
+        if from + frame.end() > bytes.len() {
+            break;
+        }
+        echo.open &= frame.opcode != frame::CLOSE;
+        let payload = from + frame.header;
+        let end = payload + frame.length;
+        unmask(&mut bytes[payload..end], frame.mask);
+        let header = frame.header - 4;
+        if from == 0 {
+            // The first frame's header moves up to its payload, and the others down to it.
+            let to = payload - header;
+            bytes.copy_within(..header, to);
+            bytes[to + 1] &= 0x7f;
+            echo.frames = to..end;
+        } else {
+            let to = echo.frames.end;
+            bytes.copy_within(from..from + header, to);
+            bytes[to + 1] &= 0x7f;
+            bytes.copy_within(payload..end, to + header);
+            echo.frames.end = to + header + frame.length;
+        }
+        echo.used = end;
+    }
+    echo
 }
 
 /// The header of a client's frame.

@@ -92,14 +92,16 @@ pub fn switch(request: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((answer.into_bytes(), end))
 }
 
-/// Reads what a server sends on one connection.
+/// Reads what a peer sends on one connection, masked or not.
 #[derive(Default)]
 pub struct Reader {
-    head: [u8; 10],
+    head: [u8; 14],
     have: usize,
-    /// What is left of the frame's payload.
+    mask: Option<[u8; 4]>,
+    /// What is left of the frame's payload, and where in it the next byte stands.
     left: usize,
-    /// Where in its message the frame's next byte stands.
+    frame_at: usize,
+    /// Where in its message the next byte stands.
     at: usize,
     fin: bool,
     opcode: u8,
@@ -111,7 +113,8 @@ pub struct Reader {
 
 /// What each message has to be.
 pub struct Expected<'a> {
-    pub opcode: u8,
+    /// The opcode, with [`COMPRESSED`] where it applies.
+    pub first: u8,
     pub payload: &'a [u8],
     /// The contents of each so many messages are compared; of all, the opcode and the length.
     pub every: u64,
@@ -122,23 +125,20 @@ impl Reader {
     #[inline]
     pub fn feed(&mut self, mut bytes: &[u8], expected: &Expected) -> Result<usize, String> {
         let mut messages = 0;
+        let length = expected.payload.len();
         loop {
             if !self.in_payload {
                 // The common case without a detour: a short frame that is there as a whole.
-                let length = expected.payload.len();
-                if self.have == 0 && length < 126 && bytes.len() >= 2 + length && self.at == 0 {
-                    if bytes[0] == 0x80 | expected.opcode && bytes[1] as usize == length {
-                        if bytes[2..2 + length] != *expected.payload {
-                            return Err(format!("message {} is not what was sent", self.count));
-                        }
-                        bytes = &bytes[2 + length..];
-                        self.count += 1;
-                        messages += 1;
-                        continue;
+                let whole =
+                    self.have == 0 && self.at == 0 && length < 126 && bytes.len() >= 2 + length;
+                if whole && bytes[0] == 0x80 | expected.first && bytes[1] as usize == length {
+                    if bytes[2..2 + length] != *expected.payload {
+                        return Err(self.other());
                     }
-                }
-                if bytes.is_empty() {
-                    return Ok(messages);
+                    bytes = &bytes[2 + length..];
+                    self.count += 1;
+                    messages += 1;
+                    continue;
                 }
                 bytes = self.take_head(bytes, expected)?;
                 if !self.in_payload {
@@ -148,21 +148,21 @@ impl Reader {
             let part = self.left.min(bytes.len());
             if self.opcode < CLOSE {
                 let end = self.at + part;
-                if end > expected.payload.len() {
+                if end > length {
                     return Err(format!(
-                        "message {} is longer than the {} bytes sent",
-                        self.count,
-                        expected.payload.len()
+                        "message {} is longer than the {length} bytes sent",
+                        self.count
                     ));
                 }
                 if self.count.is_multiple_of(expected.every)
-                    && bytes[..part] != expected.payload[self.at..end]
+                    && !self.same(&bytes[..part], &expected.payload[self.at..end])
                 {
-                    return Err(format!("message {} is not what was sent", self.count));
+                    return Err(self.other());
                 }
                 self.at = end;
             }
             self.left -= part;
+            self.frame_at += part;
             bytes = &bytes[part..];
             if self.left > 0 {
                 return Ok(messages);
@@ -170,12 +170,10 @@ impl Reader {
             self.in_payload = false;
             self.closed |= self.opcode == CLOSE;
             if self.opcode < CLOSE && self.fin {
-                if self.at != expected.payload.len() {
+                if self.at != length {
                     return Err(format!(
-                        "message {} has {} bytes, not {}",
-                        self.count,
-                        self.at,
-                        expected.payload.len()
+                        "message {} has {} bytes, not {length}",
+                        self.count, self.at
                     ));
                 }
                 self.at = 0;
@@ -191,14 +189,7 @@ impl Reader {
         expected: &Expected,
     ) -> Result<&'a [u8], String> {
         loop {
-            let wanted = match self.have {
-                0 | 1 => 2,
-                _ => match self.head[1] {
-                    126 => 4,
-                    127 => 10,
-                    _ => 2,
-                },
-            };
+            let wanted = self.head_length();
             let part = (wanted - self.have).min(bytes.len());
             self.head[self.have..self.have + part].copy_from_slice(&bytes[..part]);
             self.have += part;
@@ -206,31 +197,74 @@ impl Reader {
             if self.have < wanted {
                 return Ok(bytes);
             }
-            if self.have == 2 && self.head[1] >= 126 && wanted == 2 {
-                continue;
+            if wanted == self.head_length() {
+                break;
             }
-            break;
         }
-        if self.head[1] > 127 {
-            return Err("the server masks".into());
-        }
-        self.left = match self.have {
-            2 => self.head[1] as usize,
-            4 => u16::from_be_bytes([self.head[2], self.head[3]]) as usize,
-            _ => u64::from_be_bytes(self.head[2..10].try_into().expect("eight bytes")) as usize,
+        let head = &self.head;
+        self.left = match head[1] & 0x7f {
+            126 => u16::from_be_bytes([head[2], head[3]]) as usize,
+            127 => u64::from_be_bytes(head[2..10].try_into().expect("eight bytes")) as usize,
+            short => short as usize,
         };
-        self.fin = self.head[0] & 0x80 != 0;
-        self.opcode = self.head[0] & 0xf;
-        let first = self.head[0] & 0x7f;
-        if self.opcode < CLOSE && first != CONTINUATION && first != expected.opcode {
+        let masked = head[1] & 0x80 != 0;
+        self.mask = masked.then(|| {
+            head[self.have - 4..self.have]
+                .try_into()
+                .expect("four bytes")
+        });
+        self.fin = head[0] & 0x80 != 0;
+        self.opcode = head[0] & 0xf;
+        let first = head[0] & 0x7f;
+        if self.opcode < CLOSE && first != CONTINUATION && first != expected.first {
             return Err(format!(
-                "message {} has the opcode {first:#x}, not {:#x}",
-                self.count, expected.opcode
+                "message {} begins with {first:#x}, not {:#x}",
+                self.count, expected.first
             ));
         }
         self.have = 0;
+        self.frame_at = 0;
         self.in_payload = true;
         Ok(bytes)
+    }
+
+    /// As far as is known by now.
+    fn head_length(&self) -> usize {
+        if self.have < 2 {
+            return 2;
+        }
+        let length = match self.head[1] & 0x7f {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        if self.head[1] & 0x80 != 0 {
+            length + 4
+        } else {
+            length
+        }
+    }
+
+    fn same(&self, got: &[u8], expected: &[u8]) -> bool {
+        let Some(mut mask) = self.mask else {
+            return got == expected;
+        };
+        mask.rotate_left(self.frame_at % 4);
+        let word = u64::from_ne_bytes([mask, mask].concat().try_into().expect("eight bytes"));
+        let (got, rest) = got.as_chunks::<8>();
+        let (expected, expected_rest) = expected.as_chunks::<8>();
+        let words = got.iter().zip(expected);
+        let mut equal = words.fold(true, |equal, (got, expected)| {
+            equal & (u64::from_ne_bytes(*got) ^ word == u64::from_ne_bytes(*expected))
+        });
+        for (at, (got, expected)) in rest.iter().zip(expected_rest).enumerate() {
+            equal &= got ^ mask[at % 4] == *expected;
+        }
+        equal
+    }
+
+    fn other(&self) -> String {
+        format!("message {} is not what was sent", self.count)
     }
 }
 

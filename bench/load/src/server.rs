@@ -1,8 +1,10 @@
-//! The server under load: a process of its own on a core of its own.
+//! The program under load: a process of its own on a core of its own.
 
 use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::ops::AddAssign;
+use std::ops::Sub;
 use std::os::unix::process::CommandExt;
 use std::process::Child;
 use std::process::ChildStdout;
@@ -22,7 +24,7 @@ pub struct Server {
 impl Server {
     /// Starts a command on `core` and waits for the line in which it names its port.
     pub fn start(command: &[String], core: usize) -> Result<Server, String> {
-        let (mut child, mut output) = start(command, core)?;
+        let (mut child, mut output) = spawn(command, core)?;
         let mut line = String::new();
         while output.read_line(&mut line).map_err(|e| e.to_string())? > 0 {
             let digits = line
@@ -38,7 +40,18 @@ impl Server {
             line.clear();
         }
         let _ = child.kill();
-        Err(format!("{} ended without naming a port", command.join(" ")))
+        let _ = child.wait();
+        Err("it ended without naming a port".into())
+    }
+
+    /// Starts a client on `core`, which has no port.
+    pub fn start_client(command: &[String], core: usize) -> Result<Server, String> {
+        let (child, output) = spawn(command, core)?;
+        Ok(Server {
+            child,
+            _output: output,
+            port: 0,
+        })
     }
 
     pub fn pid(&self) -> i32 {
@@ -53,29 +66,47 @@ impl Drop for Server {
     }
 }
 
-/// What a process has used until now.
-#[derive(Clone, Copy)]
+/// What a process has used.
+#[derive(Clone, Copy, Default)]
 pub struct Usage {
     pub cpu: Duration,
+    /// The two parts of it, in ticks of the kernel.
     pub user: u64,
     pub system: u64,
 }
 
 impl Usage {
     pub fn of(pid: i32) -> Result<Usage, String> {
-        let cpu = sys::cpu_time(pid).map_err(|error| format!("the server has gone: {error}"))?;
+        let cpu = sys::cpu_time(pid).map_err(|error| format!("the process has gone: {error}"))?;
         let (user, system) = sys::cpu_ticks(pid);
         Ok(Usage { cpu, user, system })
     }
 }
 
-fn start(command: &[String], core: usize) -> Result<(Child, BufReader<ChildStdout>), String> {
-    let (program, arguments) = command
-        .split_first()
-        .ok_or("no server's command: give it behind --")?;
-    let mut start = Command::new(program);
+impl Sub for Usage {
+    type Output = Usage;
+
+    fn sub(self, before: Usage) -> Usage {
+        Usage {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Usage) {
+        self.cpu += more.cpu;
+        self.user += more.user;
+        self.system += more.system;
+    }
+}
+
+fn spawn(command: &[String], core: usize) -> Result<(Child, BufReader<ChildStdout>), String> {
+    let mut start = Command::new(&command[0]);
     start
-        .args(arguments)
+        .args(&command[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let parent = std::process::id();
@@ -86,14 +117,14 @@ fn start(command: &[String], core: usize) -> Result<(Child, BufReader<ChildStdou
             // The server must not outlive the load, however that ends.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
             if libc::getppid() as u32 != parent {
-                return Err(io::Error::other("the load has ended"));
+                return Err(io::ErrorKind::BrokenPipe.into());
             }
             Ok(())
         });
     }
     let mut child = start
         .spawn()
-        .map_err(|error| format!("{program} does not start: {error}"))?;
+        .map_err(|error| format!("it does not start: {error}"))?;
     let output = BufReader::new(child.stdout.take().expect("it is piped"));
     Ok((child, output))
 }

@@ -112,6 +112,8 @@ pub fn connect(to: SocketAddrV4, from: u8) -> io::Result<OwnedFd> {
 pub fn listen(port: u16) -> io::Result<(OwnedFd, u16)> {
     let fd = tcp_socket()?;
     set_option(&fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    // The sockets it accepts have this from it.
+    set_option(&fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
     let mut local = address(SocketAddrV4::new([127, 0, 0, 1].into(), port));
     let mut length = ADDRESS_LENGTH;
     // SAFETY: the addresses outlive the calls and the lengths are their own.
@@ -145,9 +147,7 @@ pub fn accept(listener: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     }) {
         Ok(fd) => {
             // SAFETY: as above.
-            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-            set_option(&fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
-            Ok(Some(fd))
+            Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }))
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
@@ -195,9 +195,16 @@ pub fn pin(core: usize) -> io::Result<()> {
 
 /// Lets the calling process, and what it starts, go before others, where it may: that takes
 /// root. Not for speed, but so that what else runs does not disturb.
+/// In a session of its own that holds for the session beside others too (sched(7), autogroups).
 pub fn go_first() {
-    // SAFETY: takes no pointers.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
+    // SAFETY: none of them takes pointers.
+    let leads = unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, -20);
+        libc::getsid(0) == libc::getpid()
+    };
+    if leads {
+        let _ = fs::write("/proc/self/autogroup", "-20");
+    }
 }
 
 /// The time that all threads of a process have spent on a core, those that ended too.
