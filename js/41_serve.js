@@ -1,7 +1,7 @@
 // `duplex serve`: serves what the main module exports by default.
 
 import { core, primordials } from "ext:core/mod.js";
-import { serve as serveHandler } from "ext:duplex_http/00_serve.js";
+import { serve as serveRequests } from "ext:duplex_http/02_websocket_handler.js";
 import { errors } from "ext:duplex_runtime/01_errors.js";
 
 const {
@@ -81,7 +81,7 @@ function serve(namespace) {
   }
   let server;
   try {
-    server = serveHandler(
+    server = serveRequests(
       options,
       (request, info) => FunctionPrototypeCall(fetch, exported, request, info),
     );
@@ -108,7 +108,9 @@ function refusal(namespace) {
     return `The default export of ${file} is a function. ${wanted}`;
   }
   if (typeof exported !== "object" || exported === null) {
-    const kind = exported === null ? "null" : `a value of type ${typeof exported}`;
+    const kind = exported === null
+      ? "null"
+      : `a value of type ${typeof exported}`;
     return `The default export of ${file} is ${kind}. ${wanted}`;
   }
   const { fetch } = exported;

@@ -38,6 +38,35 @@ fn requests_and_websockets_are_served_without_a_permission() {
     peer.echo(1);
 }
 
+/// Echoes by handlers of sockets.
+const HANDLERS: &str = r#"
+export default {
+  fetch(request, info) {
+    if (info.upgrade(request, { data: "data" })) return;
+    return new Response("This is a WebSocket server.", { status: 426 });
+  },
+  websocket: {
+    open: (ws) => console.log("open", ws.data),
+    message: (ws, data) => ws.send(data),
+    close: (_ws, code, reason) => console.log("close", code, reason),
+  },
+};
+"#;
+
+#[test]
+fn handlers_of_sockets_are_called() {
+    let mut server = Server::start("handlers.js", HANDLERS, &[]);
+    let mut peer = Peer::connect(server.port, "");
+    server.running.line("open data").unwrap();
+    peer.echo(1);
+    peer.echo(2);
+    server.running.signal("TERM").unwrap();
+    assert_eq!(peer.close_code(), 1001);
+    peer.answer_close(1001);
+    server.running.line("close 1001").unwrap();
+    assert_eq!(server.running.end().unwrap().code(), 0);
+}
+
 #[test]
 fn a_signal_closes_the_sockets_and_ends_the_process() {
     for signal in ["INT", "TERM"] {
@@ -280,6 +309,7 @@ fn bad_options_and_modules_end_it() {
         ("export default { fetch() {}, onListen: 1 };", "onListen"),
         ("export default { fetch() {}, onError: 1 };", "onError"),
         ("export default { fetch() {}, signal: 1 };", "signal"),
+        ("export default { fetch() {}, websocket: 1 };", "websocket"),
         ("throw new Error('at the start');", "at the start"),
         ("await new Promise(() => {});", "never resolved"),
     ] {

@@ -102,7 +102,8 @@ interface WebSocketOpenInfo {
   readonly protocol: string;
 }
 
-interface WebSocketStreamOptions extends Deno.WebSocketConnectOptions {
+interface WebSocketStreamOptions
+  extends Omit<Deno.WebSocketConnectOptions, "closeOnBackpressureLimit"> {
   /** Subprotocols to offer, the preferred one first. */
   protocols?: string[];
   /** Gives up opening the connection. Does nothing afterwards. */
@@ -403,6 +404,19 @@ declare namespace Deno {
     info: ServeHandlerInfo<Address>,
   ) => Response | Promise<Response>;
 
+  /** Both names are the same, and one is needed. */
+  type RequestHandler<Address extends Addr = NetAddr> =
+    | {
+      handler: ServeHandler<Address>;
+      fetch?: undefined;
+      websocket?: undefined;
+    }
+    | {
+      fetch: ServeHandler<Address>;
+      handler?: undefined;
+      websocket?: undefined;
+    };
+
   interface ServeOptions<Address extends Addr = NetAddr> {
     /** Ends the server and all of its connections at once. */
     signal?: AbortSignal;
@@ -468,10 +482,10 @@ declare namespace Deno {
     handler: ServeHandler<NetAddr>,
   ): HttpServer<NetAddr>;
   function serve(
-    options: ServeUnixOptions & { handler: ServeHandler<UnixAddr> },
+    options: ServeUnixOptions & RequestHandler<UnixAddr>,
   ): HttpServer<UnixAddr>;
   function serve(
-    options: ServeTcpOptions & { handler: ServeHandler<NetAddr> },
+    options: ServeTcpOptions & RequestHandler<NetAddr>,
   ): HttpServer<NetAddr>;
   /**
    * The form with handlers of sockets, for which no event object is made. `Data` is
@@ -540,13 +554,10 @@ declare namespace Deno {
 
   interface SocketHandlers<Data = undefined, Address extends Addr = NetAddr> {
     fetch: FetchHandler<Data, Address>;
-    websocket?: WebSocketHandler<Data>;
+    websocket: WebSocketHandler<Data>;
   }
 
-  /**
-   * What happens on sockets, and their options. A handler may be asynchronous; what
-   * it rejects with is reported as an uncaught error is.
-   */
+  /** What happens on sockets, and their options. A handler may be asynchronous. */
   interface WebSocketHandler<Data = undefined> extends ServerWebSocketOptions {
     open?(ws: ServerWebSocket<Data>): unknown;
     /** A message: a text is a string. */
@@ -557,7 +568,10 @@ declare namespace Deno {
     close?(ws: ServerWebSocket<Data>, code: number, reason: string): unknown;
     ping?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
     pong?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
-    /** The connection failed. `close` follows. */
+    /**
+     * A handler threw, or what it returned rejected. Default: it is reported as an
+     * uncaught error is.
+     */
     error?(ws: ServerWebSocket<Data>, error: Error): unknown;
   }
 
@@ -576,7 +590,10 @@ declare namespace Deno {
     Address extends NetAddr | UnixAddr = NetAddr,
   > =
     & (Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions)
-    & SocketHandlers<Data, Address>;
+    & {
+      fetch: FetchHandler<Data, Address>;
+      websocket?: WebSocketHandler<Data>;
+    };
 
   // -------------------------------------------------------------------------
   // Deno.serveHttp, as Deno had it until 2.0
