@@ -650,14 +650,10 @@ class UpgradeResponse {
   bodyDecoded = false;
 
   #makeHeaders;
-  #hasMore;
   #headerList = undefined;
 
-  // `makeHeaders` returns a list of pairs; `hasMore` is whether there are other
-  // headers in it than those that the handshake agrees on.
-  constructor(makeHeaders, hasMore) {
+  constructor(makeHeaders) {
     this.#makeHeaders = makeHeaders;
-    this.#hasMore = hasMore;
   }
 
   get headerList() {
@@ -672,11 +668,9 @@ class UpgradeResponse {
     return null;
   }
 
-  // Whether the headers are those that the handshake agrees on, and nobody has
-  // looked at them.
+  // Whether nobody has looked at the headers, so that they are as they were made.
   static isUntouched(inner) {
-    return #headerList in inner && inner.#headerList === undefined &&
-      !inner.#hasMore;
+    return #headerList in inner && inner.#headerList === undefined;
   }
 }
 

@@ -133,7 +133,6 @@ function convertUpgradeOptions(options, prefix) {
 }
 
 const DEFAULT_OPTIONS = {
-  __proto__: null,
   idleTimeout: DEFAULT_IDLE_TIMEOUT,
   sendPings: true,
   handshakeTimeout: DEFAULT_HANDSHAKE_TIMEOUT,
@@ -183,14 +182,14 @@ function upgradeRequest(request, options, converted, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = new UpgradeResponse(
-    () => answerHeaders(verdict, protocol, headers.list),
-    headers.list !== NO_HEADERS,
-  );
+  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
+  for (let i = 0; i < headers.list.length; i++) {
+    ArrayPrototypePush(answer.headerList, headers.list[i]);
+  }
   return fromInnerResponse(answer, "response");
 }
 
-function answerHeaders({ accept, extensions }, protocol, more) {
+function answerHeaders({ accept, extensions }, protocol) {
   const list = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],
@@ -204,9 +203,6 @@ function answerHeaders({ accept, extensions }, protocol, more) {
   }
   if (extensions !== "") {
     ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
-  }
-  for (let i = 0; i < more.length; i++) {
-    ArrayPrototypePush(list, more[i]);
   }
   return list;
 }
@@ -237,7 +233,7 @@ function convertHeaders(init) {
 }
 
 const NO_HEADERS = [];
-const NOTHING_ADDED = { __proto__: null, list: NO_HEADERS, protocol: "" };
+const NOTHING_ADDED = { list: NO_HEADERS, protocol: "" };
 
 /** What the answer to a handshake says itself. */
 const OWN_HEADERS = [

@@ -238,28 +238,6 @@ impl Accepted {
     }
 }
 
-/// Whether this is the address that an embedder allows, and none that the user
-/// denies.
-fn is_own(state: &mut OpState, hostname: &str, port: u16) -> bool {
-    let Some(own) = state.try_take::<OwnAddress>() else {
-        return false;
-    };
-    if (own.hostname.as_str(), own.port) != (hostname, port) {
-        return false;
-    }
-    let descriptor = if hostname.contains(':') {
-        format!("[{hostname}]:{port}")
-    } else {
-        format!("{hostname}:{port}")
-    };
-    matches!(
-        state
-            .borrow::<PermissionsContainer>()
-            .query_net(Some(&descriptor)),
-        Ok(PermissionState::Prompt | PermissionState::Granted | PermissionState::GrantedPartial)
-    )
-}
-
 /// A listener whose connections the reactor is not told of before they need it.
 type TcpListener = AsyncFd<mio::net::TcpListener>;
 
@@ -309,6 +287,28 @@ async fn accept(
         }
     }
     Ok(())
+}
+
+/// Whether this is the address that an embedder allows, and none that the user
+/// denies.
+fn is_own(state: &mut OpState, hostname: &str, port: u16) -> bool {
+    let Some(own) = state.try_take::<OwnAddress>() else {
+        return false;
+    };
+    if (own.hostname.as_str(), own.port) != (hostname, port) {
+        return false;
+    }
+    let descriptor = if hostname.contains(':') {
+        format!("[{hostname}]:{port}")
+    } else {
+        format!("{hostname}:{port}")
+    };
+    matches!(
+        state
+            .borrow::<PermissionsContainer>()
+            .query_net(Some(&descriptor)),
+        Ok(PermissionState::Prompt | PermissionState::Granted | PermissionState::GrantedPartial)
+    )
 }
 
 fn tcp_authority(address: SocketAddr, default_port: u16) -> String {

@@ -25,6 +25,7 @@ use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read};
+use crate::garbage::Garbage;
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
@@ -38,6 +39,7 @@ pub(crate) struct Hub {
     is_running: Cell<bool>,
     /// What all connections read into, one after the other.
     read_buffer: Cell<Vec<u8>>,
+    garbage: Garbage,
     /// What an open connection holds, so that the event loop goes on.
     keep_alive: ExternalOpsTracker,
 }
@@ -97,6 +99,7 @@ impl Hub {
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
             read_buffer: Cell::default(),
+            garbage: Garbage::default(),
             keep_alive: state.external_ops_tracker.clone(),
         });
         state.put(hub.clone());
@@ -430,6 +433,7 @@ impl Hub {
                 deliver(scope, callbacks, connection, string.into())
             }
             Event::Binary(payload) => {
+                self.garbage.note(scope, payload.len());
                 v8::scope!(let scope, scope);
                 let buffer = array_buffer(scope, payload);
                 deliver(scope, callbacks, connection, buffer.into())

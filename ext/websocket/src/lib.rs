@@ -10,6 +10,7 @@
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
+//! | `garbage` | payloads that scripts have done with |
 //! | `group` | the connections of one server |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
@@ -35,6 +36,7 @@ mod client;
 mod codec;
 mod connection;
 pub mod deflate;
+mod garbage;
 mod group;
 mod hub;
 mod idle;

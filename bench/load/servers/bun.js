@@ -1,0 +1,29 @@
+// The server as Bun's manual writes it: `bun.js echo|loop|topic`.
+const kind = process.argv[2];
+const sockets = new Set();
+
+const kinds = {
+  echo: { message: (ws, data) => ws.send(data) },
+  loop: {
+    open: (ws) => sockets.add(ws),
+    message(_ws, data) {
+      for (const ws of sockets) ws.send(data);
+    },
+    close: (ws) => sockets.delete(ws),
+  },
+  topic: {
+    open: (ws) => ws.subscribe("all"),
+    message: (_ws, data) => server.publish("all", data),
+  },
+};
+
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch(request, server) {
+    if (server.upgrade(request)) return;
+    return new Response("This is a WebSocket server.\n", { status: 426 });
+  },
+  websocket: kinds[kind],
+});
+console.log(server.port);
