@@ -110,7 +110,7 @@ fn nghttp(program: OsString) -> Result<(), Failed> {
     for secure in [false, true] {
         let server = Asked::start("nghttp", secure)?;
         let mut command = Command::new(&program);
-        command.args(["--no-dep", "-nv", &server.url()]);
+        command.args(["-nv", &server.url()]);
         let finished = support::finish(&mut command)?;
         let lines: Vec<_> = finished.stdout.lines().map(str::trim).collect();
         let settings = lines

@@ -123,6 +123,24 @@ fn a_request_under_way_is_answered_before_the_end() {
 }
 
 #[test]
+#[ignore = "takes half a minute"]
+fn a_response_without_end_does_not_hold_up_the_end() {
+    let script = r#"
+        export default {
+          fetch: () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })),
+        };
+    "#;
+    let server = Server::start("endless.js", script, &[]);
+    let mut peer = Peer(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
+    peer.write(REQUEST);
+    // The head of the answer.
+    peer.0.read_exact(&mut [0]).unwrap();
+    server.running.signal("TERM").unwrap();
+    assert!(peer.is_dropped());
+    assert_eq!(server.running.end().unwrap().code(), 0);
+}
+
+#[test]
 fn a_second_signal_ends_the_process_at_once() {
     for (first, second, code) in [
         ("TERM", "TERM", 143),

@@ -231,9 +231,11 @@ fn what_was_sent_arrives_before_the_close() {
     server.run(async |server| {
         let mut talks = JoinSet::new();
         for id in 0..1000 {
-            let socket = client::connect(server.port, &format!("/{id}"))
-                .await
-                .unwrap();
+            let path = format!("/{id}");
+            let socket = match id % 3 {
+                0 => client::connect_deflate(server.port, &path).await.unwrap(),
+                _ => client::connect(server.port, &path).await.unwrap(),
+            };
             talks.spawn(talk(id, socket));
         }
         let connections = Connections::new(Version::Http2, server.port, 4).await;

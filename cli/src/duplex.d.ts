@@ -315,8 +315,8 @@ declare namespace Deno {
      */
     sendPings?: boolean;
     /**
-     * Seconds from the upgrade to when the client was answered. Default 30; 0 is
-     * without end.
+     * Seconds that the handler has to return the response, after which the client gets
+     * status 503. Default 30; 0 is without end.
      */
     handshakeTimeout?: number;
     /** Seconds for the close handshake. Default 10; 0 is without end. */
@@ -329,7 +329,10 @@ declare namespace Deno {
      * none.
      */
     protocol?: string;
-    /** Headers of the answer (101, or 200 over HTTP/2), beside the handshake's. */
+    /**
+     * Headers of the answer (101, or 200 over HTTP/2), beside the handshake's own,
+     * which make a TypeError. `Sec-WebSocket-Protocol` among them is `protocol`.
+     */
     headers?: HeadersInit;
   }
 
@@ -382,7 +385,11 @@ declare namespace Deno {
     response: Response;
   }
 
-  /** The same with a pair of streams. Who does not read holds nobody to be silent. */
+  /**
+   * The same with a pair of streams. While nobody reads, the client is not listened to,
+   * and not held to be silent either. Writes wait, so `closeOnBackpressureLimit` has
+   * no say.
+   */
   function upgradeWebSocketStream(
     request: Request,
     options?: UpgradeWebSocketOptions,
@@ -519,7 +526,7 @@ declare namespace Deno {
   interface UpgradeOptions<Data = undefined> {
     /** What becomes {@linkcode ServerWebSocket.data}. */
     data?: Data;
-    /** Headers of the answer, beside the handshake's. */
+    /** See {@linkcode UpgradeWebSocketOptions.headers}. */
     headers?: HeadersInit;
     /** The subprotocol to answer with, one of those that the client offers. */
     protocol?: string;

@@ -51,6 +51,7 @@ Deno.serve({
   },
   websocket: {
     backpressureLimit: 100_000,
+    perMessageDeflate: true,
     open: talk,
     message({ data }, message) {
       if (numberOf(message) !== data.received++) {

@@ -4,7 +4,9 @@
 
 use std::io;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::deflate::Parameters;
 use duplex_protocol::frame::{FrameHeader, Opcode, Role};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
@@ -15,10 +17,25 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Opens a WebSocket over HTTP/1.1.
 pub async fn connect(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
+    open(port, path, "").await
+}
+
+/// Opens one whose server compresses what it sends (RFC 7692).
+pub async fn connect_deflate(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let (mut reader, writer) = open(port, path, offer).await?;
+    let parameters = Parameters::default();
+    let decoder = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+    reader.inflate = Some(Box::new(decoder));
+    Ok((reader, writer))
+}
+
+async fn open(port: u16, path: &str, offer: &str) -> io::Result<(Reader, Writer)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         {offer}\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut read = BytesMut::new();
@@ -31,15 +48,16 @@ pub async fn connect(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
         }
     };
     let head = read.split_to(end);
-    if !head.starts_with(b"HTTP/1.1 101 ") {
-        return Err(io::Error::other(
-            String::from_utf8_lossy(&head).into_owned(),
-        ));
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let is_taken = head.contains("\r\nsec-websocket-extensions: permessage-deflate\r\n");
+    if !head.starts_with("http/1.1 101 ") || is_taken == offer.is_empty() {
+        return Err(io::Error::other(head));
     }
     let (reading, writing) = stream.into_split();
     let reader = Reader {
         source: Source::Tcp(reading),
         read,
+        inflate: None,
     };
     Ok((reader, Writer::Tcp(writing)))
 }
@@ -87,6 +105,7 @@ impl Http2 {
         let reader = Reader {
             source: Source::Http2(response.into_body()),
             read: BytesMut::new(),
+            inflate: None,
         };
         Ok((reader, Writer::Http2(stream)))
     }
@@ -119,6 +138,7 @@ impl Frame {
 pub struct Reader {
     source: Source,
     read: BytesMut,
+    inflate: Option<Box<Decoder>>,
 }
 
 enum Source {
@@ -134,11 +154,15 @@ impl Reader {
             if let Some((header, length)) = header {
                 let payload = usize::try_from(header.payload_length).expect("a length");
                 if self.read.len() >= length + payload {
-                    self.read.advance(length);
                     assert!(header.fin, "no server's message is in fragments");
+                    let frame = self.read.split_to(length + payload);
+                    let payload = match header.rsv1 {
+                        false => frame.freeze().slice(length..),
+                        true => self.inflate(frame),
+                    };
                     return Some(Frame {
                         opcode: header.opcode,
-                        payload: self.read.split_to(payload).freeze(),
+                        payload,
                     });
                 }
                 self.read.reserve(length + payload - self.read.len());
@@ -156,6 +180,16 @@ impl Reader {
             if frame.opcode == Opcode::Text {
                 return frame.text().to_string();
             }
+        }
+    }
+
+    /// The payload of a compressed frame.
+    fn inflate(&mut self, mut frame: BytesMut) -> Bytes {
+        let decoder = self.inflate.as_mut().expect("compression was agreed on");
+        match decoder.decode(&mut frame).expect("a message").event {
+            Some(Event::Text { text, .. }) => text.into_owned().into(),
+            Some(Event::Binary(bytes)) => bytes.into_owned().into(),
+            _ => panic!("a compressed frame without a message"),
         }
     }
 
