@@ -225,7 +225,9 @@ fn options_are_those_of_the_export_and_the_command_line_goes_before() {
           get hostname() {
             return this.#hostname;
           }
-          port = Deno.args[0] === "taken" ? taken.addr.port : 0;
+          // As from the environment.
+          port = Deno.args[0] === "taken" ? taken.addr.port : "0";
+          signal = null;
           maxHeaderSize = 8192;
           onListen({ hostname, port }) {
             console.log(`${this.#greeting} from ${hostname} ${port}`);
@@ -333,6 +335,15 @@ fn bad_options_and_modules_end_it() {
     ] {
         fails("bad.js", script, &[], problem);
     }
+    let script = "export default { fetch() {}, port: 'http' };";
+    let mut command = support::duplex();
+    command.arg("serve").arg(write("port.js", script));
+    let finished = support::finish(&mut command).unwrap();
+    assert!(
+        finished.stderr.contains("Invalid port: 'http'"),
+        "{}",
+        finished.report()
+    );
     let mut command = support::duplex();
     let finished = support::finish(command.args(["serve", "no_such_file.js"])).unwrap();
     assert_eq!(finished.code(), 1);
