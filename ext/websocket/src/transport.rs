@@ -86,7 +86,10 @@ impl AsyncWrite for Transport {
             },
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Stream(stream) => {
+                let part = &buf[..buf.len().min(STREAM_WRITE)];
+                Pin::new(stream).poll_write(cx, part)
+            }
         }
     }
 
@@ -99,3 +102,8 @@ impl AsyncWrite for Transport {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
+
+/// How much a stream is offered at a time. A stream of HTTP/2 takes all that it is
+/// offered, whatever its window: what waits would wait there, and not in the
+/// out-buffer, whose limit is the script's.
+const STREAM_WRITE: usize = 64 << 10;
