@@ -1,9 +1,13 @@
-// The server as Bun's manual writes it: `bun.js echo|loop|topic`.
-const kind = process.argv[2];
+// The server as Bun's manual writes it: `bun.js echo|deflate|loop|topic [FOLDER of cert.pem and key.pem]`.
+const [kind, folder] = process.argv.slice(2);
 const sockets = new Set();
 
 const kinds = {
   echo: { message: (ws, data) => ws.send(data) },
+  deflate: {
+    message: (ws, data) => ws.send(data, true),
+    perMessageDeflate: true,
+  },
   loop: {
     open: (ws) => sockets.add(ws),
     message(_ws, data) {
@@ -20,6 +24,11 @@ const kinds = {
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
+  tls: folder &&
+    {
+      cert: Bun.file(`${folder}/cert.pem`),
+      key: Bun.file(`${folder}/key.pem`),
+    },
   fetch(request, server) {
     if (server.upgrade(request)) return;
     return new Response("This is a WebSocket server.\n", { status: 426 });

@@ -3,6 +3,7 @@
 
 mod bare;
 mod connect;
+mod deflate;
 mod echo;
 mod fan_out;
 mod frame;
@@ -21,10 +22,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::connect::Connect;
+use crate::deflate::Deflate;
 use crate::echo::Echo;
 use crate::fan_out::FanOut;
 use crate::idle::Idle;
 use crate::latency::Latency;
+use crate::measure::Contender;
 use crate::measure::Plan;
 use crate::measure::Report;
 use crate::pool::Means;
@@ -53,6 +56,7 @@ WORK is one of
   connect         connect, open, close; 64 at once
   idle-5k         5,000 idle connections; memory for each
   idle-50k        50,000
+  deflate         100 connections, permessage-deflate, JSON of 1 KiB, one in flight
   latency         1,000 connections, 20 bytes, 30,000 a second over all of them
   tls-20          100 connections, TLS, 20 bytes of text, one in flight
   tls-16k         32 connections, TLS, 16 KiB, binary
@@ -121,6 +125,10 @@ fn serve(how: &str, arguments: &[String]) -> Result<(), String> {
 fn load(options: Options) -> Result<(), String> {
     sys::go_first();
     let reports = options.measure()?;
+    let failed = reports
+        .iter()
+        .filter(|report| report.error.is_some())
+        .count();
     for report in &reports {
         if options.json {
             println!("{}", report.json());
@@ -128,7 +136,10 @@ fn load(options: Options) -> Result<(), String> {
             println!("{}", report.line(&reports[0]));
         }
     }
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} of {} failed", reports.len())),
+    }
 }
 
 enum Kind {
@@ -136,6 +147,7 @@ enum Kind {
     FanOut(FanOut),
     Connect(Connect),
     Latency(Latency),
+    Deflate(Deflate),
     Client(Echo),
     Idle(Idle),
 }
@@ -164,6 +176,7 @@ fn kind(work: &str) -> Result<Kind, String> {
             length: 64,
         }),
         "connect" => Kind::Connect(Connect { at_once: 64 }),
+        "deflate" => Kind::Deflate(Deflate { connections: 100 }),
         "latency" => Kind::Latency(Latency {
             connections: 1000,
             rate: 30_000,
@@ -251,30 +264,23 @@ impl Options {
                 .ok_or("TLS takes --certificate FOLDER")?;
             means.tls = Some(tls::trusting(&folder.join("cert.pem"))?);
         }
-        let in_command = |command: &[String]| {
-            let command = command.join(" ");
-            move |error: String| format!("{error}\n  {command}")
-        };
         if let Kind::Idle(idle) = self.kind {
             let measure = |command: &Vec<String>| {
                 let server = Server::start(command, self.core)?;
-                idle.measure(&server, &means).map_err(in_command(command))
+                idle.measure(&server, &means)
             };
-            return self.commands.iter().map(measure).collect();
-        }
-        let mut servers = Vec::new();
-        for command in &self.commands {
-            servers.push(self.start(command, &means).map_err(in_command(command))?);
+            let report = |command| measure(command).unwrap_or_else(Report::failed);
+            return Ok(self.commands.iter().map(report).collect());
         }
         sys::pin(self.load_core).map_err(|error| format!("core {}: {error}", self.load_core))?;
-        measure::measure(&mut servers, &self.plan)
+        let contenders = self
+            .commands
+            .iter()
+            .map(|command| self.start(command, &means));
+        Ok(measure::measure(contenders.collect(), &self.plan))
     }
 
-    fn start(
-        &self,
-        command: &[String],
-        means: &Means,
-    ) -> Result<(Server, Box<dyn measure::Work>), String> {
+    fn start(&self, command: &[String], means: &Means) -> Contender {
         if let Kind::Client(echo) = self.kind {
             let (listener, port) = sys::listen(0).map_err(|e| e.to_string())?;
             let mut command = command.to_vec();
@@ -292,6 +298,7 @@ impl Options {
             Kind::FanOut(fan_out) => fan_out.connect(port, means)?,
             Kind::Connect(connect) => connect.start(port)?,
             Kind::Latency(latency) => latency.connect(port, means)?,
+            Kind::Deflate(deflate) => deflate.connect(port)?,
             Kind::Client(_) | Kind::Idle(_) => unreachable!("dealt with above"),
         };
         Ok((server, work))
