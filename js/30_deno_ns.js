@@ -104,11 +104,11 @@ const MEMBERS = {
     "permissions",
   ],
   "ext:duplex_websocket/00_http_client.js": ["createHttpClient"],
-  "ext:duplex_http/00_serve.js": ["serve"],
   "ext:duplex_http/01_upgrade.js": [
     "upgradeWebSocket",
     "upgradeWebSocketStream",
   ],
+  "ext:duplex_http/02_websocket_handler.js": ["serve"],
   "ext:duplex_runtime/serve_http.js": ["serveHttp"],
 };
 

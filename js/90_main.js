@@ -172,6 +172,7 @@ function mainRuntime() {
   ObjectSetPrototypeOf(globalThis, Window.prototype);
 }
 
+const loadServe = core.createLazyLoader("ext:duplex_runtime/41_serve.js");
 const loadWorkerScope = () =>
   core.loadExtScript("ext:duplex_runtime/40_worker_scope.js");
 
@@ -188,6 +189,7 @@ globalThis.bootstrap = {
   startMessages: () => {
     loadWorkerScope().startMessages();
   },
+  serve: (namespace) => loadServe().serve(namespace),
   materialize,
   dispatchLoadEvent: () => {
     dispatch(new event.Event("load"));

@@ -2,17 +2,18 @@
 //! right code; the server's memory stays bounded, and another connection is
 //! served all the while.
 
+#[path = "support/peer.rs"]
+mod peer;
 mod support;
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
 
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
-use duplex_protocol::encoder::{encode_binary_compressed, encode_text};
+use duplex_protocol::encoder::encode_binary_compressed;
 use duplex_protocol::frame::{FrameHeader, Opcode, Role};
+use peer::{Peer, push};
 use support::Running;
 
 /// Echoes. The only argument are the options of `upgradeWebSocket`.
@@ -127,20 +128,6 @@ fn zeros(mebibytes: usize) -> Vec<u8> {
     payload.repeat(mebibytes)
 }
 
-fn push(frames: &mut Vec<u8>, opcode: Opcode, compressed: bool, payload: &[u8]) {
-    let (header, length) = FrameHeader {
-        fin: opcode.is_control(),
-        rsv1: compressed,
-        opcode,
-        // The mask that leaves everything as it is.
-        mask: Some([0; 4]),
-        payload_length: payload.len() as u64,
-    }
-    .encode();
-    frames.extend_from_slice(&header[..length]);
-    frames.extend_from_slice(payload);
-}
-
 struct Server {
     running: Running,
     port: u16,
@@ -181,81 +168,5 @@ impl Server {
         });
         let grown = self.running.peak_memory().unwrap() - before;
         assert!(grown < growth, "grown by {grown} bytes");
-    }
-}
-
-/// A client made of a plain socket.
-struct Peer(TcpStream);
-
-impl Peer {
-    fn connect(port: u16, extensions: &str) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(support::LIMIT)).unwrap();
-        stream.set_write_timeout(Some(support::LIMIT)).unwrap();
-        let extensions = match extensions {
-            "" => String::new(),
-            offer => format!("Sec-WebSocket-Extensions: {offer}\r\n"),
-        };
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             {extensions}\r\n"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 101 "));
-        Self(stream)
-    }
-
-    /// Sends `number` and waits for it.
-    fn echo(&mut self, number: u32) {
-        let text = number.to_string();
-        let mut frame = Vec::new();
-        encode_text(&mut frame, Some([0; 4]), &text);
-        self.0.write_all(&frame).unwrap();
-        let (opcode, payload) = self.frame().unwrap();
-        assert_eq!((opcode, payload), (Opcode::Text, text.into_bytes()));
-    }
-
-    /// Sends a frame, whose payload is compressed where it is a binary one.
-    fn send(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
-        let mut frame = Vec::new();
-        push(&mut frame, opcode, opcode == Opcode::Binary, payload);
-        frame[0] |= if fin { 0x80 } else { 0 };
-        self.write(&frame);
-    }
-
-    /// Writes as much as the server takes: it may be gone before the end.
-    fn write(&mut self, bytes: &[u8]) {
-        let _ = self.0.write_all(bytes);
-    }
-
-    /// The code of the Close frame, behind whatever else has come.
-    fn close_code(&mut self) -> u16 {
-        loop {
-            let (opcode, payload) = self.frame().expect("a Close frame");
-            if opcode == Opcode::Close {
-                return u16::from_be_bytes([payload[0], payload[1]]);
-            }
-        }
-    }
-
-    fn frame(&mut self) -> io::Result<(Opcode, Vec<u8>)> {
-        let mut head = Vec::new();
-        loop {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte)?;
-            head.push(byte[0]);
-            if let Some((header, _)) = FrameHeader::decode(&head, Role::Client).unwrap() {
-                let mut payload = vec![0; header.payload_length as usize];
-                self.0.read_exact(&mut payload)?;
-                return Ok((header.opcode, payload));
-            }
-        }
     }
 }

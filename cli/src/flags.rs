@@ -10,6 +10,7 @@ use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
+use duplex_runtime::ServeAddress;
 use duplex_runtime::deno_core::url::Url;
 use duplex_runtime::deno_permissions::NetDescriptor;
 use duplex_runtime::deno_permissions::PermissionsOptions;
@@ -46,6 +47,13 @@ pub enum Action {
     Run { script: String },
     /// Run code given on the command line.
     Eval { code: String, print: bool },
+    /// Serve what a file exports by default; `-` is standard input.
+    Serve {
+        script: String,
+        address: ServeAddress,
+    },
+    /// Print the TypeScript declarations.
+    Types,
 }
 
 /// Where the `deno.json` is.
@@ -73,6 +81,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Er
     match cli.command {
         Subcommands::Run(run) => run.into_flags(log_level),
         Subcommands::Eval(eval) => eval.into_flags(log_level),
+        Subcommands::Serve(serve) => serve.into_flags(log_level),
+        Subcommands::Types => {
+            RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, log_level)
+        }
     }
 }
 
@@ -102,6 +114,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex run --allow-net server.ts      Serve, on any port
   duplex run -N=localhost:8080 chat.ts  Serve or dial one address only
   duplex -A main.ts one two             Allow everything; \"run\" may be left out
+  duplex serve --port 8080 chat.ts      Serve what it exports: export default { fetch, websocket }
   duplex eval -p '1 + 1'                Print the value of an expression
 
 \x1b[1mNotes:\x1b[0m
@@ -114,6 +127,20 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   DENO_NO_PROMPT        Like --no-prompt, when set to anything
   DENO_V8_FLAGS         Flags for V8, before those of the command line
   NO_COLOR, FORCE_COLOR Never, or always, colour the output";
+
+const SERVE_NOTES: &str = "\x1b[1mThe program:\x1b[0m
+  export default {
+    fetch(request, info) {
+      if (info.upgrade(request)) return;
+      return new Response(\"This is a WebSocket server.\");
+    },
+    websocket: { message(ws, data) { ws.send(data); } },
+  };
+
+\x1b[1mNotes:\x1b[0m
+  All options of Deno.serve may stand in the object. Its own address needs no --allow-net.
+  SIGINT and SIGTERM close all WebSockets with 1001 and end the process when they have
+  closed; another one ends it at once.";
 
 const PERMISSIONS: &str = "Permissions (lists have commas, no list means everything)";
 const NETWORK: &str = "Network";
@@ -143,6 +170,10 @@ enum Subcommands {
     Run(Box<RunArgs>),
     /// Run code from the command line, with all permissions
     Eval(Box<EvalArgs>),
+    /// Serve what a program exports: export default { fetch, websocket }
+    Serve(Box<ServeArgs>),
+    /// Print the TypeScript declarations of what programs have beyond lib.dom
+    Types,
 }
 
 #[derive(Args)]
@@ -151,6 +182,24 @@ struct RunArgs {
     /// The program, and its arguments: all that follows FILE is in Deno.args
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
     script_and_args: Vec<String>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = SERVE_NOTES)]
+struct ServeArgs {
+    /// The program, and its arguments: all that follows FILE is in Deno.args
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
+    script_and_args: Vec<String>,
+    /// Listen on this port in place of the program's or 8000; 0 takes a free one
+    #[arg(long, value_name = "NUMBER", help_heading = NETWORK)]
+    port: Option<u16>,
+    /// Listen on this name or address in place of the program's or 0.0.0.0
+    #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
+    host: Option<String>,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -228,7 +277,7 @@ struct PermissionArgs {
     deny_import: Option<Vec<String>>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct RuntimeArgs {
     /// Trust the certificate authorities in this PEM file as well
     #[arg(long, value_name = "FILE", help_heading = NETWORK)]
@@ -273,19 +322,24 @@ const EXTENSIONS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mts", "mjs", "cts", "c
 
 impl RunArgs {
     fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
-        let mut args = self.script_and_args.into_iter();
-        let script = args.next().unwrap_or_default();
-        let args: Vec<_> = args.collect();
+        let (script, args) = split_script(self.script_and_args);
         let permissions = self.permissions.into_options()?;
-        let has_misplaced_permissions = permissions == Some(only_prompt())
-            && args.iter().any(|argument| {
-                argument == "-A" || argument == "-N" || argument.starts_with("--allow-")
-            });
-        let mut flags =
-            self.runtime
-                .into_flags(Action::Run { script }, args, permissions, log_level)?;
-        flags.has_misplaced_permissions = has_misplaced_permissions;
-        Ok(flags)
+        self.runtime
+            .into_flags(Action::Run { script }, args, permissions, log_level)
+    }
+}
+
+impl ServeArgs {
+    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+        let (script, args) = split_script(self.script_and_args);
+        let permissions = self.permissions.into_options()?;
+        let address = ServeAddress {
+            hostname: self.host,
+            port: self.port,
+        };
+        let action = Action::Serve { script, address };
+        self.runtime
+            .into_flags(action, args, permissions, log_level)
     }
 }
 
@@ -310,6 +364,10 @@ impl RuntimeArgs {
         log_level: log::LevelFilter,
     ) -> Result<Flags, clap::Error> {
         let ignored = "unsafely-ignore-certificate-errors";
+        let has_misplaced_permissions = permissions == Some(only_prompt())
+            && args.iter().any(|argument| {
+                argument == "-A" || argument == "-N" || argument.starts_with("--allow-")
+            });
         Ok(Flags {
             action,
             args,
@@ -333,7 +391,7 @@ impl RuntimeArgs {
                 (None, false) => ConfigFlag::Discover,
             },
             log_level,
-            has_misplaced_permissions: false,
+            has_misplaced_permissions,
         })
     }
 }
@@ -408,7 +466,9 @@ fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
             "-q" | "--quiet" => index += 1,
             "-L" | "--log-level" => index += 2,
             _ if argument.starts_with("--log-level=") => index += 1,
-            "run" | "eval" | "help" | "-h" | "--help" | "-V" | "--version" => return args,
+            "run" | "eval" | "serve" | "types" | "help" | "-h" | "--help" | "-V" | "--version" => {
+                return args;
+            }
             _ => break,
         }
     }
@@ -416,6 +476,12 @@ fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
         args.insert(index, "run".into());
     }
     args
+}
+
+fn split_script(script_and_args: Vec<String>) -> (String, Vec<String>) {
+    let mut args = script_and_args.into_iter();
+    let script = args.next().unwrap_or_default();
+    (script, args.collect())
 }
 
 /// Permissions of a command line that grants none.
@@ -506,6 +572,25 @@ fn parse_log_level(value: &str) -> Result<log::LevelFilter, String> {
     value
         .parse()
         .map_err(|_| "expected error, warn, info, debug or trace".to_string())
+}
+
+/// A name or an address. Brackets around an IPv6 address are the URL's.
+fn parse_serve_host(value: &str) -> Result<String, String> {
+    let bracketed = value
+        .strip_prefix('[')
+        .and_then(|value| value.strip_suffix(']'));
+    let host = bracketed.unwrap_or(value);
+    if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(host.to_string());
+    }
+    let is_host = bracketed.is_none()
+        && !host.is_empty()
+        && !host.contains(':')
+        && NetDescriptor::parse_for_query(host).is_ok();
+    match is_host {
+        true => Ok(host.to_string()),
+        false => Err("expected a name or an IP address; the port is --port".to_string()),
+    }
 }
 
 fn parse_location(value: &str) -> Result<Url, String> {
@@ -688,8 +773,54 @@ mod tests {
     }
 
     #[test]
+    fn serving() {
+        let address = |line: &str| match flags(line).action {
+            Action::Serve { script, address } if script == "a.ts" => address,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(address("serve a.ts"), ServeAddress::default());
+        assert_eq!(
+            address("-q serve --port 0 --host localhost a.ts --port 1"),
+            ServeAddress {
+                hostname: Some("localhost".to_string()),
+                port: Some(0),
+            }
+        );
+        for host in ["--host [::1]", "--host=::1"] {
+            let address = address(&format!("serve {host} -N a.ts"));
+            assert_eq!(address.hostname.as_deref(), Some("::1"));
+        }
+        assert_eq!(flags("serve a.ts b -x").args, ["b", "-x"]);
+        assert!(flags("serve a.ts -A").has_misplaced_permissions);
+        for (line, word) in [
+            ("serve", "<FILE>"),
+            ("serve --port 65536 a.ts", "65536"),
+            ("serve --host a:80 a.ts", "--port"),
+            ("serve --host [a] a.ts", "--port"),
+            ("serve --host= a.ts", "--host"),
+            ("run --port 80 a.ts", "--port"),
+        ] {
+            let error = try_flags(line).unwrap_err();
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn types() {
+        assert_eq!(flags("types").action, Action::Types);
+        assert!(try_flags("types a.ts").unwrap_err().contains("a.ts"));
+    }
+
+    #[test]
     fn help_and_version_are_not_errors() {
-        for line in ["--help", "run --help", "help run", "--version", "-V"] {
+        for line in [
+            "--help",
+            "serve --help",
+            "run --help",
+            "help run",
+            "--version",
+            "-V",
+        ] {
             let args = std::iter::once("duplex").chain(line.split_whitespace());
             let error = parse(args.map(OsString::from)).unwrap_err();
             assert!(!error.use_stderr(), "{line}");

@@ -1,4 +1,4 @@
-//! The `duplex` command: `run`, `eval`, `--version`.
+//! The `duplex` command: `run`, `eval`, `serve`, `types`, `--version`.
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex needs an engine: enable the feature `v8` or the feature `quickjs`");
@@ -14,10 +14,16 @@ mod program;
 mod rlimit;
 mod stderr;
 
+use std::io::Write;
+
 use deno_terminal::colors;
 use duplex_runtime::StartupData;
 
+use crate::flags::Action;
 use crate::flags::Flags;
+
+/// The declarations of what programs have beyond lib.dom.
+const TYPES: &str = include_str!("duplex.d.ts");
 
 static STARTUP: StartupData = include!(concat!(env!("OUT_DIR"), "/startup.rs"));
 
@@ -38,6 +44,11 @@ fn main() {
 }
 
 fn run(flags: Flags) -> i32 {
+    if flags.action == Action::Types {
+        // Whoever reads may have seen enough.
+        let _ = std::io::stdout().write_all(TYPES.as_bytes());
+        return 0;
+    }
     logger::init(flags.log_level);
     rlimit::raise_open_files();
     warn_of(&flags);

@@ -41,6 +41,10 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
     let main = MainModule::of(&flags, &cwd)?;
+    let serve_address = match &flags.action {
+        Action::Serve { address, .. } => Some(address.clone()),
+        Action::Run { .. } | Action::Eval { .. } | Action::Types => None,
+    };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
 
     let permissions = match &flags.permissions {
@@ -77,7 +81,10 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     options.startup = startup;
     let mut worker = Worker::new(options).map_err(to_message)?;
 
-    let result = worker.run_main_module().await;
+    let result = match serve_address {
+        Some(address) => worker.serve_main_module(address).await,
+        None => worker.run_main_module().await,
+    };
     web_worker::end_all();
     // See `main`: the process ends here, the engine with it.
     std::mem::forget(worker);
@@ -125,14 +132,14 @@ struct MainModule {
 impl MainModule {
     fn of(flags: &Flags, cwd: &Path) -> Result<Self, String> {
         match &flags.action {
-            Action::Run { script } if script == "-" => {
+            Action::Run { script } | Action::Serve { script, .. } if script == "-" => {
                 let mut text = String::new();
                 std::io::stdin()
                     .read_to_string(&mut text)
                     .map_err(|error| format!("Unable to read standard input: {error}"))?;
                 Self::of_text("stdin", text, flags, cwd)
             }
-            Action::Run { script } => Ok(Self {
+            Action::Run { script } | Action::Serve { script, .. } => Ok(Self {
                 specifier: deno_path_util::resolve_url_or_path(script, cwd)
                     .map_err(|error| format!("Bad path or URL \"{script}\": {error}"))?,
                 source: ModuleOverride {
@@ -148,6 +155,7 @@ impl MainModule {
                 };
                 Self::of_text("eval", text, flags, cwd)
             }
+            Action::Types => Err("there is no program to run".to_string()),
         }
     }
 

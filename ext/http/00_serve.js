@@ -3,10 +3,16 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  convertPublished,
+  convertTopic,
+} from "ext:duplex_websocket/01_websocket.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
   op_http_abort,
+  op_http_publish_binary,
+  op_http_publish_text,
   op_http_release,
   op_http_request_body,
   op_http_request_body_stream,
@@ -23,6 +29,8 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
+  op_http_subscriber_count,
+  op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
   op_http_upgrade_wait,
@@ -33,9 +41,12 @@ const {
 const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
+  FunctionPrototypeCall,
+  ArrayPrototypeShift,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
+  MathMin,
   NumberIsInteger,
   ObjectHasOwn,
   ObjectPrototypeIsPrototypeOf,
@@ -82,17 +93,22 @@ const {
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 
-// The events of a server, as `Event` in server.rs numbers them. The third is
-// an exchange that ended without success.
+// The events of a server, as `Event` in server.rs numbers them. 2 is an exchange
+// that ended without success.
 const EVENT_REQUEST = 0;
 const EVENT_ENDED = 1;
+const EVENT_OPENED = 3;
 
 // What became of an answer, as `Outcome` in exchange.rs numbers it.
 const OUTCOME_SENT = 0;
 const OUTCOME_PENDING = 1;
 
-// The id of no exchange.
+// The id of no exchange, and that of no connection.
 const CLOSED = 0;
+const NO_CONNECTION = -1;
+
+// What a timer can be set to, in milliseconds.
+const MAX_TIMER = 2 ** 31 - 1;
 
 const TEXT = "text/plain;charset=UTF-8";
 
@@ -127,6 +143,20 @@ class ServerRequest {
   /** @type {Request | undefined} */
   request = undefined;
 
+  /**
+   * What was wrong with the handshake that it should have been.
+   *
+   * @type {Error | undefined}
+   */
+  refusal = undefined;
+
+  // The handler has been called and has not returned: there is nothing yet that it
+  // could be told of its client.
+  isInTurn = false;
+
+  // The client was told that the handler takes too long: its answer is of no use.
+  isGivenUp = false;
+
   #id;
   #server;
   #method = undefined;
@@ -138,6 +168,7 @@ class ServerRequest {
   #onCancel = undefined;
   #completed = undefined;
   #upgrade = undefined;
+  #handshakeTimer = undefined;
   #watched = false;
   // The answer was given.
   #answered = false;
@@ -224,6 +255,20 @@ class ServerRequest {
         : { transport, hostname, port };
     }
     return this.#peer;
+  }
+
+  /** What knows the address of sockets whose connections have none. */
+  get serverPeer() {
+    return this.#server.peer;
+  }
+
+  /** Whether the handler need not answer any more. */
+  get isAnswered() {
+    return this.#answered;
+  }
+
+  get server() {
+    return this.#server;
   }
 
   get completed() {
@@ -364,13 +409,53 @@ class ServerRequest {
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
-  beginUpgrade({ protocol, deflate, idleTimeout, limits, opened, failed }) {
+  beginUpgrade(upgrade) {
     const verdict = readVerdict(
-      op_http_upgrade_begin(this.#id, protocol, deflate),
+      op_http_upgrade_begin(this.#id, upgrade.protocol, upgrade.deflate),
     );
-    this.#upgrade = { idleTimeout, limits, opened, failed };
-    this.#watch();
+    this.#upgrade = upgrade;
+    if (!this.isInTurn) {
+      this.#awaitHandshake();
+    }
     return verdict;
+  }
+
+  // The handler will answer the handshake, but not at once.
+  #awaitHandshake() {
+    this.#watch();
+    const { handshakeTimeout } = this.#upgrade;
+    if (handshakeTimeout === 0) {
+      return;
+    }
+    this.#handshakeTimer = core.createSystemTimer(
+      () => {
+        const message =
+          `The handshake was not answered within handshakeTimeout (${handshakeTimeout} s)`;
+        this.isGivenUp = true;
+        this.failUpgrade(message);
+        this.#respondInner(
+          toInnerResponse(new Response(message, { status: 503 })),
+        );
+      },
+      MathMin(handshakeTimeout * 1000, MAX_TIMER),
+      false,
+    );
+  }
+
+  #endHandshake() {
+    this.#upgrade = undefined;
+    if (this.#handshakeTimer !== undefined) {
+      core.cancelTimer(this.#handshakeTimer);
+      this.#handshakeTimer = undefined;
+    }
+  }
+
+  // The handler's turn is over, and it has not answered.
+  endTurn() {
+    this.isInTurn = false;
+    if (this.#upgrade !== undefined) {
+      this.#awaitHandshake();
+    }
   }
 
   #respondUpgrade(response) {
@@ -380,9 +465,30 @@ class ServerRequest {
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, limits, opened, failed } = upgrade;
-    const headers = wireHeaderList(toInnerResponse(response));
-    const connection = op_http_upgrade_wait(this.#id, idleTimeout, limits);
+    const { idleTimeout, sendPings, limits, opened, failed } = upgrade;
+    const lazy = getInnerResponse(response);
+    const inner = isUntouched(lazy) ? lazy : toInnerResponse(response);
+    const id = op_http_upgrade_accept(
+      this.#id,
+      isUntouched(inner) ? null : wireHeaderList(inner),
+      idleTimeout,
+      sendPings,
+      limits,
+    );
+    if (id !== NO_CONNECTION) {
+      this.#endHandshake();
+      ArrayPrototypePush(this.#server.opening, { id, opened });
+      this.#wasAnswered(OUTCOME_SENT);
+      return;
+    }
+    this.#watch();
+    const headers = wireHeaderList(inner);
+    const connection = op_http_upgrade_wait(
+      this.#id,
+      idleTimeout,
+      sendPings,
+      limits,
+    );
     PromisePrototypeThen(
       connection,
       opened,
@@ -390,14 +496,14 @@ class ServerRequest {
     );
     const outcome = op_http_upgrade_respond(this.#id, headers);
     // From here on the connection tells.
-    this.#upgrade = undefined;
+    this.#endHandshake();
     this.#wasAnswered(outcome);
   }
 
   failUpgrade(message) {
     const upgrade = this.#upgrade;
     if (upgrade !== undefined) {
-      this.#upgrade = undefined;
+      this.#endHandshake();
       upgrade.failed(message);
     }
   }
@@ -530,6 +636,46 @@ function readVerdict(
   throw error;
 }
 
+/**
+ * A response with status 101, as the `Response` class sees it inside. Its headers
+ * are made when somebody looks at them.
+ */
+class UpgradeResponse {
+  type = "default";
+  body = null;
+  urlList = [];
+  status = 101;
+  statusMessage = "";
+  aborted = false;
+  bodyDecoded = false;
+
+  #makeHeaders;
+  #headerList = undefined;
+
+  constructor(makeHeaders) {
+    this.#makeHeaders = makeHeaders;
+  }
+
+  get headerList() {
+    if (this.#headerList === undefined) {
+      const makeHeaders = this.#makeHeaders;
+      this.#headerList = makeHeaders();
+    }
+    return this.#headerList;
+  }
+
+  url() {
+    return null;
+  }
+
+  // Whether nobody has looked at the headers, so that they are as they were made.
+  static isUntouched(inner) {
+    return #headerList in inner && inner.#headerList === undefined;
+  }
+}
+
+const { isUntouched } = UpgradeResponse;
+
 class ServeHandlerInfo {
   #inner;
 
@@ -544,6 +690,42 @@ class ServeHandlerInfo {
   get completed() {
     return this.#inner.completed;
   }
+
+  /** As that of the server. */
+  upgrade(request, options = undefined) {
+    const { server } = this.#inner;
+    return server.upgrade(request, options);
+  }
+
+  /** As that of the server. */
+  publish(topic, data) {
+    return publish(this.#inner.server, arguments.length, topic, data);
+  }
+
+  /** As that of the server. */
+  subscriberCount(topic) {
+    return subscriberCount(this.#inner.server, arguments.length, topic);
+  }
+}
+
+/**
+ * Sends a message to all WebSockets of the server that are subscribed to `topic`.
+ * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
+ * some subscriber takes no more for now; 0 where nobody took it.
+ */
+function publish(server, length, topic, data) {
+  const prefix = "Failed to execute 'publish' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  data = convertPublished(length, data, prefix);
+  return typeof data === "string"
+    ? op_http_publish_text(server.rid, topic, data)
+    : op_http_publish_binary(server.rid, topic, data);
+}
+
+function subscriberCount(server, length, topic) {
+  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  return op_http_subscriber_count(server.rid, topic);
 }
 
 function handle(server, id) {
@@ -552,9 +734,11 @@ function handle(server, id) {
   try {
     const request = fromInnerRequest(inner, "immutable");
     inner.request = request;
+    inner.isInTurn = true;
     const handler = server.handler;
     result = handler(request, new ServeHandlerInfo(inner));
   } catch (error) {
+    inner.endTurn();
     recover(server, inner, error);
     return;
   }
@@ -562,6 +746,7 @@ function handle(server, id) {
     answer(server, inner, result);
     return;
   }
+  inner.endTurn();
   PromisePrototypeThen(
     PromiseResolve(result),
     (response) => answer(server, inner, response),
@@ -570,8 +755,23 @@ function handle(server, id) {
 }
 
 function answer(server, inner, response) {
+  if (inner.isGivenUp) {
+    return;
+  }
   try {
+    if (response === undefined) {
+      if (inner.isAnswered) {
+        // By upgrade().
+        return;
+      }
+      response = refusalResponse(inner.refusal);
+    }
     checkResponse(response, "serve");
+    if (inner.isAnswered) {
+      throw new TypeError(
+        "A handler that has upgraded the request must return nothing, and no Response",
+      );
+    }
     inner.respond(response);
   } catch (error) {
     recover(server, inner, error);
@@ -579,6 +779,10 @@ function answer(server, inner, response) {
 }
 
 function recover(server, inner, error) {
+  if (inner.isAnswered) {
+    log("error", error);
+    return;
+  }
   let result;
   try {
     const onError = server.onError;
@@ -679,11 +883,18 @@ function internalServerError() {
   return new Response(core.encode("Internal Server Error"), { status: 500 });
 }
 
+/** Whether `error` says what is wrong with a WebSocket handshake. */
+function isRefusal(error) {
+  return typeof error === "object" && error !== null &&
+    WeakMapPrototypeGet(refusals, error) !== undefined;
+}
+
 /**
  * @param {Function | object} arg1 the handler, or options
  * @param {Function=} arg2 the handler after options
+ * @param {(options: object) => Function} upgrader makes the server's `upgrade()`
  */
-function serve(arg1, arg2) {
+function serve(arg1, arg2, upgrader) {
   let options;
   let handler;
   if (typeof arg1 === "function") {
@@ -700,17 +911,25 @@ function serve(arg1, arg2) {
         "Cannot serve HTTP requests: either a `handler` or `options` must be specified",
       );
     }
-    handler = options.handler;
+    handler = options.handler ?? fetchOf(options);
   }
   if (typeof handler !== "function") {
     throw new TypeError(
       `Cannot serve HTTP requests: handler must be a function, received ${typeof handler}`,
     );
   }
-  return startServer(options ?? { __proto__: null }, handler);
+  return startServer(options ?? { __proto__: null }, handler, upgrader);
 }
 
-function startServer(options, handler) {
+/** The handler `fetch` of options as other runtimes take them. */
+function fetchOf(options) {
+  const { fetch } = options;
+  return typeof fetch === "function"
+    ? (request, info) => FunctionPrototypeCall(fetch, options, request, info)
+    : fetch;
+}
+
+function startServer(options, handler, upgrader) {
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
@@ -729,16 +948,25 @@ function startServer(options, handler) {
     __proto__: null,
     handler,
     onError,
+    upgrade: upgrader(options),
+    rid: undefined,
     addr: undefined,
+    peer: null,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
+    // Sockets whose clients have been answered, in the order of their events.
+    opening: [],
   };
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")
     ? listenUnix(options, dispatch)
     : listenTcp(options, dispatch);
+  server.rid = rid;
   server.addr = addr;
+  if (addr.transport === "unix") {
+    server.peer = { remoteAddr: addr };
+  }
 
   const stop = () => op_http_abort(rid);
   if (signal?.aborted) {
@@ -761,6 +989,13 @@ function startServer(options, handler) {
   return {
     addr,
     finished,
+    upgrade: (request, options = undefined) => server.upgrade(request, options),
+    publish(topic, data) {
+      return publish(server, arguments.length, topic, data);
+    },
+    subscriberCount(topic) {
+      return subscriberCount(server, arguments.length, topic);
+    },
     async shutdown() {
       op_http_shutdown(rid);
       await finished;
@@ -777,11 +1012,17 @@ function startServer(options, handler) {
   };
 }
 
-// What the server calls: with each request, and with the end of an exchange.
+// What the server calls: with each request, with the end of an exchange, and when a
+// socket opens.
 function dispatcher(server, onRequest) {
   return (event, id) => {
     if (event === EVENT_REQUEST) {
       onRequest(id);
+      return;
+    }
+    if (event === EVENT_OPENED) {
+      const { id, opened } = ArrayPrototypeShift(server.opening);
+      opened(id);
       return;
     }
     const inner = MapPrototypeGet(server.watched, id);
@@ -806,7 +1047,11 @@ function serveConnection(conn, onRequest) {
     __proto__: null,
     onError: (error) => log("error", error),
     addr: conn.localAddr,
+    peer: conn.localAddr.transport === "unix"
+      ? { __proto__: null, remoteAddr: conn.localAddr }
+      : null,
     watched: new SafeMap(),
+    opening: [],
   };
   const rid = op_http_serve_connection(
     dispatcher(server, (id) => onRequest(new ServerRequest(id, server))),
@@ -890,9 +1135,11 @@ const MAX_HEADER_SIZE = 2 ** 31 - 1;
 export {
   checkResponse,
   internalServerError,
+  isRefusal,
   isServerRequest,
   readVerdict,
   refusalResponse,
   serve,
   serveConnection,
+  UpgradeResponse,
 };

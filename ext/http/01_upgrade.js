@@ -2,12 +2,19 @@
 // and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import { isServerRequest, readVerdict } from "ext:duplex_http/00_serve.js";
 import {
+  isServerRequest,
+  readVerdict,
+  UpgradeResponse,
+} from "ext:duplex_http/00_serve.js";
+import {
+  boolean,
   convertLimits,
   convertPerMessageDeflate,
+  seconds,
 } from "ext:duplex_websocket/00_options.js";
 import {
+  checkProtocols,
   createServerWebSocket,
   failServerWebSocket,
   openServerWebSocket,
@@ -17,23 +24,27 @@ import {
 const { op_http_websocket_handshake } = core.ops;
 
 const {
+  ArrayPrototypeIncludes,
   ArrayPrototypePush,
-  NumberIsFinite,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
+  StringPrototypeToLowerCase,
   TypeError,
 } = primordials;
 
+const { fillHeaders, headerListFromHeaders, headersFromHeaderList } = core
+  .loadExtScript("ext:deno_fetch/20_headers.js");
 const { RequestPrototype, toInnerRequest } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
-const { fromInnerResponse, newInnerResponse } = core.loadExtScript(
+const { fromInnerResponse } = core.loadExtScript(
   "ext:deno_fetch/23_response.js",
 );
 
 // Proxies commonly drop a connection that was silent for 60 s.
 const DEFAULT_IDLE_TIMEOUT = 30;
+const DEFAULT_HANDSHAKE_TIMEOUT = 30;
 
 const prefix = "Cannot upgrade to a WebSocket";
 
@@ -46,21 +57,34 @@ const loadStreams = core.createLazyLoader(
  * @param {Request} request
  * @param {{
  *   protocol?: string,
+ *   headers?: HeadersInit,
  *   idleTimeout?: number,
+ *   sendPings?: boolean,
+ *   handshakeTimeout?: number,
  *   perMessageDeflate?: boolean | PerMessageDeflateOptions,
- * } & LimitOptions} options `idleTimeout` is in seconds; 0 is off. Messages are
- *   compressed (RFC 7692) where `perMessageDeflate` and the client allow it.
+ * } & LimitOptions} options `headers` are added to the answer. The client may be silent
+ *   for `idleTimeout` seconds, 0 is for ever (30), and is sent a Ping after half of them
+ *   unless `sendPings` is false. The handler has `handshakeTimeout` seconds to return the
+ *   response, 0 is without end (30). Messages are compressed (RFC 7692) where
+ *   `perMessageDeflate` and the client allow it.
  * @returns {{ socket: WebSocket, response: Response }}
  */
-function upgradeWebSocket(request, options = { __proto__: null }) {
+function upgradeWebSocket(request, options = undefined) {
+  const converted = convertUpgradeOptions(options, prefix);
   let socket;
-  const response = upgrade(request, options, (protocol) => {
-    socket = createServerWebSocket({ protocol });
-    return {
-      opened: (id, extensions) => openServerWebSocket(socket, id, extensions),
-      failed: (message) => failServerWebSocket(socket, message),
-    };
-  });
+  const response = upgradeRequest(
+    request,
+    options,
+    converted,
+    (protocol, inner) => {
+      socket = createServerWebSocket(protocol, inner);
+      return {
+        opened: (id, extensions) =>
+          openServerWebSocket(socket, id, extensions, inner.serverPeer),
+        failed: (message) => failServerWebSocket(socket, message),
+      };
+    },
+  );
   return { socket, response };
 }
 
@@ -71,14 +95,15 @@ function upgradeWebSocket(request, options = { __proto__: null }) {
  *
  * @returns {{ stream: WebSocketStream, response: Response }}
  */
-function upgradeWebSocketStream(request, options = { __proto__: null }) {
+function upgradeWebSocketStream(request, options = undefined) {
   const {
     createServerWebSocketStream,
     failServerWebSocketStream,
     openServerWebSocketStream,
   } = loadStreams();
+  const converted = convertUpgradeOptions(options, prefix);
   let stream;
-  const response = upgrade(request, options, (protocol) => {
+  const response = upgradeRequest(request, options, converted, (protocol) => {
     stream = createServerWebSocketStream();
     return {
       opened: (id, extensions) =>
@@ -89,38 +114,60 @@ function upgradeWebSocketStream(request, options = { __proto__: null }) {
   return { stream, response };
 }
 
+/** Checks the options that may be the same for all sockets of a server. */
+function convertUpgradeOptions(options, prefix) {
+  if (options === undefined || options === null) {
+    return DEFAULT_OPTIONS;
+  }
+  return {
+    idleTimeout: seconds(options?.idleTimeout, `${prefix}: idleTimeout`) ??
+      DEFAULT_IDLE_TIMEOUT,
+    sendPings: boolean(options?.sendPings, `${prefix}: sendPings`) ?? true,
+    handshakeTimeout: seconds(
+      options?.handshakeTimeout,
+      `${prefix}: handshakeTimeout`,
+    ) ?? DEFAULT_HANDSHAKE_TIMEOUT,
+    deflate: convertPerMessageDeflate(options?.perMessageDeflate, prefix),
+    limits: convertLimits(options, prefix),
+  };
+}
+
+const DEFAULT_OPTIONS = {
+  idleTimeout: DEFAULT_IDLE_TIMEOUT,
+  sendPings: true,
+  handshakeTimeout: DEFAULT_HANDSHAKE_TIMEOUT,
+  deflate: null,
+  // Those that Rust has.
+  limits: null,
+};
+
 /**
  * Claims the request's connection and returns the response that answers its
- * handshake. `create(protocol)` makes what the script gets of it.
+ * handshake, with the options `protocol` and `headers`, and the others `converted`.
+ * `create(protocol, inner)` makes what the script gets of it.
  */
-function upgrade(request, options, create) {
+function upgradeRequest(request, options, converted, create) {
   if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
     throw new TypeError(
       `${prefix}: the first argument must be a Request`,
     );
   }
   const inner = toInnerRequest(request);
-  const protocol = `${options?.protocol ?? ""}`;
-  const idleTimeout = options?.idleTimeout ?? DEFAULT_IDLE_TIMEOUT;
-  if (
-    typeof idleTimeout !== "number" || !NumberIsFinite(idleTimeout) ||
-    idleTimeout < 0
-  ) {
-    throw new TypeError(
-      `${prefix}: idleTimeout must be a number of seconds, 0 or more`,
-    );
+  const headers = convertHeaders(options?.headers);
+  const protocol = `${options?.protocol ?? headers.protocol}`;
+  if (protocol !== "") {
+    checkProtocols([protocol]);
   }
-
-  const deflate = convertPerMessageDeflate(options?.perMessageDeflate, prefix);
-  const limits = convertLimits(options, prefix);
-
-  const { opened, failed } = create(protocol);
+  const { deflate } = converted;
+  const { opened, failed } = create(protocol, inner);
   const verdict = isServerRequest(inner)
     ? inner.beginUpgrade({
       protocol,
       deflate,
-      idleTimeout,
-      limits,
+      idleTimeout: converted.idleTimeout,
+      sendPings: converted.sendPings,
+      handshakeTimeout: converted.handshakeTimeout,
+      limits: converted.limits,
       opened: (rid) => opened(rid, verdict.extensions),
       // Later, so that whoever gets the socket can listen first.
       failed: (message) =>
@@ -135,31 +182,72 @@ function upgrade(request, options, create) {
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
 
-  const answer = newInnerResponse(101);
-  answer.headerList = [
-    ["upgrade", "websocket"],
-    ["connection", "Upgrade"],
-  ];
-  if (verdict.accept !== "") {
-    // HTTP/2 has no key to answer.
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-accept",
-      verdict.accept,
-    ]);
-  }
-  if (protocol !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-protocol",
-      protocol,
-    ]);
-  }
-  if (verdict.extensions !== "") {
-    ArrayPrototypePush(answer.headerList, [
-      "sec-websocket-extensions",
-      verdict.extensions,
-    ]);
+  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
+  for (let i = 0; i < headers.list.length; i++) {
+    ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
   return fromInnerResponse(answer, "response");
 }
 
-export { upgradeWebSocket, upgradeWebSocketStream };
+function answerHeaders({ accept, extensions }, protocol) {
+  const list = [
+    ["upgrade", "websocket"],
+    ["connection", "Upgrade"],
+  ];
+  if (accept !== "") {
+    // HTTP/2 has no key to answer.
+    ArrayPrototypePush(list, ["sec-websocket-accept", accept]);
+  }
+  if (protocol !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
+  }
+  if (extensions !== "") {
+    ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
+  }
+  return list;
+}
+
+/**
+ * The option `headers` as a list of pairs, without a subprotocol, which is `protocol`
+ * then, as in Bun.
+ */
+function convertHeaders(init) {
+  if (init === undefined || init === null) {
+    return NOTHING_ADDED;
+  }
+  const converted = { list: NO_HEADERS, protocol: "" };
+  const headers = headersFromHeaderList([], "response");
+  fillHeaders(headers, init);
+  converted.protocol = headers.get("sec-websocket-protocol") ?? "";
+  headers.delete("sec-websocket-protocol");
+  converted.list = headerListFromHeaders(headers);
+  for (let i = 0; i < converted.list.length; i++) {
+    const name = converted.list[i][0];
+    if (ArrayPrototypeIncludes(OWN_HEADERS, StringPrototypeToLowerCase(name))) {
+      throw new TypeError(
+        `${prefix}: headers must not have ${name}, which the handshake sets itself`,
+      );
+    }
+  }
+  return converted;
+}
+
+const NO_HEADERS = [];
+const NOTHING_ADDED = { list: NO_HEADERS, protocol: "" };
+
+/** What the answer to a handshake says itself. */
+const OWN_HEADERS = [
+  "connection",
+  "content-length",
+  "sec-websocket-accept",
+  "sec-websocket-extensions",
+  "transfer-encoding",
+  "upgrade",
+];
+
+export {
+  convertUpgradeOptions,
+  upgradeRequest,
+  upgradeWebSocket,
+  upgradeWebSocketStream,
+};

@@ -50,9 +50,13 @@ function convertPerMessageDeflate(options, prefix) {
  *   maxFragments?: number,
  *   maxControlFrames?: number,
  *   backpressureLimit?: number,
+ *   closeOnBackpressureLimit?: boolean,
+ *   closeTimeout?: number,
  * }} LimitOptions the longest message that is received, in bytes (64 MiB); how
  *   many frames it may take (2^17); how many pings and pongs may come in a second
- *   (10,000); how many bytes may be queued where another message is sent (64 MiB)
+ *   (10,000); how many bytes may be queued where another message is sent (64 MiB),
+ *   and whether the connection is closed beyond, or the message refused (true); how
+ *   many seconds the peer may take to answer a Close frame, 0 is without end (10)
  */
 
 /** Checks the options that are limits; null is the default. */
@@ -64,6 +68,11 @@ function convertLimits(options, prefix) {
     maxFragments: limit("maxFragments", 2 ** 32 - 1),
     maxControlFrames: limit("maxControlFrames", 2 ** 32 - 1),
     backpressureLimit: limit("backpressureLimit", NumberMAX_SAFE_INTEGER),
+    closeOnBackpressureLimit: boolean(
+      options?.closeOnBackpressureLimit,
+      `${prefix}: closeOnBackpressureLimit`,
+    ),
+    closeTimeout: seconds(options?.closeTimeout, `${prefix}: closeTimeout`),
   };
 }
 
@@ -78,22 +87,33 @@ function convertLimits(options, prefix) {
 
 /** Checks the options that are timeouts of a client; null is the default. */
 function convertTimeouts(options, prefix) {
-  const timeout = (key) => {
-    const value = options?.[key];
-    if (value === undefined || value === null) {
-      return null;
-    }
-    if (typeof value !== "number" || !NumberIsFinite(value) || value < 0) {
-      throw new TypeError(
-        `${prefix}: ${key} must be a number of seconds, 0 or more`,
-      );
-    }
-    return value;
-  };
+  const timeout = (key) => seconds(options?.[key], `${prefix}: ${key}`);
   return {
     connectTimeout: timeout("connectTimeout"),
     handshakeTimeout: timeout("handshakeTimeout"),
   };
+}
+
+/** Checks a number of seconds, of which there may be a part; null is the default. */
+function seconds(value, name) {
+  if (value === undefined || value === null) {
+    return null;
+  }
+  if (typeof value !== "number" || !NumberIsFinite(value) || value < 0) {
+    throw new TypeError(`${name} must be a number of seconds, 0 or more`);
+  }
+  return value;
+}
+
+/** Checks a boolean; null is the default. */
+function boolean(value, name) {
+  if (value === undefined || value === null) {
+    return null;
+  }
+  if (typeof value !== "boolean") {
+    throw new TypeError(`${name} must be true or false`);
+  }
+  return value;
 }
 
 function integer(value, least, most, name) {
@@ -106,4 +126,10 @@ function integer(value, least, most, name) {
   return value;
 }
 
-export { convertLimits, convertPerMessageDeflate, convertTimeouts };
+export {
+  boolean,
+  convertLimits,
+  convertPerMessageDeflate,
+  convertTimeouts,
+  seconds,
+};

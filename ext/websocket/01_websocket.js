@@ -28,6 +28,8 @@ const {
   ObjectGetOwnPropertySymbols,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
+  PromiseWithResolvers,
+  RangeError,
   RegExpPrototypeExec,
   SafeRegExp,
   SafeSet,
@@ -44,6 +46,7 @@ const {
   TypedArrayPrototypeGetSymbolToStringTag,
   TypedArrayPrototypeSubarray,
   TypeError,
+  Uint8Array,
 } = primordials;
 
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
@@ -80,16 +83,21 @@ const CLOSED = 3;
 const _binaryType = Symbol("[[binaryType]]");
 const _closeRequest = Symbol("[[closeRequest]]");
 const _dialHandle = Symbol("[[dialHandle]]");
+const _drainWaiter = Symbol("[[drainWaiter]]");
 const _extensions = Symbol("[[extensions]]");
 const _handlers = Symbol("[[eventHandlers]]");
 const _id = Symbol("[[id]]");
+const _isRef = Symbol("[[isRef]]");
 const _isServer = Symbol("[[isServer]]");
 const _origin = Symbol("[[origin]]");
+const _peer = Symbol("[[peer]]");
 const _protocol = Symbol("[[protocol]]");
 const _readyState = Symbol("[[readyState]]");
+const _remoteAddr = Symbol("[[remoteAddr]]");
 const _sendQueue = Symbol("[[sendQueue]]");
 const _unsent = Symbol("[[unsent]]");
 const _url = Symbol("[[url]]");
+const _webSocketHandler = Symbol("[[webSocketHandler]]");
 
 const customInspect = SymbolFor("Deno.privateCustomInspect");
 
@@ -109,6 +117,7 @@ const connectionMembers = [
   { key: "maxFragments", converter: webidl.converters.any },
   { key: "maxControlFrames", converter: webidl.converters.any },
   { key: "backpressureLimit", converter: webidl.converters.any },
+  { key: "closeTimeout", converter: webidl.converters.any },
   { key: "connectTimeout", converter: webidl.converters.any },
   { key: "handshakeTimeout", converter: webidl.converters.any },
 ];
@@ -124,6 +133,8 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
           ? webidl.converters["sequence<DOMString>"](V, prefix, context, opts)
           : [webidl.converters.DOMString(V, prefix, context, opts)],
     },
+    // A stream has no use for it: its writes wait.
+    { key: "closeOnBackpressureLimit", converter: webidl.converters.any },
   ],
 );
 
@@ -346,30 +357,39 @@ function dial(dialHandle, request) {
   );
 }
 
+let ops;
 let op_ws_attach;
 let op_ws_buffered_amount;
 let op_ws_check_permission;
 let op_ws_close;
 let op_ws_create;
+let op_ws_publish_text;
 let op_ws_send_arraybuffer;
 let op_ws_send_binary;
 let op_ws_send_text;
 
 /** Makes connections possible; nothing before the first socket needs it. */
 function start() {
-  if (op_ws_attach !== undefined) {
+  if (ops !== undefined) {
     return;
   }
-  const ops = core.loadExtScript("ext:duplex_websocket/00_ops.js");
+  ops = core.loadExtScript("ext:duplex_websocket/00_ops.js");
   op_ws_attach = ops.op_ws_attach;
   op_ws_buffered_amount = ops.op_ws_buffered_amount;
   op_ws_check_permission = ops.op_ws_check_permission;
   op_ws_close = ops.op_ws_close;
   op_ws_create = ops.op_ws_create;
+  op_ws_publish_text = ops.op_ws_publish_text;
   op_ws_send_arraybuffer = ops.op_ws_send_arraybuffer;
   op_ws_send_binary = ops.op_ws_send_binary;
   op_ws_send_text = ops.op_ws_send_text;
-  ops.op_ws_set_callbacks(onMessage, onClosing, onClosed);
+  ops.op_ws_set_callbacks(
+    onMessage,
+    onClosing,
+    onClosed,
+    onDrained,
+    onControl,
+  );
 }
 
 function initialize(socket, binaryType) {
@@ -377,9 +397,11 @@ function initialize(socket, binaryType) {
   socket[_binaryType] = binaryType;
   socket[_closeRequest] = null;
   socket[_dialHandle] = undefined;
+  socket[_drainWaiter] = null;
   socket[_extensions] = "";
   socket[_handlers] = null;
   socket[_id] = NO_ID;
+  socket[_isRef] = true;
   socket[_isServer] = false;
   socket[_origin] = "";
   socket[_protocol] = "";
@@ -389,6 +411,7 @@ function initialize(socket, binaryType) {
   // behind a Blob that is being read, and those after the end.
   socket[_unsent] = 0;
   socket[_url] = "";
+  socket[_webSocketHandler] = null;
 }
 
 class WebSocket extends EventTarget {
@@ -474,6 +497,12 @@ class WebSocket extends EventTarget {
     }
   }
 
+  /**
+   * Besides what the standard asks for, it says what became of the message, in the
+   * numbers of Bun: how many bytes it has, 1 at least, where it was taken; -1 where
+   * the kernel takes no more for now and it is queued; 0 where it was refused, for the
+   * socket is closing or more than `backpressureLimit` is queued.
+   */
   send(data) {
     webidl.assertBranded(this, WebSocketPrototype);
     if (typeof data === "string") {
@@ -485,16 +514,17 @@ class WebSocket extends EventTarget {
       data = convertData(data, prefix);
     }
     if (this[_readyState] === OPEN && this[_sendQueue] === null) {
-      transmit(this, data);
-      return;
+      const sent = transmit(this, data);
+      return sent === SENT_CLOSED ? 0 : sent;
     }
-    if (this[_readyState] === CONNECTING) {
-      throw new DOMException("'readyState' not OPEN", "InvalidStateError");
-    }
+    checkConnected(this);
+    const length = byteLength(data);
+    this[_unsent] += length;
     if (this[_readyState] === OPEN) {
       ArrayPrototypePush(this[_sendQueue], data);
+      return length || 1;
     }
-    this[_unsent] += byteLength(data);
+    return 0;
   }
 
   close(code = undefined, reason = undefined) {
@@ -532,6 +562,51 @@ class WebSocket extends EventTarget {
       // Behind what is waiting for a Blob.
       this[_closeRequest] = request;
     }
+  }
+
+  /**
+   * Sends a Ping (RFC 6455 section 5.5.2) with at most 125 bytes. Returns what `send()`
+   * does. The answer is an event `pong`.
+   */
+  ping(data = undefined) {
+    webidl.assertBranded(this, WebSocketPrototype);
+    const prefix = "Failed to execute 'ping' on 'WebSocket'";
+    return sendControl(this, false, convertPayload(data, prefix));
+  }
+
+  /** Sends a Pong that no Ping asked for; those that did are answered already. */
+  pong(data = undefined) {
+    webidl.assertBranded(this, WebSocketPrototype);
+    const prefix = "Failed to execute 'pong' on 'WebSocket'";
+    return sendControl(this, true, convertPayload(data, prefix));
+  }
+
+  /** Drops the connection without a close handshake; a `close` event follows. */
+  terminate() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    if (this[_readyState] === CLOSED) {
+      return;
+    }
+    if (this[_readyState] === CONNECTING && this[_dialHandle] !== undefined) {
+      core.tryClose(this[_dialHandle]);
+    }
+    this[_readyState] = CLOSING;
+    this[_closeRequest] = { terminate: true };
+    if (this[_id] !== NO_ID) {
+      ops.op_ws_terminate(this[_id]);
+    }
+  }
+
+  /** Has the socket keep the program going, as it does by default. */
+  ref() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    setRef(this, true);
+  }
+
+  /** Lets the program end while the socket is open. */
+  unref() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    setRef(this, false);
   }
 
   [customInspect](inspect, inspectOptions) {
@@ -580,6 +655,97 @@ ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
     );
   },
 });
+/** The server's end, which knows the others of its server. */
+class ServerWebSocket extends WebSocket {
+  /** The address of the client, as `Deno.serve` tells it. */
+  get remoteAddr() {
+    webidl.assertBranded(this, ServerWebSocketPrototype);
+    return this[_remoteAddr] ??= readRemoteAddr(this);
+  }
+
+  /** Subscribes to a topic of the server. Returns whether it was not. */
+  subscribe(topic) {
+    const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    return this[_id] !== NO_ID && ops.op_ws_subscribe(this[_id], name);
+  }
+
+  /** Ends a subscription. Returns whether there was one. */
+  unsubscribe(topic) {
+    const prefix = "Failed to execute 'unsubscribe' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    return this[_id] !== NO_ID && ops.op_ws_unsubscribe(this[_id], name);
+  }
+
+  isSubscribed(topic) {
+    const prefix = "Failed to execute 'isSubscribed' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    return this[_id] !== NO_ID && ops.op_ws_is_subscribed(this[_id], name);
+  }
+
+  /** The topics, in the order of their subscriptions. */
+  get subscriptions() {
+    webidl.assertBranded(this, ServerWebSocketPrototype);
+    return this[_id] === NO_ID ? [] : ops.op_ws_subscriptions(this[_id]);
+  }
+
+  /**
+   * Sends a message to all other subscribers of a topic. Returns what `send()` does: -1
+   * where some subscriber's kernel takes no more for now, 0 where nobody took it.
+   */
+  publish(topic, data) {
+    const prefix = "Failed to execute 'publish' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    data = convertPublished(arguments.length, data, prefix);
+    if (this[_id] === NO_ID) {
+      return 0;
+    }
+    return typeof data === "string"
+      ? op_ws_publish_text(this[_id], name, data)
+      : ops.op_ws_publish_binary(this[_id], name, data);
+  }
+}
+
+function readRemoteAddr(socket) {
+  const peer = socket[_peer];
+  if (socket[_id] === NO_ID) {
+    return peer?.remoteAddr ?? null;
+  }
+  const address = ops.op_ws_remote_addr(socket[_id]);
+  return address === null
+    ? peer?.remoteAddr ?? null
+    : { transport: "tcp", hostname: address[0], port: address[1] };
+}
+
+const ServerWebSocketPrototype = ServerWebSocket.prototype;
+// To scripts it is a WebSocket.
+delete ServerWebSocketPrototype.constructor;
+
+function topicOf(socket, length, topic, prefix) {
+  webidl.assertBranded(socket, ServerWebSocketPrototype);
+  return convertTopic(length, topic, prefix);
+}
+
+/** Checks the first of `length` arguments, the name of a topic. */
+function convertTopic(length, topic, prefix) {
+  webidl.requiredArguments(length, 1, prefix);
+  return webidl.converters.USVString(topic, prefix, "Argument 1");
+}
+
+/** Checks the second, what is published: a string or a BufferSource. */
+function convertPublished(length, data, prefix) {
+  webidl.requiredArguments(length, 2, prefix);
+  if (typeof data === "string") {
+    return StringPrototypeToWellFormed(data);
+  }
+  if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
+    throw new TypeError(
+      `${prefix}: a Blob cannot be published, read it first: await blob.arrayBuffer()`,
+    );
+  }
+  return convertData(data, prefix, "Argument 2");
+}
+
 /** Throws where a Close frame with `code` and `reason` may not be sent. */
 function checkClose(code, reason, isServer) {
   if (code !== undefined && !mayClose(code, isServer)) {
@@ -612,8 +778,7 @@ function mayClose(code, isServer) {
 // Sending.
 
 /** Converts to (BufferSource or Blob or USVString). */
-function convertData(data, prefix) {
-  const context = "Argument 1";
+function convertData(data, prefix, context = "Argument 1") {
   if (typeof data === "object" && data !== null) {
     if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
       return webidl.converters["Blob"](data, prefix, context);
@@ -628,25 +793,39 @@ function convertData(data, prefix) {
   return webidl.converters.USVString(data, prefix, context);
 }
 
-/** Hands data to the connection, or to the queue where it is a Blob. */
+function checkConnected(socket) {
+  if (socket[_readyState] === CONNECTING) {
+    throw new DOMException("'readyState' not OPEN", "InvalidStateError");
+  }
+}
+
+/** What the ops say where the connection is ending. */
+const SENT_CLOSED = -2;
+
+/**
+ * Hands data to the connection, or to the queue where it is a Blob. Returns what
+ * `send()` is to return, or SENT_CLOSED.
+ */
 function transmit(socket, data) {
-  let isTaken;
+  let sent;
   if (typeof data === "string") {
-    isTaken = op_ws_send_text(socket[_id], data);
+    sent = op_ws_send_text(socket[_id], data);
   } else if (isArrayBuffer(data)) {
-    isTaken = op_ws_send_arraybuffer(socket[_id], data);
+    sent = op_ws_send_arraybuffer(socket[_id], data);
   } else if (ArrayBufferIsView(data)) {
-    isTaken = op_ws_send_binary(socket[_id], data);
+    sent = op_ws_send_binary(socket[_id], data);
   } else {
-    socket[_unsent] += byteLength(data);
+    const length = byteLength(data);
+    socket[_unsent] += length;
     socket[_sendQueue] = [data];
     transmitQueue(socket);
-    return;
+    return length || 1;
   }
-  if (!isTaken) {
+  if (sent === SENT_CLOSED) {
     // The connection is ending, which the socket is about to be told.
     socket[_unsent] += byteLength(data);
   }
+  return sent;
 }
 
 /**
@@ -671,12 +850,54 @@ async function transmitQueue(socket) {
       return;
     }
     socket[_unsent] -= length;
-    transmit(socket, bytes);
+    while (transmit(socket, bytes) === 0) {
+      // It was said to be taken, so it waits where there is no room.
+      socket[_drainWaiter] = PromiseWithResolvers();
+      await socket[_drainWaiter].promise;
+      if (socket[_id] === NO_ID) {
+        socket[_unsent] += length;
+        return;
+      }
+    }
   }
   socket[_sendQueue] = null;
   const request = socket[_closeRequest];
-  if (request !== null && socket[_id] !== NO_ID) {
+  if (request !== null && !request.terminate && socket[_id] !== NO_ID) {
     op_ws_close(socket[_id], request.code, request.reason);
+  }
+}
+
+/** Converts to the payload of a Ping or Pong: a string or a BufferSource. */
+function convertPayload(data, prefix) {
+  if (data === undefined) {
+    return new Uint8Array();
+  }
+  if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
+    throw new TypeError(`${prefix}: the data must be a string or bytes`);
+  }
+  data = convertData(data, prefix);
+  const bytes = typeof data === "string" ? core.encode(data) : data;
+  if (byteLength(bytes) > 125) {
+    throw new RangeError(
+      `${prefix}: the data must not be longer than 125 bytes (RFC 6455 section 5.5)`,
+    );
+  }
+  return bytes;
+}
+
+function sendControl(socket, isPong, bytes) {
+  checkConnected(socket);
+  if (socket[_readyState] !== OPEN) {
+    return 0;
+  }
+  const sent = ops.op_ws_send_control(socket[_id], isPong, bytes);
+  return sent === SENT_CLOSED ? 0 : sent;
+}
+
+function setRef(socket, isRef) {
+  socket[_isRef] = isRef;
+  if (socket[_id] !== NO_ID) {
+    ops.op_ws_set_ref(socket[_id], isRef);
   }
 }
 
@@ -764,6 +985,9 @@ defineHandler("open");
 defineHandler("error");
 defineHandler("close");
 defineHandler("message");
+defineHandler("drain");
+defineHandler("ping");
+defineHandler("pong");
 
 // Events from the connection.
 
@@ -878,6 +1102,11 @@ function onMessage(socket, data) {
   if (socket[_readyState] !== OPEN) {
     return;
   }
+  const handler = socket[_webSocketHandler];
+  if (handler !== null) {
+    handler.message(socket, data);
+    return;
+  }
   if (typeof data !== "string" && socket[_binaryType] === "blob") {
     data = new Blob([data]);
   }
@@ -930,11 +1159,68 @@ function onClosing(socket) {
   }
 }
 
+/** The hub says that the kernel has taken all that was queued. */
+function onDrained(socket) {
+  const waiter = socket[_drainWaiter];
+  if (waiter !== null) {
+    socket[_drainWaiter] = null;
+    waiter.resolve(undefined);
+  }
+  if (socket[_readyState] !== OPEN) {
+    return;
+  }
+  const handler = socket[_webSocketHandler];
+  if (handler !== null) {
+    handler.drain(socket);
+  } else if (hasListeners(socket, "drain")) {
+    dispatchTrusted(socket, new Event("drain"));
+  }
+}
+
+/** The hub says that a Ping or a Pong came. */
+function onControl(socket, data, isPong) {
+  if (socket[_readyState] !== OPEN) {
+    return;
+  }
+  const type = isPong ? "pong" : "ping";
+  const handler = socket[_webSocketHandler];
+  if (handler !== null) {
+    handler[type](socket, data);
+  } else if (hasListeners(socket, type)) {
+    const origin = socket[_origin];
+    dispatchTrusted(socket, new MessageEvent(type, { data, origin }));
+  }
+}
+
+function hasCloseListener(socket) {
+  const handler = socket[_webSocketHandler];
+  return handler !== null ? handler.hasClose : hasListeners(socket, "close");
+}
+
+function hasListeners(socket, type) {
+  const listeners = socket[eventTargetData]?.listeners[type];
+  return listeners !== undefined && listeners.length > 0;
+}
+
 /** The hub says how the connection ended. */
 function onClosed(socket, code, reason, wasClean, error) {
   socket[_unsent] += op_ws_buffered_amount(socket[_id]);
+  if (socket[_remoteAddr] === null && hasCloseListener(socket)) {
+    // It cannot be asked for any more.
+    socket[_remoteAddr] = readRemoteAddr(socket);
+  }
   socket[_id] = NO_ID;
   socket[_readyState] = CLOSED;
+  const waiter = socket[_drainWaiter];
+  if (waiter !== null) {
+    socket[_drainWaiter] = null;
+    waiter.resolve(undefined);
+  }
+  const handler = socket[_webSocketHandler];
+  if (handler !== null) {
+    handler.close(socket, code, reason);
+    return;
+  }
   if (error !== undefined) {
     dispatchError(socket, new Error(error), error);
   }
@@ -944,21 +1230,36 @@ function onClosed(socket, code, reason, wasClean, error) {
 /** The connection is open: announces it and starts delivery. */
 function open(socket, id) {
   socket[_id] = id;
+  if (!socket[_isRef]) {
+    ops.op_ws_set_ref(id, false);
+  }
+  op_ws_attach(id, socket);
   if (socket[_readyState] === CLOSING) {
-    // close() came before.
-    op_ws_attach(id, socket);
-    const { code, reason } = socket[_closeRequest];
-    op_ws_close(id, code, reason);
+    // close() or terminate() came before.
+    const { code, reason, terminate } = socket[_closeRequest];
+    if (terminate) {
+      ops.op_ws_terminate(id);
+    } else {
+      op_ws_close(id, code, reason);
+    }
     return;
   }
   socket[_readyState] = OPEN;
-  op_ws_attach(id, socket);
+  const handler = socket[_webSocketHandler];
+  if (handler !== null) {
+    handler.open(socket);
+    return;
+  }
   dispatchTrusted(socket, new Event("open"));
 }
 
 /** There will be no connection. */
 function failToOpen(socket, error) {
   socket[_readyState] = CLOSED;
+  if (socket[_webSocketHandler] !== null) {
+    // It was never opened, so it need not be closed.
+    return;
+  }
   dispatchError(socket, error, ErrorPrototypeToString(error));
   dispatchTrusted(
     socket,
@@ -1001,24 +1302,33 @@ function dispatchTrusted(socket, event) {
 /**
  * A socket whose opening handshake is being answered.
  *
- * @param {{ protocol?: string }} options `protocol` is the subprotocol that the
- *   server picked.
+ * @param {string} protocol the subprotocol that the server picked
+ * @param {{ remoteAddr: Deno.Addr } | null} peer knows the address while the socket has no
+ *   connection, and where the connection knows none
+ * @param {object | null} handler gets what would be events otherwise, by its functions
+ *   `open(socket)`, `message(socket, data)`, `drain(socket)`, `close(socket, code,
+ *   reason)`, `ping(socket, data)` and `pong(socket, data)`, which must not throw;
+ *   `hasClose` says whether `close` looks at the socket
  */
-function createServerWebSocket({ protocol = "" } = { __proto__: null }) {
-  const socket = webidl.createBranded(WebSocket);
+function createServerWebSocket(protocol = "", peer = null, handler = null) {
+  const socket = webidl.createBranded(ServerWebSocket);
   // As in Deno: a Blob would cost a server a turn for each message.
   initialize(socket, "arraybuffer");
   socket[_isServer] = true;
   socket[_protocol] = protocol;
+  socket[_peer] = peer;
+  socket[_remoteAddr] = null;
+  socket[_webSocketHandler] = handler;
   return socket;
 }
 
 /**
  * The handshake was answered: connection `id` is the socket's, with the
- * extensions that were agreed on.
+ * extensions that were agreed on; `peer` takes the place of the one before.
  */
-function openServerWebSocket(socket, id, extensions = "") {
+function openServerWebSocket(socket, id, extensions = "", peer = null) {
   socket[_extensions] = extensions;
+  socket[_peer] = peer;
   open(socket, id);
 }
 
@@ -1034,6 +1344,8 @@ export {
   checkProtocols,
   CloseEvent,
   connectionMembers,
+  convertPublished,
+  convertTopic,
   createServerWebSocket,
   dial,
   failServerWebSocket,

@@ -150,15 +150,27 @@ impl Engine {
     /// Calls a function of the bootstrap script without arguments; whether it
     /// returned true.
     pub fn call(&mut self, function: &v8::Global<v8::Function>) -> Result<bool, Box<JsError>> {
+        self.call_with(function, None, |_, value| value.is_true())
+    }
+
+    /// Calls a function of the bootstrap script with an object, or without, and
+    /// reads its result.
+    pub fn call_with<T: Default>(
+        &mut self,
+        function: &v8::Global<v8::Function>,
+        argument: Option<&v8::Global<v8::Object>>,
+        read: impl FnOnce(&mut v8::PinScope<'_, '_>, v8::Local<v8::Value>) -> T,
+    ) -> Result<T, Box<JsError>> {
         deno_core::scope!(scope, &mut self.runtime);
         v8::tc_scope!(scope, scope);
         let function = v8::Local::new(scope, function);
         let receiver = v8::undefined(scope).into();
-        let result = function.call(scope, receiver, &[]);
+        let argument = argument.map(|argument| v8::Local::new(scope, argument).into());
+        let result = function.call(scope, receiver, argument.as_slice());
         if let Some(exception) = scope.exception() {
             return Err(deno_core::exception_to_err(scope, exception, false, true));
         }
-        Ok(result.is_some_and(|value| value.is_true()))
+        Ok(result.map_or_else(T::default, |value| read(scope, value)))
     }
 }
 

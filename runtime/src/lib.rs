@@ -33,6 +33,7 @@ mod worker;
 pub use deno_core;
 pub use deno_permissions;
 pub use deno_web::BlobStore;
+pub use ops::ServeAddress;
 pub use root_certs::CertList;
 pub use root_certs::RootCerts;
 pub use root_certs::RootCertsError;

@@ -4,12 +4,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::JsRuntime;
+use deno_core::ModuleId;
 use deno_core::ModuleLoader;
 use deno_core::PollEventLoopOptions;
 use deno_core::error::CoreError;
+use deno_core::error::CoreErrorKind;
 use deno_core::error::JsError;
 use deno_core::url::Url;
 use deno_core::v8;
+use deno_error::JsErrorBox;
 use deno_os::OpExitCallbacks;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStore;
@@ -20,6 +23,7 @@ use crate::engine::Channels;
 use crate::engine::Common;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
+use crate::ops::ServeAddress;
 use crate::snapshot::StartupData;
 use crate::web_worker;
 use crate::web_worker::WebWorkerLoaders;
@@ -126,6 +130,7 @@ pub struct Worker {
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
     dispatch_unload: v8::Global<v8::Function>,
+    serve: v8::Global<v8::Function>,
 }
 
 impl Worker {
@@ -163,6 +168,7 @@ impl Worker {
         let dispatch_load = engine.function("dispatchLoadEvent")?;
         let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
         let dispatch_unload = engine.function("dispatchUnloadEvent")?;
+        let serve = engine.function("serve")?;
         engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
         Ok(Self {
             engine,
@@ -170,6 +176,7 @@ impl Worker {
             dispatch_load,
             dispatch_before_unload,
             dispatch_unload,
+            serve,
         })
     }
 
@@ -183,6 +190,37 @@ impl Worker {
     /// What the loader answered, or the exception or rejection that nobody
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
+        self.evaluate_main_module().await?;
+        self.run_to_end().await
+    }
+
+    /// Like [`run_main_module`](Self::run_main_module), but serves what the module
+    /// exports by default, `{ fetch, websocket, … }`, once it was evaluated. The
+    /// server may listen without a permission. SIGINT and SIGTERM shut it down, and
+    /// the process exits when the last connection has ended; a second signal ends
+    /// the process at once.
+    ///
+    /// # Errors
+    ///
+    /// As `run_main_module`, and when the module exports nothing to serve, or the
+    /// address is taken.
+    pub async fn serve_main_module(&mut self, address: ServeAddress) -> Result<i32, CoreError> {
+        let id = self.evaluate_main_module().await?;
+        let Engine { runtime, .. } = &mut self.engine;
+        runtime.op_state().borrow_mut().put(address);
+        let namespace = runtime.get_module_namespace(id)?;
+        let refusal = self
+            .engine
+            .call_with(&self.serve, Some(&namespace), |scope, value| {
+                value.is_string().then(|| value.to_rust_string_lossy(scope))
+            })?;
+        if let Some(message) = refusal {
+            return Err(CoreErrorKind::JsBox(JsErrorBox::type_error(message)).into_box());
+        }
+        self.run_to_end().await
+    }
+
+    async fn evaluate_main_module(&mut self) -> Result<ModuleId, CoreError> {
         let runtime = &mut self.engine.runtime;
         let id = runtime.load_main_es_module(&self.main_module).await?;
         let mut evaluated = std::pin::pin!(runtime.mod_evaluate(id));
@@ -196,7 +234,10 @@ impl Worker {
                 evaluated.await?;
             }
         }
+        Ok(id)
+    }
 
+    async fn run_to_end(&mut self) -> Result<i32, CoreError> {
         self.dispatch_load()?;
         loop {
             self.engine

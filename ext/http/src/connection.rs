@@ -20,6 +20,7 @@ use std::task::Poll;
 use std::task::Waker;
 use std::task::ready;
 
+use bytes::Bytes;
 use http::Request;
 use http::Response;
 use http::Version;
@@ -45,24 +46,25 @@ pub enum Peer {
     Unix,
 }
 
-/// Reads requests from `stream` until it ends, is upgraded, or is told to
-/// stop through `control`.
-pub async fn serve<S>(server: Rc<Server>, stream: S, peer: Peer, control: Rc<Control>)
+/// Reads requests from `io` until it ends, is upgraded, or is told to stop
+/// through `control`.
+pub async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(ServerIo::new(stream, control.clock.clone()));
-    let service = Requests {
-        server: server.clone(),
-        peer,
-        clock: control.clock.clone(),
-    };
+    let server = requests.server.clone();
+    let mut has_request = requests.first.borrow().is_some();
     let mut connection = pin!(
         server
             .protocol()
-            .serve_connection_with_upgrades(io, service)
+            .serve_connection_with_upgrades(TokioIo::new(io), requests)
     );
     poll_fn(|cx| {
+        // hyper is to know of a request that the script has before it is told to
+        // begin no other.
+        if std::mem::take(&mut has_request) && connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         match control.poll_signal(cx) {
             Some(Signal::Kill) => return Poll::Ready(()),
             Some(Signal::Finish) => connection.as_mut().graceful_shutdown(),
@@ -103,6 +105,10 @@ impl Control {
         })
     }
 
+    pub fn clock(&self) -> Arc<HeadClock> {
+        self.clock.clone()
+    }
+
     pub fn send(&self, signal: Signal) {
         self.signal.set(Some(signal));
         if let Some(waker) = self.waker.borrow_mut().take() {
@@ -118,7 +124,12 @@ impl Control {
         }
     }
 
-    fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
+    /// Whether the connection is to end now.
+    pub fn is_killed(&self) -> bool {
+        self.signal.get() == Some(Signal::Kill)
+    }
+
+    pub fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
         let signal = self.signal.take();
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
@@ -196,10 +207,29 @@ impl Drop for InFlight {
 }
 
 /// The service that hyper calls for each request of one connection.
-struct Requests {
+pub struct Requests {
     server: Rc<Server>,
     peer: Peer,
     clock: Arc<HeadClock>,
+    /// The answer to the first request, where that has been handed to the script
+    /// before.
+    first: RefCell<Option<Answer>>,
+}
+
+impl Requests {
+    pub fn new(
+        server: Rc<Server>,
+        peer: Peer,
+        clock: Arc<HeadClock>,
+        first: Option<Answer>,
+    ) -> Self {
+        Self {
+            server,
+            peer,
+            clock,
+            first: RefCell::new(first),
+        }
+    }
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -208,6 +238,10 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
+        if let Some(answer) = self.first.take() {
+            answer.exchange().resume(request);
+            return answer;
+        }
         let in_flight = self.clock.exchange(request.version());
         Exchange::start(self.server.clone(), self.peer, in_flight, request)
     }
@@ -221,6 +255,8 @@ impl Service<Request<Incoming>> for Requests {
 /// that it was the last one. A handler that answers at once answers them too.
 pub struct ServerIo<S> {
     io: S,
+    /// What has been read of it already.
+    read_ahead: Bytes,
     clock: Arc<HeadClock>,
     end: End,
 }
@@ -234,16 +270,18 @@ enum End {
 }
 
 impl<S> ServerIo<S> {
-    fn new(io: S, clock: Arc<HeadClock>) -> Self {
+    pub fn new(io: S, clock: Arc<HeadClock>, read_ahead: Bytes) -> Self {
         Self {
             io,
+            read_ahead,
             clock,
             end: End::Ahead,
         }
     }
 
-    pub fn into_inner(self) -> S {
-        self.io
+    /// The transport, and what was read of it and not by hyper.
+    pub fn into_parts(self) -> (S, Bytes) {
+        (self.io, self.read_ahead)
     }
 }
 
@@ -257,6 +295,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerIo<S> {
         if let End::Held(turns) = &mut this.end {
             ready!(turns.as_mut().poll(cx));
             this.end = End::Told;
+            return Poll::Ready(Ok(()));
+        }
+        if !this.read_ahead.is_empty() {
+            let count = this.read_ahead.len().min(buf.remaining());
+            buf.put_slice(&this.read_ahead.split_to(count));
+            this.clock.read();
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();

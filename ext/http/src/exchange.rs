@@ -27,6 +27,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::connection::InFlight;
 use crate::connection::Peer;
+use crate::opening::Held;
 use crate::request_body::ReceivedBody;
 use crate::response_body::ResponseBody;
 use crate::server::Event;
@@ -47,14 +48,27 @@ pub struct Exchange {
     pub head: Parts,
     body: RefCell<Option<ReceivedBody>>,
     upgrade: RefCell<Option<OnUpgrade>>,
+    /// The connection of a handshake, while the script's turn lasts in which it was
+    /// handed over.
+    held: RefCell<Option<Box<Held>>>,
     /// The script took the connection over, or means to.
     upgraded: Cell<bool>,
-    /// What the answer to a WebSocket handshake says of compression.
+    /// What the answer to a WebSocket handshake says, but for what the script adds.
+    pub agreement: RefCell<Agreement>,
+    /// What it says of compression.
     pub deflate: Cell<Option<(Parameters, Compression)>>,
     /// The script wants to know how the exchange ends.
     watched: Cell<bool>,
     state: RefCell<State>,
     _in_flight: InFlight,
+}
+
+/// The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
+/// Sec-WebSocket-Protocol. Empty is none.
+#[derive(Default)]
+pub struct Agreement {
+    pub accept: String,
+    pub protocol: String,
 }
 
 enum State {
@@ -89,19 +103,12 @@ impl Exchange {
     ) -> Answer {
         let (mut head, body) = request.into_parts();
         let upgrade = head.extensions.remove::<OnUpgrade>();
-        let exchange = Rc::new(Exchange {
-            id: Cell::new(0),
-            server: server.clone(),
-            peer,
-            head,
+        let exchange = Exchange {
             body: RefCell::new(Some(ReceivedBody::new(body))),
             upgrade: RefCell::new(upgrade),
-            upgraded: Cell::new(false),
-            deflate: Cell::new(None),
-            watched: Cell::new(false),
-            state: RefCell::new(State::Waiting(None)),
-            _in_flight: in_flight,
-        });
+            ..Exchange::new(server.clone(), peer, head, in_flight)
+        };
+        let exchange = Rc::new(exchange);
         if !names_one_host(&exchange.head.headers) {
             let mut response = plain(StatusCode::BAD_REQUEST);
             if exchange.head.version < Version::HTTP_2 {
@@ -111,11 +118,78 @@ impl Exchange {
             exchange.answer(response);
         } else if let Some(id) = server.exchanges().insert(exchange.clone()) {
             exchange.id.set(id);
-            server.push(Event::Request(id));
+            server.push(Event::Request(exchange.clone()));
         } else {
             exchange.answer(plain(StatusCode::SERVICE_UNAVAILABLE));
         }
         Answer(exchange)
+    }
+
+    /// Hands the handshake with this head to the script. Gives the connection back
+    /// where that cannot be.
+    pub fn hold(server: Rc<Server>, peer: Peer, head: Parts, held: Held) -> Result<(), Held> {
+        let in_flight = held.control().clock().exchange(head.version);
+        let exchange = Rc::new(Exchange::new(server.clone(), peer, head, in_flight));
+        let Some(id) = server.exchanges().insert(exchange.clone()) else {
+            return Err(held);
+        };
+        exchange.id.set(id);
+        *exchange.held.borrow_mut() = Some(Box::new(held));
+        server.push(Event::Request(exchange));
+        Ok(())
+    }
+
+    fn new(server: Rc<Server>, peer: Peer, head: Parts, in_flight: InFlight) -> Self {
+        Self {
+            id: Cell::new(0),
+            server,
+            peer,
+            head,
+            body: RefCell::new(None),
+            upgrade: RefCell::new(None),
+            held: RefCell::new(None),
+            upgraded: Cell::new(false),
+            agreement: RefCell::default(),
+            deflate: Cell::new(None),
+            watched: Cell::new(false),
+            state: RefCell::new(State::Waiting(None)),
+            _in_flight: in_flight,
+        }
+    }
+
+    /// The turn of the script is over in which it was handed the request. A
+    /// connection that is still held is hyper's from now on.
+    pub fn end_turn(self: &Rc<Self>) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        // Dropping it tells the script that there is no client any more.
+        let answer = Answer(self.clone());
+        if !held.control().is_killed() {
+            held.pass_to_hyper(self.peer, Some(answer));
+        }
+    }
+
+    /// hyper has read the request again.
+    pub fn resume(&self, request: Request<Incoming>) {
+        let (mut head, body) = request.into_parts();
+        *self.body.borrow_mut() = Some(ReceivedBody::new(body));
+        *self.upgrade.borrow_mut() = head.extensions.remove::<OnUpgrade>();
+    }
+
+    /// Takes the connection for a WebSocket, which is what the script answered. There
+    /// is none where hyper has it, or where it is to end.
+    pub fn take_held(&self) -> Option<Held> {
+        if !self.is_open() || self.held.borrow().as_ref()?.control().is_killed() {
+            return None;
+        }
+        *self.state.borrow_mut() = State::Taken;
+        self.held.take().map(|held| *held)
+    }
+
+    /// Drops a connection that is held: the script is called no more.
+    pub fn drop_held(&self) {
+        self.held.take();
     }
 
     pub fn id(&self) -> ExchangeId {
@@ -148,7 +222,7 @@ impl Exchange {
     }
 
     pub fn is_upgradable(&self) -> bool {
-        self.upgrade.borrow().is_some()
+        self.upgrade.borrow().is_some() || self.held.borrow().is_some()
     }
 
     pub fn take_upgrade(&self) -> Option<OnUpgrade> {
@@ -219,6 +293,12 @@ impl Exchange {
 /// Dropping it before it is ready means that the client went away.
 pub struct Answer(Rc<Exchange>);
 
+impl Answer {
+    pub fn exchange(&self) -> &Exchange {
+        &self.0
+    }
+}
+
 impl Future for Answer {
     type Output = Result<Response<ResponseBody>, Infallible>;
 
@@ -258,7 +338,7 @@ impl Drop for Answer {
 /// Whether the Host field is one, and is a host with or without a port
 /// (RFC 9112, section 3.2). It may be absent or empty: the server has a name
 /// for itself.
-fn names_one_host(headers: &HeaderMap) -> bool {
+pub fn names_one_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => true,

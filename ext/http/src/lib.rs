@@ -2,15 +2,16 @@
 //!
 //! Add [`duplex_http`] to the extensions of a `JsRuntime`, after those of
 //! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
-//! and import `serve` from `ext:duplex_http/00_serve.js` and
+//! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
 //! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
-//! too.
+//! too, and an [`OwnAddress`].
 
 mod connection;
 mod error;
 mod exchange;
 mod listener;
+mod opening;
 mod ops;
 mod request;
 mod request_body;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 
 pub use connection::Limits;
 pub use error::HttpError;
+pub use listener::OwnAddress;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("choose an engine: enable the feature `v8` or the feature `quickjs`");
@@ -40,6 +42,9 @@ deno_core::extension!(
         ops::op_http_wait,
         ops::op_http_shutdown,
         ops::op_http_abort,
+        ops::op_http_publish_text,
+        ops::op_http_publish_binary,
+        ops::op_http_subscriber_count,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,
@@ -55,10 +60,11 @@ deno_core::extension!(
         response::op_http_release,
         upgrade::op_http_websocket_handshake,
         upgrade::op_http_upgrade_begin,
+        upgrade::op_http_upgrade_accept,
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
     ],
-    esm = ["00_serve.js", "01_upgrade.js"],
+    esm = ["00_serve.js", "01_upgrade.js", "02_websocket_handler.js"],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
     },

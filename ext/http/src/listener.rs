@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use deno_net::ops_unix::UnixListenerWithPath;
 use deno_net::raw::NetworkStream;
 use deno_net::raw::take_network_stream_resource;
 use deno_net::resolve_addr::resolve_addr_sync;
-use deno_net::tcp::TcpListener;
 use deno_permissions::OpenAccessKind;
+use deno_permissions::PermissionState;
 use deno_permissions::PermissionsContainer;
 use deno_tls::TlsStream;
 use deno_tls::get_ssl_key_log;
@@ -23,6 +24,12 @@ use deno_tls::load_private_keys;
 use deno_tls::rustls::ServerConfig;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::percent_encode;
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::Socket;
+use socket2::Type;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
@@ -34,6 +41,17 @@ const API_NAME: &str = "Deno.serve()";
 /// Bytes of plaintext that a TLS connection buffers in either direction.
 const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
 
+/// An address that the next server may listen on without the permission to net,
+/// unless it is denied. An embedder that serves for its user puts it into the
+/// `OpState` before the script serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAddress {
+    /// As the script gives it to `Deno.serve`.
+    pub hostname: String,
+    /// 0 where the system chooses.
+    pub port: u16,
+}
+
 pub enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
@@ -41,6 +59,8 @@ pub enum Listener {
 }
 
 pub enum Accepted {
+    /// One that the reactor has not been told of.
+    Fresh(std::net::TcpStream, SocketAddr),
     Tcp(TcpStream, SocketAddr),
     Tls(Box<TlsStream<TcpStream>>, SocketAddr),
     Unix(UnixStream),
@@ -55,18 +75,18 @@ impl Listener {
         reuse_port: bool,
         backlog: i32,
     ) -> Result<Self, HttpError> {
-        state
-            .borrow_mut::<PermissionsContainer>()
-            .check_net(&(hostname, Some(port)), API_NAME)?;
+        if !is_own(state, hostname, port) {
+            state
+                .borrow_mut::<PermissionsContainer>()
+                .check_net(&(hostname, Some(port)), API_NAME)?;
+        }
         let address = resolve_addr_sync(hostname, port)?
             .next()
             .ok_or(HttpError::NoResolvedAddress)?;
         state
             .borrow_mut::<PermissionsContainer>()
             .check_net_resolved(&address.ip(), address.port(), API_NAME)?;
-        Ok(Self::Tcp(TcpListener::bind_direct(
-            address, reuse_port, backlog,
-        )?))
+        Ok(Self::Tcp(bind(address, reuse_port, backlog)?))
     }
 
     /// Makes a TCP listener speak TLS with a certificate chain and its private
@@ -101,28 +121,38 @@ impl Listener {
         )))
     }
 
-    pub async fn accept(&self) -> io::Result<Accepted> {
-        Ok(match self {
+    /// Waits for connections and hands those that are there to `each`, at most
+    /// [`ACCEPTS_IN_TURN`] of them.
+    pub async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
+        match self {
             Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                // Without it responses in parts wait for acknowledgements. A
-                // socket that refuses is one that has been reset already.
-                let _ = stream.set_nodelay(true);
-                Accepted::Tcp(stream, address)
+                accept(listener, |stream, address| {
+                    each(Accepted::Fresh(stream, address));
+                })
+                .await
             }
             Self::Tls(listener, config) => {
-                let (stream, address) = listener.accept().await?;
-                let _ = stream.set_nodelay(true);
-                let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
-                Accepted::Tls(Box::new(stream), address)
+                accept(listener, |stream, address| {
+                    // One that the reactor does not take ends here.
+                    if let Ok(stream) = TcpStream::from_std(stream) {
+                        let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
+                        each(Accepted::Tls(Box::new(stream), address));
+                    }
+                })
+                .await
             }
-            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0),
-        })
+            Self::Unix(listener) => {
+                each(Accepted::Unix(listener.accept().await?.0));
+                Ok(())
+            }
+        }
     }
 
     pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
-            Self::Tcp(listener) | Self::Tls(listener, _) => listener.local_addr().map(Some),
+            Self::Tcp(listener) | Self::Tls(listener, _) => {
+                listener.get_ref().local_addr().map(Some)
+            }
             Self::Unix(_) => Ok(None),
         }
     }
@@ -153,8 +183,8 @@ impl Listener {
     /// What stands for the authority in the URL of a request that names none.
     pub fn authority(&self) -> io::Result<String> {
         Ok(match self {
-            Self::Tcp(listener) => tcp_authority(listener.local_addr()?, 80),
-            Self::Tls(listener, _) => tcp_authority(listener.local_addr()?, 443),
+            Self::Tcp(listener) => tcp_authority(listener.get_ref().local_addr()?, 80),
+            Self::Tls(listener, _) => tcp_authority(listener.get_ref().local_addr()?, 443),
             Self::Unix(listener) => unix_authority(&listener.local_addr()?),
         })
     }
@@ -184,7 +214,7 @@ impl Accepted {
     /// As [`Listener::scheme`].
     pub fn scheme(&self) -> &'static str {
         match self {
-            Self::Tcp(..) => "http://",
+            Self::Fresh(..) | Self::Tcp(..) => "http://",
             Self::Tls(..) => "https://",
             Self::Unix(_) => "http+unix://",
         }
@@ -193,6 +223,9 @@ impl Accepted {
     /// As [`Listener::authority`], and empty where the connection has gone already.
     pub fn authority(&self) -> String {
         match self {
+            Self::Fresh(stream, _) => stream
+                .local_addr()
+                .map(|address| tcp_authority(address, 80)),
             Self::Tcp(stream, _) => stream
                 .local_addr()
                 .map(|address| tcp_authority(address, 80)),
@@ -203,6 +236,79 @@ impl Accepted {
         }
         .unwrap_or_default()
     }
+}
+
+/// A listener whose connections the reactor is not told of before they need it.
+type TcpListener = AsyncFd<mio::net::TcpListener>;
+
+fn bind(address: SocketAddr, reuse_port: bool, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Elsewhere it does not share out the connections.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    // A server that was restarted can have its port at once.
+    socket.set_reuse_address(true)?;
+    // Without it responses in parts wait for acknowledgements. Linux hands it down
+    // to what is accepted.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    let listener = mio::net::TcpListener::from_std(socket.into());
+    // SAFETY: a listener has the same descriptor from its making to its end, and the
+    // `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?)
+}
+
+async fn accept(
+    listener: &TcpListener,
+    mut each: impl FnMut(std::net::TcpStream, SocketAddr),
+) -> io::Result<()> {
+    let mut count = 0;
+    while count == 0 {
+        let mut guard = listener.readable().await?;
+        while count < ACCEPTS_IN_TURN
+            && let Ok(accepted) = guard.try_io(|listener| listener.get_ref().accept())
+        {
+            let (stream, address) = accepted?;
+            let stream = std::net::TcpStream::from(OwnedFd::from(stream));
+            if !cfg!(target_os = "linux") {
+                // A socket that refuses is one that has been reset already.
+                let _ = stream.set_nodelay(true);
+            }
+            each(stream, address);
+            count += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is the address that an embedder allows, and none that the user
+/// denies.
+fn is_own(state: &mut OpState, hostname: &str, port: u16) -> bool {
+    let Some(own) = state.try_take::<OwnAddress>() else {
+        return false;
+    };
+    if (own.hostname.as_str(), own.port) != (hostname, port) {
+        return false;
+    }
+    let descriptor = if hostname.contains(':') {
+        format!("[{hostname}]:{port}")
+    } else {
+        format!("{hostname}:{port}")
+    };
+    matches!(
+        state
+            .borrow::<PermissionsContainer>()
+            .query_net(Some(&descriptor)),
+        Ok(PermissionState::Prompt | PermissionState::Granted | PermissionState::GrantedPartial)
+    )
 }
 
 fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
@@ -225,3 +331,6 @@ fn unix_authority(address: &tokio::net::unix::SocketAddr) -> String {
     let path = address.as_pathname().and_then(Path::to_str);
     percent_encode(path.unwrap_or_default().as_bytes(), NON_ALPHANUMERIC).to_string()
 }
+
+/// How many connections are accepted before others have their turn.
+const ACCEPTS_IN_TURN: u32 = 64;

@@ -7,6 +7,7 @@ use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
+use duplex_websocket::Message;
 
 use crate::error::HttpError;
 use crate::listener::Accepted;
@@ -116,6 +117,51 @@ pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
         server.abort();
         server.close_sockets(state);
     }
+}
+
+/// Sends a text to all WebSockets of the server that are subscribed to `topic`. Returns
+/// what [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
+#[op2(fast)]
+#[smi]
+pub fn op_http_publish_text(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] topic: &str,
+    #[string] text: &str,
+) -> i32 {
+    publish(state, rid, topic, Message::Text(text))
+}
+
+/// Sends bytes likewise.
+#[op2]
+#[smi]
+pub fn op_http_publish_binary(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] topic: &str,
+    #[anybuffer] bytes: &[u8],
+) -> i32 {
+    publish(state, rid, topic, Message::Binary(bytes))
+}
+
+fn publish(state: &mut OpState, rid: ResourceId, topic: &str, message: Message<'_>) -> i32 {
+    match server(state, rid) {
+        Ok(server) => server.sockets().publish(state, topic, message),
+        // It has ended, and with it all its sockets.
+        Err(_) => 0,
+    }
+}
+
+/// How many WebSockets of the server are subscribed to `topic`.
+#[op2(fast)]
+#[smi]
+pub fn op_http_subscriber_count(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] topic: &str,
+) -> u32 {
+    // A process has far fewer than 2^32 sockets.
+    server(state, rid).map_or(0, |server| server.sockets().subscriber_count(topic) as u32)
 }
 
 fn server(state: &OpState, rid: ResourceId) -> Result<Rc<Server>, HttpError> {

@@ -20,17 +20,20 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
-use crate::connection;
 use crate::connection::Control;
 use crate::connection::Limits;
 use crate::connection::Peer;
 use crate::connection::Protocol;
 use crate::connection::Signal;
+use crate::exchange::Exchange;
 use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::plain;
 use crate::listener::Accepted;
 use crate::listener::Listener;
+use crate::opening;
+use crate::opening::FirstRead;
+use crate::opening::Stream;
 
 /// How long to wait after the system refused to accept (out of descriptors,
 /// out of memory) before trying again.
@@ -39,7 +42,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a script is told about. The numbers are those of `00_serve.js`.
 pub enum Event {
     /// A request came.
-    Request(ExchangeId),
+    Request(Rc<Exchange>),
+    /// The next of the sockets whose handshakes the script has answered is open.
+    Opened,
     /// An exchange that the script watches is over. Without success its
     /// client went away, or its body failed, before all was sent.
     Ended { id: ExchangeId, success: bool },
@@ -48,9 +53,10 @@ pub enum Event {
 impl Event {
     fn parts(&self) -> (i32, ExchangeId) {
         match *self {
-            Event::Request(id) => (0, id),
+            Event::Request(ref exchange) => (0, exchange.id()),
             Event::Ended { id, success: true } => (1, id),
             Event::Ended { id, success: false } => (2, id),
+            Event::Opened => (3, 0),
         }
     }
 }
@@ -61,7 +67,7 @@ pub struct Server {
     /// The authority of requests that do not name one.
     fallback_authority: String,
     protocol: Protocol,
-    limits: Limits,
+    pub limits: Limits,
     exchanges: Rc<Exchanges>,
 
     spawner: V8TaskSpawner,
@@ -69,6 +75,7 @@ pub struct Server {
     events: RefCell<VecDeque<Event>>,
     delivering: Cell<bool>,
 
+    pub first_read: FirstRead,
     connections: RefCell<Slab<Rc<Control>>>,
     /// What requests have been upgraded to.
     sockets: SocketGroup,
@@ -145,6 +152,7 @@ impl Server {
             dispatch: RefCell::new(Some(dispatch)),
             events: RefCell::default(),
             delivering: Cell::new(false),
+            first_read: FirstRead::default(),
             connections: RefCell::default(),
             sockets: SocketGroup::default(),
             phase: Cell::new(Phase::Listening),
@@ -182,7 +190,7 @@ impl Server {
     /// Stops accepting, ends idle connections, lets exchanges end.
     pub fn shutdown(&self) {
         if self.phase.get() == Phase::Listening {
-            self.enter(Phase::Draining);
+            self.set_phase(Phase::Draining);
             self.signal(Signal::Finish);
         }
     }
@@ -190,7 +198,7 @@ impl Server {
     /// Stops accepting and drops all connections.
     pub fn abort(&self) {
         if self.phase.get() == Phase::Listening {
-            self.enter(Phase::Draining);
+            self.set_phase(Phase::Draining);
         }
         self.signal(Signal::Kill);
     }
@@ -228,7 +236,7 @@ impl Server {
         }
     }
 
-    fn enter(&self, phase: Phase) {
+    fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
         self.phase_changed.notify_waiters();
     }
@@ -259,42 +267,49 @@ impl Server {
             // The dispatcher catches what handlers throw; what is left is an
             // engine out of stack or told to terminate.
             if !delivered
-                && let Event::Request(id) = event
-                && let Some(exchange) = self.exchanges.remove(id)
+                && let Event::Request(exchange) = &event
+                && self.exchanges.remove(exchange.id()).is_some()
             {
                 exchange.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
             }
-            if scope.has_terminated() {
+            let has_terminated = scope.has_terminated();
+            if !has_terminated {
+                // Each request is a task of its own: what its handler left for
+                // later runs before the next one is looked at.
+                scope.perform_microtask_checkpoint();
+            }
+            if let Event::Request(exchange) = event {
+                exchange.end_turn();
+            }
+            if has_terminated {
                 return;
             }
-            // Each request is a task of its own: what its handler left for
-            // later runs before the next one is looked at.
-            scope.perform_microtask_checkpoint();
         }
     }
 
     fn accept(self: &Rc<Self>, accepted: Accepted) {
-        let control = Control::new();
+        let (stream, peer) = match accepted {
+            Accepted::Fresh(stream, address) => {
+                // A client that is gone already concerns nobody.
+                let _ = opening::serve_accepted(self, stream, Peer::Ip(address));
+                return;
+            }
+            Accepted::Tcp(stream, address) => (Stream::Tcp(stream), Peer::Ip(address)),
+            Accepted::Tls(stream, address) => (Stream::Tls(stream), Peer::Ip(address)),
+            Accepted::Unix(stream) => (Stream::Unix(stream), Peer::Unix),
+        };
+        let entry = self.enter(Control::new());
+        deno_core::unsync::spawn(opening::serve(self.clone(), stream, peer, entry));
+    }
+
+    /// Puts a connection on the list.
+    pub fn enter(self: &Rc<Self>, control: Rc<Control>) -> Entry {
         let key = self.connections.borrow_mut().insert(control.clone());
-        let entry = Entry {
+        Entry {
             server: self.clone(),
+            control,
             key,
-        };
-        let server = self.clone();
-        match accepted {
-            Accepted::Tcp(stream, address) => deno_core::unsync::spawn(async move {
-                connection::serve(server, stream, Peer::Ip(address), control).await;
-                drop(entry);
-            }),
-            Accepted::Tls(stream, address) => deno_core::unsync::spawn(async move {
-                connection::serve(server, *stream, Peer::Ip(address), control).await;
-                drop(entry);
-            }),
-            Accepted::Unix(stream) => deno_core::unsync::spawn(async move {
-                connection::serve(server, stream, Peer::Unix, control).await;
-                drop(entry);
-            }),
-        };
+        }
     }
 
     fn sweep(&self) {
@@ -305,8 +320,9 @@ impl Server {
 }
 
 /// A connection in the list of its server.
-struct Entry {
-    server: Rc<Server>,
+pub struct Entry {
+    pub server: Rc<Server>,
+    pub control: Rc<Control>,
     key: usize,
 }
 
@@ -332,8 +348,8 @@ async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
             break;
         }
         tokio::select! {
-            accepted = accept(listener.as_ref()), if listener.is_some() => match accepted {
-                Ok(accepted) => server.accept(accepted),
+            accepted = accept(listener.as_ref(), &server), if listener.is_some() => match accepted {
+                Ok(()) => tokio::task::yield_now().await,
                 Err(error) if is_connection_error(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -341,12 +357,13 @@ async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
             _ = server.phase_changed.notified() => {}
         }
     }
-    server.enter(Phase::Ended);
+    server.set_phase(Phase::Ended);
 }
 
-async fn accept(listener: Option<&Listener>) -> io::Result<Accepted> {
+/// Accepts what is waiting, or waits for one.
+async fn accept(listener: Option<&Listener>, server: &Rc<Server>) -> io::Result<()> {
     match listener {
-        Some(listener) => listener.accept().await,
+        Some(listener) => listener.accept(|accepted| server.accept(accepted)).await,
         None => std::future::pending().await,
     }
 }
@@ -378,6 +395,11 @@ impl Drop for ServerResource {
             self.0.abort();
             // The engine may be gone before the last connection.
             self.0.dispatch.borrow_mut().take();
+            for event in self.0.events.take() {
+                if let Event::Request(exchange) = event {
+                    exchange.drop_held();
+                }
+            }
         }
     }
 }

@@ -1,23 +1,26 @@
 //! Turning a request into a WebSocket (RFC 6455, section 4.2; RFC 8441, section 5).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
+use bytes::Bytes;
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
 use deno_tls::TlsStream;
 use duplex_protocol::deflate::ServerConfig;
-use duplex_protocol::handshake::accept_key;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
+use duplex_websocket::Limits;
 use duplex_websocket::ServerOptions;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
+use duplex_websocket::limits::timeout;
 use http::HeaderMap;
+use http::HeaderName;
 use http::HeaderValue;
 use http::StatusCode;
 use http::Version;
@@ -28,8 +31,11 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
+use crate::connection::Peer;
 use crate::connection::ServerIo;
 use crate::error::HttpError;
+use crate::exchange::Agreement;
+use crate::exchange::Exchange;
 use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
@@ -37,6 +43,7 @@ use crate::request::exchange;
 use crate::response::answer;
 use crate::response::header_map;
 use crate::response_body::ResponseBody;
+use crate::server::Event;
 
 /// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
 /// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and the message of a
@@ -91,6 +98,10 @@ pub fn op_http_upgrade_begin(
         }
     }
     exchange.mark_upgraded();
+    *exchange.agreement.borrow_mut() = Agreement {
+        accept: offer.accept_key().unwrap_or_default().to_owned(),
+        protocol: protocol.to_owned(),
+    };
     Ok(accepted(&offer, extensions))
 }
 
@@ -117,6 +128,45 @@ pub fn op_http_websocket_handshake(
     })
 }
 
+/// Answers 101 where the handshake can be answered at once, with the headers that the
+/// script gave, or those that were agreed on where it gave none. Returns the WebSocket
+/// connection, whose socket [`Event::Opened`] is for; or -1 where the connection is
+/// hyper's and [`op_http_upgrade_respond`] is to be called.
+#[op2]
+#[smi]
+pub fn op_http_upgrade_accept(
+    scope: &mut v8::PinScope<'_, '_>,
+    state: &mut OpState,
+    id: f64,
+    headers: v8::Local<v8::Value>,
+    idle_timeout: f64,
+    send_pings: bool,
+    #[scoped] limits: Option<LimitOptions>,
+) -> Result<i32, HttpError> {
+    let exchange = exchange(state, id)?;
+    let headers = match headers.try_cast::<v8::Array>() {
+        Ok(headers) => Some(header_map(scope, headers)?),
+        Err(_) => None,
+    };
+    let Some(held) = exchange.take_held() else {
+        return Ok(-1);
+    };
+    state.borrow::<Rc<Exchanges>>().remove(exchange.id());
+    let (transport, read_ahead) = held.into_transport()?;
+    let options = ServerOptions {
+        answer: switching_protocols(&exchange, headers),
+        ..server_options(&exchange, idle_timeout, send_pings, limits)
+    };
+    let server = exchange.server();
+    let connection = duplex_websocket::accept(state, transport, read_ahead, options);
+    server.push(Event::Opened);
+    if server.is_ending() {
+        server.close_sockets(state);
+    }
+    // As many as a process can have sockets.
+    Ok(connection as i32)
+}
+
 /// Answers 101, or over HTTP/2 200, with the headers that the script gave.
 /// Returns the number of an [`Outcome`].
 #[op2(nofast)]
@@ -129,33 +179,18 @@ pub fn op_http_upgrade_respond(
 ) -> Result<u32, HttpError> {
     let exchange = exchange(state, id)?;
     let mut headers = header_map(scope, headers)?;
-    let status = if exchange.head.version == Version::HTTP_2 {
-        for name in [
-            header::UPGRADE,
-            header::CONNECTION,
-            header::SEC_WEBSOCKET_ACCEPT,
-        ] {
-            headers.remove(name);
-        }
-        StatusCode::OK
-    } else {
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        StatusCode::SWITCHING_PROTOCOLS
+    for name in NOT_THE_SCRIPTS {
+        headers.remove(name);
+    }
+    let status = match exchange.head.version {
+        Version::HTTP_2 => StatusCode::OK,
+        _ => StatusCode::SWITCHING_PROTOCOLS,
     };
-    if let Some(key) = exchange.head.headers.get(header::SEC_WEBSOCKET_KEY)
-        && let Ok(accept) = HeaderValue::from_str(&accept_key(key.as_bytes()))
-    {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    for (name, value) in agreed_headers(&exchange) {
+        if let Ok(value) = HeaderValue::try_from(&*value) {
+            headers.insert(name, value);
+        }
     }
-    // What was agreed on, whatever the script says.
-    headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
-    if let Some((parameters, _)) = exchange.deflate.get()
-        && let Ok(value) = HeaderValue::try_from(parameters.to_string())
-    {
-        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value);
-    }
-    headers.remove(header::CONTENT_LENGTH);
     let outcome = answer(&exchange, status, headers, ResponseBody::empty());
     if outcome != Outcome::Pending {
         state.borrow::<Rc<Exchanges>>().remove(exchange.id());
@@ -163,14 +198,16 @@ pub fn op_http_upgrade_respond(
     Ok(outcome as u32)
 }
 
-/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout` is in seconds, 0 is none.
+/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout`
+/// is in seconds, 0 is none.
 #[op2]
 #[smi]
 pub async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,
-    #[scoped] limits: LimitOptions,
+    send_pings: bool,
+    #[scoped] limits: Option<LimitOptions>,
 ) -> Result<ResourceId, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
     let upgrade = exchange
@@ -179,14 +216,7 @@ pub async fn op_http_upgrade_wait(
     let server = exchange.server().clone();
     let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
     let (transport, read_ahead) = transport(upgraded);
-    let options = ServerOptions {
-        idle_timeout: Duration::try_from_secs_f64(idle_timeout)
-            .ok()
-            .filter(|timeout| !timeout.is_zero()),
-        deflate: exchange.deflate.get(),
-        group: Some(server.sockets().clone()),
-        limits: limits.into(),
-    };
+    let options = server_options(&exchange, idle_timeout, send_pings, limits);
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
     if server.is_ending() {
@@ -195,32 +225,125 @@ pub async fn op_http_upgrade_wait(
     Ok(id)
 }
 
+fn server_options(
+    exchange: &Exchange,
+    idle_timeout: f64,
+    send_pings: bool,
+    limits: Option<LimitOptions>,
+) -> ServerOptions {
+    ServerOptions {
+        idle_timeout: timeout(idle_timeout),
+        no_pings: !send_pings,
+        deflate: exchange.deflate.get(),
+        group: Some(exchange.server().sockets().clone()),
+        limits: limits.map_or_else(Limits::default, Limits::from),
+        remote_addr: match exchange.peer {
+            Peer::Ip(address) => Some(address),
+            Peer::Unix => None,
+        },
+        ..ServerOptions::default()
+    }
+}
+
+/// The head of an answer over HTTP/1.1, with the script's headers.
+fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u8> {
+    let mut head = Vec::with_capacity(192);
+    let mut push = |part: &[u8]| head.extend_from_slice(part);
+    push(b"HTTP/1.1 101 Switching Protocols\r\n");
+    for (name, value) in agreed_headers(exchange) {
+        push(name.as_str().as_bytes());
+        push(b": ");
+        push(value.as_bytes());
+        push(b"\r\n");
+    }
+    match headers {
+        Some(headers) => {
+            for (name, value) in &headers {
+                if !NOT_THE_SCRIPTS.contains(name) {
+                    push(name.as_str().as_bytes());
+                    push(b": ");
+                    push(value.as_bytes());
+                    push(b"\r\n");
+                }
+            }
+        }
+        None => {
+            let protocol = &exchange.agreement.borrow().protocol;
+            if !protocol.is_empty() {
+                push(b"sec-websocket-protocol: ");
+                push(protocol.as_bytes());
+                push(b"\r\n");
+            }
+        }
+    }
+    push(b"\r\n");
+    head
+}
+
+/// What the answer says whatever the script does.
+fn agreed_headers(exchange: &Exchange) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
+    let is_http1 = exchange.head.version != Version::HTTP_2;
+    let accept = exchange.agreement.borrow().accept.clone();
+    let deflate = exchange.deflate.get();
+    [
+        is_http1.then(|| (header::UPGRADE, "websocket".into())),
+        is_http1.then(|| (header::CONNECTION, "Upgrade".into())),
+        is_http1.then(|| (header::SEC_WEBSOCKET_ACCEPT, accept.into())),
+        deflate.map(|(parameters, _)| {
+            let value = parameters.to_string().into();
+            (header::SEC_WEBSOCKET_EXTENSIONS, value)
+        }),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// What only this server may say.
+const NOT_THE_SCRIPTS: [HeaderName; 5] = [
+    header::UPGRADE,
+    header::CONNECTION,
+    header::SEC_WEBSOCKET_ACCEPT,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+    header::CONTENT_LENGTH,
+];
+
 /// The stream of a connection that hyper has let go, and what hyper read of it
 /// beyond the request; or a stream of HTTP/2, which stays hyper's.
-fn transport(upgraded: Upgraded) -> (Transport, bytes::Bytes) {
+fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match downcast::<TokioIo<ServerIo<TcpStream>>>(upgraded) {
         Ok(parts) => {
-            let stream = parts.io.into_inner().into_inner();
-            return (Transport::Tcp(stream), parts.read_buf);
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            return (Transport::Tcp(stream), joined(parts.read_buf, read_ahead));
         }
         Err(upgraded) => upgraded,
     };
     let upgraded = match downcast::<TokioIo<ServerIo<UnixStream>>>(upgraded) {
         Ok(parts) => {
-            let stream = parts.io.into_inner().into_inner();
-            return (Transport::Unix(stream), parts.read_buf);
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            return (Transport::Unix(stream), joined(parts.read_buf, read_ahead));
         }
         Err(upgraded) => upgraded,
     };
-    match downcast::<TokioIo<ServerIo<TlsStream<TcpStream>>>>(upgraded) {
+    match downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>(upgraded) {
         Ok(parts) => {
-            let stream = parts.io.into_inner().into_inner();
-            (Transport::Stream(Box::new(stream)), parts.read_buf)
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            (
+                Transport::Stream(stream),
+                joined(parts.read_buf, read_ahead),
+            )
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            (Transport::Stream(Box::new(stream)), bytes::Bytes::new())
+            (Transport::Stream(Box::new(stream)), Bytes::new())
         }
+    }
+}
+
+/// What hyper read, and what was read and not by hyper.
+fn joined(read: Bytes, unread: Bytes) -> Bytes {
+    match unread.is_empty() {
+        true => read,
+        false => [read, unread].concat().into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::group::Membership;
 use crate::idle::{Idle, Step};
 use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
+use crate::topics::Publication;
 use crate::transport::Transport;
 
 pub(crate) struct Connection {
@@ -57,14 +59,28 @@ pub(crate) struct Connection {
     pending_pong: RefCell<Option<Vec<u8>>>,
     control_rate: Cell<ControlRate>,
     backpressure_limit: usize,
-    /// Whether a message found more queued than the limit: the hub ends the
-    /// connection.
+    /// Whether a message that finds more queued than that ends the connection,
+    /// rather than being refused.
+    closes_on_backpressure: bool,
+    /// Whether a message did: the hub ends the connection.
     is_overflowing: Cell<bool>,
+    /// Whether the script was told that the kernel takes no more, and is to be
+    /// told when it has taken all.
+    is_drain_awaited: Cell<bool>,
+    /// Whether the script drops the connection: the hub does.
+    is_terminated: Cell<bool>,
+    /// Whether it keeps the event loop going, as long as it lives.
+    is_ref: Cell<bool>,
     idle: Option<Idle>,
     /// Whether writing failed. Reading then goes on to the end of what came.
     is_broken: Cell<bool>,
+    /// How long the peer may take to answer a Close frame; for ever where there is
+    /// none.
+    close_timeout: Option<Duration>,
     /// When a close handshake or the wait for a discarded peer's end is given up.
     close_deadline: Cell<Option<Instant>>,
+    /// The peer's address, where the server knows one.
+    remote_addr: Option<SocketAddr>,
     /// Its place in the group of its server.
     pub(crate) membership: RefCell<Option<Membership>>,
     /// For which deadline the hub has an entry.
@@ -75,10 +91,11 @@ pub(crate) struct Connection {
 #[derive(Default)]
 pub(crate) struct Options {
     pub limits: Limits,
-    /// How long the peer may stay silent.
-    pub idle_timeout: Option<Duration>,
+    /// How long the peer may stay silent, and whether it is asked to answer.
+    pub idle: Option<Idle>,
     /// What was agreed on for permessage-deflate, and how to compress.
     pub deflate: Option<(Parameters, Compression)>,
+    pub remote_addr: Option<SocketAddr>,
 }
 
 /// What is left of the life of a connection.
@@ -129,6 +146,20 @@ impl Unread {
     }
 }
 
+/// What became of a message that the script sends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sent {
+    /// It is on its way.
+    Taken,
+    /// It is queued behind what the kernel does not take for now. The hub says when
+    /// it has taken all.
+    Buffered,
+    /// It was refused, for more is queued than the limit. The hub likewise.
+    Refused,
+    /// It cannot be sent any more: the connection is ending.
+    Closed,
+}
+
 /// How far the messages of a script have come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Backlog {
@@ -166,6 +197,8 @@ pub(crate) enum Due {
 pub(crate) enum Read {
     /// So many bytes are at the start of the buffer.
     Data(usize),
+    /// So many went into the message that is coming, which this completed or broke.
+    Message(usize, Result<Option<Event<'static>>, ProtocolError>),
     /// Nothing now; the waker is set.
     Blocked,
     /// The peer closed its side.
@@ -184,8 +217,9 @@ impl Connection {
     ) -> Self {
         let Options {
             limits,
-            idle_timeout,
+            idle,
             deflate,
+            remote_addr,
         } = options;
         let decoder = match &deflate {
             Some((parameters, _)) => Decoder::with_deflate(role, limits.decoder(), parameters),
@@ -216,10 +250,16 @@ impl Connection {
             pending_pong: RefCell::new(None),
             control_rate: Cell::new(ControlRate::new(limits.max_control_frames)),
             backpressure_limit: limits.backpressure_limit,
+            closes_on_backpressure: limits.close_on_backpressure_limit,
             is_overflowing: Cell::new(false),
-            idle: idle_timeout.map(|timeout| Idle::new(timeout, Instant::now())),
+            is_drain_awaited: Cell::new(false),
+            is_terminated: Cell::new(false),
+            is_ref: Cell::new(true),
+            idle,
             is_broken: Cell::new(false),
+            close_timeout: limits.close_timeout,
             close_deadline: Cell::new(None),
+            remote_addr,
             membership: RefCell::new(None),
             watched: Cell::new(None),
         }
@@ -244,6 +284,11 @@ impl Connection {
         self.phase.get()
     }
 
+    /// Whether the script knows that it is over.
+    pub fn has_ended(&self) -> bool {
+        self.phase.get() == Phase::Draining
+    }
+
     /// The `WebSocket` object, between its attachment and its `close` event.
     #[inline]
     pub fn socket<'s>(&self, scope: &v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Object>> {
@@ -255,11 +300,27 @@ impl Connection {
         &self.waker
     }
 
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.remote_addr
+    }
+
+    /// Whether it keeps the event loop going.
+    pub fn is_ref(&self) -> bool {
+        self.is_ref.get()
+    }
+
+    /// Returns whether that is another answer than before.
+    pub fn set_ref(&self, is_ref: bool) -> bool {
+        self.is_ref.replace(is_ref) != is_ref
+    }
+
     // Reading.
 
-    /// Reads what there is into `buffer`.
-    pub fn read(&self, buffer: &mut [u8]) -> Read {
-        if let Ok(mut reader) = self.reader.try_borrow_mut()
+    /// Reads what there is into `buffer`, or into the message that is coming where that
+    /// is long, `longest` bytes of it at most.
+    pub fn read(&self, buffer: &mut [u8], longest: usize) -> Read {
+        let mut reader = self.reader.try_borrow_mut().ok();
+        if let Some(reader) = &mut reader
             && reader.read_ahead.has_remaining()
         {
             let count = reader.read_ahead.remaining().min(buffer.len());
@@ -269,10 +330,28 @@ impl Connection {
             }
             return Read::Data(count);
         }
-        let mut buffer = ReadBuf::new(buffer);
+        let decoder = reader.as_mut().map(|reader| &mut reader.decoder);
+        if let Some(decoder) = decoder.filter(|_| self.phase.get() == Phase::Open)
+            && let Some(spare) = decoder.spare()
+        {
+            let length = spare.len().min(longest);
+            let mut spare = ReadBuf::uninit(&mut spare[..length]);
+            return match self.poll_read(&mut spare) {
+                Read::Data(count) => {
+                    // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
+                    // `spare` was returned.
+                    Read::Message(count, unsafe { decoder.filled(count) })
+                }
+                other => other,
+            };
+        }
+        self.poll_read(&mut ReadBuf::new(buffer))
+    }
+
+    fn poll_read(&self, buffer: &mut ReadBuf<'_>) -> Read {
         let mut cx = Context::from_waker(&self.waker);
         let mut transport = self.transport.borrow_mut();
-        match Pin::new(&mut *transport).poll_read(&mut cx, &mut buffer) {
+        match Pin::new(&mut *transport).poll_read(&mut cx, buffer) {
             Poll::Pending if self.is_broken.get() => Read::Failed(io::ErrorKind::BrokenPipe.into()),
             Poll::Pending => Read::Blocked,
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Read::Eof,
@@ -424,20 +503,23 @@ impl Connection {
 
     // Writing.
 
-    /// Queues a text message. Returns false where it cannot be sent any more: the
-    /// close handshake has begun, the transport is gone, or more is queued than
-    /// the limit allows.
+    /// Queues the answer to the opening handshake, before anything else is.
+    pub fn send_answer(&self, answer: Vec<u8>) {
+        *self.out.borrow_mut() = OutBuffer::starting_with(answer);
+    }
+
+    /// Queues a text message.
     #[inline]
-    pub fn send_text(&self, text: &str) -> bool {
+    pub fn send_text(&self, text: &str) -> Sent {
         self.send(text.len(), |out, key, compressor| match compressor {
             None => encoder::encode_text(out, key, text),
             Some(compressor) => encoder::encode_text_compressed(out, key, text, compressor),
         })
     }
 
-    /// Queues a binary message likewise.
+    /// Queues a binary message.
     #[inline]
-    pub fn send_binary(&self, bytes: &[u8]) -> bool {
+    pub fn send_binary(&self, bytes: &[u8]) -> Sent {
         self.send(bytes.len(), |out, key, compressor| match compressor {
             None => encoder::encode_binary(out, key, bytes),
             Some(compressor) => encoder::encode_binary_compressed(out, key, bytes, compressor),
@@ -449,24 +531,10 @@ impl Connection {
         &self,
         payload: usize,
         encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>, Option<&mut Compressor>),
-    ) -> bool {
-        if self.close_sent.get()
-            || self.is_broken.get()
-            || self.is_overflowing.get()
-            || self.phase.get() == Phase::Draining
-        {
-            return false;
-        }
+    ) -> Sent {
         let mut out = self.out.borrow_mut();
-        if out.len() > self.backpressure_limit {
-            if !self.is_blocked.get() {
-                self.write(&mut out);
-            }
-            if out.len() > self.backpressure_limit {
-                self.is_overflowing.set(true);
-                self.waker.wake_by_ref();
-                return false;
-            }
+        if let Some(refused) = self.refusal(&mut out) {
+            return refused;
         }
         let key = self.mask_key();
         let mut compressor = self.compressor.borrow_mut();
@@ -477,11 +545,94 @@ impl Connection {
         let is_huge = payload > COMPRESSED_LIMIT && self.is_pull();
         let compressor = compressor.as_deref_mut().filter(|_| !is_huge);
         out.push_data(payload, |out| encode(out, key, compressor));
+        self.queued(&mut out)
+    }
+
+    /// Queues a message that was encoded once for all who get it.
+    pub fn send_published(&self, publication: &Publication<'_>) -> Sent {
+        let mut out = self.out.borrow_mut();
+        if let Some(refused) = self.refusal(&mut out) {
+            return refused;
+        }
+        let mut compressor = self.compressor.borrow_mut();
+        publication.with_frame(compressor.as_deref_mut(), |frame| {
+            out.push_data(publication.payload_length(), |out| {
+                out.extend_from_slice(frame);
+            });
+        });
+        self.queued(&mut out)
+    }
+
+    /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
+    pub fn send_ping(&self, payload: &[u8]) -> Sent {
+        self.send_control(|out, key| {
+            let _ = encoder::encode_ping(out, key, payload);
+        })
+    }
+
+    /// Queues a Pong that no Ping asked for (RFC 6455 section 5.5.3).
+    pub fn send_pong(&self, payload: &[u8]) -> Sent {
+        self.send_control(|out, key| {
+            let _ = encoder::encode_pong(out, key, payload);
+        })
+    }
+
+    fn send_control(&self, encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>)) -> Sent {
+        let mut out = self.out.borrow_mut();
+        if let Some(refused) = self.refusal(&mut out) {
+            return refused;
+        }
+        let key = self.mask_key();
+        out.push_control(|out| encode(out, key));
+        self.queued(&mut out)
+    }
+
+    /// Why nothing more can be queued now, if so.
+    #[inline]
+    fn refusal(&self, out: &mut OutBuffer) -> Option<Sent> {
+        if self.close_sent.get()
+            || self.is_broken.get()
+            || self.is_overflowing.get()
+            || self.is_terminated.get()
+            || self.phase.get() == Phase::Draining
+        {
+            return Some(Sent::Closed);
+        }
+        if out.len() > self.backpressure_limit {
+            return self.overflow(out);
+        }
+        None
+    }
+
+    #[cold]
+    fn overflow(&self, out: &mut OutBuffer) -> Option<Sent> {
+        if !self.is_blocked.get() {
+            self.write(out);
+        }
+        if out.len() <= self.backpressure_limit {
+            return None;
+        }
+        if self.closes_on_backpressure || self.is_pull() {
+            self.is_overflowing.set(true);
+            self.waker.wake_by_ref();
+            return Some(Sent::Closed);
+        }
+        self.is_drain_awaited.set(true);
+        Some(Sent::Refused)
+    }
+
+    /// A message was queued.
+    #[inline]
+    fn queued(&self, out: &mut OutBuffer) -> Sent {
         // A script that sends much in one turn need not hold it all.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
-            self.write(&mut out);
+            self.write(out);
         }
-        true
+        if self.is_blocked.get() {
+            self.is_drain_awaited.set(true);
+            return Sent::Buffered;
+        }
+        Sent::Taken
     }
 
     /// Writes what is queued. Returns whether the kernel has taken all of it.
@@ -489,6 +640,9 @@ impl Connection {
         self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
+        if self.close_sent.get() && self.close_received.borrow().is_some() {
+            out.write_last_to(&self.transport.borrow());
+        }
         if self.write(&mut out)
             && let Some(payload) = self.pending_pong.take()
             && !self.close_sent.get()
@@ -564,15 +718,21 @@ impl Connection {
         Backlog::High
     }
 
-    /// Whether the script was told to wait and need not any more.
+    /// Whether the script was told to wait and need not any more: a socket where the
+    /// kernel has taken all, a stream's writer somewhat earlier.
     pub fn take_drained(&self) -> bool {
-        self.pull.get().is_some_and(|pull| {
-            pull.is_write_pending.get()
+        let Some(pull) = self.pull.get() else {
+            return self.is_drain_awaited.get()
                 && !self.is_broken.get()
-                && !pull.has_lost_data.get()
-                && self.has_drained()
-                && pull.is_write_pending.replace(false)
-        })
+                && !self.close_sent.get()
+                && self.out.borrow().is_empty()
+                && self.is_drain_awaited.replace(false);
+        };
+        pull.is_write_pending.get()
+            && !self.is_broken.get()
+            && !pull.has_lost_data.get()
+            && self.has_drained()
+            && pull.is_write_pending.replace(false)
     }
 
     /// Whether the kernel has taken nearly all, of what was sent and of what that
@@ -667,6 +827,26 @@ impl Connection {
         })
     }
 
+    /// The script drops the connection. The hub does it, for it has to tell the end.
+    pub fn terminate(&self) {
+        self.is_terminated.set(true);
+        self.waker.wake_by_ref();
+    }
+
+    pub fn is_terminated(&self) -> bool {
+        self.is_terminated.get()
+    }
+
+    /// How it ends where the script drops it.
+    pub fn terminated_ending(&self) -> Ending {
+        Ending {
+            code: ABNORMAL_CLOSURE,
+            reason: String::new(),
+            was_clean: false,
+            error: None,
+        }
+    }
+
     /// How it ends where the transport does.
     pub fn abrupt_ending(&self, error: Option<io::Error>) -> Ending {
         self.clean_ending().unwrap_or_else(|| Ending {
@@ -697,6 +877,9 @@ impl Connection {
     pub fn begin_draining(&self) {
         self.phase.set(Phase::Draining);
         self.socket.take();
+        if let Some(membership) = &mut *self.membership.borrow_mut() {
+            membership.unsubscribe_all();
+        }
     }
 
     /// Whether nothing is left to do: both Close frames are through.
@@ -712,6 +895,10 @@ impl Connection {
     }
 
     // Deadlines.
+
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.close_timeout
+    }
 
     pub fn set_close_deadline(&self, deadline: Instant) {
         self.close_deadline.set(Some(deadline));

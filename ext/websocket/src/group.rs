@@ -11,6 +11,7 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::topics::{self, Message, Subscriptions, Topics};
 
 /// The connections of a server, which passes this to [`accept`](crate::accept)
 /// with each of them. Clones are the same group.
@@ -20,6 +21,7 @@ pub struct SocketGroup(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     members: RefCell<Slab<Weak<Connection>>>,
+    topics: Topics,
     /// Who waits for the group to be empty.
     waiters: RefCell<Vec<Waker>>,
 }
@@ -28,6 +30,7 @@ struct Inner {
 pub(crate) struct Membership {
     group: Rc<Inner>,
     key: usize,
+    subscriptions: Subscriptions,
 }
 
 impl SocketGroup {
@@ -59,16 +62,50 @@ impl SocketGroup {
         .await;
     }
 
+    /// Sends a message to all that are subscribed to `topic`. It is encoded, and where
+    /// need be compressed, once. Returns what became of it: how many bytes it has, 1 at
+    /// least, where all took it; -1 where it is queued for one whose kernel takes no more
+    /// for now; 0 where nobody took it.
+    pub fn publish(&self, state: &mut OpState, topic: &str, message: Message<'_>) -> i32 {
+        topics::publish(&Hub::of(state), &self.0.topics, topic, message, None)
+    }
+
+    /// How many are subscribed to `topic`.
+    pub fn subscriber_count(&self, topic: &str) -> usize {
+        self.0.topics.subscriber_count(topic)
+    }
+
     pub(crate) fn join(&self, connection: Weak<Connection>) -> Membership {
         Membership {
             group: self.0.clone(),
             key: self.0.members.borrow_mut().insert(connection),
+            subscriptions: Subscriptions::default(),
         }
+    }
+}
+
+impl Membership {
+    pub fn topics(&self) -> &Topics {
+        &self.group.topics
+    }
+
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// With the topics of the group.
+    pub fn subscriptions_mut(&mut self) -> (&mut Subscriptions, &Topics) {
+        (&mut self.subscriptions, &self.group.topics)
+    }
+
+    pub fn unsubscribe_all(&mut self) {
+        self.subscriptions.clear(&self.group.topics);
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
+        self.unsubscribe_all();
         let mut members = self.group.members.borrow_mut();
         members.remove(self.key);
         if members.is_empty() {

@@ -20,10 +20,12 @@ use std::time::Duration;
 use deno_core::{ExternalOpsTracker, JsRuntime, OpState, V8CrossThreadTaskSpawner, v8};
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::Event;
+use duplex_protocol::error::ProtocolError;
 use slab::Slab;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read};
+use crate::garbage::Garbage;
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
@@ -37,6 +39,7 @@ pub(crate) struct Hub {
     is_running: Cell<bool>,
     /// What all connections read into, one after the other.
     read_buffer: Cell<Vec<u8>>,
+    garbage: Garbage,
     /// What an open connection holds, so that the event loop goes on.
     keep_alive: ExternalOpsTracker,
 }
@@ -47,7 +50,7 @@ pub(crate) struct Hub {
 #[derive(Clone, Default)]
 pub(crate) struct Callbacks {
     pub sockets: Option<Rc<SocketCallbacks>>,
-    pub streams: Option<Rc<StreamCallbacks>>,
+    pub streams: Option<Rc<SocketCallbacks>>,
 }
 
 /// Their first argument is the object that was attached.
@@ -59,14 +62,11 @@ pub(crate) struct SocketCallbacks {
     /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
     /// undefined.
     pub closed: v8::Global<v8::Function>,
-}
-
-pub(crate) struct StreamCallbacks {
-    /// The same as for a socket.
-    pub delivery: SocketCallbacks,
-    /// `(stream)`: what the script sent is written so far that it need not wait
-    /// any more.
+    /// `(socket)`: the kernel has taken so much that the script need not wait any more.
     pub drained: v8::Global<v8::Function>,
+    /// `(socket, data, isPong)`: a Ping or a Pong came; `data` is an ArrayBuffer. Streams
+    /// do not tell.
+    pub control: Option<v8::Global<v8::Function>>,
 }
 
 impl Callbacks {
@@ -75,7 +75,7 @@ impl Callbacks {
     fn of(&self, connection: &Connection) -> Option<&SocketCallbacks> {
         match connection.is_pull() {
             false => self.sockets.as_deref(),
-            true => self.streams.as_ref().map(|streams| &streams.delivery),
+            true => self.streams.as_deref(),
         }
     }
 }
@@ -99,6 +99,7 @@ impl Hub {
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
             read_buffer: Cell::default(),
+            garbage: Garbage::default(),
             keep_alive: state.external_ops_tracker.clone(),
         });
         state.put(hub.clone());
@@ -132,7 +133,7 @@ impl Hub {
         self.callbacks.borrow_mut().sockets = Some(Rc::new(callbacks));
     }
 
-    pub fn set_stream_callbacks(&self, callbacks: StreamCallbacks) {
+    pub fn set_stream_callbacks(&self, callbacks: SocketCallbacks) {
         self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
@@ -183,7 +184,17 @@ impl Hub {
                 // stream did not ask for stands before the peer's answer.
                 connection.waker().wake_by_ref();
             }
-            self.set_close_deadline(connection, CLOSE_TIMEOUT);
+            self.set_close_deadline(connection, connection.close_timeout());
+        }
+    }
+
+    /// Whether `connection` keeps the event loop going.
+    pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
+        if connection.phase() != Phase::Draining && connection.set_ref(is_ref) {
+            match is_ref {
+                true => self.keep_alive.ref_op(),
+                false => self.keep_alive.unref_op(),
+            }
         }
     }
 
@@ -227,6 +238,16 @@ impl Hub {
                 self.drain(&connection);
                 self.end(scope, callbacks, &connection, ending);
             }
+            if connection.is_terminated() {
+                self.end(
+                    scope,
+                    callbacks,
+                    &connection,
+                    connection.terminated_ending(),
+                );
+                self.remove(&connection);
+                continue;
+            }
             if connection.is_blocked() {
                 self.flush(scope, callbacks, &connection);
             }
@@ -261,14 +282,17 @@ impl Hub {
             buffer.resize(READ_BUFFER_LENGTH, 0);
         }
         let mut may_run = true;
+        let mut left_in_turn = BYTES_IN_TURN;
         for turn in 0.. {
-            if turn == READS_IN_TURN {
+            if turn == READS_IN_TURN || left_in_turn == 0 {
                 // Others have their turn; this one goes on after them.
                 connection.waker().wake_by_ref();
                 break;
             }
-            let count = match connection.read(&mut buffer) {
-                Read::Data(count) => count,
+            let longest = left_in_turn.min(LONGEST_READ);
+            let (count, input) = match connection.read(&mut buffer, longest) {
+                Read::Data(count) => (count, Input::Bytes(&mut buffer[..count])),
+                Read::Message(count, result) => (count, Input::Message(result)),
                 Read::Blocked => break,
                 Read::Eof => {
                     let ending = connection.abrupt_ending(None);
@@ -283,12 +307,14 @@ impl Hub {
                     break;
                 }
             };
+            left_in_turn = left_in_turn.saturating_sub(count);
             if connection.phase() == Phase::Draining {
                 continue;
             }
             connection.note_heard(now);
-            match self.decode(scope, callbacks, connection, &mut buffer[..count], now) {
+            match self.decode(scope, callbacks, connection, input, now) {
                 Decoded::All => {}
+                Decoded::Paused { left: 0 } => break,
                 Decoded::Paused { left } => {
                     connection.keep_unread(&buffer[count - left..count]);
                     break;
@@ -318,7 +344,8 @@ impl Hub {
         let Some(mut unread) = connection.take_unread() else {
             return Decoded::All;
         };
-        let decoded = self.decode(scope, callbacks, connection, unread.bytes(), now);
+        let input = Input::Bytes(unread.bytes());
+        let decoded = self.decode(scope, callbacks, connection, input, now);
         if let Decoded::Paused { left } = decoded {
             connection.restore_unread(unread, left);
         }
@@ -332,13 +359,13 @@ impl Hub {
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
-        input: &mut [u8],
+        input: Input<'_>,
         now: Instant,
     ) -> Decoded {
         let mut failure = None;
         let mut is_paused = false;
         let mut is_terminated = false;
-        let result = connection.decode(input, |event| {
+        let mut on_event = |event: Event<'_>| {
             match self.on_event(scope, callbacks, connection, event, now) {
                 Outcome::Delivered => return true,
                 Outcome::Paused => is_paused = true,
@@ -346,7 +373,14 @@ impl Hub {
                 Outcome::Terminated => is_terminated = true,
             }
             false
-        });
+        };
+        let result = match input {
+            Input::Bytes(bytes) => connection.decode(bytes, on_event),
+            Input::Message(result) => result.map(|event| {
+                event.map(&mut on_event);
+                0
+            }),
+        };
         if is_terminated {
             return Decoded::Terminated;
         }
@@ -399,6 +433,7 @@ impl Hub {
                 deliver(scope, callbacks, connection, string.into())
             }
             Event::Binary(payload) => {
+                self.garbage.note(scope, payload.len());
                 v8::scope!(let scope, scope);
                 let buffer = array_buffer(scope, payload);
                 deliver(scope, callbacks, connection, buffer.into())
@@ -407,13 +442,15 @@ impl Hub {
                 if connection.answer_ping(&payload) {
                     self.mark_dirty(connection);
                 }
-                Outcome::Delivered
+                deliver_control(scope, callbacks, connection, payload, false)
             }
-            Event::Pong(_) => Outcome::Delivered,
+            Event::Pong(payload) => deliver_control(scope, callbacks, connection, payload, true),
             Event::Close(close) => {
                 connection.receive_close(close);
-                self.set_close_deadline(connection, CLOSE_TIMEOUT);
                 self.flush(scope, callbacks, connection);
+                if !connection.is_drained() {
+                    self.set_close_deadline(connection, connection.close_timeout());
+                }
                 Outcome::Delivered
             }
         }
@@ -428,12 +465,12 @@ impl Hub {
         connection: &Rc<Connection>,
     ) {
         let is_written = connection.flush();
-        if connection.take_drained()
-            && let Some(streams) = &callbacks.streams
-        {
+        if connection.take_drained() {
             v8::scope!(let scope, scope);
-            if let Some(socket) = connection.socket(scope) {
-                call(scope, &streams.drained, &[socket.into()]);
+            if let Some(socket) = connection.socket(scope)
+                && let Some(callbacks) = callbacks.of(connection)
+            {
+                call(scope, &callbacks.drained, &[socket.into()]);
             }
         }
         if is_written && let Some(ending) = connection.clean_ending() {
@@ -466,7 +503,9 @@ impl Hub {
         let (Some(socket), Some(callbacks)) = (socket, callbacks.of(connection)) else {
             return;
         };
-        self.keep_alive.unref_op();
+        if connection.is_ref() {
+            self.keep_alive.unref_op();
+        }
         let error = match &ending.error {
             Some(error) => string(scope, error),
             None => v8::undefined(scope).into(),
@@ -484,7 +523,7 @@ impl Hub {
     /// Keeps a failed connection until its Close frame can have arrived.
     fn drain(&self, connection: &Rc<Connection>) {
         self.mark_dirty(connection);
-        self.set_close_deadline(connection, DRAIN_TIMEOUT);
+        self.set_close_deadline(connection, Some(DRAIN_TIMEOUT));
     }
 
     /// Drops a connection and with it the stream.
@@ -502,9 +541,11 @@ impl Hub {
 
     // Deadlines.
 
-    fn set_close_deadline(&self, connection: &Rc<Connection>, timeout: Duration) {
-        connection.set_close_deadline(Instant::now() + timeout);
-        self.watch(connection);
+    fn set_close_deadline(&self, connection: &Connection, timeout: Option<Duration>) {
+        if let Some(due) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            connection.set_close_deadline(due);
+            self.watch(connection);
+        }
     }
 
     /// Sees to it that the next deadline of `connection` is looked at.
@@ -562,6 +603,13 @@ impl Drop for Hub {
     }
 }
 
+/// What was read.
+enum Input<'b> {
+    Bytes(&'b mut [u8]),
+    /// What came of bytes that were read into a message.
+    Message(Result<Option<Event<'static>>, ProtocolError>),
+}
+
 /// What became of some input.
 enum Decoded {
     All,
@@ -603,6 +651,33 @@ fn deliver<'s>(
     match may_run {
         true if may_go_on => Outcome::Delivered,
         true => Outcome::Paused,
+        false => Outcome::Terminated,
+    }
+}
+
+/// Tells of a Ping or a Pong likewise.
+fn deliver_control(
+    scope: &mut v8::PinScope<'_, '_>,
+    callbacks: &Callbacks,
+    connection: &Connection,
+    payload: Cow<'_, [u8]>,
+    is_pong: bool,
+) -> Outcome {
+    v8::scope!(let scope, scope);
+    let Some(socket) = connection.socket(scope) else {
+        return Outcome::Delivered;
+    };
+    let Some(control) = callbacks.of(connection).and_then(|it| it.control.as_ref()) else {
+        return Outcome::Delivered;
+    };
+    let data = array_buffer(scope, payload);
+    let is_pong = v8::Boolean::new(scope, is_pong);
+    match call(
+        scope,
+        control,
+        &[socket.into(), data.into(), is_pong.into()],
+    ) {
+        true => Outcome::Delivered,
         false => Outcome::Terminated,
     }
 }
@@ -767,9 +842,12 @@ impl Wake for TimerWaker {
 
 /// How long a read can be. Longer messages take several.
 const READ_BUFFER_LENGTH: usize = 64 << 10;
+/// How long one can be that goes into a message: what it brought stays in the second
+/// level of cache, where it is unmasked.
+const LONGEST_READ: usize = 256 << 10;
 /// How many reads one connection has before others have theirs.
 const READS_IN_TURN: u32 = 16;
-/// How long the peer may take to answer a Close frame.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// And how many bytes.
+const BYTES_IN_TURN: usize = 1 << 20;
 /// How long a failed connection is kept so that its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A peer that is not heard for half of the timeout is sent a Ping, and has the
-/// other half to be heard again.
+/// other half to be heard again; or it is not asked, and has all of it.
 ///
-/// Both are measured in time in which this end could have heard: while the event
+/// That is measured in time in which this end could have heard: while the event
 /// loop is busy, answers wait in the kernel, and nobody is dropped for that.
 pub(crate) struct Idle {
     timeout: Duration,
+    sends_pings: bool,
     last_heard: Cell<Instant>,
-    /// When the peer was asked for an answer.
+    /// When the peer was asked for an answer, or given the rest of its time because
+    /// this end was busy.
     asked: Cell<Option<Instant>>,
 }
 
@@ -28,9 +30,10 @@ pub(crate) enum Step {
 }
 
 impl Idle {
-    pub fn new(timeout: Duration, now: Instant) -> Self {
+    pub fn new(timeout: Duration, sends_pings: bool, now: Instant) -> Self {
         Self {
             timeout,
+            sends_pings,
             last_heard: Cell::new(now),
             asked: Cell::new(None),
         }
@@ -43,7 +46,11 @@ impl Idle {
 
     /// When [`check`](Self::check) is to be called.
     pub fn due(&self) -> Instant {
-        self.asked.get().unwrap_or(self.last_heard.get()) + self.timeout / 2
+        match self.asked.get() {
+            Some(asked) => asked + self.timeout / 2,
+            None if self.sends_pings => self.last_heard.get() + self.timeout / 2,
+            None => self.last_heard.get() + self.timeout,
+        }
     }
 
     /// Called when all that had come by `now` has been read as far as the event
@@ -53,7 +60,7 @@ impl Idle {
         if now < due {
             return Step::Nothing;
         }
-        if self.asked.get().is_none() {
+        if self.sends_pings && self.asked.get().is_none() {
             self.asked.set(Some(now));
             return Step::Ask;
         }
@@ -75,7 +82,7 @@ mod tests {
 
     fn idle() -> (Idle, Instant) {
         let start = Instant::now();
-        (Idle::new(SECOND * 30, start), start)
+        (Idle::new(SECOND * 30, true, start), start)
     }
 
     #[test]
@@ -109,5 +116,19 @@ mod tests {
         assert_eq!(idle.check(start + SECOND * 134), Step::Nothing);
         // But not for ever.
         assert_eq!(idle.check(start + SECOND * 135), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_peer_that_is_not_asked_has_all_of_the_time() {
+        let start = Instant::now();
+        let idle = Idle::new(SECOND * 30, false, start);
+        assert_eq!(idle.check(start + SECOND * 29), Step::Nothing);
+        assert_eq!(idle.due(), start + SECOND * 30);
+        assert_eq!(idle.check(start + SECOND * 30), Step::GiveUp);
+
+        let idle = Idle::new(SECOND * 30, false, start);
+        assert_eq!(idle.check(start + SECOND * 60), Step::Nothing);
+        assert_eq!(idle.due(), start + SECOND * 75);
+        assert_eq!(idle.check(start + SECOND * 75), Step::GiveUp);
     }
 }

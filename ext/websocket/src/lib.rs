@@ -10,6 +10,7 @@
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
+//! | `garbage` | payloads that scripts have done with |
 //! | `group` | the connections of one server |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
@@ -35,14 +36,17 @@ mod client;
 mod codec;
 mod connection;
 pub mod deflate;
+mod garbage;
 mod group;
 mod hub;
 mod idle;
 pub mod limits;
 mod ops;
 mod out_buffer;
+mod topics;
 pub mod transport;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -50,11 +54,14 @@ use bytes::Bytes;
 use deno_core::OpState;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
+use tokio::time::Instant;
 
 use crate::connection::Connection;
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
+use crate::idle::Idle;
 pub use crate::limits::Limits;
+pub use crate::topics::Message;
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(
@@ -73,7 +80,17 @@ deno_core::extension!(
         ops::op_ws_send_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
+        ops::op_ws_send_control,
         ops::op_ws_close,
+        ops::op_ws_terminate,
+        ops::op_ws_set_ref,
+        ops::op_ws_remote_addr,
+        ops::op_ws_subscribe,
+        ops::op_ws_unsubscribe,
+        ops::op_ws_is_subscribed,
+        ops::op_ws_subscriptions,
+        ops::op_ws_publish_text,
+        ops::op_ws_publish_binary,
         ops::op_ws_buffered_amount,
         codec::op_ws_codec_create,
         codec::op_ws_codec_decode,
@@ -103,18 +120,25 @@ pub struct ServerOptions {
     /// all of it without a word the connection ends with code 1001. `None`, or
     /// zero, never.
     pub idle_timeout: Option<Duration>,
+    /// The peer is not sent a Ping, but still has to be heard.
+    pub no_pings: bool,
     /// What the peer may make this end hold.
     pub limits: Limits,
     /// What the handshake agreed on for permessage-deflate (RFC 7692), and how to
     /// compress. Without it messages are not compressed.
     pub deflate: Option<(Parameters, Compression)>,
-    /// The server's connections, to close them together.
+    /// The server's connections, to close them together and to publish to them.
     pub group: Option<SocketGroup>,
+    /// The peer's address, where it has one.
+    pub remote_addr: Option<SocketAddr>,
+    /// The answer to the opening handshake, where that has not been sent: it goes
+    /// out before all else.
+    pub answer: Vec<u8>,
 }
 
-/// Takes over a connection whose opening handshake has been answered (RFC 6455
-/// section 4.2.2). `read_ahead` is what was read of the peer's frames with the
-/// handshake.
+/// Takes over a connection whose opening handshake has been answered, or is with
+/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of
+/// the peer's frames with the handshake.
 ///
 /// Returns the id for `openServerWebSocket(socket, id)` of
 /// `01_websocket.js`; nothing is read before that call. The connection keeps
@@ -125,17 +149,24 @@ pub fn accept(
     read_ahead: Bytes,
     options: ServerOptions,
 ) -> u32 {
-    let connection = Hub::of(state).add(|id, waker| {
+    let hub = Hub::of(state);
+    let connection = hub.add(|id, waker| {
         let options = connection::Options {
             limits: options.limits,
-            idle_timeout: options.idle_timeout.filter(|timeout| !timeout.is_zero()),
+            idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero()))
+                .map(|timeout| Idle::new(timeout, !options.no_pings, Instant::now())),
             deflate: options.deflate,
+            remote_addr: options.remote_addr,
         };
         Connection::new(id, Role::Server, transport, read_ahead, options, waker)
     });
     if let Some(group) = options.group {
         let membership = group.join(Rc::downgrade(&connection));
         *connection.membership.borrow_mut() = Some(membership);
+    }
+    if !options.answer.is_empty() {
+        connection.send_answer(options.answer);
+        hub.mark_dirty(&connection);
     }
     connection.id
 }

@@ -1,6 +1,8 @@
 //! What a peer may make this end hold or do. Each limit has the name of the
 //! option that sets it, and the error of a connection that exceeds one says it.
 
+use std::time::Duration;
+
 use deno_core::FromV8;
 use duplex_protocol::control_rate::ControlRate;
 use duplex_protocol::decoder;
@@ -20,8 +22,15 @@ pub struct Limits {
     pub max_control_frames: u32,
     /// `backpressureLimit`: how many bytes may wait for the kernel to take them
     /// when a further message is sent, which may be of any length itself. 64 MiB
-    /// by default; 1008 beyond.
+    /// by default; 1008 beyond, or the message is refused.
     pub backpressure_limit: usize,
+    /// `closeOnBackpressureLimit`: whether it is 1008. Without, `send()` returns 0 and
+    /// the connection goes on. True by default, for a message that a script believes
+    /// sent must not be missing.
+    pub close_on_backpressure_limit: bool,
+    /// `closeTimeout`: how long the peer may take to answer a Close frame, before the
+    /// connection is dropped. 10 s by default; `None` is for ever.
+    pub close_timeout: Option<Duration>,
 }
 
 impl Limits {
@@ -44,6 +53,8 @@ impl Default for Limits {
             max_fragments,
             max_control_frames: ControlRate::DEFAULT_LIMIT,
             backpressure_limit: 64 << 20,
+            close_on_backpressure_limit: true,
+            close_timeout: Some(Duration::from_secs(10)),
         }
     }
 }
@@ -56,6 +67,16 @@ pub struct LimitOptions {
     max_fragments: Option<f64>,
     max_control_frames: Option<f64>,
     backpressure_limit: Option<f64>,
+    close_on_backpressure_limit: Option<bool>,
+    close_timeout: Option<f64>,
+}
+
+/// A timeout as a script gives it, in seconds: 0 is without end, and so is what is longer
+/// than there can be.
+pub fn timeout(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|timeout| !timeout.is_zero())
 }
 
 impl From<LimitOptions> for Limits {
@@ -69,6 +90,10 @@ impl From<LimitOptions> for Limits {
             max_fragments: count(options.max_fragments, default.max_fragments),
             max_control_frames: count(options.max_control_frames, default.max_control_frames),
             backpressure_limit: bytes(options.backpressure_limit, default.backpressure_limit),
+            close_on_backpressure_limit: options
+                .close_on_backpressure_limit
+                .unwrap_or(default.close_on_backpressure_limit),
+            close_timeout: options.close_timeout.map_or(default.close_timeout, timeout),
         }
     }
 }

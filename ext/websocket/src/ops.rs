@@ -15,10 +15,11 @@ use url::Url;
 use crate::client::{
     self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
 };
-use crate::connection::{Backlog, Connection, Options};
+use crate::connection::{Backlog, Connection, Options, Sent};
 use crate::deflate::PerMessageDeflate;
-use crate::hub::{Hub, SocketCallbacks, StreamCallbacks};
+use crate::hub::{Hub, SocketCallbacks};
 use crate::limits::LimitOptions;
+use crate::topics::{self, Message};
 
 /// Lets a script give up a connection that is not open.
 struct DialHandle(Rc<CancelHandle>);
@@ -150,15 +151,19 @@ pub(crate) fn op_ws_set_callbacks(
     message: v8::Local<v8::Function>,
     closing: v8::Local<v8::Function>,
     closed: v8::Local<v8::Function>,
+    drained: v8::Local<v8::Function>,
+    control: v8::Local<v8::Function>,
 ) {
     Hub::of(state).set_socket_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
         closing: v8::Global::new(scope, closing),
         closed: v8::Global::new(scope, closed),
+        drained: v8::Global::new(scope, drained),
+        control: Some(v8::Global::new(scope, control)),
     });
 }
 
-/// Names those for streams; see [`StreamCallbacks`].
+/// Names those for streams.
 #[op2(fast)]
 pub(crate) fn op_ws_set_stream_callbacks(
     state: &mut OpState,
@@ -168,13 +173,12 @@ pub(crate) fn op_ws_set_stream_callbacks(
     closed: v8::Local<v8::Function>,
     drained: v8::Local<v8::Function>,
 ) {
-    Hub::of(state).set_stream_callbacks(StreamCallbacks {
-        delivery: SocketCallbacks {
-            message: v8::Global::new(scope, message),
-            closing: v8::Global::new(scope, closing),
-            closed: v8::Global::new(scope, closed),
-        },
+    Hub::of(state).set_stream_callbacks(SocketCallbacks {
+        message: v8::Global::new(scope, message),
+        closing: v8::Global::new(scope, closing),
+        closed: v8::Global::new(scope, closed),
         drained: v8::Global::new(scope, drained),
+        control: None,
     });
 }
 
@@ -225,44 +229,87 @@ pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
     }
 }
 
-/// Queues a text message; lone surrogates become U+FFFD. Returns whether it was
-/// taken.
+/// Queues a text message; lone surrogates become U+FFFD. Returns what became of it:
+/// how many bytes it has, 1 at least, where it was taken; -1 where it is queued and the
+/// kernel takes no more for now; 0 where more is queued than the limit; -2 where the
+/// connection is ending.
 #[op2(fast)]
-pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) -> bool {
-    send(state, id, |connection| connection.send_text(text))
+#[smi]
+pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) -> i32 {
+    send(state, id, text.len(), |connection| {
+        connection.send_text(text)
+    })
 }
 
 /// Queues a binary message likewise.
 #[op2]
+#[smi]
 pub(crate) fn op_ws_send_binary(
     state: &mut OpState,
     #[smi] id: u32,
     #[anybuffer] bytes: &[u8],
-) -> bool {
-    send(state, id, |connection| connection.send_binary(bytes))
+) -> i32 {
+    send(state, id, bytes.len(), |connection| {
+        connection.send_binary(bytes)
+    })
 }
 
 /// The same for an ArrayBuffer, which the engine can hand over faster.
 #[op2(fast)]
+#[smi]
 pub(crate) fn op_ws_send_arraybuffer(
     state: &mut OpState,
     #[smi] id: u32,
     #[arraybuffer] bytes: &[u8],
-) -> bool {
-    send(state, id, |connection| connection.send_binary(bytes))
+) -> i32 {
+    send(state, id, bytes.len(), |connection| {
+        connection.send_binary(bytes)
+    })
+}
+
+/// Queues a Ping, or a Pong that no Ping asked for; likewise. The caller has checked that
+/// there are no more than 125 bytes.
+#[op2]
+#[smi]
+pub(crate) fn op_ws_send_control(
+    state: &mut OpState,
+    #[smi] id: u32,
+    is_pong: bool,
+    #[anybuffer] bytes: &[u8],
+) -> i32 {
+    send(state, id, bytes.len(), |connection| match is_pong {
+        true => connection.send_pong(bytes),
+        false => connection.send_ping(bytes),
+    })
 }
 
 #[inline]
-fn send(state: &mut OpState, id: u32, queue: impl FnOnce(&Connection) -> bool) -> bool {
+fn send(
+    state: &mut OpState,
+    id: u32,
+    length: usize,
+    queue: impl FnOnce(&Connection) -> Sent,
+) -> i32 {
     let hub = Hub::of(state);
     let Some(connection) = hub.get(id) else {
-        return false;
+        return outcome(Sent::Closed, length);
     };
-    let is_taken = queue(&connection);
-    if is_taken {
+    let sent = queue(&connection);
+    if matches!(sent, Sent::Taken | Sent::Buffered) {
         hub.mark_dirty(&connection);
     }
-    is_taken
+    outcome(sent, length)
+}
+
+/// What became of a message of `length` bytes, as scripts are told.
+#[inline]
+pub(crate) fn outcome(sent: Sent, length: usize) -> i32 {
+    match sent {
+        Sent::Taken => i32::try_from(length).unwrap_or(i32::MAX).max(1),
+        Sent::Buffered => -1,
+        Sent::Refused => 0,
+        Sent::Closed => -2,
+    }
 }
 
 /// Begins the close handshake, behind what was sent. `code` 0 is none. The
@@ -292,4 +339,109 @@ pub(crate) fn op_ws_buffered_amount(state: &mut OpState, #[smi] id: u32) -> f64 
     let hub = Hub::of(state);
     hub.get(id)
         .map_or(0.0, |connection| connection.buffered_amount() as f64)
+}
+
+/// Drops the connection without a close handshake. The script hears of it later.
+#[op2(fast)]
+pub(crate) fn op_ws_terminate(state: &mut OpState, #[smi] id: u32) {
+    if let Some(connection) = Hub::of(state).get(id) {
+        connection.note_closing_known();
+        connection.terminate();
+    }
+}
+
+/// Whether the connection keeps the event loop going.
+#[op2(fast)]
+pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
+    let hub = Hub::of(state);
+    if let Some(connection) = hub.get(id) {
+        hub.set_ref(&connection, is_ref);
+    }
+}
+
+/// The IP address and the port of a server's peer, where it has them.
+#[op2]
+pub(crate) fn op_ws_remote_addr(state: &mut OpState, #[smi] id: u32) -> Option<(String, u16)> {
+    let connection = Hub::of(state).get(id)?;
+    let address = connection.remote_addr()?;
+    Some((address.ip().to_string(), address.port()))
+}
+
+/// Subscribes a server's connection to a topic of the server. Returns whether it was
+/// not.
+#[op2(fast)]
+pub(crate) fn op_ws_subscribe(state: &mut OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
+    Hub::of(state)
+        .get(id)
+        .is_some_and(|connection| topics::subscribe(&connection, topic))
+}
+
+/// Ends a subscription. Returns whether there was one.
+#[op2(fast)]
+pub(crate) fn op_ws_unsubscribe(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[string] topic: &str,
+) -> bool {
+    Hub::of(state)
+        .get(id)
+        .is_some_and(|connection| topics::unsubscribe(&connection, topic))
+}
+
+/// Whether a connection is subscribed to a topic.
+#[op2(fast)]
+pub(crate) fn op_ws_is_subscribed(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[string] topic: &str,
+) -> bool {
+    Hub::of(state)
+        .get(id)
+        .is_some_and(|connection| topics::is_subscribed(&connection, topic))
+}
+
+/// The topics of a connection, in the order of their subscriptions.
+#[op2]
+pub(crate) fn op_ws_subscriptions(state: &mut OpState, #[smi] id: u32) -> Vec<String> {
+    Hub::of(state)
+        .get(id)
+        .map_or_else(Vec::new, |connection| topics::of(&connection))
+}
+
+/// Sends a text to all other subscribers of a topic of the connection's server. Returns
+/// what became of it, as [`op_ws_send_text`] does: -1 where some subscriber's kernel takes
+/// no more for now, 0 where nobody took it.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_ws_publish_text(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[string] topic: &str,
+    #[string] text: &str,
+) -> i32 {
+    publish(state, id, topic, Message::Text(text))
+}
+
+/// Sends bytes likewise.
+#[op2]
+#[smi]
+pub(crate) fn op_ws_publish_binary(
+    state: &mut OpState,
+    #[smi] id: u32,
+    #[string] topic: &str,
+    #[anybuffer] bytes: &[u8],
+) -> i32 {
+    publish(state, id, topic, Message::Binary(bytes))
+}
+
+fn publish(state: &mut OpState, id: u32, topic: &str, message: Message<'_>) -> i32 {
+    let hub = Hub::of(state);
+    let Some(connection) = hub.get(id) else {
+        return 0;
+    };
+    let membership = connection.membership.borrow();
+    let Some(membership) = &*membership else {
+        return 0;
+    };
+    topics::publish(&hub, membership.topics(), topic, message, Some(&connection))
 }

@@ -40,6 +40,14 @@ struct Span {
 }
 
 impl OutBuffer {
+    /// One whose first bytes are no frame.
+    pub fn starting_with(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            ..Self::default()
+        }
+    }
+
     /// Whether the kernel has taken everything.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && !self.needs_flush
@@ -98,6 +106,16 @@ impl OutBuffer {
         self.frames = VecDeque::new();
         self.written = 0;
         self.needs_flush = false;
+    }
+
+    /// Writes the last of it, behind which the transport is shut down, as far as the
+    /// transport takes it at once.
+    pub fn write_last_to(&mut self, transport: &Transport) {
+        let count = transport.write_last(&self.bytes[self.written..]);
+        if count > 0 {
+            self.written += count;
+            self.needs_flush = true;
+        }
     }
 
     /// Writes what the transport takes without blocking. Ready where it took

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -21,6 +22,31 @@ pub enum Transport {
     #[cfg(unix)]
     Unix(UnixStream),
     Stream(Box<dyn AsyncStream>),
+}
+
+impl Transport {
+    /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),
+    /// so that the two can leave in one packet. Returns how much of it was taken, 0 where
+    /// nothing is gained by it.
+    pub(crate) fn write_last(&self, buf: &[u8]) -> usize {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(stream) = self
+            && let Poll::Ready(Ok(count)) = send(stream, buf, libc::MSG_MORE)
+        {
+            return count;
+        }
+        let _ = buf;
+        0
+    }
+}
+
+/// Hands the kernel `buf`, whatever the reactor has heard of the socket: one that is
+/// new can take bytes before the reactor knows.
+fn send(stream: &TcpStream, buf: &[u8], flags: i32) -> Poll<io::Result<usize>> {
+    match SockRef::from(stream).send_with_flags(buf, flags) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
+    }
 }
 
 macro_rules! each {
@@ -52,7 +78,16 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, buf))
+        match self.get_mut() {
+            Transport::Tcp(stream) => match send(stream, buf, 0) {
+                // Only the reactor can wake.
+                Poll::Pending => Pin::new(stream).poll_write(cx, buf),
+                ready => ready,
+            },
+            #[cfg(unix)]
+            Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     #[inline]

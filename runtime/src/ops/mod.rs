@@ -4,6 +4,7 @@
 mod info;
 mod node;
 mod permissions;
+mod serve;
 #[cfg(not(feature = "v8"))]
 pub mod stack;
 mod tty;
@@ -11,6 +12,7 @@ mod worker_host;
 mod worker_scope;
 
 pub use info::RuntimeInfo;
+pub use serve::ServeAddress;
 
 deno_core::extension!(
     duplex_runtime,
@@ -45,6 +47,9 @@ deno_core::extension!(
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,
+        serve::op_serve_address,
+        serve::op_serve_allow_address,
+        serve::op_serve_signal,
         tty::op_console_size,
         tty::op_set_raw,
         worker_host::op_worker_create,
@@ -72,6 +77,7 @@ deno_core::extension!(
     lazy_loaded_esm = [
         dir "../js",
         "14_websocket.js",
+        "41_serve.js",
         "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
         "node:internal/commonjs" = "compat/commonjs.js",
         "node:internal/websocket_codec" = "compat/websocket_codec.js",

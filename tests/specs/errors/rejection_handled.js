@@ -1,5 +1,5 @@
 // What an `unhandledrejection` listener prevents does not end the script.
-import { assertEquals } from "../_assert.js";
+import { assertEquals, once } from "../_assert.js";
 
 const seen = [];
 addEventListener("unhandledrejection", (event) => {
@@ -8,6 +8,7 @@ addEventListener("unhandledrejection", (event) => {
 });
 Promise.reject("one");
 Promise.reject("in time").catch(() => {});
-await new Promise((resolve) => setTimeout(resolve, 1));
+await once(globalThis, "unhandledrejection");
+await new Promise((resolve) => setTimeout(resolve));
 assertEquals(seen, ["one"]);
 console.log("ok");

@@ -42,6 +42,7 @@ fails("SyntaxError", "", "invalid:", options);
 assertEquals(read, [
   "backpressureLimit",
   "client",
+  "closeTimeout",
   "connectTimeout",
   "handshakeTimeout",
   "headers",

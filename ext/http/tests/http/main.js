@@ -1,6 +1,6 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 import { op_test_report } from "ext:core/ops";
-import { serve } from "ext:duplex_http/00_serve.js";
+import { serve } from "ext:duplex_http/02_websocket_handler.js";
 import { upgradeWebSocket } from "ext:duplex_http/01_upgrade.js";
 
 const load = core.loadExtScript;

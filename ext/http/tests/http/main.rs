@@ -2,6 +2,7 @@
 
 mod connections;
 mod harness;
+mod opening;
 mod options;
 mod request;
 mod response;

@@ -2,7 +2,7 @@
 //! (RFC 6455 sections 5.4 to 5.6 and 6.2, RFC 7692 section 6.2).
 
 use std::borrow::Cow;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 
 use crate::close::Close;
 use crate::deflate::Parameters;
@@ -72,7 +72,8 @@ pub struct Decoded<'b> {
 /// A message in a single frame that lies wholly in the input is unmasked in
 /// place and lent, not copied. Anything else is assembled in a buffer that grows
 /// with the bytes that have come, never with a length that was only announced,
-/// and is handed over by value. An idle decoder holds no memory of its own.
+/// and is handed over by value; what is to come of a long message can be read
+/// straight [into that buffer](Self::spare). An idle decoder holds no memory of its own.
 #[derive(Debug)]
 pub struct Decoder {
     // `Limits`, without its padding.
@@ -140,6 +141,51 @@ impl Decoder {
             return Err(ProtocolError::TextNotUtf8);
         }
         self.decode_any(input)
+    }
+
+    /// Room for what comes next of a long message, in the message's own memory: who
+    /// reads into it, instead of into a buffer for [`decode`](Self::decode), spares a
+    /// copy. Says how much was read by [`filled`](Self::filled).
+    ///
+    /// It does not go beyond the frame, nor beyond three times what has come of the
+    /// message. `None` wherever it would not pay: between frames, in short or
+    /// compressed messages, before the first 16 KiB of one and for its last. Then the
+    /// next input is `decode`'s, which it may be at any time.
+    pub fn spare(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        self.message.as_mut()?.spare()
+    }
+
+    /// Takes what was read into the [spare room](Self::spare): its first `count`
+    /// bytes. Returns the message where that was the last of it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProtocolError`] fails the connection.
+    ///
+    /// # Panics
+    ///
+    /// Where there was not so much room.
+    ///
+    /// # Safety
+    ///
+    /// The first `count` bytes of what [`spare`](Self::spare) returned have been
+    /// initialised, and this decoder has not been used since.
+    pub unsafe fn filled(&mut self, count: usize) -> Result<Option<Event<'static>>, ProtocolError> {
+        // SAFETY: the caller vouches for the bytes.
+        let is_complete = match &mut self.message {
+            Some(message) => unsafe { message.filled(count) },
+            None => panic!("there is no room for {count} bytes"),
+        };
+        let event = match is_complete {
+            Ok(false) => return Ok(None),
+            Ok(true) => self.message.take().map(|message| message.into_event()),
+            Err(error) => Some(Err(error)),
+        };
+        let event = event.transpose();
+        if event.is_err() {
+            self.finish();
+        }
+        event
     }
 
     /// Whether a Close or an error has ended the input.
@@ -479,10 +525,16 @@ impl PartialMessage {
                 }
             }
             _ => {
-                self.reserve(chunk.len(), &frame);
+                self.reserve(
+                    chunk.len(),
+                    self.payload.capacity().saturating_mul(2),
+                    &frame,
+                );
                 for piece in chunk.chunks_mut(PIECE) {
+                    let start = self.payload.len();
+                    self.payload.extend_from_slice(piece);
                     // The key fits: a piece is a multiple of its length.
-                    self.push(piece, frame.mask, frame.offset)?;
+                    self.check(start, frame.mask, frame.offset)?;
                 }
             }
         }
@@ -492,39 +544,82 @@ impl PartialMessage {
         Ok(rest)
     }
 
-    /// Appends bytes that are not compressed, and checks them.
-    fn push(
-        &mut self,
-        piece: &mut [u8],
-        mask: Option<MaskKey>,
-        offset: usize,
-    ) -> Result<(), ProtocolError> {
-        let Some(utf8) = &mut self.utf8 else {
-            unmask(piece, mask, offset);
-            self.payload.extend_from_slice(piece);
-            return Ok(());
-        };
-        let ascii = unmask_text(piece, mask, offset);
-        self.payload.extend_from_slice(piece);
-        let checked = if ascii == piece.len() {
-            utf8.advance_ascii(&self.payload, ascii)
-        } else {
-            utf8.advance(&self.payload)
-        };
-        checked.map_err(|_| ProtocolError::TextNotUtf8)
+    /// Room for what comes next, where that is to be read into it.
+    fn spare(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        let frame = self.frame?;
+        if self.compressed.is_some()
+            || self.payload.len() < DIRECT_FROM
+            || frame.remaining < DIRECT_FROM
+        {
+            return None;
+        }
+        self.reserve(DIRECT_FROM, self.payload.len().saturating_mul(4), &frame);
+        let spare = self.payload.spare_capacity_mut();
+        let length = spare.len().min(frame.remaining);
+        Some(&mut spare[..length])
     }
 
-    /// Makes room for `arrived` bytes of `frame`. The buffer doubles, so that
-    /// bytes are moved a constant number of times, but does not outgrow a
-    /// message whose end is in sight.
-    fn reserve(&mut self, arrived: usize, frame: &PartialFrame) {
+    /// Takes `count` bytes that were read there. Returns whether the message is
+    /// complete.
+    ///
+    /// # Safety
+    ///
+    /// They have been initialised.
+    unsafe fn filled(&mut self, count: usize) -> Result<bool, ProtocolError> {
+        let start = self.payload.len();
+        let room = self.payload.capacity() - start;
+        let Some(mut frame) = self
+            .frame
+            .filter(|frame| count <= frame.remaining.min(room))
+        else {
+            panic!("there is no room for {count} bytes");
+        };
+        // SAFETY: there is room for them, and the caller vouches for the bytes.
+        unsafe { self.payload.set_len(start + count) };
+        self.check(start, frame.mask, frame.offset)?;
+        frame.offset += count;
+        frame.remaining -= count;
+        self.frame = (frame.remaining > 0).then_some(frame);
+        Ok(frame.fin && frame.remaining == 0)
+    }
+
+    /// Unmasks the payload from `start` on, which is at `offset` in its frame, and
+    /// checks it. None of it is compressed.
+    fn check(
+        &mut self,
+        mut start: usize,
+        mask: Option<MaskKey>,
+        mut offset: usize,
+    ) -> Result<(), ProtocolError> {
+        let Some(utf8) = &mut self.utf8 else {
+            unmask(&mut self.payload[start..], mask, offset);
+            return Ok(());
+        };
+        while start < self.payload.len() {
+            let end = (start + PIECE).min(self.payload.len());
+            let piece = &mut self.payload[start..end];
+            let ascii = unmask_text(piece, mask, offset);
+            let checked = if ascii == end - start {
+                utf8.advance_ascii(&self.payload[..end], ascii)
+            } else {
+                utf8.advance(&self.payload[..end])
+            };
+            checked.map_err(|_| ProtocolError::TextNotUtf8)?;
+            offset += end - start;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Makes room for `arrived` bytes of `frame`. Where there is none, the buffer grows to
+    /// `capacity`, so that bytes are moved a constant number of times, but does not
+    /// outgrow a message whose end is in sight.
+    fn reserve(&mut self, arrived: usize, capacity: usize, frame: &PartialFrame) {
         let length = self.payload.len();
         if self.payload.capacity() - length >= arrived {
             return;
         }
-        let mut capacity = (length + arrived)
-            .max(self.payload.capacity().saturating_mul(2))
-            .max(MIN_MESSAGE_CAPACITY);
+        let mut capacity = (length + arrived).max(capacity).max(MIN_MESSAGE_CAPACITY);
         if frame.fin {
             capacity = capacity.min(length.saturating_add(frame.remaining));
         }
@@ -632,6 +727,10 @@ fn unmask_text(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) -> usiz
 /// How many bytes of a long payload are taken at once where more than one thing is
 /// done to them: few enough to stay in the first level of cache.
 const PIECE: usize = 4096;
+
+/// A message of which so many bytes have come, and so many more are to come in this
+/// frame, is worth reads of its own.
+const DIRECT_FROM: usize = 16 << 10;
 
 /// The least room made for a message that has to be assembled, in bytes.
 const MIN_MESSAGE_CAPACITY: usize = 4096;
@@ -1153,6 +1252,195 @@ mod tests {
             before = capacity;
         }
         panic!("no message");
+    }
+
+    /// Feeds `wire` in reads of the lengths that `length` gives by their number, into the
+    /// message where there is room for it. Returns how many bytes went there, too.
+    fn read(
+        decoder: &mut Decoder,
+        mut wire: &[u8],
+        length: impl Fn(usize) -> usize,
+    ) -> (Events, usize) {
+        let (mut all, mut direct) = (Vec::new(), 0);
+        for number in 0.. {
+            if wire.is_empty() {
+                break;
+            }
+            let length = length(number).min(wire.len());
+            let (events, error) = match decoder.spare() {
+                Some(spare) => {
+                    assert!(!spare.is_empty());
+                    let count = length.min(spare.len());
+                    let (read, rest) = wire.split_at(count);
+                    spare[..count].write_copy_of_slice(read);
+                    wire = rest;
+                    direct += count;
+                    // SAFETY: so many have just been written there.
+                    match unsafe { decoder.filled(count) } {
+                        Ok(event) => (event.into_iter().collect(), None),
+                        Err(error) => (vec![], Some(error)),
+                    }
+                }
+                None => {
+                    let (read, rest) = wire.split_at(length);
+                    wire = rest;
+                    feed(decoder, read)
+                }
+            };
+            all.extend(events);
+            if error.is_some() {
+                return ((all, error), direct);
+            }
+        }
+        ((all, None), direct)
+    }
+
+    #[test]
+    fn reading_into_a_message_makes_no_difference() {
+        let ascii = "a".repeat(150_000);
+        let accents = "a\u{e9}\u{20ac}\u{1f600}".repeat(15_000);
+        let bytes: Vec<u8> = (0..150_001).map(|i| (i % 251) as u8).collect();
+        for role in [Role::Client, Role::Server] {
+            let mask = (role == Role::Server).then_some(KEY);
+            let mut wire = Vec::new();
+            encode_binary(&mut wire, mask, &bytes);
+            encode_text(&mut wire, mask, "between");
+            encode_text(&mut wire, mask, &accents);
+            encode_ping(&mut wire, mask, b"ping").unwrap();
+            for (fin, piece) in [(false, 0..70_000), (true, 70_000..150_000)] {
+                let opcode = if fin {
+                    Opcode::Continuation
+                } else {
+                    Opcode::Text
+                };
+                encode_frame(&mut wire, opcode, fin, mask, &ascii.as_bytes()[piece]);
+                if !fin {
+                    encode_ping(&mut wire, mask, b"within").unwrap();
+                }
+            }
+            let expected = feed(&mut Decoder::new(role, Limits::default()), &wire);
+            assert_eq!((expected.0.len(), expected.1), (6, None));
+            for longest in [1, 2, 1001, 16 << 10, 64 << 10, 1 << 20] {
+                let mut decoder = Decoder::new(role, Limits::default());
+                let (events, direct) =
+                    read(&mut decoder, &wire, |number| 1 + number * 7919 % longest);
+                assert!(events == expected, "{longest}");
+                assert!(direct > 100_000 || longest > 64 << 10, "{longest} {direct}");
+                assert!(decoder.is_idle());
+            }
+        }
+    }
+
+    #[test]
+    fn wherever_a_message_is_cut_the_rest_can_be_read_into_it() {
+        let text_of = |length: usize| "\u{20ac}".repeat(length.div_ceil(3));
+        let long = text_of(DIRECT_FROM * 2 + 100);
+        let mut wire = Vec::new();
+        encode_text(&mut wire, Some(KEY), &long);
+        encode_text(&mut wire, Some(KEY), "next");
+        for cut in (0..wire.len())
+            .step_by(61)
+            .chain(DIRECT_FROM..DIRECT_FROM + 80)
+        {
+            let mut decoder = Decoder::new(Role::Server, Limits::default());
+            let (events, _) = read(&mut decoder, &wire, |number| match number {
+                0 => cut,
+                _ => usize::MAX,
+            });
+            assert!(events == (vec![text(&long), text("next")], None), "{cut}");
+        }
+    }
+
+    #[test]
+    fn room_for_a_message_follows_what_has_come() {
+        let mut decoder = limited(usize::MAX, 10);
+        feed(&mut decoder, b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
+        assert!(decoder.spare().is_none());
+        let mut come = DIRECT_FROM - 1;
+        feed(&mut decoder, &vec![b'a'; come]);
+        assert!(decoder.spare().is_none());
+        feed(&mut decoder, b"a");
+        come += 1;
+        for _ in 0..20 {
+            let spare = decoder.spare().unwrap();
+            assert!(spare.len() <= 3 * come, "{} {come}", spare.len());
+            let count = spare.len().min(10_000);
+            spare[..count].fill(MaybeUninit::new(b'a'));
+            // SAFETY: they have just been written.
+            let event = unsafe { decoder.filled(count) };
+            assert_eq!(event, Ok(None));
+            come += count;
+        }
+    }
+
+    #[test]
+    fn room_ends_with_the_message_and_its_memory_too() {
+        let length = 3 * DIRECT_FROM + 5;
+        let mut wire = Vec::new();
+        encode_binary(&mut wire, None, &vec![7; length]);
+        let (head, tail) = wire.split_at(wire.len() - DIRECT_FROM);
+        let mut decoder = client();
+        feed(&mut decoder, head);
+        let spare = decoder.spare().unwrap();
+        assert_eq!(spare.len(), DIRECT_FROM);
+        spare.write_copy_of_slice(tail);
+        // SAFETY: they have just been written.
+        match unsafe { decoder.filled(DIRECT_FROM) } {
+            Ok(Some(Event::Binary(Cow::Owned(message)))) => {
+                assert_eq!((message.len(), message.capacity()), (length, length));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(decoder.is_idle());
+        assert!(decoder.spare().is_none());
+    }
+
+    #[test]
+    fn no_room_but_in_the_middle_of_a_long_message() {
+        let half = vec![b'a'; DIRECT_FROM];
+        let none = |decoder: &mut Decoder, input: &[u8]| {
+            assert_eq!(feed(decoder, input), (vec![], None));
+            assert!(decoder.spare().is_none());
+        };
+        let mut wire = Vec::new();
+        encode_binary(&mut wire, None, &[&half[..], &half].concat());
+        // The last part comes with what follows it.
+        none(&mut client(), &wire[..wire.len() - DIRECT_FROM + 1]);
+        // Between fragments there may be control frames.
+        let mut wire = Vec::new();
+        frame(&mut wire, Opcode::Binary, false, &half);
+        let mut decoder = client();
+        none(&mut decoder, &wire);
+        none(&mut decoder, b"\x89\x01");
+        none(&mut decoder, b"");
+        // A compressed message, of stored blocks.
+        let mut wire = compressed(&[&b"\x00\x00\x80\xff\x7f"[..], &half, &half].concat());
+        wire.truncate(wire.len() - DIRECT_FROM);
+        none(&mut inflating(1 << 20), &wire);
+    }
+
+    #[test]
+    fn bad_text_fails_where_it_is_read_into_the_message() {
+        let mut payload = "a".repeat(4 * DIRECT_FROM).into_bytes();
+        payload[3 * DIRECT_FROM] = 0xff;
+        let mut wire = Vec::new();
+        encode_frame(&mut wire, Opcode::Text, true, Some(KEY), &payload);
+        for tail in [0, DIRECT_FROM / 2] {
+            let mut decoder = Decoder::new(Role::Server, Limits::default());
+            let wire = &wire[..wire.len() - tail];
+            let (events, direct) = read(&mut decoder, wire, |_| 20_000);
+            assert_eq!(events, (vec![], Some(ProtocolError::TextNotUtf8)));
+            assert!(direct > 0);
+            assert!(decoder.is_finished());
+            assert!(decoder.spare().is_none());
+        }
+    }
+
+    #[test]
+    #[should_panic = "no room for 1 bytes"]
+    fn no_more_is_taken_than_there_is_room_for() {
+        // SAFETY: it panics.
+        let _ = unsafe { client().filled(1) };
     }
 
     #[test]

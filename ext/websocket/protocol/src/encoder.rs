@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::close::Close;
 use crate::deflate::Compressor;
-use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode};
+use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode, RSV1};
 use crate::mask::{MaskKey, apply_mask};
 
 /// Appends a text message in one frame.
@@ -140,6 +140,11 @@ pub fn frame_header(
         payload_length: payload_length as u64,
     }
     .encode()
+}
+
+/// Whether a frame that was made by this module is compressed (RFC 7692 section 6).
+pub fn is_compressed(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|byte| byte & RSV1 != 0)
 }
 
 /// The payload of a Ping or Pong is longer than 125 bytes.

@@ -207,7 +207,7 @@ impl FrameHeader {
 }
 
 const FIN: u8 = 0b1000_0000;
-const RSV1: u8 = 0b0100_0000;
+pub(crate) const RSV1: u8 = 0b0100_0000;
 const RSV2: u8 = 0b0010_0000;
 const RSV3: u8 = 0b0001_0000;
 const OPCODE: u8 = 0b0000_1111;

@@ -38,6 +38,7 @@ pub(crate) use self::connector::{ClientOptions, Connector};
 pub(crate) use self::proxy::Environment;
 use self::proxy::Proxy;
 use self::queue::{Endpoint, Queue};
+use crate::limits::timeout;
 use crate::transport::Transport;
 
 /// Whom to dial and what to ask.
@@ -82,16 +83,9 @@ pub(crate) struct TimeoutOptions {
 impl From<TimeoutOptions> for Timeouts {
     fn from(options: TimeoutOptions) -> Self {
         let default = Self::default();
-        let timeout = |seconds: Option<f64>, default| match seconds {
-            None => default,
-            // What is longer than there can be is without end.
-            Some(seconds) => Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|timeout| !timeout.is_zero()),
-        };
         Self {
-            connect: timeout(options.connect_timeout, default.connect),
-            handshake: timeout(options.handshake_timeout, default.handshake),
+            connect: options.connect_timeout.map_or(default.connect, timeout),
+            handshake: (options.handshake_timeout).map_or(default.handshake, timeout),
         }
     }
 }

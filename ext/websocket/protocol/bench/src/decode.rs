@@ -2,7 +2,7 @@
 //!
 //! | | how | what it checks of text |
 //! |---|---|---|
-//! | duplex | `Decoder::decode` on a buffer of 64 KiB that the transport was read into; payloads are lent | ASCII while unmasking, else UTF-8 (simdutf8) |
+//! | duplex | `Decoder::decode` on a buffer of 64 KiB that the transport was read into, longer messages are read into themselves; payloads are lent | ASCII while unmasking, else UTF-8 (simdutf8) |
 //! | fastwebsockets | `WebSocket::read_frame`, which does not assemble fragments; a payload is a part of its buffer | UTF-8 (simdutf8) |
 //! | tokio-websockets | `WebSocketStream::poll_next`; likewise | UTF-8 (simdutf8) |
 //! | tungstenite | `WebSocket::read`; likewise | UTF-8 (standard library) |
@@ -65,7 +65,8 @@ fn contender<'a>(
 
 struct Duplex {
     decoder: Decoder,
-    wire: Vec<u8>,
+    source: Source,
+    length: usize,
     buffer: Vec<u8>,
 }
 
@@ -73,7 +74,8 @@ impl Duplex {
     fn new(role: Role, wire: &[u8]) -> Self {
         Self {
             decoder: Decoder::new(role, Limits::default()),
-            wire: wire.to_vec(),
+            source: Source::new(wire.to_vec()),
+            length: wire.len(),
             buffer: vec![0; READ],
         }
     }
@@ -81,17 +83,34 @@ impl Duplex {
 
 impl Decode for Duplex {
     fn decode(&mut self, mut visit: impl FnMut(&[u8])) {
-        for read in self.wire.chunks(READ) {
+        let mut visit = |event: Event<'_>| match event {
+            Event::Text { text, .. } => visit(text.as_bytes()),
+            Event::Binary(bytes) => visit(&bytes),
+            event => unreachable!("{event:?}"),
+        };
+        let mut left = self.length;
+        while left > 0 {
+            if let Some(spare) = self.decoder.spare() {
+                let read = self.source.deliver(spare.len().min(READ_INTO));
+                spare[..read.len()].write_copy_of_slice(read);
+                left -= read.len();
+                // SAFETY: so much has just been written there.
+                let event = unsafe { self.decoder.filled(read.len()) };
+                if let Some(event) = event.expect("legal") {
+                    visit(event);
+                }
+                continue;
+            }
+            let read = self.source.deliver(READ);
+            left -= read.len();
             let mut rest = &mut self.buffer[..read.len()];
             rest.copy_from_slice(read);
             loop {
                 let decoded = self.decoder.decode(rest).expect("legal");
-                match decoded.event {
-                    Some(Event::Text { text, .. }) => visit(text.as_bytes()),
-                    Some(Event::Binary(bytes)) => visit(&bytes),
-                    Some(event) => unreachable!("{event:?}"),
-                    None => break,
-                }
+                let Some(event) = decoded.event else {
+                    break;
+                };
+                visit(event);
                 rest = decoded.rest;
             }
         }
@@ -190,6 +209,8 @@ impl Decode for Tungstenite {
 
 /// How much duplex reads at once, in bytes.
 const READ: usize = 64 << 10;
+/// And into a message.
+const READ_INTO: usize = 256 << 10;
 
 /// The transports are always ready.
 pub fn ready<T>(poll: Poll<T>) -> T {

@@ -21,7 +21,8 @@ impl Source {
         Self { wire, at: 0 }
     }
 
-    fn deliver(&mut self, longest: usize) -> &[u8] {
+    /// The next bytes, `longest` at most.
+    pub fn deliver(&mut self, longest: usize) -> &[u8] {
         if self.at == self.wire.len() {
             self.at = 0;
         }

@@ -98,6 +98,23 @@ impl Compressor {
         self.state = None;
     }
 
+    /// A compressor of the same kind that has no context and keeps none: for a message
+    /// that goes to several peers. A connection over which such a message goes out has to
+    /// [release](Self::release) its own context.
+    pub const fn without_context(&self) -> Self {
+        Self {
+            compression: self.compression,
+            window_bits: self.window_bits,
+            takeover: false,
+            state: None,
+        }
+    }
+
+    /// Whether both make the same of a message that refers to none before it.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.compression == other.compression && self.window_bits == other.window_bits
+    }
+
     /// Appends `message` compressed. Returns `false` where it is better sent as
     /// it is, and then appends nothing.
     pub(crate) fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {

@@ -1,0 +1,1271 @@
+// What programs for duplex have beyond the web's API, for TypeScript 5.7 or newer.
+//
+//     duplex types > duplex.d.ts
+//
+// and in tsconfig.json, or in the deno.json that an editor reads:
+//
+//     "compilerOptions": { "lib": ["dom", "esnext"], "types": ["./duplex.d.ts"] }
+//
+// lib.dom has the web's part, and its `WebSocket` gets here what duplex adds. One
+// thing cannot be added to it from outside: a constructor that takes options. A
+// module that dials with them declares it, at no cost when it runs:
+//
+//     declare const WebSocket: Deno.WebSocketConstructor;
+//
+// The parts of Node.js that duplex has (`node:` modules, `ws`, `Buffer`, `process`)
+// are described by the packages @types/node and @types/ws.
+
+// ---------------------------------------------------------------------------
+// WebSocket
+// ---------------------------------------------------------------------------
+
+/** What `send`, `ping`, `pong` and `publish` take. */
+type WebSocketData = string | ArrayBufferLike | ArrayBufferView;
+
+interface WebSocketEventMap {
+  /** See {@linkcode WebSocket.ondrain}. */
+  drain: Event;
+  /** See {@linkcode WebSocket.onping}. */
+  ping: MessageEvent<ArrayBuffer>;
+  /** See {@linkcode WebSocket.onpong}. */
+  pong: MessageEvent<ArrayBuffer>;
+}
+
+interface WebSocket {
+  /**
+   * Sends a message, and says what became of it:
+   *
+   * - its length in bytes, or 1 for an empty one: it was taken;
+   * - -1: it was taken, but the system takes no more for now. A `drain` event
+   *   says when it has taken everything;
+   * - 0: it was refused, since the socket is closing or closed, or since more than
+   *   `backpressureLimit` bytes wait and `closeOnBackpressureLimit` is false. In the
+   *   second case a `drain` event follows as well.
+   *
+   * A `Blob` counts as taken; its content is read first, and messages keep their
+   * order.
+   *
+   * @throws {DOMException} InvalidStateError while the socket is connecting
+   */
+  send(data: WebSocketData | Blob): number;
+  /**
+   * Sends a ping (RFC 6455 section 5.5.2). Returns like `send`.
+   *
+   * @param data at most 125 bytes, of a string in UTF-8
+   * @throws {RangeError} where it is longer
+   * @throws {DOMException} InvalidStateError while the socket is connecting
+   */
+  ping(data?: string | BufferSource): number;
+  /** Sends a pong that nobody asked for, likewise. Pings are answered without it. */
+  pong(data?: string | BufferSource): number;
+  /**
+   * Drops the connection at once, without a close handshake. A `close` event with
+   * code 1006 follows, and no `error` event.
+   */
+  terminate(): void;
+  /** Lets the socket keep the program alive, as it does by default. */
+  ref(): void;
+  /** Lets the program end although the socket is open. */
+  unref(): void;
+  /**
+   * The system has taken everything that was queued, after a `send` that returned
+   * -1, or 0 for backpressure.
+   */
+  ondrain: ((this: WebSocket, event: Event) => unknown) | null;
+  /** A ping has come, and was answered. */
+  onping:
+    | ((this: WebSocket, event: MessageEvent<ArrayBuffer>) => unknown)
+    | null;
+  /** A pong has come. */
+  onpong:
+    | ((this: WebSocket, event: MessageEvent<ArrayBuffer>) => unknown)
+    | null;
+}
+
+/** What the close handshake says. */
+interface WebSocketCloseInfo {
+  /** 1000, or one from 3000 to 4999. */
+  closeCode?: number;
+  /** At most 123 bytes in UTF-8. With it the code is 1000 where none is given. */
+  reason?: string;
+}
+
+/** What {@linkcode WebSocketStream.opened} resolves with. */
+interface WebSocketOpenInfo {
+  /** Messages. A text is a string. While nobody reads, the peer is not listened to. */
+  readonly readable: ReadableStream<string | Uint8Array<ArrayBuffer>>;
+  /** Messages. A write is done when no more than 64 KiB wait for the system. */
+  readonly writable: WritableStream<string | BufferSource>;
+  /** What was agreed on, as `Sec-WebSocket-Extensions` has it. */
+  readonly extensions: string;
+  /** The subprotocol that was agreed on; empty without one. */
+  readonly protocol: string;
+}
+
+interface WebSocketStreamOptions extends Deno.WebSocketConnectOptions {
+  /** Subprotocols to offer, the preferred one first. */
+  protocols?: string[];
+  /** Gives up opening the connection. Does nothing afterwards. */
+  signal?: AbortSignal;
+}
+
+/** A WebSocket as a pair of streams, with backpressure in both directions. */
+interface WebSocketStream {
+  /** The URL that was dialled; empty on a server. */
+  readonly url: string;
+  /** Rejects with a {@linkcode WebSocketError} where there is no connection. */
+  readonly opened: Promise<WebSocketOpenInfo>;
+  /** Rejects with a {@linkcode WebSocketError} where it did not close cleanly. */
+  readonly closed: Promise<Required<WebSocketCloseInfo>>;
+  /**
+   * Begins the close handshake, behind what was written.
+   *
+   * @throws {DOMException} InvalidAccessError for another code; SyntaxError for a
+   *   reason that is too long
+   */
+  close(closeInfo?: WebSocketCloseInfo): void;
+}
+
+// deno-lint-ignore no-var
+declare var WebSocketStream: {
+  readonly prototype: WebSocketStream;
+  /**
+   * Dials. Needs the permission to net.
+   *
+   * @param url of scheme ws, wss, http or https, without a fragment
+   * @throws {DOMException} SyntaxError for another URL, or bad protocols
+   */
+  new (url: string | URL, options?: WebSocketStreamOptions): WebSocketStream;
+};
+
+interface WebSocketError extends DOMException {
+  /** The code of the peer's Close frame, 1006 without one; null of an own error. */
+  readonly closeCode: number | null;
+  readonly reason: string;
+}
+
+// deno-lint-ignore no-var
+declare var WebSocketError: {
+  readonly prototype: WebSocketError;
+  /** Aborting a writable, or cancelling a readable, closes with its code and reason. */
+  new (message?: string, init?: WebSocketCloseInfo): WebSocketError;
+};
+
+// ---------------------------------------------------------------------------
+// Other things of the web that take more here
+// ---------------------------------------------------------------------------
+
+interface RequestInit {
+  /** The client to fetch with, of `Deno.createHttpClient`. */
+  client?: Deno.HttpClient;
+}
+
+interface WorkerOptions {
+  deno?: {
+    /**
+     * What the worker may do: as its owner ("inherit", the default), nothing
+     * ("none"), or this much of what its owner may.
+     */
+    permissions?: Deno.PermissionOptions;
+  };
+}
+
+interface ImportMeta {
+  /** The module's URL. */
+  url: string;
+  /** Whether the module is the program. */
+  main: boolean;
+  /** The path of the module's file, where it is in one. */
+  filename?: string;
+  /** The path of the folder of that. */
+  dirname?: string;
+  /** The URL that an import of `specifier` in this module loads. */
+  resolve(specifier: string): string;
+}
+
+declare namespace Deno {
+  // -------------------------------------------------------------------------
+  // Addresses
+  // -------------------------------------------------------------------------
+
+  interface NetAddr {
+    transport: "tcp" | "udp";
+    hostname: string;
+    port: number;
+  }
+
+  interface UnixAddr {
+    transport: "unix" | "unixpacket";
+    path: string;
+  }
+
+  interface VsockAddr {
+    transport: "vsock";
+    cid: number;
+    port: number;
+  }
+
+  type Addr = NetAddr | UnixAddr | VsockAddr;
+
+  // -------------------------------------------------------------------------
+  // Options of WebSockets
+  // -------------------------------------------------------------------------
+
+  /**
+   * The parameters of permessage-deflate (RFC 7692 section 7.1), and when and how
+   * hard to compress.
+   */
+  interface PerMessageDeflateOptions {
+    /** The server starts each message with an empty window. Default false. */
+    serverNoContextTakeover?: boolean;
+    /** The client does. Default false. */
+    clientNoContextTakeover?: boolean;
+    /** The server's window is 2 to the power of this, 8 to 15. Default 15. */
+    serverMaxWindowBits?: number;
+    /** The client's window, likewise. */
+    clientMaxWindowBits?: number;
+    /** Messages of fewer bytes are not compressed. Default 64. */
+    threshold?: number;
+    /** 0 (fast) to 9 (small). Default 6. */
+    level?: number;
+  }
+
+  /**
+   * What a peer may make a socket hold or do. Whoever exceeds a limit loses this
+   * connection, with the close code that is named here.
+   */
+  interface WebSocketLimits {
+    /** Bytes of a message that comes, inflated. Default 64 MiB; beyond it 1009. */
+    maxPayloadLength?: number;
+    /** Frames of a message that comes. Default 131,072; beyond it 1008. */
+    maxFragments?: number;
+    /** Pings and pongs in a second. Default 10,000; beyond it 1008. */
+    maxControlFrames?: number;
+    /**
+     * Bytes that may wait for the system when another message is sent. Default
+     * 64 MiB; beyond it `closeOnBackpressureLimit` says what happens.
+     */
+    backpressureLimit?: number;
+    /**
+     * Beyond `backpressureLimit`: true closes with 1008, false makes `send` return 0
+     * and forget the message. Default true; false in the form of `Deno.serve` that
+     * has handlers of sockets.
+     */
+    closeOnBackpressureLimit?: boolean;
+  }
+
+  /** What a client may say of its connection. */
+  interface WebSocketConnectOptions extends WebSocketLimits {
+    /** Headers of the opening handshake, beside its own. */
+    headers?: HeadersInit;
+    /** Certificates, proxy and versions of HTTP, of `Deno.createHttpClient`. */
+    client?: HttpClient;
+    /** Offers compression (RFC 7692). Default true. */
+    perMessageDeflate?: boolean | PerMessageDeflateOptions;
+    /** Seconds for look-up, TCP, proxy and TLS. Default 30; 0 is without end. */
+    connectTimeout?: number;
+    /** Seconds for the answer to the opening handshake. Default 60; 0 is without end. */
+    handshakeTimeout?: number;
+    /** Seconds for the close handshake. Default 10; 0 is without end. */
+    closeTimeout?: number;
+  }
+
+  /** The second argument of `new WebSocket`, in place of protocols. */
+  interface WebSocketOptions extends WebSocketConnectOptions {
+    /** Subprotocols to offer, the preferred one first. */
+    protocols?: string | string[];
+  }
+
+  /**
+   * The constructor of `WebSocket` as it is. See the head of this file for how a
+   * module declares it.
+   */
+  interface WebSocketConstructor {
+    readonly prototype: WebSocket;
+    readonly CONNECTING: 0;
+    readonly OPEN: 1;
+    readonly CLOSING: 2;
+    readonly CLOSED: 3;
+    /**
+     * Dials. Needs the permission to net.
+     *
+     * @param url of scheme ws, wss, http or https, without a fragment
+     * @throws {DOMException} SyntaxError for another URL, or bad protocols
+     * @throws {TypeError} for bad options
+     */
+    new (
+      url: string | URL,
+      protocols?: string | string[] | WebSocketOptions,
+    ): WebSocket;
+  }
+
+  /** What a server may say of a socket. */
+  interface ServerWebSocketOptions extends WebSocketLimits {
+    /** Takes the client's offer of compression (RFC 7692). Default false. */
+    perMessageDeflate?: boolean | PerMessageDeflateOptions;
+    /**
+     * Seconds after which a client that is not heard from is closed with 1001. It is
+     * pinged at half of it. A busy event loop does not count. Default 30; 0 is off.
+     */
+    idleTimeout?: number;
+    /**
+     * Whether to ping at half of `idleTimeout`. Without it the client has to say
+     * something by itself. Default true.
+     */
+    sendPings?: boolean;
+    /**
+     * Seconds from the upgrade to when the client was answered. Default 30; 0 is
+     * without end.
+     */
+    handshakeTimeout?: number;
+    /** Seconds for the close handshake. Default 10; 0 is without end. */
+    closeTimeout?: number;
+  }
+
+  interface UpgradeWebSocketOptions extends ServerWebSocketOptions {
+    /**
+     * The subprotocol to answer with, one of those that the client offers. Default
+     * none.
+     */
+    protocol?: string;
+    /** Headers of the answer (101, or 200 over HTTP/2), beside the handshake's. */
+    headers?: HeadersInit;
+  }
+
+  // -------------------------------------------------------------------------
+  // A server's sockets
+  // -------------------------------------------------------------------------
+
+  /** A `WebSocket` that a client has opened. Topics belong to its server. */
+  interface ServerWebSocket<Data = unknown> extends WebSocket {
+    /** What `upgrade` was called with; undefined without that. */
+    data: Data;
+    readonly remoteAddr: NetAddr | UnixAddr;
+    /** The topics it is subscribed to. */
+    readonly subscriptions: string[];
+    /** False where it was subscribed already, or is closed. */
+    subscribe(topic: string): boolean;
+    /** False where it was not subscribed. */
+    unsubscribe(topic: string): boolean;
+    isSubscribed(topic: string): boolean;
+    /**
+     * Sends to all subscribers of the topic but this one. Returns the length of the
+     * message in bytes, -1 where a subscriber has backpressure, 0 where nobody took
+     * it.
+     */
+    publish(topic: string, data: WebSocketData): number;
+  }
+
+  interface WebSocketUpgrade {
+    socket: ServerWebSocket<undefined>;
+    /** To be returned by the handler of the request. */
+    response: Response;
+  }
+
+  /**
+   * Answers a WebSocket handshake, that of HTTP/1.1 or of HTTP/2 (RFC 8441). The
+   * socket opens when the handler has returned the response.
+   *
+   * @throws {TypeError} where the request is no handshake. A handler that lets it
+   *   through answers with the status that fits (400, 426, …)
+   */
+  function upgradeWebSocket(
+    request: Request,
+    options?: UpgradeWebSocketOptions,
+  ): WebSocketUpgrade;
+
+  interface WebSocketStreamUpgrade {
+    /** `opened` resolves when the client was answered. */
+    stream: WebSocketStream;
+    /** To be returned by the handler of the request. */
+    response: Response;
+  }
+
+  /** The same with a pair of streams. Who does not read holds nobody to be silent. */
+  function upgradeWebSocketStream(
+    request: Request,
+    options?: UpgradeWebSocketOptions,
+  ): WebSocketStreamUpgrade;
+
+  // -------------------------------------------------------------------------
+  // Deno.serve
+  // -------------------------------------------------------------------------
+
+  interface ServeHandlerInfo<Address extends Addr = NetAddr> {
+    readonly remoteAddr: Address;
+    /** Resolves when the response was sent; rejects where it could not be. */
+    readonly completed: Promise<void>;
+  }
+
+  /** Answers a request. */
+  type ServeHandler<Address extends Addr = NetAddr> = (
+    request: Request,
+    info: ServeHandlerInfo<Address>,
+  ) => Response | Promise<Response>;
+
+  interface ServeOptions<Address extends Addr = NetAddr> {
+    /** Ends the server and all of its connections at once. */
+    signal?: AbortSignal;
+    /** Answers in place of a handler that threw. Default: status 500, and a log. */
+    onError?: (error: unknown) => Response | Promise<Response>;
+    /** Called when the server listens. Default: a line on standard error. */
+    onListen?: (localAddr: Address) => void;
+    /** Bytes of the head of a request, from 8192. Default 64 KiB; beyond it 431. */
+    maxHeaderSize?: number;
+  }
+
+  interface ServeTcpOptions extends ServeOptions<NetAddr> {
+    /** 0 lets the system choose. Default 8000. */
+    port?: number;
+    /** A name or an address. Default "0.0.0.0". */
+    hostname?: string;
+    /** Shares the port with other servers that say so, such as workers'. */
+    reusePort?: boolean;
+    /** Connections that wait to be accepted. Default 511. */
+    tcpBacklog?: number;
+    /** A chain of certificates, in PEM. With `key` it serves TLS, HTTP/2 and HTTP/1.1. */
+    cert?: string;
+    /** The private key of the first certificate, in PEM. */
+    key?: string;
+  }
+
+  interface ServeUnixOptions extends ServeOptions<UnixAddr> {
+    /** The path of the socket. Needs the permissions to read and write it. */
+    path: string;
+  }
+
+  interface HttpServer<Address extends Addr = NetAddr> extends AsyncDisposable {
+    readonly addr: Address;
+    /** Resolves when the server has ended: no connection is left. */
+    readonly finished: Promise<void>;
+    /**
+     * Accepts no more, lets requests be answered, and closes WebSockets with 1001;
+     * those that do not answer within their `closeTimeout` are dropped. Resolves like
+     * `finished`.
+     */
+    shutdown(): Promise<void>;
+    /** Lets the server keep the program alive, as it does by default. */
+    ref(): void;
+    /** Lets the program end although the server runs. */
+    unref(): void;
+    /**
+     * Sends to all subscribers of the topic. Returns as
+     * {@linkcode ServerWebSocket.publish}.
+     */
+    publish(topic: string, data: WebSocketData): number;
+    /** How many sockets are subscribed to the topic. */
+    subscriberCount(topic: string): number;
+  }
+
+  /** Serves HTTP/1.1 and HTTP/2. Needs the permission to net. */
+  function serve(handler: ServeHandler<NetAddr>): HttpServer<NetAddr>;
+  function serve(
+    options: ServeUnixOptions,
+    handler: ServeHandler<UnixAddr>,
+  ): HttpServer<UnixAddr>;
+  function serve(
+    options: ServeTcpOptions,
+    handler: ServeHandler<NetAddr>,
+  ): HttpServer<NetAddr>;
+  function serve(
+    options: ServeUnixOptions & { handler: ServeHandler<UnixAddr> },
+  ): HttpServer<UnixAddr>;
+  function serve(
+    options: ServeTcpOptions & { handler: ServeHandler<NetAddr> },
+  ): HttpServer<NetAddr>;
+  /**
+   * The form with handlers of sockets, for which no event object is made. `Data` is
+   * what `upgrade` gives to a socket:
+   *
+   * ```ts
+   * Deno.serve<{ name: string }>({
+   *   fetch(request, info) {
+   *     if (info.upgrade(request, { data: { name: "guest" } })) return;
+   *     return new Response("This is a WebSocket server.", { status: 426 });
+   *   },
+   *   websocket: {
+   *     open: (ws) => void ws.subscribe("room"),
+   *     message: (ws, text) => void ws.publish("room", `${ws.data.name}: ${text}`),
+   *   },
+   * });
+   * ```
+   */
+  function serve<Data = undefined>(
+    options: ServeUnixOptions & SocketHandlers<Data, UnixAddr>,
+  ): WebSocketServer<Data, UnixAddr>;
+  function serve<Data = undefined>(
+    options: ServeTcpOptions & SocketHandlers<Data, NetAddr>,
+  ): WebSocketServer<Data, NetAddr>;
+
+  /** What `upgrade` may be told. `data` may be left out where there need be none. */
+  type UpgradeArguments<Data> = undefined extends Data
+    ? [options?: UpgradeOptions<Data>]
+    : [options: UpgradeOptions<Data> & { data: Data }];
+
+  interface UpgradeOptions<Data = undefined> {
+    /** What becomes {@linkcode ServerWebSocket.data}. */
+    data?: Data;
+    /** Headers of the answer, beside the handshake's. */
+    headers?: HeadersInit;
+    /** The subprotocol to answer with, one of those that the client offers. */
+    protocol?: string;
+  }
+
+  /** What both a server and the `info` of a request can do for its sockets. */
+  interface WebSocketUpgrader<Data = undefined> {
+    /**
+     * Answers a WebSocket handshake. After true the handler returns nothing.
+     *
+     * False says that the request is none, or that its client has left. A handler
+     * that returns nothing then answers with the refusal (400, 426, …).
+     */
+    upgrade(request: Request, ...options: UpgradeArguments<Data>): boolean;
+    /** See {@linkcode HttpServer.publish}. */
+    publish(topic: string, data: WebSocketData): number;
+    /** See {@linkcode HttpServer.subscriberCount}. */
+    subscriberCount(topic: string): number;
+  }
+
+  interface WebSocketServer<Data = undefined, Address extends Addr = NetAddr>
+    extends HttpServer<Address>, WebSocketUpgrader<Data> {}
+
+  interface FetchHandlerInfo<Data = undefined, Address extends Addr = NetAddr>
+    extends ServeHandlerInfo<Address>, WebSocketUpgrader<Data> {}
+
+  /** Answers a request, or upgrades it and returns nothing. */
+  type FetchHandler<Data = undefined, Address extends Addr = NetAddr> = (
+    request: Request,
+    info: FetchHandlerInfo<Data, Address>,
+  ) => Response | undefined | void | Promise<Response | undefined | void>;
+
+  interface SocketHandlers<Data = undefined, Address extends Addr = NetAddr> {
+    fetch: FetchHandler<Data, Address>;
+    websocket?: WebSocketHandler<Data>;
+  }
+
+  /**
+   * What happens on sockets, and their options. A handler may be asynchronous; what
+   * it rejects with is reported as an uncaught error is.
+   */
+  interface WebSocketHandler<Data = undefined> extends ServerWebSocketOptions {
+    open?(ws: ServerWebSocket<Data>): unknown;
+    /** A message: a text is a string. */
+    message?(ws: ServerWebSocket<Data>, data: string | ArrayBuffer): unknown;
+    /** See {@linkcode WebSocket.ondrain}. */
+    drain?(ws: ServerWebSocket<Data>): unknown;
+    /** The last call for a socket. The code is 1006 where there was no Close frame. */
+    close?(ws: ServerWebSocket<Data>, code: number, reason: string): unknown;
+    ping?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
+    pong?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
+    /** The connection failed. `close` follows. */
+    error?(ws: ServerWebSocket<Data>, error: Error): unknown;
+  }
+
+  /**
+   * What a module exports for `duplex serve`. The flags `--port` and `--host` go
+   * before it.
+   *
+   * ```ts
+   * export default {
+   *   fetch: () => new Response("hello"),
+   * } satisfies Deno.ServeDefaultExport;
+   * ```
+   */
+  type ServeDefaultExport<
+    Data = undefined,
+    Address extends NetAddr | UnixAddr = NetAddr,
+  > =
+    & (Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions)
+    & SocketHandlers<Data, Address>;
+
+  // -------------------------------------------------------------------------
+  // Deno.serveHttp, as Deno had it until 2.0
+  // -------------------------------------------------------------------------
+
+  interface RequestEvent {
+    readonly request: Request;
+    /** Resolves when the response is sent; rejects with what `response` threw. */
+    respondWith(response: Response | Promise<Response>): Promise<void>;
+  }
+
+  interface HttpConn extends AsyncIterableIterator<RequestEvent>, Disposable {
+    readonly rid: number;
+    /** Resolves with null when the connection has ended. */
+    nextRequest(): Promise<RequestEvent | null>;
+    /** Ends the connection. A WebSocket that it became lives on. */
+    close(): void;
+  }
+
+  /**
+   * Serves a connection that was accepted, which is the server's from here on.
+   *
+   * @deprecated New programs use `Deno.serve`.
+   */
+  function serveHttp(conn: Conn): HttpConn;
+
+  // -------------------------------------------------------------------------
+  // Clients
+  // -------------------------------------------------------------------------
+
+  interface BasicAuth {
+    username: string;
+    password: string;
+  }
+
+  type Proxy =
+    | {
+      transport?: "http" | "https" | "socks5";
+      /** Of scheme http, https, socks5 or socks5h. */
+      url: string;
+      basicAuth?: BasicAuth;
+    }
+    | { transport: "tcp"; hostname: string; port: number }
+    | { transport: "unix"; path: string }
+    | { transport: "vsock"; cid: number; port: number };
+
+  interface TlsCertifiedKeyPem {
+    keyFormat?: "pem";
+    /** A chain of certificates, in PEM. */
+    cert: string;
+    /** The private key of the first one, in PEM. */
+    key: string;
+  }
+
+  interface CreateHttpClientOptions extends Partial<TlsCertifiedKeyPem> {
+    /** Authorities to trust as well, in PEM. */
+    caCerts?: string[];
+    /** Default: that of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. */
+    proxy?: Proxy;
+    /** Default true. */
+    http1?: boolean;
+    /** Default true. */
+    http2?: boolean;
+    /** The address to dial from. */
+    localAddress?: string;
+    /** Bytes of headers over HTTP/2. */
+    http2MaxHeaderListSize?: number;
+    /** Of `fetch` only: idle connections to keep for each host. */
+    poolMaxIdlePerHost?: number;
+    /** Of `fetch` only: milliseconds to keep one; false is without end. */
+    poolIdleTimeout?: number | false;
+    /** Of `fetch` only: a request may set the header Host. Default false. */
+    allowHost?: boolean;
+  }
+
+  /** A client for `fetch` and for WebSockets. */
+  class HttpClient implements Disposable {
+    private constructor();
+    close(): void;
+    [Symbol.dispose](): void;
+  }
+
+  /** @throws {TypeError} for a proxy or a certificate that cannot be used */
+  function createHttpClient(options: CreateHttpClientOptions): HttpClient;
+
+  // -------------------------------------------------------------------------
+  // Sockets of the transport
+  // -------------------------------------------------------------------------
+
+  interface Reader {
+    /** Resolves with the number of bytes that were read, null at the end. */
+    read(buffer: Uint8Array): Promise<number | null>;
+  }
+
+  interface Writer {
+    /** Resolves with the number of bytes that were written. */
+    write(data: Uint8Array): Promise<number>;
+  }
+
+  interface Conn<Address extends Addr = Addr>
+    extends Reader, Writer, Disposable {
+    readonly localAddr: Address;
+    readonly remoteAddr: Address;
+    readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readonly writable: WritableStream<Uint8Array>;
+    close(): void;
+    /** Sends the end, and goes on reading. */
+    closeWrite(): Promise<void>;
+    ref(): void;
+    unref(): void;
+  }
+
+  interface TcpConn extends Conn<NetAddr> {
+    setNoDelay(noDelay?: boolean): void;
+    setKeepAlive(keepAlive?: boolean): void;
+  }
+
+  interface UnixConn extends Conn<UnixAddr> {}
+
+  interface VsockConn extends Conn<VsockAddr> {}
+
+  interface TlsConn extends Conn<NetAddr> {
+    /** Resolves when the handshake is through. Reading and writing wait for it too. */
+    handshake(): Promise<TlsHandshakeInfo>;
+  }
+
+  interface TlsHandshakeInfo {
+    /** What ALPN agreed on. */
+    alpnProtocol: string | null;
+  }
+
+  interface Listener<
+    Connection extends Conn = Conn,
+    Address extends Addr = Addr,
+  > extends AsyncIterable<Connection>, Disposable {
+    readonly addr: Address;
+    /** @throws {Deno.errors.BadResource} when the listener is closed */
+    accept(): Promise<Connection>;
+    close(): void;
+    ref(): void;
+    unref(): void;
+    [Symbol.asyncIterator](): AsyncIterableIterator<Connection>;
+  }
+
+  interface TcpListenOptions {
+    /** Default 0: the system chooses. */
+    port?: number;
+    /** Default "0.0.0.0". */
+    hostname?: string;
+    reusePort?: boolean;
+    /** Connections that wait to be accepted. Default 511. */
+    tcpBacklog?: number;
+  }
+
+  interface UnixOptions {
+    transport: "unix";
+    path: string;
+  }
+
+  interface VsockOptions {
+    transport: "vsock";
+    cid: number;
+    port: number;
+  }
+
+  function listen(
+    options: TcpListenOptions & { transport?: "tcp" },
+  ): Listener<TcpConn, NetAddr>;
+  function listen(options: UnixOptions): Listener<UnixConn, UnixAddr>;
+  function listen(options: VsockOptions): Listener<VsockConn, VsockAddr>;
+
+  function listenTls(
+    options: TcpListenOptions & TlsCertifiedKeyPem & {
+      transport?: "tcp";
+      alpnProtocols?: string[];
+    },
+  ): Listener<TlsConn, NetAddr>;
+
+  interface ConnectOptions {
+    port: number;
+    /** Default "127.0.0.1". */
+    hostname?: string;
+    transport?: "tcp";
+    signal?: AbortSignal;
+    /** Tries addresses of IPv6 and IPv4 side by side. Default true. */
+    autoSelectFamily?: boolean;
+    /** Milliseconds between two tries. Default 250. */
+    autoSelectFamilyAttemptDelay?: number;
+  }
+
+  function connect(options: ConnectOptions): Promise<TcpConn>;
+  function connect(options: UnixOptions): Promise<UnixConn>;
+  function connect(options: VsockOptions): Promise<VsockConn>;
+
+  interface StartTlsOptions {
+    /** The name in the peer's certificate. Default "127.0.0.1". */
+    hostname?: string;
+    /** Authorities to trust as well, in PEM. */
+    caCerts?: string[];
+    alpnProtocols?: string[];
+    /** Takes a certificate of another name. Dangerous. */
+    unsafelyDisableHostnameVerification?: boolean;
+  }
+
+  interface ConnectTlsOptions
+    extends StartTlsOptions, Partial<TlsCertifiedKeyPem> {
+    port: number;
+    transport?: "tcp";
+    autoSelectFamily?: boolean;
+    autoSelectFamilyAttemptDelay?: number;
+  }
+
+  function connectTls(options: ConnectTlsOptions): Promise<TlsConn>;
+  /** Speaks TLS on a connection, which is lost to the caller. */
+  function startTls(conn: TcpConn, options?: StartTlsOptions): Promise<TlsConn>;
+
+  interface ResolveDnsOptions {
+    nameServer?: { ipAddr: string; port?: number };
+    signal?: AbortSignal;
+  }
+
+  interface DnsRecords {
+    A: string;
+    AAAA: string;
+    ANAME: string;
+    CAA: { critical: boolean; tag: string; value: string };
+    CNAME: string;
+    MX: { preference: number; exchange: string };
+    NAPTR: {
+      order: number;
+      preference: number;
+      flags: string;
+      services: string;
+      regexp: string;
+      replacement: string;
+    };
+    NS: string;
+    PTR: string;
+    SOA: {
+      mname: string;
+      rname: string;
+      serial: number;
+      refresh: number;
+      retry: number;
+      expire: number;
+      minimum: number;
+    };
+    SRV: { priority: number; weight: number; port: number; target: string };
+    TXT: string[];
+  }
+
+  function resolveDns<Type extends keyof DnsRecords>(
+    query: string,
+    recordType: Type,
+    options?: ResolveDnsOptions,
+  ): Promise<DnsRecords[Type][]>;
+
+  // -------------------------------------------------------------------------
+  // The program and the system
+  // -------------------------------------------------------------------------
+
+  /** The arguments behind the program. */
+  const args: string[];
+  /** The URL of the program. Workers have none. */
+  const mainModule: string;
+  const pid: number;
+  const ppid: number;
+  /** The user wants no colours. */
+  const noColor: boolean;
+  /** What the process exits with where `exit` is not told. Default 0. */
+  let exitCode: number;
+
+  const build: {
+    readonly target: string;
+    readonly arch: string;
+    readonly os: string;
+    readonly vendor: string;
+    readonly env?: string;
+  };
+
+  const version: {
+    /** The release of Deno whose behaviour is the reference. */
+    readonly deno: string;
+    readonly v8: string;
+    readonly typescript: string;
+    readonly duplex: string;
+    readonly engine: "v8" | "quickjs";
+  };
+
+  interface Env {
+    get(name: string): string | undefined;
+    set(name: string, value: string): void;
+    delete(name: string): void;
+    has(name: string): boolean;
+    toObject(): Record<string, string>;
+  }
+
+  /** The environment. Needs the permission to env. */
+  const env: Env;
+
+  /** Dispatches `unload`, then ends the process, or the worker that calls it. */
+  function exit(code?: number): never;
+  function execPath(): string;
+  function hostname(): string;
+  function osRelease(): string;
+  /** Seconds since the system started. */
+  function osUptime(): number;
+  /** The last 1, 5 and 15 minutes'. */
+  function loadavg(): [number, number, number];
+  function uid(): number | null;
+  function gid(): number | null;
+  function umask(mask?: number): number;
+
+  interface SystemMemoryInfo {
+    total: number;
+    free: number;
+    available: number;
+    buffers: number;
+    cached: number;
+    swapTotal: number;
+    swapFree: number;
+  }
+
+  /** In bytes. */
+  function systemMemoryInfo(): SystemMemoryInfo;
+
+  interface MemoryUsage {
+    rss: number;
+    heapTotal: number;
+    heapUsed: number;
+    external: number;
+  }
+
+  /** The process's, in bytes. */
+  function memoryUsage(): MemoryUsage;
+  /** The process's, in microseconds. */
+  function cpuUsage(): { user: number; system: number };
+
+  interface NetworkInterfaceInfo {
+    family: "IPv4" | "IPv6";
+    name: string;
+    address: string;
+    netmask: string;
+    scopeid: number | null;
+    cidr: string;
+    mac: string;
+  }
+
+  function networkInterfaces(): NetworkInterfaceInfo[];
+
+  type Signal = `SIG${string}`;
+
+  /** A listener takes the place of what the signal does by default. */
+  function addSignalListener(signal: Signal, listener: () => void): void;
+  function removeSignalListener(signal: Signal, listener: () => void): void;
+
+  /** Lets the timer keep the program alive, as it does by default. */
+  function refTimer(id: number): void;
+  /** Lets the program end although the timer is set. */
+  function unrefTimer(id: number): void;
+
+  interface InspectOptions {
+    colors?: boolean;
+    compact?: boolean | number;
+    depth?: number;
+    breakLength?: number;
+    escapeSequences?: boolean;
+    iterableLimit?: number;
+    showProxy?: boolean;
+    sorted?: boolean;
+    trailingComma?: boolean;
+    getters?: boolean;
+    showHidden?: boolean;
+    strAbbreviateSize?: number;
+  }
+
+  /** A value as the console shows it. */
+  function inspect(value: unknown, options?: InspectOptions): string;
+
+  // -------------------------------------------------------------------------
+  // Permissions
+  // -------------------------------------------------------------------------
+
+  type PermissionDescriptor =
+    | { name: "read" | "write" | "ffi"; path?: string | URL }
+    | { name: "net" | "import"; host?: string }
+    | { name: "env"; variable?: string }
+    | { name: "sys"; kind?: string }
+    | { name: "run"; command?: string | URL };
+
+  type PermissionState = "granted" | "denied" | "prompt";
+
+  class PermissionStatus extends EventTarget {
+    private constructor();
+    readonly state: PermissionState;
+    /** A part of it is denied. */
+    readonly partial: boolean;
+    onchange: ((this: PermissionStatus, event: Event) => unknown) | null;
+  }
+
+  class Permissions {
+    private constructor();
+    query(descriptor: PermissionDescriptor): Promise<PermissionStatus>;
+    querySync(descriptor: PermissionDescriptor): PermissionStatus;
+    /** Asks on the terminal. */
+    request(descriptor: PermissionDescriptor): Promise<PermissionStatus>;
+    requestSync(descriptor: PermissionDescriptor): PermissionStatus;
+    revoke(descriptor: PermissionDescriptor): Promise<PermissionStatus>;
+    revokeSync(descriptor: PermissionDescriptor): PermissionStatus;
+  }
+
+  const permissions: Permissions;
+
+  interface PermissionOptionsObject {
+    env?: "inherit" | boolean | string[];
+    ffi?: "inherit" | boolean | (string | URL)[];
+    import?: "inherit" | boolean | string[];
+    net?: "inherit" | boolean | string[];
+    read?: "inherit" | boolean | (string | URL)[];
+    run?: "inherit" | boolean | (string | URL)[];
+    sys?: "inherit" | boolean | string[];
+    write?: "inherit" | boolean | (string | URL)[];
+  }
+
+  type PermissionOptions = "inherit" | "none" | PermissionOptionsObject;
+
+  // -------------------------------------------------------------------------
+  // Standard streams and the terminal
+  // -------------------------------------------------------------------------
+
+  interface SetRawOptions {
+    /** Ctrl+C still raises SIGINT. Default false. */
+    cbreak?: boolean;
+  }
+
+  const stdin: Reader & {
+    readonly rid: number;
+    readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readSync(buffer: Uint8Array): number | null;
+    close(): void;
+    isTerminal(): boolean;
+    setRaw(mode: boolean, options?: SetRawOptions): void;
+  };
+
+  interface Output extends Writer {
+    readonly rid: number;
+    readonly writable: WritableStream<Uint8Array>;
+    writeSync(data: Uint8Array): number;
+    close(): void;
+    isTerminal(): boolean;
+  }
+
+  const stdout: Output;
+  const stderr: Output;
+
+  function consoleSize(): { columns: number; rows: number };
+  function isatty(rid: number): boolean;
+
+  // -------------------------------------------------------------------------
+  // Files. Each function needs the permission to read or write its paths.
+  // -------------------------------------------------------------------------
+
+  interface OpenOptions {
+    /** Default true, where no other option is given. */
+    read?: boolean;
+    write?: boolean;
+    append?: boolean;
+    /** Empties the file. Needs `write`. */
+    truncate?: boolean;
+    create?: boolean;
+    /** Fails where there is a file. */
+    createNew?: boolean;
+    mode?: number;
+  }
+
+  enum SeekMode {
+    Start = 0,
+    Current = 1,
+    End = 2,
+  }
+
+  class FsFile implements Reader, Writer, Disposable {
+    private constructor();
+    readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readonly writable: WritableStream<Uint8Array>;
+    read(buffer: Uint8Array): Promise<number | null>;
+    readSync(buffer: Uint8Array): number | null;
+    write(data: Uint8Array): Promise<number>;
+    writeSync(data: Uint8Array): number;
+    truncate(length?: number): Promise<void>;
+    truncateSync(length?: number): void;
+    seek(offset: number | bigint, whence: SeekMode): Promise<number>;
+    seekSync(offset: number | bigint, whence: SeekMode): number;
+    stat(): Promise<FileInfo>;
+    statSync(): FileInfo;
+    sync(): Promise<void>;
+    syncSync(): void;
+    syncData(): Promise<void>;
+    syncDataSync(): void;
+    utime(atime: number | Date, mtime: number | Date): Promise<void>;
+    utimeSync(atime: number | Date, mtime: number | Date): void;
+    lock(exclusive?: boolean): Promise<void>;
+    lockSync(exclusive?: boolean): void;
+    tryLock(exclusive?: boolean): Promise<boolean>;
+    tryLockSync(exclusive?: boolean): boolean;
+    unlock(): Promise<void>;
+    unlockSync(): void;
+    isTerminal(): boolean;
+    setRaw(mode: boolean, options?: SetRawOptions): void;
+    close(): void;
+    [Symbol.dispose](): void;
+  }
+
+  interface FileInfo {
+    isFile: boolean;
+    isDirectory: boolean;
+    isSymlink: boolean;
+    size: number;
+    mtime: Date | null;
+    atime: Date | null;
+    birthtime: Date | null;
+    ctime: Date | null;
+    dev: number;
+    ino: number | null;
+    mode: number | null;
+    nlink: number | null;
+    uid: number | null;
+    gid: number | null;
+    rdev: number | null;
+    blksize: number | null;
+    blocks: number | null;
+    isBlockDevice: boolean | null;
+    isCharDevice: boolean | null;
+    isFifo: boolean | null;
+    isSocket: boolean | null;
+  }
+
+  interface DirEntry {
+    name: string;
+    isFile: boolean;
+    isDirectory: boolean;
+    isSymlink: boolean;
+  }
+
+  interface WriteFileOptions {
+    append?: boolean;
+    /** Default true. */
+    create?: boolean;
+    createNew?: boolean;
+    mode?: number;
+    signal?: AbortSignal;
+  }
+
+  interface MakeTempOptions {
+    dir?: string;
+    prefix?: string;
+    suffix?: string;
+  }
+
+  type Path = string | URL;
+
+  function open(path: Path, options?: OpenOptions): Promise<FsFile>;
+  function openSync(path: Path, options?: OpenOptions): FsFile;
+  function create(path: Path): Promise<FsFile>;
+  function createSync(path: Path): FsFile;
+  function readFile(
+    path: Path,
+    options?: { signal?: AbortSignal },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  function readFileSync(path: Path): Uint8Array<ArrayBuffer>;
+  function readTextFile(
+    path: Path,
+    options?: { signal?: AbortSignal },
+  ): Promise<string>;
+  function readTextFileSync(path: Path): string;
+  function writeFile(
+    path: Path,
+    data: Uint8Array | ReadableStream<Uint8Array>,
+    options?: WriteFileOptions,
+  ): Promise<void>;
+  function writeFileSync(
+    path: Path,
+    data: Uint8Array,
+    options?: WriteFileOptions,
+  ): void;
+  function writeTextFile(
+    path: Path,
+    data: string | ReadableStream<string>,
+    options?: WriteFileOptions,
+  ): Promise<void>;
+  function writeTextFileSync(
+    path: Path,
+    data: string,
+    options?: WriteFileOptions,
+  ): void;
+  function stat(path: Path): Promise<FileInfo>;
+  function statSync(path: Path): FileInfo;
+  function lstat(path: Path): Promise<FileInfo>;
+  function lstatSync(path: Path): FileInfo;
+  function readDir(path: Path): AsyncIterable<DirEntry>;
+  function readDirSync(path: Path): IteratorObject<DirEntry>;
+  function readLink(path: Path): Promise<string>;
+  function readLinkSync(path: Path): string;
+  function realPath(path: Path): Promise<string>;
+  function realPathSync(path: Path): string;
+  function mkdir(
+    path: Path,
+    options?: { recursive?: boolean; mode?: number },
+  ): Promise<void>;
+  function mkdirSync(
+    path: Path,
+    options?: { recursive?: boolean; mode?: number },
+  ): void;
+  function makeTempDir(options?: MakeTempOptions): Promise<string>;
+  function makeTempDirSync(options?: MakeTempOptions): string;
+  function makeTempFile(options?: MakeTempOptions): Promise<string>;
+  function makeTempFileSync(options?: MakeTempOptions): string;
+  function remove(path: Path, options?: { recursive?: boolean }): Promise<void>;
+  function removeSync(path: Path, options?: { recursive?: boolean }): void;
+  function rename(from: Path, to: Path): Promise<void>;
+  function renameSync(from: Path, to: Path): void;
+  function copyFile(from: Path, to: Path): Promise<void>;
+  function copyFileSync(from: Path, to: Path): void;
+  function link(from: string, to: string): Promise<void>;
+  function linkSync(from: string, to: string): void;
+  function symlink(
+    target: Path,
+    path: Path,
+    options?: { type: "file" | "dir" | "junction" },
+  ): Promise<void>;
+  function symlinkSync(
+    target: Path,
+    path: Path,
+    options?: { type: "file" | "dir" | "junction" },
+  ): void;
+  function truncate(path: string, length?: number): Promise<void>;
+  function truncateSync(path: string, length?: number): void;
+  function chmod(path: Path, mode: number): Promise<void>;
+  function chmodSync(path: Path, mode: number): void;
+  function chown(
+    path: Path,
+    uid: number | null,
+    gid: number | null,
+  ): Promise<void>;
+  function chownSync(path: Path, uid: number | null, gid: number | null): void;
+  function utime(
+    path: Path,
+    atime: number | Date,
+    mtime: number | Date,
+  ): Promise<void>;
+  function utimeSync(
+    path: Path,
+    atime: number | Date,
+    mtime: number | Date,
+  ): void;
+  function chdir(path: Path): void;
+  function cwd(): string;
+
+  // -------------------------------------------------------------------------
+  // Errors
+  // -------------------------------------------------------------------------
+
+  namespace errors {
+    class AddrInUse extends Error {}
+    class AddrNotAvailable extends Error {}
+    class AlreadyExists extends Error {}
+    class BadResource extends Error {}
+    class BrokenPipe extends Error {}
+    class Busy extends Error {}
+    class ConnectionAborted extends Error {}
+    class ConnectionRefused extends Error {}
+    class ConnectionReset extends Error {}
+    class FilesystemLoop extends Error {}
+    class Http extends Error {}
+    class Interrupted extends Error {}
+    class InvalidData extends Error {}
+    class IsADirectory extends Error {}
+    class NetworkUnreachable extends Error {}
+    /** A permission is missing. */
+    class NotCapable extends Error {}
+    class NotADirectory extends Error {}
+    class NotConnected extends Error {}
+    class NotFound extends Error {}
+    class NotSupported extends Error {}
+    /** The system denies it. */
+    class PermissionDenied extends Error {}
+    class TimedOut extends Error {}
+    class UnexpectedEof extends Error {}
+    class WouldBlock extends Error {}
+    class WriteZero extends Error {}
+  }
+}

@@ -1,0 +1,164 @@
+// `duplex serve`: serves what the main module exports by default.
+
+import { core, primordials } from "ext:core/mod.js";
+import { serve as serveHandler } from "ext:duplex_http/02_websocket_handler.js";
+import { errors } from "ext:duplex_runtime/01_errors.js";
+
+const {
+  op_runtime_main_module,
+  op_serve_address,
+  op_serve_allow_address,
+  op_serve_signal,
+} = core.ops;
+const {
+  FunctionPrototypeCall,
+  ObjectHasOwn,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+} = primordials;
+
+const { AbortController, AbortSignal } = core.loadExtScript(
+  "ext:deno_web/03_abort_signal.js",
+);
+const { exit } = core.loadExtScript("ext:deno_os/30_os.js");
+
+// The options of `Deno.serve` but for the handler. Read by name, for they may be
+// those of an instance of a class.
+const OPTIONS = [
+  "alpnProtocols",
+  "cert",
+  "certFile",
+  "hostname",
+  "key",
+  "keyFile",
+  "maxHeaderSize",
+  "onError",
+  "path",
+  "port",
+  "reusePort",
+  "signal",
+  "tcpBacklog",
+  "websocket",
+];
+
+// Those of `Deno.serve`.
+const DEFAULT_PORT = 8000;
+const DEFAULT_HOSTNAME = "0.0.0.0";
+
+// How long the answers to requests may take when the server goes, in
+// milliseconds. WebSockets have a time of their own, `closeTimeout`.
+const REQUESTS_TIMEOUT = 30_000;
+
+/**
+ * Starts the server, which signals end.
+ *
+ * @param {object} namespace the main module's
+ * @returns {string | undefined} why there is nothing to serve
+ */
+function serve(namespace) {
+  const problem = refusal(namespace);
+  if (problem !== undefined) {
+    return problem;
+  }
+  const exported = namespace.default;
+  const { fetch, onListen } = exported;
+  const options = readOptions(exported);
+  if (onListen !== undefined) {
+    options.onListen = typeof onListen === "function"
+      ? (address) => FunctionPrototypeCall(onListen, exported, address)
+      : onListen;
+  }
+  const aborter = new AbortController();
+  options.signal = options.signal === undefined
+    ? aborter.signal
+    : AbortSignal.any([options.signal, aborter.signal]);
+
+  // Listened to before anybody can know that the server is up.
+  const signalled = op_serve_signal();
+  core.unrefOpPromise(signalled);
+  if (!ObjectHasOwn(options, "path")) {
+    op_serve_allow_address(options.hostname, options.port);
+  }
+  let server;
+  try {
+    server = serveHandler(
+      options,
+      (request, info) => FunctionPrototypeCall(fetch, exported, request, info),
+    );
+  } catch (error) {
+    if (ObjectPrototypeIsPrototypeOf(errors.AddrInUse.prototype, error)) {
+      return addressInUse(options);
+    }
+    throw error;
+  }
+  PromisePrototypeThen(signalled, (name) => stop(server, aborter, name));
+}
+
+/** Why there is nothing to serve, or undefined. */
+function refusal(namespace) {
+  const file = op_runtime_main_module();
+  const wanted = "duplex serve wants an object that answers requests:\n" +
+    '    export default { fetch(request) { return new Response("hello"); } };';
+  if (!ObjectHasOwn(namespace, "default")) {
+    return `${file} has no default export. ${wanted}\n` +
+      "A program that calls Deno.serve() itself is started by: duplex run";
+  }
+  const exported = namespace.default;
+  if (typeof exported === "function") {
+    return `The default export of ${file} is a function. ${wanted}`;
+  }
+  if (typeof exported !== "object" || exported === null) {
+    const kind = exported === null
+      ? "null"
+      : `a value of type ${typeof exported}`;
+    return `The default export of ${file} is ${kind}. ${wanted}`;
+  }
+  const { fetch } = exported;
+  if (typeof fetch !== "function") {
+    const kind = fetch === undefined
+      ? "has no method fetch"
+      : `has a fetch that is not a function`;
+    return `The default export of ${file} ${kind}. ${wanted}`;
+  }
+}
+
+/** The module's options; the command line goes before them. */
+function readOptions(exported) {
+  const options = { __proto__: null };
+  for (let i = 0; i < OPTIONS.length; i++) {
+    const name = OPTIONS[i];
+    const value = exported[name];
+    if (value !== undefined) {
+      options[name] = value;
+    }
+  }
+  const { hostname, port } = op_serve_address();
+  if (hostname !== null || port !== null) {
+    delete options.path;
+  }
+  options.hostname = hostname ?? options.hostname ?? DEFAULT_HOSTNAME;
+  options.port = port ?? options.port ?? DEFAULT_PORT;
+  return options;
+}
+
+function addressInUse({ hostname, path, port }) {
+  if (path !== undefined) {
+    return `The socket ${path} is in use or left over: end who serves on it, or remove the file`;
+  }
+  return `Port ${port} of ${hostname} is in use. ` +
+    "Choose another one with --port, or let the system choose with --port 0";
+}
+
+async function stop(server, aborter, name) {
+  try {
+    core.print(`${name}: shutting down. Another one ends at once.\n`, true);
+  } catch {
+    // Nobody reads it.
+  }
+  core.createSystemTimer(() => aborter.abort(), REQUESTS_TIMEOUT, false);
+  await server.shutdown();
+  // What the last events have left for this turn goes first.
+  core.createSystemTimer(exit, 0, true);
+}
+
+export { serve };

@@ -1,0 +1,76 @@
+//! What `duplex serve` needs beyond `Deno.serve`: the address that the command
+//! line names, the permission to listen there, and the signals that end it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use deno_core::OpState;
+use deno_core::ToV8;
+use deno_core::op2;
+use duplex_http::OwnAddress;
+use tokio::sync::mpsc;
+
+/// Where to serve, as far as the command line says. It goes before what the
+/// module says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServeAddress {
+    /// A name or an address, IPv6 without brackets.
+    pub hostname: Option<String>,
+    /// 0 lets the system choose.
+    pub port: Option<u16>,
+}
+
+#[derive(ToV8)]
+pub struct AddressOptions {
+    hostname: Option<String>,
+    port: Option<u32>,
+}
+
+#[op2]
+pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
+    let address = state.try_borrow::<ServeAddress>();
+    AddressOptions {
+        hostname: address.and_then(|address| address.hostname.clone()),
+        port: address.and_then(|address| address.port.map(u32::from)),
+    }
+}
+
+/// Lets the next server listen there without a permission of its own: to serve is
+/// what the user asked for.
+#[op2(fast)]
+pub fn op_serve_allow_address(state: &mut OpState, #[string] hostname: String, port: u16) {
+    state.put(OwnAddress { hostname, port });
+}
+
+/// Resolves with the name of the first SIGINT or SIGTERM. The second ends the
+/// process at once, whatever the script does.
+#[op2]
+#[string]
+pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
+    let is_second = Arc::new(AtomicBool::new(false));
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
+        let (is_second, sender) = (is_second.clone(), sender.clone());
+        let heard = move || {
+            if is_second.swap(true, Ordering::Relaxed) {
+                end_by(signal);
+            }
+            let _ = sender.send(name);
+        };
+        deno_signals::register(signal, true, Box::new(heard))?;
+    }
+    match receiver.recv().await {
+        Some(name) => Ok(name),
+        // The handlers stay, and hold the other end.
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends the process with the exit code that a shell shows for the signal.
+fn end_by(signal: i32) -> ! {
+    deno_signals::run_exit();
+    // SAFETY: `_exit` takes a number and runs none of the process's code. This is a
+    // thread beside the engine's, which must not be taken down while it runs.
+    unsafe { libc::_exit(128 + signal) }
+}

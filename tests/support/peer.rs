@@ -1,0 +1,131 @@
+//! A client made of a plain socket, which does what no WebSocket would let it do.
+#![allow(dead_code)] // each target uses a part
+
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+
+use duplex_protocol::encoder::encode_text;
+use duplex_protocol::frame::FrameHeader;
+use duplex_protocol::frame::Opcode;
+use duplex_protocol::frame::Role;
+
+use crate::support::LIMIT;
+
+pub struct Peer(pub TcpStream);
+
+impl Peer {
+    /// Opens a WebSocket, which offers `extensions` where that is not empty.
+    #[track_caller]
+    pub fn connect(port: u16, extensions: &str) -> Self {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        let extensions = match extensions {
+            "" => String::new(),
+            offer => format!("Sec-WebSocket-Extensions: {offer}\r\n"),
+        };
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             {extensions}\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 101 "));
+        Self(stream)
+    }
+
+    /// Sends `number` and waits for it.
+    #[track_caller]
+    pub fn echo(&mut self, number: u32) {
+        let text = number.to_string();
+        self.send_text(&text).unwrap();
+        let (opcode, payload) = self.frame().unwrap();
+        assert_eq!((opcode, payload), (Opcode::Text, text.into_bytes()));
+    }
+
+    pub fn send_text(&mut self, text: &str) -> io::Result<()> {
+        let mut frame = Vec::new();
+        encode_text(&mut frame, Some([0; 4]), text);
+        self.0.write_all(&frame)
+    }
+
+    /// Sends a frame, whose payload is compressed where it is a binary one.
+    pub fn send(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let mut frame = Vec::new();
+        push(&mut frame, opcode, opcode == Opcode::Binary, payload);
+        frame[0] |= if fin { 0x80 } else { 0 };
+        self.write(&frame);
+    }
+
+    /// Writes as much as the server takes: it may be gone before the end.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    /// The code of the Close frame, behind whatever else has come.
+    #[track_caller]
+    pub fn close_code(&mut self) -> u16 {
+        loop {
+            let (opcode, payload) = self.frame().expect("a Close frame");
+            if opcode == Opcode::Close {
+                return u16::from_be_bytes([payload[0], payload[1]]);
+            }
+        }
+    }
+
+    /// Answers a Close frame that has come.
+    pub fn answer_close(&mut self, code: u16) {
+        let mut frame = Vec::new();
+        push(&mut frame, Opcode::Close, false, &code.to_be_bytes());
+        self.write(&frame);
+    }
+
+    /// Waits for the end of the connection, behind whatever comes first.
+    pub fn is_dropped(&mut self) -> bool {
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            match self.0.read(&mut bytes) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
+    pub fn frame(&mut self) -> io::Result<(Opcode, Vec<u8>)> {
+        let mut head = Vec::new();
+        loop {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte)?;
+            head.push(byte[0]);
+            if let Some((header, _)) = FrameHeader::decode(&head, Role::Client).unwrap() {
+                let mut payload = vec![0; header.payload_length as usize];
+                self.0.read_exact(&mut payload)?;
+                return Ok((header.opcode, payload));
+            }
+        }
+    }
+}
+
+/// Appends a frame of a client: a control frame, or a part of a message that goes on.
+pub fn push(frames: &mut Vec<u8>, opcode: Opcode, compressed: bool, payload: &[u8]) {
+    let (header, length) = FrameHeader {
+        fin: opcode.is_control(),
+        rsv1: compressed,
+        opcode,
+        // The mask that leaves everything as it is.
+        mask: Some([0; 4]),
+        payload_length: payload.len() as u64,
+    }
+    .encode();
+    frames.extend_from_slice(&header[..length]);
+    frames.extend_from_slice(payload);
+}

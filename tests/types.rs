@@ -1,0 +1,210 @@
+//! The declarations that `duplex types` prints: Deno checks a program that uses
+//! all of them, and they name what there is when a program runs.
+//!
+//! `make test` brings Deno and names it in `DUPLEX_TEST_DENO`. Where that is not set
+//! the tests that need it are ignored, except under `CI`, where they fail.
+
+mod support;
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let deno = support::program("DUPLEX_TEST_DENO");
+    let trial = |name: &str, test: fn(OsString) -> Result<(), Failed>| {
+        let deno = deno.clone();
+        let ignored = deno.is_none() && std::env::var_os("CI").is_none();
+        let run = move || test(deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?);
+        Trial::test(name, run).with_ignored_flag(ignored)
+    };
+    let trials = vec![
+        trial("uses_and_misuses", uses_and_misuses),
+        trial("all_that_exists_is_declared", all_that_exists_is_declared),
+        Trial::test("all_that_is_declared_exists", all_that_is_declared_exists),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn uses_and_misuses(deno: OsString) -> Result<(), Failed> {
+    let uses = fs::read_to_string(support::tests_dir().join("types/uses.ts"))?;
+    check(&deno, "uses", &uses)
+}
+
+/// Every name that a program finds, of the kinds that are declared.
+fn all_that_exists_is_declared(deno: OsString) -> Result<(), Failed> {
+    let names = names(
+        r#"
+        const of = (prefix, object) => {
+          for (const name of Object.getOwnPropertyNames(object)) {
+            if (/^[a-z_]\w*$/i.test(name) && name !== "constructor") {
+              console.log(prefix + name);
+            }
+          }
+        };
+        of("globalThis.", globalThis);
+        of("Deno.", Deno);
+        of("Deno.errors.", Deno.errors);
+        of("Deno.version.", Deno.version);
+        for (const name of ["WebSocket", "WebSocketStream", "WebSocketError"]) {
+          of(`${name}.prototype.`, globalThis[name].prototype);
+        }
+        of("Deno.FsFile.prototype.", Deno.FsFile.prototype);
+        of("import.meta.", import.meta);
+        "#,
+    )?;
+    let mut program = String::new();
+    for name in &names {
+        let global = name.strip_prefix("globalThis.");
+        if global.is_some_and(|name| OF_OTHERS.contains(&name)) {
+            continue;
+        }
+        writeln!(program, "void {};", global.unwrap_or(name))?;
+    }
+    check(&deno, "names", &program)?;
+    // It would tell.
+    match check(&deno, "unknown", "void Deno.noSuchThing;") {
+        Ok(()) => Err("a name that is not declared passes".into()),
+        Err(failed)
+            if failed
+                .message()
+                .is_some_and(|it| it.contains("noSuchThing")) =>
+        {
+            Ok(())
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
+/// Globals that @types/node declares, and one that lib.dom does not have yet but will.
+const OF_OTHERS: [&str; 6] = [
+    "Buffer",
+    "clearImmediate",
+    "global",
+    "process",
+    "setImmediate",
+    "QuotaExceededError",
+];
+
+fn all_that_is_declared_exists() -> Result<(), Failed> {
+    let declarations = declarations()?;
+    let mut expected = Vec::new();
+    // What the line is in: its path when the program runs.
+    let mut place: Option<&str> = None;
+    for line in declarations.lines() {
+        let words: Vec<_> = line
+            .trim_start()
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
+        match (line.find(|c| c != ' '), place) {
+            (Some(0), _) => {
+                place = match words[..] {
+                    ["declare", "namespace", "Deno", ..] => Some("Deno"),
+                    ["interface", "WebSocket", ..] => Some("WebSocket.prototype"),
+                    ["interface", "WebSocketStream", ..] => Some("WebSocketStream.prototype"),
+                    ["declare", "var", name, ..] => {
+                        expected.push(format!("globalThis {name}"));
+                        None
+                    }
+                    _ => None,
+                };
+            }
+            (Some(2), Some("Deno")) => {
+                if let [
+                    "function" | "const" | "let" | "class" | "enum" | "namespace",
+                    name,
+                    ..,
+                ] = words[..]
+                {
+                    expected.push(format!("Deno {name}"));
+                }
+            }
+            (Some(4), Some("Deno")) => {
+                // Only those of a namespace in the namespace are declared so.
+                if let ["class", name, ..] = words[..] {
+                    expected.push(format!("Deno.errors {name}"));
+                }
+            }
+            (Some(2), Some(place)) => {
+                let name = match words[..] {
+                    ["readonly", name, ..] | [name, ..] => name,
+                    [] => "",
+                };
+                if !name.is_empty() {
+                    expected.push(format!("{place} {name}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    for required in [
+        "Deno serve",
+        "Deno.errors NotFound",
+        "WebSocket.prototype send",
+        "WebSocketStream.prototype opened",
+        "globalThis WebSocketError",
+    ] {
+        if !expected.iter().any(|name| name == required) {
+            return Err(format!("{required} is not found in the declarations").into());
+        }
+    }
+    let missing = names(&format!(
+        r#"
+        for (const line of {expected:?}) {{
+          const [place, name] = line.split(" ");
+          const object = place.split(".").reduce((object, key) => object[key], globalThis);
+          if (!(name in object)) console.log(line);
+        }}
+        "#
+    ))?;
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!("declared, but not there: {missing:?}").into()),
+    }
+}
+
+/// The lines that a script prints.
+fn names(script: &str) -> Result<Vec<String>, Failed> {
+    let finished = support::finish(support::duplex().args(["eval", script]))?;
+    match finished.code() {
+        0 => Ok(finished.stdout.lines().map(str::to_string).collect()),
+        _ => Err(finished.report().into()),
+    }
+}
+
+fn declarations() -> Result<String, Failed> {
+    let finished = support::finish(support::duplex().arg("types"))?;
+    match (finished.code(), finished.stderr.as_str()) {
+        (0, "") => Ok(finished.stdout),
+        _ => Err(finished.report().into()),
+    }
+}
+
+/// Checks a module's types with those of `duplex types` and lib.dom.
+fn check(deno: &OsString, name: &str, program: &str) -> Result<(), Failed> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("types-{name}"));
+    fs::create_dir_all(&folder)?;
+    fs::copy(
+        support::tests_dir().join("types/deno.json"),
+        folder.join("deno.json"),
+    )?;
+    fs::write(folder.join("duplex.d.ts"), declarations()?)?;
+    let file: PathBuf = folder.join("program.ts");
+    fs::write(&file, program)?;
+    let mut command = Command::new(deno);
+    command
+        .current_dir(&folder)
+        .env("DENO_DIR", folder.join("cache"))
+        .args(["check", "--no-remote", "--config", "deno.json"])
+        .arg(file);
+    support::plain_output(&mut command);
+    let finished = support::finish(&mut command)?;
+    match finished.code() {
+        0 => Ok(()),
+        _ => Err(finished.report().into()),
+    }
+}
