@@ -86,7 +86,11 @@ ROWS = [
     Row(
         "deflate",
         "echo with permessage-deflate, 100 connections, JSON of 1 KiB",
-        kinds={"deflate": ["duplex", "handlers", "uws", "bun", "ws"]},
+        kinds={
+            "deflate": ["duplex", "handlers", "uws", "bun", "ws"],
+            "deflate-alone": ["duplex", "handlers", "uws", "bun", "ws"],
+        },
+        kind_titles={"deflate-alone": ", each message alone"},
     ),
     Row(
         "http2",
@@ -379,7 +383,10 @@ def cell(row: Row, found: dict | None, reference: dict | None) -> str:
         return f"{significant(median(found, 'kb'))} kB"
     if row.table == "latency":
         return ", ".join(microseconds(median(found, key)) for key in ("p50_us", "p99_us", "p999_us"))
-    text = f"{significant(median(found, 'cpu_us'))} ({rate(median(found, 'per_second'))})"
+    speed = rate(median(found, "per_second"))
+    # What is compressed better costs more.
+    size = f", {median(found, 'bytes'):.0f} B" if "bytes" in found else ""
+    text = f"{significant(median(found, 'cpu_us'))} ({speed}{size})"
     if reference and found is not reference:
         text += f", {ratio(found, reference):.2f} x"
     return text
@@ -407,9 +414,18 @@ def report(rows: dict[str, dict], about: dict[str, str]) -> str:
             if load:
                 shares = [median(one, "load_core") for one in found.values()]
                 cells.append(f"{min(shares) * 100:.0f}-{max(shares) * 100:.0f} %")
-            parts.append("| " + " | ".join([row.title + row.kind_titles.get(kind, ""), *cells]) + " |")
+            parts.append("| " + " | ".join([title_of(row, kind, found), *cells]) + " |")
         parts.append("")
     return "\n".join(parts)
+
+
+def title_of(row: Row, kind: str, found: dict[str, dict]) -> str:
+    title = row.title + row.kind_titles.get(kind, "")
+    if row.table == "memory":
+        # As many as the system's limit on descriptors let.
+        counts = [median(one, "connections") for one in found.values()]
+        title = re.sub(r"^[\d,]+", f"{min(counts):,.0f}", title)
+    return title
 
 
 def column(name: str, about: dict[str, str]) -> str:

@@ -1,12 +1,16 @@
-// The server as Bun's manual writes it: `bun.js echo|deflate|loop|topic [FOLDER of cert.pem and key.pem]`.
+// The server as Bun's manual writes it: `bun.js echo|deflate|deflate-alone|loop|topic [FOLDER of cert.pem and key.pem]`.
 const [kind, folder] = process.argv.slice(2);
 const sockets = new Set();
 
 const kinds = {
   echo: { message: (ws, data) => ws.send(data) },
-  deflate: {
+  "deflate": {
     message: (ws, data) => ws.send(data, true),
-    perMessageDeflate: true,
+    perMessageDeflate: { compress: "dedicated", decompress: "dedicated" },
+  },
+  "deflate-alone": {
+    message: (ws, data) => ws.send(data, true),
+    perMessageDeflate: { compress: "shared", decompress: "shared" },
   },
   loop: {
     open: (ws) => sockets.add(ws),

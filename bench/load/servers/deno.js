@@ -1,5 +1,5 @@
 // The server as Deno's manual writes it, for duplex and Deno:
-// `deno.js echo|deflate|stream|loop|topic [FOLDER of cert.pem and key.pem]`.
+// `deno.js echo|deflate|deflate-alone|stream|loop|topic [FOLDER of cert.pem and key.pem]`.
 const [kind, folder] = Deno.args;
 const sockets = new Set();
 
@@ -33,7 +33,6 @@ const kinds = {
     };
   },
 };
-kinds.deflate = kinds.echo;
 
 if (kind === "stream") {
   Deno.serve(options, (request) => {
@@ -43,10 +42,18 @@ if (kind === "stream") {
     return response;
   });
 } else {
-  const open = kinds[kind];
-  const upgrade = kind === "deflate" ? { perMessageDeflate: true } : {};
+  const open = kinds[kind] ?? kinds.echo;
+  const perMessageDeflate = {
+    "deflate": true,
+    "deflate-alone": {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+    },
+  }[kind];
   Deno.serve(options, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request, upgrade);
+    const { socket, response } = Deno.upgradeWebSocket(request, {
+      perMessageDeflate,
+    });
     socket.binaryType = "arraybuffer";
     open(socket);
     return response;

@@ -1,4 +1,4 @@
-// The server with duplex's handlers: `handlers.js echo|deflate|loop|topic [FOLDER of cert.pem and key.pem]`.
+// The server with duplex's handlers: `handlers.js echo|deflate|deflate-alone|loop|topic [FOLDER of cert.pem and key.pem]`.
 const [kind, folder] = Deno.args;
 const sockets = new Set();
 
@@ -14,7 +14,14 @@ if (folder !== undefined) {
 
 const kinds = {
   echo: { message: (ws, data) => ws.send(data) },
-  deflate: { message: (ws, data) => ws.send(data), perMessageDeflate: true },
+  "deflate": { message: (ws, data) => ws.send(data), perMessageDeflate: true },
+  "deflate-alone": {
+    message: (ws, data) => ws.send(data),
+    perMessageDeflate: {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+    },
+  },
   loop: {
     open: (ws) => sockets.add(ws),
     message(_ws, data) {

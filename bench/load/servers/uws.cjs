@@ -1,12 +1,16 @@
 // The server as the manual of uWebSockets.js writes it, for Node.js:
-// `uws.cjs echo|deflate|loop|topic [FOLDER of cert.pem and key.pem]`.
+// `uws.cjs echo|deflate|deflate-alone|loop|topic [FOLDER of cert.pem and key.pem]`.
 const uws = require("@trufflesuite/uws-js-unofficial");
 const [kind, folder] = process.argv.slice(2);
 const sockets = new Set();
 
 const kinds = {
   echo: { message: (ws, data, binary) => ws.send(data, binary) },
-  deflate: {
+  "deflate": {
+    compression: uws.DEDICATED_COMPRESSOR | uws.DEDICATED_DECOMPRESSOR,
+    message: (ws, data, binary) => ws.send(data, binary, true),
+  },
+  "deflate-alone": {
     compression: uws.SHARED_COMPRESSOR | uws.SHARED_DECOMPRESSOR,
     message: (ws, data, binary) => ws.send(data, binary, true),
   },

@@ -1,5 +1,5 @@
 // The server as the manual of ws writes it, for Node.js:
-// `ws.cjs echo|deflate|loop [FOLDER of cert.pem and key.pem]`.
+// `ws.cjs echo|deflate|deflate-alone|loop [FOLDER of cert.pem and key.pem]`.
 const { readFileSync } = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
@@ -10,10 +10,15 @@ const server = folder === undefined ? http.createServer() : https.createServer({
   cert: readFileSync(`${folder}/cert.pem`),
   key: readFileSync(`${folder}/key.pem`),
 });
-const webSockets = new WebSocketServer({
-  server,
-  perMessageDeflate: kind === "deflate" && { threshold: 0 },
-});
+const perMessageDeflate = {
+  "deflate": { threshold: 0 },
+  "deflate-alone": {
+    threshold: 0,
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+  },
+}[kind];
+const webSockets = new WebSocketServer({ server, perMessageDeflate });
 
 webSockets.on("connection", (ws) => {
   ws.on("error", console.error);

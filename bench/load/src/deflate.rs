@@ -40,6 +40,8 @@ impl Deflate {
             next: vec![0; self.connections],
             received: vec![Vec::new(); self.connections],
             inflate: Decompress::new(false),
+            messages: 0,
+            bytes: 0,
         }))
     }
 }
@@ -57,6 +59,9 @@ struct Working {
     next: Vec<usize>,
     received: Vec<Vec<u8>>,
     inflate: Decompress,
+    /// What has come in all: messages and their bytes.
+    messages: u64,
+    bytes: u64,
 }
 
 impl Work for Working {
@@ -93,6 +98,10 @@ impl Work for Working {
             over |= Instant::now() >= until;
         }
         Ok(echoed)
+    }
+
+    fn findings(&mut self) -> Vec<(&'static str, f64)> {
+        vec![("bytes", self.bytes as f64 / self.messages as f64)]
     }
 }
 
@@ -133,6 +142,8 @@ impl Working {
                 return Err("a message is not what was sent".into());
             }
         }
+        self.messages += 1;
+        self.bytes += (head + length) as u64;
         received.clear();
         Ok(true)
     }

@@ -7,6 +7,7 @@ mod deflate;
 mod echo;
 mod fan_out;
 mod frame;
+mod http2;
 mod idle;
 mod latency;
 mod measure;
@@ -25,6 +26,7 @@ use crate::connect::Connect;
 use crate::deflate::Deflate;
 use crate::echo::Echo;
 use crate::fan_out::FanOut;
+use crate::http2::Http2;
 use crate::idle::Idle;
 use crate::latency::Latency;
 use crate::measure::Contender;
@@ -55,8 +57,9 @@ WORK is one of
   fan-out         500 connections, 64 bytes to all of them, 4 in flight; a delivery
   connect         connect, open, close; 64 at once
   idle-5k         5,000 idle connections; memory for each
-  idle-50k        50,000
+  idle-50k        50,000, or as many as `ulimit -Hn` lets
   deflate         100 connections, permessage-deflate, JSON of 1 KiB, one in flight
+  http2           HTTP/2, 10 connections with 10 sockets each, 20 bytes of text, one in flight
   latency         1,000 connections, 20 bytes, 30,000 a second over all of them
   tls-20          100 connections, TLS, 20 bytes of text, one in flight
   tls-16k         32 connections, TLS, 16 KiB, binary
@@ -94,14 +97,14 @@ fn run(mut arguments: Vec<String>) -> Result<(), String> {
         return Ok(());
     }
     let work = arguments.remove(0);
-    sys::raise_descriptor_limit();
+    let descriptors = sys::raise_descriptor_limit();
     match work.as_str() {
         "serve-epoll" | "serve-uring" => serve(&work, &arguments),
         "certificate" => {
             let folder = arguments.first().ok_or("certificate takes a folder")?;
             tls::write_certificate(Path::new(folder))
         }
-        _ => load(Options::parse(work, &arguments)?),
+        _ => load(Options::parse(work, &arguments, descriptors)?),
     }
 }
 
@@ -148,6 +151,7 @@ enum Kind {
     Connect(Connect),
     Latency(Latency),
     Deflate(Deflate),
+    Http2(Http2),
     Client(Echo),
     Idle(Idle),
 }
@@ -177,6 +181,11 @@ fn kind(work: &str) -> Result<Kind, String> {
         }),
         "connect" => Kind::Connect(Connect { at_once: 64 }),
         "deflate" => Kind::Deflate(Deflate { connections: 100 }),
+        "http2" => Kind::Http2(Http2 {
+            connections: 10,
+            streams: 10,
+            length: 20,
+        }),
         "latency" => Kind::Latency(Latency {
             connections: 1000,
             rate: 30_000,
@@ -205,8 +214,14 @@ struct Options {
 }
 
 impl Options {
-    fn parse(work: String, arguments: &[String]) -> Result<Options, String> {
-        let kind = kind(&work)?;
+    fn parse(work: String, arguments: &[String], descriptors: u64) -> Result<Options, String> {
+        let mut kind = kind(&work)?;
+        if let Kind::Idle(idle) = &mut kind {
+            // Either side takes one for each, and some besides.
+            idle.connections = idle
+                .connections
+                .min(descriptors.saturating_sub(500) as usize);
+        }
         let mut parts = arguments
             .split(|argument| argument == "--")
             .map(<[String]>::to_vec);
@@ -299,6 +314,7 @@ impl Options {
             Kind::Connect(connect) => connect.start(port)?,
             Kind::Latency(latency) => latency.connect(port, means)?,
             Kind::Deflate(deflate) => deflate.connect(port)?,
+            Kind::Http2(http2) => http2.connect(port)?,
             Kind::Client(_) | Kind::Idle(_) => unreachable!("dealt with above"),
         };
         Ok((server, work))
