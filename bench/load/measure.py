@@ -240,7 +240,7 @@ class Bench:
             for kind, names in row.kinds.items()
             for name in (*names, *(["uring"] if "epoll" in names else []))
             if name in wanted and name not in self.out
-            # Only when it is asked for: it answered one question.
+            # Only when it is asked for: it is there to answer one question.
             and (name != "uring" or "uring" in self.options.peers)
         ]
         measured: dict[str, dict[str, dict]] = {}
@@ -299,7 +299,10 @@ class Bench:
             case "ws":
                 return [options.node, str(path), *arguments]
             case _:
-                return [options.load, f"serve-{name}", *(["to-all"] if row.name == "fan-out" else [])]
+                to_all = ["to-all"] if row.name == "fan-out" else []
+                # Buffers that hold a message of this row.
+                size = ["20480"] if name == "uring" and row.name == "echo-16k" else []
+                return [options.load, f"serve-{name}", *to_all, *size]
 
 
 def uws_loads() -> bool:

@@ -13,6 +13,8 @@ const kinds = {
     perMessageDeflate: { compress: "shared", decompress: "shared" },
   },
   loop: {
+    // Who only listens is not to be pinged while it is measured.
+    idleTimeout: 0,
     open: (ws) => sockets.add(ws),
     message(_ws, data) {
       for (const ws of sockets) ws.send(data);
@@ -20,6 +22,7 @@ const kinds = {
     close: (ws) => sockets.delete(ws),
   },
   topic: {
+    idleTimeout: 0,
     open: (ws) => ws.subscribe("all"),
     message: (_ws, data) => server.publish("all", data),
   },

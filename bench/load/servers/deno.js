@@ -50,10 +50,11 @@ if (kind === "stream") {
       clientNoContextTakeover: true,
     },
   }[kind];
+  // Who only listens is not to be pinged while it is measured.
+  const listens = kind === "loop" || kind === "topic";
+  const upgrade = { perMessageDeflate, ...(listens && { idleTimeout: 0 }) };
   Deno.serve(options, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request, {
-      perMessageDeflate,
-    });
+    const { socket, response } = Deno.upgradeWebSocket(request, upgrade);
     socket.binaryType = "arraybuffer";
     open(socket);
     return response;

@@ -23,6 +23,8 @@ const kinds = {
     },
   },
   loop: {
+    // Who only listens is not to be pinged while it is measured.
+    idleTimeout: 0,
     open: (ws) => sockets.add(ws),
     message(_ws, data) {
       for (const ws of sockets) ws.send(data);
@@ -30,6 +32,7 @@ const kinds = {
     close: (ws) => sockets.delete(ws),
   },
   topic: {
+    idleTimeout: 0,
     open: (ws) => ws.subscribe("all"),
     message: (_ws, data) => server.publish("all", data),
   },

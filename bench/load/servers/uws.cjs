@@ -15,6 +15,8 @@ const kinds = {
     message: (ws, data, binary) => ws.send(data, binary, true),
   },
   loop: {
+    // Who only listens is not to be pinged while it is measured.
+    idleTimeout: 0,
     open: (ws) => sockets.add(ws),
     message(_ws, data, binary) {
       for (const ws of sockets) ws.send(data, binary);
@@ -22,6 +24,7 @@ const kinds = {
     close: (ws) => sockets.delete(ws),
   },
   topic: {
+    idleTimeout: 0,
     open: (ws) => ws.subscribe("all"),
     message: (_ws, data, binary) => app.publish("all", data, binary),
   },

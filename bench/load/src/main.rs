@@ -292,7 +292,7 @@ impl Options {
             .commands
             .iter()
             .map(|command| self.start(command, &means));
-        Ok(measure::measure(contenders.collect(), &self.plan))
+        Ok(measure::measure(contenders, &self.plan))
     }
 
     fn start(&self, command: &[String], means: &Means) -> Contender {

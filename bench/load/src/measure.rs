@@ -41,10 +41,10 @@ pub struct Report {
 /// A server and its load, or why there is none.
 pub type Contender = Result<(Server, Box<dyn Work>), String>;
 
-/// Measures servers side by side. One that fails does not keep the others.
-pub fn measure(contenders: Vec<Contender>, plan: &Plan) -> Vec<Report> {
+/// Measures servers side by side, each warm when the next one starts. One that fails does not
+/// keep the others.
+pub fn measure(contenders: impl Iterator<Item = Contender>, plan: &Plan) -> Vec<Report> {
     let mut runs: Vec<_> = contenders
-        .into_iter()
         .map(|contender| Run::start(contender, plan))
         .collect();
     for slice in 0..plan.slices {
