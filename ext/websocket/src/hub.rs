@@ -26,6 +26,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read};
 use crate::garbage::Garbage;
+#[cfg(target_os = "linux")]
+use crate::send_batch::SendBatch;
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
@@ -33,6 +35,8 @@ pub(crate) struct Hub {
     ready: Arc<ReadyList>,
     /// Connections with something to write.
     dirty: RefCell<Vec<Rc<Connection>>>,
+    #[cfg(target_os = "linux")]
+    batch: SendBatch,
     callbacks: RefCell<Callbacks>,
     deadlines: RefCell<Deadlines>,
     /// Whether [`Hub::run`] is, which flushes at its end.
@@ -95,6 +99,8 @@ impl Hub {
                 spawner: Mutex::new(state.borrow::<V8CrossThreadTaskSpawner>().clone()),
             }),
             dirty: RefCell::default(),
+            #[cfg(target_os = "linux")]
+            batch: SendBatch::default(),
             callbacks: RefCell::default(),
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
@@ -219,6 +225,8 @@ impl Hub {
             if dirty.is_empty() {
                 break;
             }
+            #[cfg(target_os = "linux")]
+            self.batch.write(&dirty);
             for connection in dirty {
                 self.flush(scope, &callbacks, &connection);
             }

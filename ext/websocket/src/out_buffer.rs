@@ -170,6 +170,21 @@ impl OutBuffer {
         }
     }
 
+    /// What a [`SendBatch`](crate::send_batch::SendBatch) can write of it: all, unless that
+    /// is in several pieces.
+    #[cfg(target_os = "linux")]
+    pub fn unwritten(&self) -> Option<&[u8]> {
+        let bytes = &self.bytes[self.taken.min(self.bytes.len())..];
+        (self.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
+    }
+
+    /// It wrote so many bytes of that.
+    #[cfg(target_os = "linux")]
+    pub fn note_written(&mut self, count: usize) {
+        self.advance(count);
+        self.needs_flush = true;
+    }
+
     /// Writes what the transport takes without blocking. Ready where it took
     /// everything; pending where `cx` will be woken to go on.
     pub fn poll_write_to(
