@@ -28,6 +28,8 @@ pub(crate) struct OutBuffer {
     taken_this_turn: usize,
     /// Whether the transport holds bytes of its own, as TLS does.
     needs_flush: bool,
+    /// Whether `bytes` is of a size that nothing else will need.
+    is_odd: bool,
 }
 
 /// Where a data frame lies in [`OutBuffer::bytes`], and how long its payload,
@@ -44,6 +46,7 @@ impl OutBuffer {
     pub fn starting_with(bytes: Vec<u8>) -> Self {
         Self {
             bytes,
+            is_odd: true,
             ..Self::default()
         }
     }
@@ -151,7 +154,7 @@ impl OutBuffer {
             self.frames.clear();
             self.bytes.clear();
             // An idle connection keeps no large buffer.
-            if self.bytes.capacity() > KEPT_CAPACITY {
+            if self.bytes.capacity() > KEPT_CAPACITY || std::mem::take(&mut self.is_odd) {
                 self.bytes = Vec::new();
                 self.frames = VecDeque::new();
             }
