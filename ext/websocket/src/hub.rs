@@ -105,6 +105,12 @@ impl Hub {
         hub
     }
 
+    /// The same where a connection has been made before.
+    #[inline]
+    pub fn existing(state: &OpState) -> Option<&Rc<Self>> {
+        state.try_borrow()
+    }
+
     /// Takes in the connection that `new` makes with its id and its waker.
     pub fn add(&self, new: impl FnOnce(u32, Waker) -> Connection) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
@@ -361,11 +367,13 @@ impl Hub {
         input: Input<'_>,
         now: Instant,
     ) -> Decoded {
+        v8::scope!(let scope, scope);
+        let to = Recipient::of(scope, callbacks, connection);
         let mut failure = None;
         let mut is_paused = false;
         let mut is_terminated = false;
         let mut on_event = |event: Event<'_>| {
-            match self.on_event(scope, callbacks, connection, event, now) {
+            match self.on_event(scope, callbacks, connection, to.as_ref(), event, now) {
                 Outcome::Delivered => return true,
                 Outcome::Paused => is_paused = true,
                 Outcome::Failed(code, message) => failure = Some((code, message)),
@@ -402,6 +410,7 @@ impl Hub {
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
+        to: Option<&Recipient<'_>>,
         event: Event<'_>,
         now: Instant,
     ) -> Outcome {
@@ -429,13 +438,13 @@ impl Hub {
                     let message = "message is longer than a string can be".to_owned();
                     return Outcome::Failed(CloseCode::MESSAGE_TOO_BIG, message);
                 };
-                deliver(scope, callbacks, connection, string.into())
+                deliver(scope, connection, to, string.into())
             }
             Event::Binary(payload) => {
                 self.garbage.note(scope, payload.len());
                 v8::scope!(let scope, scope);
                 let buffer = array_buffer(scope, payload);
-                deliver(scope, callbacks, connection, buffer.into())
+                deliver(scope, connection, to, buffer.into())
             }
             Event::Ping(payload) => {
                 if connection.answer_ping(&payload) {
@@ -633,19 +642,38 @@ enum Outcome {
     Terminated,
 }
 
+/// Who gets the messages of a read.
+struct Recipient<'s> {
+    socket: v8::Local<'s, v8::Object>,
+    message: v8::Local<'s, v8::Function>,
+}
+
+impl<'s> Recipient<'s> {
+    fn of(
+        scope: &v8::PinScope<'s, '_>,
+        callbacks: &Callbacks,
+        connection: &Connection,
+    ) -> Option<Self> {
+        Some(Self {
+            socket: connection.socket(scope)?,
+            message: v8::Local::new(scope, &callbacks.of(connection)?.message),
+        })
+    }
+}
+
 /// Delivers one message, and drains the microtasks that it caused.
+#[inline]
 fn deliver<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    callbacks: &Callbacks,
     connection: &Connection,
+    to: Option<&Recipient<'_>>,
     data: v8::Local<'s, v8::Value>,
 ) -> Outcome {
-    let (Some(socket), Some(callbacks)) = (connection.socket(scope), callbacks.of(connection))
-    else {
+    let Some(to) = to else {
         return Outcome::Delivered;
     };
     connection.begin_delivery();
-    let may_run = call(scope, &callbacks.message, &[socket.into(), data]);
+    let may_run = call_local(scope, to.message, &[to.socket.into(), data]);
     let may_go_on = connection.end_delivery();
     match may_run {
         true if may_go_on => Outcome::Delivered,
@@ -689,8 +717,17 @@ fn call(
     function: &v8::Global<v8::Function>,
     args: &[v8::Local<'_, v8::Value>],
 ) -> bool {
-    v8::tc_scope!(let scope, scope);
     let function = v8::Local::new(scope, function);
+    call_local(scope, function, args)
+}
+
+#[inline]
+fn call_local(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: v8::Local<'_, v8::Function>,
+    args: &[v8::Local<'_, v8::Value>],
+) -> bool {
+    v8::tc_scope!(let scope, scope);
     let receiver = v8::undefined(scope).into();
     // The function reports what a listener throws, so that there is nothing to
     // catch here but a termination.

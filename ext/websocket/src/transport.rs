@@ -1,6 +1,6 @@
 //! The byte stream under a connection.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,6 +25,12 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether what is written goes to the kernel as it is.
+    #[inline]
+    pub(crate) fn is_socket(&self) -> bool {
+        !matches!(self, Self::Stream(_))
+    }
+
     /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),
     /// so that the two can leave in one packet. Returns how much of it was taken, 0 where
     /// nothing is gained by it.
@@ -86,8 +92,34 @@ impl AsyncWrite for Transport {
             },
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Stream(stream) => {
+                let part = &buf[..buf.len().min(STREAM_WRITE)];
+                Pin::new(stream).poll_write(cx, part)
+            }
         }
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Tcp(stream) => match SockRef::from(&*stream).send_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Pin::new(stream).poll_write_vectored(cx, bufs)
+                }
+                result => Poll::Ready(result),
+            },
+            #[cfg(unix)]
+            Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Transport::Stream(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, stream => stream.is_write_vectored())
     }
 
     #[inline]
@@ -99,3 +131,8 @@ impl AsyncWrite for Transport {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
+
+/// How much a stream is offered at a time. A stream of HTTP/2 takes all that it is
+/// offered, whatever its window: what waits would wait there, and not in the
+/// out-buffer, whose limit is the script's.
+const STREAM_WRITE: usize = 64 << 10;
