@@ -7,9 +7,8 @@
 //! script sent: one write for all messages to a connection.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -567,13 +566,13 @@ impl Hub {
 
     /// Sees to it that the next deadline of `connection` is looked at.
     fn watch(&self, connection: &Connection) {
-        if let Some(due) = connection.next_deadline()
-            && connection.watched.get().is_none_or(|watched| due < watched)
-        {
-            connection.watched.set(Some(due));
-            self.deadlines
-                .borrow_mut()
-                .add(due, connection.id, &self.ready);
+        if let Some(due) = connection.next_deadline() {
+            let mut deadlines = self.deadlines.borrow_mut();
+            let due = deadlines.round(due);
+            if connection.watched.get().is_none_or(|watched| due < watched) {
+                connection.watched.set(Some(due));
+                deadlines.add(due, connection.id, &self.ready);
+            }
         }
     }
 
@@ -583,8 +582,8 @@ impl Hub {
         callbacks: &Callbacks,
         now: Instant,
     ) {
-        let due = self.deadlines.borrow_mut().take_due(now);
-        for (due, id) in due {
+        let entries = self.deadlines.borrow_mut().take_due(now);
+        for (due, id) in entries {
             // An entry of a connection that is gone, or that has an earlier one,
             // counts no more.
             let Some(connection) = self.get(id).filter(|it| it.watched.get() == Some(due)) else {
@@ -819,17 +818,31 @@ impl Wake for ConnectionWaker {
 /// The deadlines of all connections, and one timer for the first of them.
 ///
 /// A connection that is heard does not touch this: its entry is looked at when it
-/// comes up, and entered again for what the deadline has become.
+/// comes up, and entered again for what the deadline has become. Nor does one that
+/// ends: where thousands come and go in a second, an entry costs little for as long as
+/// it stays.
 #[derive(Default)]
 struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Connections by when to look at them, which is [rounded](Self::round).
+    entries: BTreeMap<Instant, Vec<u32>>,
+    start: OnceCell<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadlines {
+    /// The next time at or after `due` for which there are entries.
+    fn round(&self, due: Instant) -> Instant {
+        let start = *self.start.get_or_init(Instant::now);
+        let grains = (due - start).as_millis() / DEADLINE_GRAIN.as_millis() + 1;
+        u32::try_from(grains)
+            .ok()
+            .and_then(|grains| start.checked_add(DEADLINE_GRAIN.checked_mul(grains)?))
+            .unwrap_or(due)
+    }
+
     fn add(&mut self, due: Instant, id: u32, ready: &Arc<ReadyList>) {
-        let is_first = self.heap.peek().is_none_or(|first| due < first.0.0);
-        self.heap.push(Reverse((due, id)));
+        let is_first = self.entries.keys().next().is_none_or(|first| due < *first);
+        self.entries.entry(due).or_default().push(id);
         if is_first {
             self.arm(ready);
         }
@@ -837,7 +850,7 @@ impl Deadlines {
 
     /// Sets the timer to the first deadline.
     fn arm(&mut self, ready: &Arc<ReadyList>) {
-        let Some(&Reverse((due, _))) = self.heap.peek() else {
+        let Some(&due) = self.entries.keys().next() else {
             self.timer = None;
             return;
         };
@@ -866,14 +879,14 @@ impl Deadlines {
     }
 
     fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
-        let mut entries = Vec::new();
-        while let Some(&Reverse(entry)) = self.heap.peek()
-            && entry.0 <= now
+        let mut taken = Vec::new();
+        while let Some(entry) = self.entries.first_entry()
+            && *entry.key() <= now
         {
-            self.heap.pop();
-            entries.push(entry);
+            let (due, ids) = entry.remove_entry();
+            taken.extend(ids.into_iter().map(|id| (due, id)));
         }
-        entries
+        taken
     }
 }
 
@@ -894,5 +907,7 @@ const LONGEST_READ: usize = 256 << 10;
 const READS_IN_TURN: u32 = 16;
 /// And how many bytes.
 const BYTES_IN_TURN: usize = 1 << 20;
+/// How late a deadline may be looked at, so that there are few for many connections.
+const DEADLINE_GRAIN: Duration = Duration::from_millis(4);
 /// How long a failed connection is kept so that its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

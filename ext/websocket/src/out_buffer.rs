@@ -38,6 +38,8 @@ pub(crate) struct OutBuffer {
     taken_this_turn: usize,
     /// Whether the transport holds bytes of its own, as TLS does.
     needs_flush: bool,
+    /// Whether `bytes` is of a size that nothing else will need.
+    is_odd: bool,
 }
 
 /// A data frame: where it ends, by the count of [`OutBuffer::end`], and how long its
@@ -55,6 +57,7 @@ impl OutBuffer {
         Self {
             end: bytes.len() as u64,
             bytes,
+            is_odd: true,
             ..Self::default()
         }
     }
@@ -269,7 +272,7 @@ impl OutBuffer {
             self.frames.clear();
             self.bytes.clear();
             // An idle connection keeps no large buffer.
-            if self.bytes.capacity() > KEPT_CAPACITY {
+            if self.bytes.capacity() > KEPT_CAPACITY || std::mem::take(&mut self.is_odd) {
                 self.bytes = Vec::new();
                 self.frames = VecDeque::new();
             }
