@@ -2,6 +2,7 @@
 //! with.
 
 mod bare;
+mod batch;
 mod connect;
 mod deflate;
 mod echo;
@@ -37,7 +38,7 @@ use crate::server::Server;
 
 const HELP: &str = "\
 usage: duplex-load WORK [OPTION VALUE]... -- COMMAND... [-- COMMAND...]...
-       duplex-load serve-epoll [to-all]
+       duplex-load serve-epoll [to-all] [in-batches]
        duplex-load serve-uring [to-all] [BYTES OF A BUFFER]
        duplex-load certificate FOLDER
 
@@ -109,16 +110,17 @@ fn run(mut arguments: Vec<String>) -> Result<(), String> {
 }
 
 fn serve(how: &str, arguments: &[String]) -> Result<(), String> {
-    let (mut to_all, mut size) = (false, 4096);
+    let (mut to_all, mut in_batches, mut size) = (false, false, 4096);
     for argument in arguments {
         match argument.parse() {
             Ok(value) => size = value,
             Err(_) if argument == "to-all" => to_all = true,
+            Err(_) if argument == "in-batches" => in_batches = true,
             Err(_) => return Err(format!("{how} does not take {argument}")),
         }
     }
     let served = if how == "serve-epoll" {
-        bare::serve(to_all)
+        bare::serve(to_all, in_batches)
     } else {
         uring::serve(size, to_all)
     };
