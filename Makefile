@@ -7,12 +7,15 @@
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
+# WORK=NAMES PEERS=NAMES      what `make bench` measures beside what (default: all)
+# ROUNDS=N SECONDS_EACH=N     how often and how long it does (default: 3, 3)
+# WRITE=1                     makes it write docs/performance.md and docs/bench.svg
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -38,6 +41,9 @@ deny: ## Check the licenses and sources of all dependencies
 
 v8: ## Build V8's static library from source, for closed networks (about 40 minutes)
 	@scripts/v8/build
+
+bench: ## Measure servers and clients beside Deno, Bun, ws and uWebSockets.js
+	@WORK='$(WORK)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' WRITE='$(WRITE)' scripts/bench
 
 bench-startup: ## Time the start of a script in duplex, Deno and Bun
 	@scripts/bench-startup

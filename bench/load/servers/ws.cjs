@@ -1,16 +1,33 @@
-// The server as the manual of ws writes it, for Node.js: `ws.cjs echo|loop`.
-const { WebSocketServer } = require(process.env.WS_MODULE ?? "ws");
-const kind = process.argv[2];
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+// The server as the manual of ws writes it, for Node.js:
+// `ws.cjs echo|deflate|deflate-alone|loop [FOLDER of cert.pem and key.pem]`.
+const { readFileSync } = require("node:fs");
+const http = require("node:http");
+const https = require("node:https");
+const { WebSocketServer } = require("ws");
+const [kind, folder] = process.argv.slice(2);
 
-server.on("listening", () => console.log(server.address().port));
-server.on("connection", (ws) => {
+const server = folder === undefined ? http.createServer() : https.createServer({
+  cert: readFileSync(`${folder}/cert.pem`),
+  key: readFileSync(`${folder}/key.pem`),
+});
+const perMessageDeflate = {
+  "deflate": { threshold: 0 },
+  "deflate-alone": {
+    threshold: 0,
+    serverNoContextTakeover: true,
+    clientNoContextTakeover: true,
+  },
+}[kind];
+const webSockets = new WebSocketServer({ server, perMessageDeflate });
+
+webSockets.on("connection", (ws) => {
   ws.on("error", console.error);
   ws.on("message", (data, binary) => {
     if (kind === "loop") {
-      for (const client of server.clients) client.send(data, { binary });
+      for (const client of webSockets.clients) client.send(data, { binary });
     } else {
       ws.send(data, { binary });
     }
   });
 });
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));

@@ -6,59 +6,141 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 
+use crate::batch::Batch;
 use crate::frame;
 use crate::sys;
 use crate::sys::Epoll;
 use crate::sys::READ;
 use crate::sys::WRITE;
 
-/// Sends what comes back to where it came from, or with `to_all` to everybody.
-pub fn serve(to_all: bool) -> io::Result<()> {
+/// Sends what comes back to where it came from, or with `to_all` to everybody; with `in_batches`
+/// to all sockets of a turn in one system call.
+pub fn serve(to_all: bool, in_batches: bool) -> io::Result<()> {
     let (listener, port) = sys::listen(0)?;
     println!("{port}");
-    let mut epoll = Epoll::new()?;
+    let epoll = Epoll::new()?;
     epoll.add(listener.as_raw_fd(), READ, LISTENER)?;
-    let mut connections: Vec<Option<Connection>> = Vec::new();
-    let mut free = Vec::new();
+    let batch = in_batches.then(Batch::new).transpose()?;
+    let mut server = Server {
+        listener,
+        epoll,
+        batch,
+        connections: Vec::new(),
+        free: Vec::new(),
+    };
     let mut buffer = vec![0; 64 * 1024];
-    let mut shared = Vec::new();
+    // What is sent later than where it was read: frames, and whose they are.
+    let (mut frames, mut owners) = (Vec::new(), Vec::new());
     loop {
-        let count = epoll.wait(None)?;
+        let count = server.epoll.wait(None)?;
         for index in 0..count {
-            let (token, ready) = epoll.event(index);
+            let (token, ready) = server.epoll.event(index);
             if token == LISTENER {
-                while let Some(socket) = sys::accept(&listener)? {
-                    let slot = free.pop().unwrap_or_else(|| {
-                        connections.push(None);
-                        connections.len() - 1
-                    });
-                    epoll.add(socket.as_raw_fd(), READ, slot)?;
-                    connections[slot] = Some(Connection::new(socket));
-                }
+                server.accept()?;
                 continue;
             }
-            let Some(connection) = &mut connections[token] else {
-                continue;
+            let begin = frames.len();
+            let later = if to_all || in_batches {
+                Some(&mut frames)
+            } else {
+                None
             };
-            let to_all = if to_all { Some(&mut shared) } else { None };
-            let open = connection.on_ready(ready, &mut buffer, to_all, &epoll, token);
-            if !open.unwrap_or(false) {
-                connections[token] = None;
-                free.push(token);
+            server.on_ready(token, ready, &mut buffer, later);
+            if frames.len() == begin {
+                continue;
             }
-            if !shared.is_empty() {
-                for (slot, connection) in connections.iter_mut().enumerate() {
-                    let Some(connection) = connection.as_mut().filter(|c| c.switched) else {
-                        continue;
-                    };
-                    // One that has gone says so by its own event.
-                    let _ = connection
-                        .send(&shared)
-                        .and_then(|()| connection.wait_to_write(&epoll, slot));
-                }
-                shared.clear();
+            if to_all {
+                let open = server.connections.iter().enumerate();
+                owners.extend(
+                    open.filter(|(_, c)| c.is_some())
+                        .map(|(slot, _)| (slot, 0..frames.len())),
+                );
+                server.send(&owners, &frames)?;
+                owners.clear();
+                frames.clear();
+            } else {
+                owners.push((token, begin..frames.len()));
             }
         }
+        if !owners.is_empty() {
+            server.send(&owners, &frames)?;
+            owners.clear();
+            frames.clear();
+        }
+    }
+}
+
+struct Server {
+    listener: OwnedFd,
+    epoll: Epoll,
+    batch: Option<Batch>,
+    connections: Vec<Option<Connection>>,
+    free: Vec<usize>,
+}
+
+impl Server {
+    fn accept(&mut self) -> io::Result<()> {
+        while let Some(socket) = sys::accept(&self.listener)? {
+            let slot = self.free.pop().unwrap_or_else(|| {
+                self.connections.push(None);
+                self.connections.len() - 1
+            });
+            self.epoll.add(socket.as_raw_fd(), READ, slot)?;
+            self.connections[slot] = Some(Connection::new(socket));
+        }
+        Ok(())
+    }
+
+    fn on_ready(
+        &mut self,
+        slot: usize,
+        ready: u32,
+        buffer: &mut [u8],
+        later: Option<&mut Vec<u8>>,
+    ) {
+        let Some(connection) = &mut self.connections[slot] else {
+            return;
+        };
+        let open = connection.on_ready(ready, buffer, later, &self.epoll, slot);
+        if !open.unwrap_or(false) {
+            self.connections[slot] = None;
+            self.free.push(slot);
+        }
+    }
+
+    /// Sends to each connection its part of `frames`. One that has gone says so by its own event.
+    fn send(&mut self, owners: &[(usize, Range<usize>)], frames: &[u8]) -> io::Result<()> {
+        let Some(batch) = &mut self.batch else {
+            for (slot, range) in owners {
+                if let Some(connection) = &mut self.connections[*slot] {
+                    let sent = connection.send(&frames[range.clone()]);
+                    let _ = sent.and_then(|()| connection.wait_to_write(&self.epoll, *slot));
+                }
+            }
+            return Ok(());
+        };
+        let fd = |slot: usize| {
+            self.connections[slot]
+                .as_ref()
+                .map_or(-1, |c| c.socket.as_raw_fd())
+        };
+        let sends: Vec<_> = owners
+            .iter()
+            .map(|(slot, range)| (fd(*slot), range.clone()))
+            .collect();
+        for ((slot, range), taken) in owners.iter().zip(batch.send(&sends, frames)?) {
+            let Some(connection) = &mut self.connections[*slot] else {
+                continue;
+            };
+            let taken = (*taken).max(0) as usize;
+            if taken < range.len() {
+                connection
+                    .unsent
+                    .extend_from_slice(&frames[range.clone()][taken..]);
+                let _ = connection.wait_to_write(&self.epoll, *slot);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +170,7 @@ impl Connection {
         &mut self,
         ready: u32,
         buffer: &mut [u8],
-        to_all: Option<&mut Vec<u8>>,
+        later: Option<&mut Vec<u8>>,
         epoll: &Epoll,
         token: usize,
     ) -> io::Result<bool> {
@@ -111,7 +193,7 @@ impl Connection {
             if count == 0 {
                 return Ok(false);
             }
-            self.on_bytes(&mut buffer[..count], to_all)?
+            self.on_bytes(&mut buffer[..count], later)?
         } else {
             // Straight to where the rest of the frame belongs.
             let mut partial = std::mem::take(&mut self.partial);
@@ -132,7 +214,7 @@ impl Connection {
             let whole = !self.switched
                 || Frame::parse(&partial).is_some_and(|frame| frame.end() <= partial.len());
             if whole {
-                self.on_bytes(&mut partial, to_all)?
+                self.on_bytes(&mut partial, later)?
             } else {
                 self.partial = partial;
                 true
@@ -143,7 +225,7 @@ impl Connection {
     }
 
     /// Turns each frame into a server's where it lies, and sends them together.
-    fn on_bytes(&mut self, bytes: &mut [u8], to_all: Option<&mut Vec<u8>>) -> io::Result<bool> {
+    fn on_bytes(&mut self, bytes: &mut [u8], later: Option<&mut Vec<u8>>) -> io::Result<bool> {
         if !self.switched {
             let Some((answer, end)) = frame::switch(bytes) else {
                 self.partial = bytes.to_vec();
@@ -152,15 +234,15 @@ impl Connection {
             self.switched = true;
             self.send(&answer)?;
             return if end < bytes.len() {
-                self.on_bytes(&mut bytes[end..], to_all)
+                self.on_bytes(&mut bytes[end..], later)
             } else {
                 Ok(true)
             };
         }
         let echo = turn(bytes);
         if !echo.frames.is_empty() {
-            match to_all {
-                Some(shared) if echo.open => shared.extend_from_slice(&bytes[echo.frames]),
+            match later {
+                Some(frames) if echo.open => frames.extend_from_slice(&bytes[echo.frames]),
                 _ => self.send(&bytes[echo.frames])?,
             }
         }

@@ -29,6 +29,9 @@ impl Idle {
             .findings
             .push(("kb", (after - before) / self.connections as f64 / 1e3));
         report.findings.push(("rss_mb", after / 1e6));
+        report
+            .findings
+            .push(("connections", self.connections as f64));
         Ok(report)
     }
 }

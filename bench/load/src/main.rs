@@ -2,10 +2,13 @@
 //! with.
 
 mod bare;
+mod batch;
 mod connect;
+mod deflate;
 mod echo;
 mod fan_out;
 mod frame;
+mod http2;
 mod idle;
 mod latency;
 mod measure;
@@ -21,10 +24,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::connect::Connect;
+use crate::deflate::Deflate;
 use crate::echo::Echo;
 use crate::fan_out::FanOut;
+use crate::http2::Http2;
 use crate::idle::Idle;
 use crate::latency::Latency;
+use crate::measure::Contender;
 use crate::measure::Plan;
 use crate::measure::Report;
 use crate::pool::Means;
@@ -32,7 +38,7 @@ use crate::server::Server;
 
 const HELP: &str = "\
 usage: duplex-load WORK [OPTION VALUE]... -- COMMAND... [-- COMMAND...]...
-       duplex-load serve-epoll [to-all]
+       duplex-load serve-epoll [to-all] [in-batches]
        duplex-load serve-uring [to-all] [BYTES OF A BUFFER]
        duplex-load certificate FOLDER
 
@@ -52,7 +58,9 @@ WORK is one of
   fan-out         500 connections, 64 bytes to all of them, 4 in flight; a delivery
   connect         connect, open, close; 64 at once
   idle-5k         5,000 idle connections; memory for each
-  idle-50k        50,000
+  idle-50k        50,000, or as many as `ulimit -Hn` lets
+  deflate         100 connections, permessage-deflate, JSON of 1 KiB, one in flight
+  http2           HTTP/2, 10 connections with 10 sockets each, 20 bytes of text, one in flight
   latency         1,000 connections, 20 bytes, 30,000 a second over all of them
   tls-20          100 connections, TLS, 20 bytes of text, one in flight
   tls-16k         32 connections, TLS, 16 KiB, binary
@@ -90,28 +98,29 @@ fn run(mut arguments: Vec<String>) -> Result<(), String> {
         return Ok(());
     }
     let work = arguments.remove(0);
-    sys::raise_descriptor_limit();
+    let descriptors = sys::raise_descriptor_limit();
     match work.as_str() {
         "serve-epoll" | "serve-uring" => serve(&work, &arguments),
         "certificate" => {
             let folder = arguments.first().ok_or("certificate takes a folder")?;
             tls::write_certificate(Path::new(folder))
         }
-        _ => load(Options::parse(work, &arguments)?),
+        _ => load(Options::parse(work, &arguments, descriptors)?),
     }
 }
 
 fn serve(how: &str, arguments: &[String]) -> Result<(), String> {
-    let (mut to_all, mut size) = (false, 4096);
+    let (mut to_all, mut in_batches, mut size) = (false, false, 4096);
     for argument in arguments {
         match argument.parse() {
             Ok(value) => size = value,
             Err(_) if argument == "to-all" => to_all = true,
+            Err(_) if argument == "in-batches" => in_batches = true,
             Err(_) => return Err(format!("{how} does not take {argument}")),
         }
     }
     let served = if how == "serve-epoll" {
-        bare::serve(to_all)
+        bare::serve(to_all, in_batches)
     } else {
         uring::serve(size, to_all)
     };
@@ -121,6 +130,10 @@ fn serve(how: &str, arguments: &[String]) -> Result<(), String> {
 fn load(options: Options) -> Result<(), String> {
     sys::go_first();
     let reports = options.measure()?;
+    let failed = reports
+        .iter()
+        .filter(|report| report.error.is_some())
+        .count();
     for report in &reports {
         if options.json {
             println!("{}", report.json());
@@ -128,7 +141,10 @@ fn load(options: Options) -> Result<(), String> {
             println!("{}", report.line(&reports[0]));
         }
     }
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} of {} failed", reports.len())),
+    }
 }
 
 enum Kind {
@@ -136,6 +152,8 @@ enum Kind {
     FanOut(FanOut),
     Connect(Connect),
     Latency(Latency),
+    Deflate(Deflate),
+    Http2(Http2),
     Client(Echo),
     Idle(Idle),
 }
@@ -164,6 +182,12 @@ fn kind(work: &str) -> Result<Kind, String> {
             length: 64,
         }),
         "connect" => Kind::Connect(Connect { at_once: 64 }),
+        "deflate" => Kind::Deflate(Deflate { connections: 100 }),
+        "http2" => Kind::Http2(Http2 {
+            connections: 10,
+            streams: 10,
+            length: 20,
+        }),
         "latency" => Kind::Latency(Latency {
             connections: 1000,
             rate: 30_000,
@@ -192,8 +216,14 @@ struct Options {
 }
 
 impl Options {
-    fn parse(work: String, arguments: &[String]) -> Result<Options, String> {
-        let kind = kind(&work)?;
+    fn parse(work: String, arguments: &[String], descriptors: u64) -> Result<Options, String> {
+        let mut kind = kind(&work)?;
+        if let Kind::Idle(idle) = &mut kind {
+            // Either side takes one for each, and some besides.
+            idle.connections = idle
+                .connections
+                .min(descriptors.saturating_sub(500) as usize);
+        }
         let mut parts = arguments
             .split(|argument| argument == "--")
             .map(<[String]>::to_vec);
@@ -251,30 +281,23 @@ impl Options {
                 .ok_or("TLS takes --certificate FOLDER")?;
             means.tls = Some(tls::trusting(&folder.join("cert.pem"))?);
         }
-        let in_command = |command: &[String]| {
-            let command = command.join(" ");
-            move |error: String| format!("{error}\n  {command}")
-        };
         if let Kind::Idle(idle) = self.kind {
             let measure = |command: &Vec<String>| {
                 let server = Server::start(command, self.core)?;
-                idle.measure(&server, &means).map_err(in_command(command))
+                idle.measure(&server, &means)
             };
-            return self.commands.iter().map(measure).collect();
-        }
-        let mut servers = Vec::new();
-        for command in &self.commands {
-            servers.push(self.start(command, &means).map_err(in_command(command))?);
+            let report = |command| measure(command).unwrap_or_else(Report::failed);
+            return Ok(self.commands.iter().map(report).collect());
         }
         sys::pin(self.load_core).map_err(|error| format!("core {}: {error}", self.load_core))?;
-        measure::measure(&mut servers, &self.plan)
+        let contenders = self
+            .commands
+            .iter()
+            .map(|command| self.start(command, &means));
+        Ok(measure::measure(contenders, &self.plan))
     }
 
-    fn start(
-        &self,
-        command: &[String],
-        means: &Means,
-    ) -> Result<(Server, Box<dyn measure::Work>), String> {
+    fn start(&self, command: &[String], means: &Means) -> Contender {
         if let Kind::Client(echo) = self.kind {
             let (listener, port) = sys::listen(0).map_err(|e| e.to_string())?;
             let mut command = command.to_vec();
@@ -292,6 +315,8 @@ impl Options {
             Kind::FanOut(fan_out) => fan_out.connect(port, means)?,
             Kind::Connect(connect) => connect.start(port)?,
             Kind::Latency(latency) => latency.connect(port, means)?,
+            Kind::Deflate(deflate) => deflate.connect(port)?,
+            Kind::Http2(http2) => http2.connect(port)?,
             Kind::Client(_) | Kind::Idle(_) => unreachable!("dealt with above"),
         };
         Ok((server, work))

@@ -34,33 +34,26 @@ pub struct Report {
     pub per_second: Vec<f64>,
     /// Further findings, by name.
     pub findings: Vec<(&'static str, f64)>,
+    /// What kept it from being measured to the end.
+    pub error: Option<String>,
 }
 
-/// Measures servers side by side.
-pub fn measure(
-    servers: &mut [(Server, Box<dyn Work>)],
-    plan: &Plan,
-) -> Result<Vec<Report>, String> {
-    let mut runs = Vec::new();
-    for (server, work) in servers.iter_mut() {
-        work.run(Instant::now() + plan.warm_up)?;
-        runs.push(Run {
-            report: Report::default(),
-            before: Usage::of(server.pid())?,
-            ..Run::default()
-        });
-    }
+/// A server and its load, or why there is none.
+pub type Contender = Result<(Server, Box<dyn Work>), String>;
+
+/// Measures servers side by side, each warm when the next one starts. One that fails does not
+/// keep the others.
+pub fn measure(contenders: impl Iterator<Item = Contender>, plan: &Plan) -> Vec<Report> {
+    let mut runs: Vec<_> = contenders
+        .map(|contender| Run::start(contender, plan))
+        .collect();
     for slice in 0..plan.slices {
-        for turn in 0..servers.len() {
-            let index = (slice + turn) % servers.len();
-            let (server, work) = &mut servers[index];
-            runs[index].slice(server, work.as_mut(), plan.slice)?;
+        for turn in 0..runs.len() {
+            let index = (slice + turn) % runs.len();
+            runs[index].slice(plan.slice);
         }
     }
-    let finish = |((server, work), run): (&mut (Server, Box<dyn Work>), Run)| {
-        run.finish(server, work.as_mut())
-    };
-    Ok(servers.iter_mut().zip(runs).map(finish).collect())
+    runs.into_iter().map(Run::finish).collect()
 }
 
 pub fn median(values: &[f64]) -> f64 {
@@ -74,41 +67,44 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 impl Report {
+    pub fn failed(error: String) -> Report {
+        Report {
+            error: Some(error),
+            ..Report::default()
+        }
+    }
+
     pub fn json(&self) -> String {
         let list = |values: &[f64]| {
-            values
-                .iter()
-                .map(|value| format!("{value:.4}"))
-                .collect::<Vec<_>>()
-                .join(", ")
+            let values: Vec<_> = values.iter().map(|value| format!("{value:.4}")).collect();
+            format!("[{}]", values.join(", "))
         };
         let mut fields = Vec::new();
         if !self.cpu_us.is_empty() {
-            fields.push(format!("\"cpu_us\": [{}]", list(&self.cpu_us)));
-            fields.push(format!("\"per_second\": [{}]", list(&self.per_second)));
+            fields.push(format!("\"cpu_us\": {}", list(&self.cpu_us)));
+            fields.push(format!("\"per_second\": {}", list(&self.per_second)));
         }
-        fields.extend(
-            self.findings
-                .iter()
-                .map(|(name, value)| format!("\"{name}\": {value:.4}")),
-        );
+        for (name, value) in &self.findings {
+            fields.push(format!("\"{name}\": {value:.4}"));
+        }
+        if let Some(error) = &self.error {
+            fields.push(format!("\"error\": \"{}\"", error.escape_default()));
+        }
         format!("{{{}}}", fields.join(", "))
     }
 
     /// One line for a reader, with the ratio to another report.
     pub fn line(&self, reference: &Report) -> String {
+        if let Some(error) = &self.error {
+            return format!("failed: {error}");
+        }
         let mut line = String::new();
         if !self.cpu_us.is_empty() {
-            let ratios: Vec<_> = self
-                .cpu_us
-                .iter()
-                .zip(&reference.cpu_us)
-                .map(|(own, other)| own / other)
-                .collect();
+            let pairs = self.cpu_us.iter().zip(&reference.cpu_us);
+            let ratios: Vec<_> = pairs.map(|(own, other)| own / other).collect();
+            let (cpu, ratio) = (median(&self.cpu_us), median(&ratios));
             line = format!(
-                "{:9.3} us {:6.3} x {:9.0}/s",
-                median(&self.cpu_us),
-                median(&ratios),
+                "{cpu:9.3} us {ratio:6.3} x {:9.0}/s",
                 median(&self.per_second)
             );
         }
@@ -119,8 +115,8 @@ impl Report {
     }
 }
 
-#[derive(Default)]
 struct Run {
+    contender: Option<(Server, Box<dyn Work>)>,
     report: Report,
     /// At the end of the last slice: what a server puts off until it has nothing to do counts.
     before: Usage,
@@ -130,12 +126,36 @@ struct Run {
 }
 
 impl Run {
-    fn slice(
-        &mut self,
-        server: &Server,
-        work: &mut dyn Work,
-        length: Duration,
-    ) -> Result<(), String> {
+    fn start(contender: Contender, plan: &Plan) -> Run {
+        let mut run = Run {
+            contender: None,
+            report: Report::default(),
+            before: Usage::default(),
+            total: Usage::default(),
+            load: Duration::ZERO,
+            wall: Duration::ZERO,
+        };
+        let warmed_up = contender.and_then(|(server, mut work)| {
+            work.run(Instant::now() + plan.warm_up)?;
+            run.before = Usage::of(server.pid())?;
+            run.contender = Some((server, work));
+            Ok(())
+        });
+        run.report.error = warmed_up.err();
+        run
+    }
+
+    fn slice(&mut self, length: Duration) {
+        if let Err(error) = self.try_slice(length) {
+            self.report.error = Some(error);
+            self.contender = None;
+        }
+    }
+
+    fn try_slice(&mut self, length: Duration) -> Result<(), String> {
+        let Some((server, work)) = &mut self.contender else {
+            return Ok(());
+        };
         let load = own_time();
         let begin = Instant::now();
         let operations = work.run(begin + length)? as f64;
@@ -153,26 +173,29 @@ impl Run {
         Ok(())
     }
 
-    fn finish(self, server: &Server, work: &mut dyn Work) -> Report {
+    fn finish(self) -> Report {
         let Run {
+            contender,
             mut report,
             total,
             load,
             wall,
             ..
         } = self;
-        let wall = wall.as_secs_f64();
-        report.findings = vec![
-            (
-                "system",
-                total.system as f64 / (total.user + total.system).max(1) as f64,
-            ),
-            ("core", total.cpu.as_secs_f64() / wall),
-            ("load_core", load.as_secs_f64() / wall),
-            ("rss_mb", sys::resident(server.pid(), false) as f64 / 1e6),
-            ("peak_mb", sys::resident(server.pid(), true) as f64 / 1e6),
-        ];
-        report.findings.extend(work.findings());
+        if let Some((server, mut work)) = contender {
+            let wall = wall.as_secs_f64();
+            report.findings = vec![
+                (
+                    "system",
+                    total.system as f64 / (total.user + total.system).max(1) as f64,
+                ),
+                ("core", total.cpu.as_secs_f64() / wall),
+                ("load_core", load.as_secs_f64() / wall),
+                ("rss_mb", sys::resident(server.pid(), false) as f64 / 1e6),
+                ("peak_mb", sys::resident(server.pid(), true) as f64 / 1e6),
+            ];
+            report.findings.extend(work.findings());
+        }
         report
     }
 }

@@ -194,6 +194,17 @@ impl Pool {
         }
     }
 
+    /// Sends a short frame, for which there must be room.
+    pub fn send_short(&mut self, index: usize, frame: &[u8]) -> Result<(), String> {
+        match self.connections[index]
+            .write(frame)
+            .map_err(|e| format!("send: {e}"))?
+        {
+            Some(taken) if taken == frame.len() => Ok(()),
+            _ => Err("the kernel does not take a short frame".into()),
+        }
+    }
+
     /// Goes on where the kernel took nothing more.
     #[inline]
     pub fn flush(&mut self, index: usize, frames: &Frames) -> Result<(), String> {

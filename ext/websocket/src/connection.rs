@@ -668,6 +668,24 @@ impl Connection {
         Sent::Taken
     }
 
+    /// Hands `body` the socket and what a [`SendBatch`](crate::send_batch::SendBatch) can
+    /// write of what is queued, unless the kernel refuses bytes.
+    #[cfg(target_os = "linux")]
+    pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
+        if !self.is_blocked.get()
+            && let Some(socket) = self.transport.borrow().socket()
+            && let Some(bytes) = self.out.borrow().unwritten()
+        {
+            body(socket, bytes);
+        }
+    }
+
+    /// So many bytes of that were written.
+    #[cfg(target_os = "linux")]
+    pub fn note_batch_written(&self, count: usize) {
+        self.out.borrow_mut().note_written(count);
+    }
+
     /// Writes what is queued. Returns whether the kernel has taken all of it.
     pub fn flush(&self) -> bool {
         self.is_dirty.set(false);

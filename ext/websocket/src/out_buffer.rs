@@ -38,6 +38,8 @@ pub(crate) struct OutBuffer {
     taken_this_turn: usize,
     /// Whether the transport holds bytes of its own, as TLS does.
     needs_flush: bool,
+    /// Whether `bytes` is of a size that nothing else will need.
+    is_odd: bool,
 }
 
 /// A data frame: where it ends, by the count of [`OutBuffer::end`], and how long its
@@ -55,6 +57,7 @@ impl OutBuffer {
         Self {
             end: bytes.len() as u64,
             bytes,
+            is_odd: true,
             ..Self::default()
         }
     }
@@ -170,6 +173,21 @@ impl OutBuffer {
         }
     }
 
+    /// What a [`SendBatch`](crate::send_batch::SendBatch) can write of it: all, unless that
+    /// is in several pieces.
+    #[cfg(target_os = "linux")]
+    pub fn unwritten(&self) -> Option<&[u8]> {
+        let bytes = &self.bytes[self.taken.min(self.bytes.len())..];
+        (self.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
+    }
+
+    /// It wrote so many bytes of that.
+    #[cfg(target_os = "linux")]
+    pub fn note_written(&mut self, count: usize) {
+        self.advance(count);
+        self.needs_flush = true;
+    }
+
     /// Writes what the transport takes without blocking. Ready where it took
     /// everything; pending where `cx` will be woken to go on.
     pub fn poll_write_to(
@@ -254,7 +272,7 @@ impl OutBuffer {
             self.frames.clear();
             self.bytes.clear();
             // An idle connection keeps no large buffer.
-            if self.bytes.capacity() > KEPT_CAPACITY {
+            if self.bytes.capacity() > KEPT_CAPACITY || std::mem::take(&mut self.is_odd) {
                 self.bytes = Vec::new();
                 self.frames = VecDeque::new();
             }
