@@ -2,6 +2,7 @@
 //! that reads requests from it.
 
 use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
@@ -88,7 +89,8 @@ pub enum Signal {
 
 /// The server's handle on a running connection.
 pub struct Control {
-    clock: Arc<HeadClock>,
+    /// Ticks from when it is first asked for.
+    clock: OnceCell<Arc<HeadClock>>,
     signal: Cell<Option<Signal>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -96,17 +98,20 @@ pub struct Control {
 impl Control {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
-            clock: Arc::new(HeadClock {
-                age: AtomicU16::new(1),
-                exchanges: AtomicU32::new(0),
-            }),
+            clock: OnceCell::new(),
             signal: Cell::new(None),
             waker: RefCell::new(None),
         })
     }
 
     pub fn clock(&self) -> Arc<HeadClock> {
-        self.clock.clone()
+        let clock = self.clock.get_or_init(|| {
+            Arc::new(HeadClock {
+                age: AtomicU16::new(1),
+                exchanges: AtomicU32::new(0),
+            })
+        });
+        clock.clone()
     }
 
     pub fn send(&self, signal: Signal) {
@@ -119,7 +124,7 @@ impl Control {
     /// Ages the request head that is being waited for, if there is one, and
     /// ends the connection when it took more than `limit` sweeps.
     pub fn sweep(&self, limit: u16) {
-        if self.clock.tick() > limit {
+        if self.clock.get().is_some_and(|clock| clock.tick() > limit) {
             self.send(Signal::Kill);
         }
     }
@@ -238,11 +243,11 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
+        let in_flight = self.clock.exchange(request.version());
         if let Some(answer) = self.first.take() {
-            answer.exchange().resume(request);
+            answer.exchange().resume(request, in_flight);
             return answer;
         }
-        let in_flight = self.clock.exchange(request.version());
         Exchange::start(self.server.clone(), self.peer, in_flight, request)
     }
 }

@@ -1,6 +1,7 @@
 //! One request and its answer, shared by the connection and the script.
 
 use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,8 +11,11 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
+use bytes::Bytes;
 use duplex_protocol::deflate::Compression;
 use duplex_protocol::deflate::Parameters;
+use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::OfferError;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
@@ -27,6 +31,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::connection::InFlight;
 use crate::connection::Peer;
+use crate::opening;
 use crate::opening::Held;
 use crate::request_body::ReceivedBody;
 use crate::response_body::ResponseBody;
@@ -45,12 +50,16 @@ pub struct Exchange {
     id: Cell<ExchangeId>,
     server: Rc<Server>,
     pub peer: Peer,
-    pub head: Parts,
+    head: OnceCell<Parts>,
+    /// What that is made of when it is looked at, where hyper has not made it.
+    raw_head: Bytes,
     body: RefCell<Option<ReceivedBody>>,
     upgrade: RefCell<Option<OnUpgrade>>,
     /// The connection of a handshake, while the script's turn lasts in which it was
     /// handed over.
-    held: RefCell<Option<Box<Held>>>,
+    held: RefCell<Option<Held>>,
+    /// The handshake in it, until that is looked at.
+    offer: RefCell<Option<Result<Offer, OfferError>>>,
     /// The script took the connection over, or means to.
     upgraded: Cell<bool>,
     /// What the answer to a WebSocket handshake says, but for what the script adds.
@@ -60,7 +69,7 @@ pub struct Exchange {
     /// The script wants to know how the exchange ends.
     watched: Cell<bool>,
     state: RefCell<State>,
-    _in_flight: InFlight,
+    in_flight: RefCell<Option<InFlight>>,
 }
 
 /// The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
@@ -106,12 +115,15 @@ impl Exchange {
         let exchange = Exchange {
             body: RefCell::new(Some(ReceivedBody::new(body))),
             upgrade: RefCell::new(upgrade),
-            ..Exchange::new(server.clone(), peer, head, in_flight)
+            in_flight: RefCell::new(Some(in_flight)),
+            head: OnceCell::from(head),
+            ..Exchange::new(server.clone(), peer)
         };
         let exchange = Rc::new(exchange);
-        if !names_one_host(&exchange.head.headers) {
+        let head = exchange.head();
+        if !names_one_host(&head.headers) {
             let mut response = plain(StatusCode::BAD_REQUEST);
-            if exchange.head.version < Version::HTTP_2 {
+            if head.version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -125,26 +137,37 @@ impl Exchange {
         Answer(exchange)
     }
 
-    /// Hands the handshake with this head to the script. Gives the connection back
-    /// where that cannot be.
-    pub fn hold(server: Rc<Server>, peer: Peer, head: Parts, held: Held) -> Result<(), Held> {
-        let in_flight = held.control().clock().exchange(head.version);
-        let exchange = Rc::new(Exchange::new(server.clone(), peer, head, in_flight));
+    /// Hands a handshake, and the connection that it came on, to the script. Gives the
+    /// connection back where that cannot be.
+    pub fn hold(
+        server: Rc<Server>,
+        peer: Peer,
+        offer: Result<Offer, OfferError>,
+        held: Held,
+    ) -> Result<(), Held> {
+        let exchange = Exchange {
+            offer: RefCell::new(Some(offer)),
+            raw_head: held.head(),
+            ..Exchange::new(server.clone(), peer)
+        };
+        let exchange = Rc::new(exchange);
         let Some(id) = server.exchanges().insert(exchange.clone()) else {
             return Err(held);
         };
         exchange.id.set(id);
-        *exchange.held.borrow_mut() = Some(Box::new(held));
+        *exchange.held.borrow_mut() = Some(held);
         server.push(Event::Request(exchange));
         Ok(())
     }
 
-    fn new(server: Rc<Server>, peer: Peer, head: Parts, in_flight: InFlight) -> Self {
+    fn new(server: Rc<Server>, peer: Peer) -> Self {
         Self {
             id: Cell::new(0),
             server,
             peer,
-            head,
+            head: OnceCell::new(),
+            raw_head: Bytes::new(),
+            offer: RefCell::new(None),
             body: RefCell::new(None),
             upgrade: RefCell::new(None),
             held: RefCell::new(None),
@@ -153,7 +176,7 @@ impl Exchange {
             deflate: Cell::new(None),
             watched: Cell::new(false),
             state: RefCell::new(State::Waiting(None)),
-            _in_flight: in_flight,
+            in_flight: RefCell::new(None),
         }
     }
 
@@ -171,7 +194,8 @@ impl Exchange {
     }
 
     /// hyper has read the request again.
-    pub fn resume(&self, request: Request<Incoming>) {
+    pub fn resume(&self, request: Request<Incoming>, in_flight: InFlight) {
+        *self.in_flight.borrow_mut() = Some(in_flight);
         let (mut head, body) = request.into_parts();
         *self.body.borrow_mut() = Some(ReceivedBody::new(body));
         *self.upgrade.borrow_mut() = head.extensions.remove::<OnUpgrade>();
@@ -184,12 +208,26 @@ impl Exchange {
             return None;
         }
         *self.state.borrow_mut() = State::Taken;
-        self.held.take().map(|held| *held)
+        self.held.take()
     }
 
     /// Drops a connection that is held: the script is called no more.
     pub fn drop_held(&self) {
         self.held.take();
+    }
+
+    pub fn head(&self) -> &Parts {
+        self.head.get_or_init(|| opening::head(&self.raw_head))
+    }
+
+    pub fn is_http2(&self) -> bool {
+        let head = self.head.get();
+        head.is_some_and(|head| head.version == Version::HTTP_2)
+    }
+
+    /// What has been made of the handshake already.
+    pub fn take_offer(&self) -> Option<Result<Offer, OfferError>> {
+        self.offer.take()
     }
 
     pub fn id(&self) -> ExchangeId {
@@ -211,7 +249,7 @@ impl Exchange {
 
     /// The protocol that an extended CONNECT asks for (RFC 8441 section 4).
     pub fn connect_protocol(&self) -> Option<&str> {
-        let protocol = self.head.extensions.get::<hyper::ext::Protocol>();
+        let protocol = self.head().extensions.get::<hyper::ext::Protocol>();
         protocol.map(hyper::ext::Protocol::as_str)
     }
 
@@ -255,7 +293,7 @@ impl Exchange {
     /// Whether the answer with this status carries no body on the wire, so
     /// that dropping the body unread is the normal end.
     pub fn is_bodiless(&self, status: StatusCode) -> bool {
-        self.head.method == Method::HEAD
+        self.head().method == Method::HEAD
             || status.is_informational()
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED
@@ -338,17 +376,19 @@ impl Drop for Answer {
 /// Whether the Host field is one, and is a host with or without a port
 /// (RFC 9112, section 3.2). It may be absent or empty: the server has a name
 /// for itself.
-pub fn names_one_host(headers: &HeaderMap) -> bool {
+fn names_one_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => true,
-        (Some(host), None) => {
-            host.is_empty()
-                || Authority::try_from(host.as_bytes())
-                    .is_ok_and(|authority| !authority.as_str().contains('@'))
-        }
+        (Some(host), None) => is_host(host.as_bytes()),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Whether this is a host with or without a port, or empty.
+pub fn is_host(host: &[u8]) -> bool {
+    host.is_empty()
+        || Authority::try_from(host).is_ok_and(|authority| !authority.as_str().contains('@'))
 }
 
 /// An answer that does not come from the script.

@@ -18,14 +18,13 @@ use std::task::ready;
 
 use bytes::Bytes;
 use deno_tls::TlsStream;
+use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::Transport;
 use http::HeaderName;
 use http::HeaderValue;
-use http::Method;
 use http::Request;
 use http::Uri;
-use http::Version;
-use http::header;
 use http::request::Parts;
 use tokio::io::AsyncRead;
 use tokio::io::ReadBuf;
@@ -40,13 +39,15 @@ use crate::connection::Requests;
 use crate::connection::ServerIo;
 use crate::exchange::Answer;
 use crate::exchange::Exchange;
-use crate::exchange::names_one_host;
+use crate::exchange::is_host;
 use crate::server::Entry;
 use crate::server::Server;
 
 /// Serves a connection from its first byte on.
 pub async fn serve(server: Rc<Server>, mut stream: Stream, peer: Peer, entry: Entry) {
     let control = entry.control.clone();
+    // Its time for the first head begins now.
+    control.clock();
     let read = poll_fn(|cx| {
         if control.poll_signal(cx).is_some() {
             // There is no request to be answered yet.
@@ -98,7 +99,7 @@ pub fn serve_accepted(
 fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: First) {
     match first {
         First::Handshake {
-            head,
+            offer,
             bytes,
             length,
         } => {
@@ -108,7 +109,7 @@ fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: Fi
                 length,
                 entry,
             };
-            if let Err(held) = Exchange::hold(server, peer, head, held) {
+            if let Err(held) = Exchange::hold(server, peer, offer, held) {
                 held.pass_to_hyper(peer, None);
             }
         }
@@ -129,6 +130,11 @@ pub struct Held {
 impl Held {
     pub fn control(&self) -> &Rc<Control> {
         &self.entry.control
+    }
+
+    /// The head of the request.
+    pub fn head(&self) -> Bytes {
+        self.bytes.slice(..self.length)
     }
 
     /// What a WebSocket takes over, and what was read of it behind the head.
@@ -212,7 +218,7 @@ impl AsyncRead for Stream {
 enum First {
     /// A whole opening handshake, `length` bytes of `bytes`.
     Handshake {
-        head: Parts,
+        offer: Result<Offer, OfferError>,
         bytes: Bytes,
         length: usize,
     },
@@ -223,8 +229,8 @@ impl First {
     fn of(bytes: &[u8], limits: &Limits) -> Self {
         let bytes = Bytes::copy_from_slice(bytes);
         match parse(&bytes, limits) {
-            Some((head, length)) => Self::Handshake {
-                head,
+            Some((offer, length)) => Self::Handshake {
+                offer,
                 bytes,
                 length,
             },
@@ -233,10 +239,10 @@ impl First {
     }
 }
 
-/// The head of a request at the start of `bytes`, and its length, where it is
+/// The handshake at the start of `bytes`, and the length of its head, where that is
 /// whole, asks for a WebSocket and is one that hyper takes too.
-fn parse(bytes: &Bytes, limits: &Limits) -> Option<(Parts, usize)> {
-    if !bytes.starts_with(b"GET ") {
+fn parse(bytes: &[u8], limits: &Limits) -> Option<(Result<Offer, OfferError>, usize)> {
+    if !bytes.starts_with(b"GET /") {
         return None;
     }
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -248,34 +254,72 @@ fn parse(bytes: &Bytes, limits: &Limits) -> Option<(Parts, usize)> {
     if length > limits.head_bytes
         || parsed.headers.len() > limits.header_fields
         || parsed.version != Some(1)
+        || !parsed.path?.bytes().all(is_plain)
     {
         return None;
     }
-    let mut request = Request::new(());
-    *request.method_mut() = Method::GET;
-    *request.version_mut() = Version::HTTP_11;
-    *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(parsed.path?.as_bytes())).ok()?;
-    let headers = request.headers_mut();
-    headers.reserve(parsed.headers.len());
     let mut is_handshake = false;
+    let mut host = None;
     for field in &*parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        if name == header::UPGRADE {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        if is("upgrade") {
             is_handshake = field.value.eq_ignore_ascii_case(b"websocket");
-        } else if name == header::CONTENT_LENGTH
-            || name == header::TRANSFER_ENCODING
-            || name == header::EXPECT
-        {
+        } else if is("host") {
+            if host.replace(field.value).is_some() {
+                return None;
+            }
+        } else if is("content-length") || is("transfer-encoding") || is("expect") {
             return None;
         }
-        let value = match field.value {
-            [] => HeaderValue::from_static(""),
-            value => HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok()?,
-        };
-        headers.try_append(name, value).ok()?;
     }
-    let (head, ()) = request.into_parts();
-    (is_handshake && names_one_host(&head.headers)).then_some((head, length))
+    if !is_handshake || !host.is_none_or(|host| is_name(host) || is_host(host)) {
+        return None;
+    }
+    let headers = parsed.headers.iter().map(|field| (field.name, field.value));
+    Some((Offer::parse("GET", (1, 1), headers), length))
+}
+
+/// What [`parse`] has seen, as hyper would give it.
+pub fn head(bytes: &Bytes) -> Parts {
+    let mut request = Request::new(());
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut parsed = httparse::Request::new(&mut fields);
+    if parsed.parse(bytes).is_ok() {
+        if let Some(path) = parsed.path
+            && let Ok(uri) = Uri::from_maybe_shared(bytes.slice_ref(path.as_bytes()))
+        {
+            *request.uri_mut() = uri;
+        }
+        let headers = request.headers_mut();
+        headers.reserve(parsed.headers.len());
+        for field in &*parsed.headers {
+            let value = match field.value {
+                [] => Ok(HeaderValue::from_static("")),
+                value => HeaderValue::from_maybe_shared(bytes.slice_ref(value)),
+            };
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name.as_bytes()), value) {
+                headers.append(name, value);
+            }
+        }
+    }
+    request.into_parts().0
+}
+
+/// Whether a byte may stand in the path or the query of a URI as it is (RFC 3986
+/// section 3.3). Others are for hyper to look at.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
+}
+
+/// Whether this is a name or an address, with or without a port, as nearly all are.
+fn is_name(host: &[u8]) -> bool {
+    let mut parts = host.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let port = parts.next().unwrap_or(b"0");
+    !name.is_empty()
+        && (name.iter()).all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte))
+        && (1..=5).contains(&port.len())
+        && port.iter().all(u8::is_ascii_digit)
 }
 
 /// What the first read of each connection goes to, one after the other.

@@ -38,7 +38,7 @@ pub fn op_http_request_method<'s>(
     let exchange = exchange(state, id)?;
     let method = match exchange.is_websocket_connect() {
         true => &Method::GET,
-        false => &exchange.head.method,
+        false => &exchange.head().method,
     };
     Ok(internalized(scope, method.as_str().as_bytes()))
 }
@@ -69,7 +69,7 @@ pub fn op_http_request_headers<'s>(
     id: f64,
 ) -> Result<v8::Local<'s, v8::Array>, HttpError> {
     let exchange = exchange(state, id)?;
-    let headers = &exchange.head.headers;
+    let headers = &exchange.head().headers;
     let mut flat: Vec<v8::Local<v8::Value>> = Vec::with_capacity(headers.len() * 2);
     for name in headers.keys() {
         if name == header::COOKIE {
@@ -110,13 +110,13 @@ pub fn op_http_request_header<'s>(
     {
         return Ok(internalized(scope, value.as_bytes()).into());
     }
-    let values = exchange.head.headers.get_all(&name);
+    let values = exchange.head().headers.get_all(&name);
     let mut values = values.iter();
     Ok(match (values.next(), values.next()) {
         (None, _) => v8::null(scope).into(),
         (Some(value), None) => latin1(scope, value.as_bytes()).into(),
         (Some(_), Some(_)) => {
-            let values = exchange.head.headers.get_all(&name);
+            let values = exchange.head().headers.get_all(&name);
             latin1(scope, &joined(values.iter(), &name)).into()
         }
     })
@@ -158,8 +158,8 @@ pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<Resou
 
 fn url(exchange: &Exchange) -> String {
     let server = exchange.server();
-    let uri = &exchange.head.uri;
-    let host = exchange.head.headers.get(header::HOST);
+    let uri = &exchange.head().uri;
+    let host = exchange.head().headers.get(header::HOST);
     let authority: Cow<'_, str> = match (uri.authority(), host) {
         (Some(authority), _) => authority.as_str().into(),
         (None, Some(host)) if !host.is_empty() => match host.to_str() {
@@ -177,7 +177,7 @@ fn url(exchange: &Exchange) -> String {
         None => url.push_str(server.scheme()),
     }
     url.push_str(&authority);
-    if exchange.head.method == Method::CONNECT && exchange.connect_protocol().is_none() {
+    if exchange.head().method == Method::CONNECT && exchange.connect_protocol().is_none() {
         return url;
     }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());

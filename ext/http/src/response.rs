@@ -112,7 +112,7 @@ pub fn op_http_respond_stream(
     let announced = content_length(&headers);
     // The connection writes the field from what the body says of itself; only
     // HEAD may announce what is not sent.
-    if exchange.head.method != Method::HEAD || length >= 0.0 {
+    if exchange.head().method != Method::HEAD || length >= 0.0 {
         headers.remove(header::CONTENT_LENGTH);
         body.set_length(if length >= 0.0 {
             Some(length as u64)

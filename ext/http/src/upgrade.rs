@@ -48,13 +48,13 @@ use crate::response_body::ResponseBody;
 use crate::server::Event;
 
 /// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
-/// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and the message of a
-/// refusal, and its headers, names and values alternating.
+/// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and
+/// the message of a refusal, and its headers, names and values alternating.
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
 
 /// The same where most often it is but the first of it: a string then, not a list.
 pub enum Checked {
-    Plain(String),
+    Plain(Rc<Exchange>),
     Other(Verdict),
 }
 
@@ -66,9 +66,14 @@ impl<'s> ToV8<'s> for Checked {
         scope: &mut v8::PinScope<'s, 'i>,
     ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
         match self {
-            Self::Plain(accept) => {
-                let Ok(accept) = accept.to_v8(scope);
-                Ok(accept)
+            Self::Plain(exchange) => {
+                let accept = &exchange.agreement.borrow().accept;
+                let accept = v8::String::new_from_one_byte(
+                    scope,
+                    accept.as_bytes(),
+                    v8::NewStringType::Normal,
+                );
+                Ok(accept.map_or_else(|| v8::undefined(scope).into(), v8::Local::from))
             }
             Self::Other(verdict) => Ok(verdict.to_v8(scope)?),
         }
@@ -92,14 +97,16 @@ pub fn op_http_upgrade_begin(
     if exchange.is_upgraded() {
         return Err(HttpError::AlreadyUpgraded);
     }
-    let head = &exchange.head;
-    let method = head.method.as_str();
-    let headers = lines(&head.headers);
-    let offer = match head.version {
-        Version::HTTP_2 => Offer::parse_http2(method, exchange.connect_protocol(), headers),
-        Version::HTTP_11 => Offer::parse(method, (1, 1), headers),
-        _ => Offer::parse(method, (1, 0), headers),
-    };
+    let offer = exchange.take_offer().unwrap_or_else(|| {
+        let head = exchange.head();
+        let method = head.method.as_str();
+        let headers = lines(&head.headers);
+        match head.version {
+            Version::HTTP_2 => Offer::parse_http2(method, exchange.connect_protocol(), headers),
+            Version::HTTP_11 => Offer::parse(method, (1, 1), headers),
+            _ => Offer::parse(method, (1, 0), headers),
+        }
+    });
     let mut offer = match offer {
         Ok(offer) => offer,
         Err(error) => return Ok(Checked::Other(refusal(&error))),
@@ -123,15 +130,12 @@ pub fn op_http_upgrade_begin(
         }
     }
     exchange.mark_upgraded();
-    let accept = offer.accept_key().unwrap_or_default();
+    let verdict = (!extensions.is_empty()).then(|| accepted(&offer, extensions));
     *exchange.agreement.borrow_mut() = Agreement {
-        accept: accept.to_owned(),
+        accept: offer.into_accept_key().unwrap_or_default(),
         protocol: protocol.to_owned(),
     };
-    Ok(match extensions.is_empty() {
-        true => Checked::Plain(accept.to_owned()),
-        false => Checked::Other(accepted(&offer, extensions)),
-    })
+    Ok(verdict.map_or(Checked::Plain(exchange), Checked::Other))
 }
 
 /// Checks a handshake that did not come from a server of this crate: a
@@ -211,9 +215,9 @@ pub fn op_http_upgrade_respond(
     for name in NOT_THE_SCRIPTS {
         headers.remove(name);
     }
-    let status = match exchange.head.version {
-        Version::HTTP_2 => StatusCode::OK,
-        _ => StatusCode::SWITCHING_PROTOCOLS,
+    let status = match exchange.is_http2() {
+        true => StatusCode::OK,
+        false => StatusCode::SWITCHING_PROTOCOLS,
     };
     for (name, value) in agreed_headers(&exchange, &exchange.agreement.borrow()) {
         if let Ok(value) = HeaderValue::try_from(&*value) {
@@ -314,7 +318,7 @@ fn agreed_headers<'a>(
     exchange: &Exchange,
     agreement: &'a Agreement,
 ) -> impl Iterator<Item = (HeaderName, Cow<'a, str>)> {
-    let is_http1 = exchange.head.version != Version::HTTP_2;
+    let is_http1 = !exchange.is_http2();
     let deflate = exchange.deflate.get();
     [
         is_http1.then(|| (header::UPGRADE, "websocket".into())),

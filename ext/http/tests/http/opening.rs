@@ -411,3 +411,43 @@ async fn many_at_once() {
         .await;
     harness.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_handler_sees_the_same_of_the_first_request_as_of_the_second() {
+    let mut harness = serve(
+        "return new Response(JSON.stringify([
+           request.method, request.url, request.body, [...request.headers],
+           request.headers.get('x-list'), request.headers.get('x-none'),
+         ]));",
+    );
+    let port = harness.port();
+    let fields = b"X-List: a\r\nX-Empty:\r\nX-LIST:  b \r\nX-Text: \xe4\xff\tb\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n";
+    harness
+        .run(async {
+            for (target, host) in [
+                ("/", "a"),
+                ("/a//b;c/?d=%20&e=[f]", "a.b-c:80"),
+                ("/\u{e4}?\u{e4}", "[::1]:8000"),
+                ("//a", ""),
+            ] {
+                let request = HANDSHAKE
+                    .replace("/first", target)
+                    .replace("Host: a\r\n", &format!("Host: {host}\r\n"));
+                let request = [request.trim_end().as_bytes(), b"\r\n", fields].concat();
+                let mut client = Client::connect(port).await;
+                client.send(&request).await;
+                let first = client.reply().await;
+                client.send(&request).await;
+                let second = client.reply().await;
+                assert_eq!(first.status, 200);
+                assert!(
+                    first.text().contains("[\"x-list\",\"a, b\"]"),
+                    "{}",
+                    first.text()
+                );
+                assert_eq!(first.text(), second.text());
+            }
+        })
+        .await;
+    harness.shutdown().await;
+}

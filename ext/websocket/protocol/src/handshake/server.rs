@@ -92,6 +92,11 @@ impl Offer {
         self.accept.as_deref()
     }
 
+    /// The same, where the offer is of no more use.
+    pub fn into_accept_key(self) -> Option<String> {
+        self.accept
+    }
+
     /// The subprotocols that the client offers, in its order of preference.
     /// They are tokens, and compared with their case.
     pub fn protocols(&self) -> &[String] {
