@@ -1,7 +1,7 @@
 // `duplex serve`: serves what the main module exports by default.
 
 import { core, primordials } from "ext:core/mod.js";
-import { serve as serveHandler } from "ext:duplex_http/02_websocket_handler.js";
+import { serve as serveRequests } from "ext:duplex_http/02_websocket_handler.js";
 import { errors } from "ext:duplex_runtime/01_errors.js";
 
 const {
@@ -20,6 +20,7 @@ const {
 const { AbortController, AbortSignal } = core.loadExtScript(
   "ext:deno_web/03_abort_signal.js",
 );
+const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 const { exit } = core.loadExtScript("ext:deno_os/30_os.js");
 
 // The options of `Deno.serve` but for the handler. Read by name, for they may be
@@ -69,9 +70,10 @@ function serve(namespace) {
       : onListen;
   }
   const aborter = new AbortController();
-  options.signal = options.signal === undefined
+  const { signal } = options;
+  options.signal = signal === undefined || signal === null
     ? aborter.signal
-    : AbortSignal.any([options.signal, aborter.signal]);
+    : AbortSignal.any([signal, aborter.signal]);
 
   // Listened to before anybody can know that the server is up.
   const signalled = op_serve_signal();
@@ -81,7 +83,7 @@ function serve(namespace) {
   }
   let server;
   try {
-    server = serveHandler(
+    server = serveRequests(
       options,
       (request, info) => FunctionPrototypeCall(fetch, exported, request, info),
     );
@@ -136,8 +138,11 @@ function readOptions(exported) {
   if (hostname !== null || port !== null) {
     delete options.path;
   }
-  options.hostname = hostname ?? options.hostname ?? DEFAULT_HOSTNAME;
-  options.port = port ?? options.port ?? DEFAULT_PORT;
+  if (!ObjectHasOwn(options, "path")) {
+    // As `Deno.serve` reads them: a port may be a string of the environment.
+    options.hostname = `${hostname ?? options.hostname ?? DEFAULT_HOSTNAME}`;
+    options.port = validatePort(port ?? options.port ?? DEFAULT_PORT, true);
+  }
   return options;
 }
 

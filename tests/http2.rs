@@ -1,11 +1,12 @@
-//! The client over HTTP/2 (RFC 8441) to servers that are not duplex's: hypercorn,
-//! which has HTTP/2 and WebSockets in Python, and nghttpx, which leads the
+//! HTTP/2 with others. The client (RFC 8441) to servers that are not duplex's:
+//! hypercorn, which has HTTP/2 and WebSockets in Python, and nghttpx, which leads the
 //! WebSocket on to a server of HTTP/1.1. The cases are those of
-//! [interop.rs](interop.rs), and messages longer than every window.
+//! [interop.rs](interop.rs), and messages longer than every window. And the server with
+//! nghttp, which shows its settings, and with curl.
 //!
-//! `make test` installs both and names them in `DUPLEX_TEST_PYTHON` and
-//! `DUPLEX_TEST_NGHTTPX`. Where a name is not set its tests are ignored, except
-//! under `CI`, where they fail.
+//! `make test` installs them and names them in `DUPLEX_TEST_PYTHON`,
+//! `DUPLEX_TEST_NGHTTPX`, `DUPLEX_TEST_NGHTTP` and `DUPLEX_TEST_CURL`. Where a name is
+//! not set its tests are ignored, except under `CI`, where they fail.
 
 #[path = "support/certificates.rs"]
 mod certificates;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("hypercorn", "DUPLEX_TEST_PYTHON", hypercorn),
         trial("nghttpx", "DUPLEX_TEST_NGHTTPX", nghttpx),
+        trial("nghttp", "DUPLEX_TEST_NGHTTP", nghttp),
+        trial("curl", "DUPLEX_TEST_CURL", curl),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -100,6 +103,103 @@ fn nghttpx(program: OsString) -> Result<(), Failed> {
     }
     let _ = fs::remove_file(&socket);
     Ok(())
+}
+
+/// The server's settings, as nghttp reads them.
+fn nghttp(program: OsString) -> Result<(), Failed> {
+    for secure in [false, true] {
+        let server = Asked::start("nghttp", secure)?;
+        let mut command = Command::new(&program);
+        command.args(["-nv", &server.url()]);
+        let finished = support::finish(&mut command)?;
+        let lines: Vec<_> = finished.stdout.lines().map(str::trim).collect();
+        let settings = lines
+            .iter()
+            .skip_while(|line| !line.contains("recv SETTINGS frame"))
+            .skip(1)
+            .take_while(|line| line.starts_with(['(', '[']) && !line.contains("frame"));
+        let settings: Vec<_> = settings
+            .filter_map(|line| line.strip_prefix('[')?.strip_suffix(']')?.split_once(':'))
+            .collect();
+        let value = |name: &str| {
+            let setting = settings.iter().find(|(it, _)| it.starts_with(name));
+            setting.and_then(|(_, value)| value.parse::<u32>().ok())
+        };
+        let is_right = value("SETTINGS_ENABLE_CONNECT_PROTOCOL(0x08)") == Some(1)
+            // RFC 9113 section 6.5.2: what may be in them, and what is wise.
+            && value("SETTINGS_MAX_CONCURRENT_STREAMS").is_some_and(|it| it >= 100)
+            && value("SETTINGS_INITIAL_WINDOW_SIZE").is_some_and(|it| it >= 65_535)
+            && value("SETTINGS_MAX_FRAME_SIZE")
+                .is_none_or(|it| (16_384..1 << 24).contains(&it))
+            && value("SETTINGS_ENABLE_PUSH").unwrap_or_default() == 0
+            && lines.iter().any(|line| line.ends_with(":status: 200"));
+        if finished.code() != 0 || !is_right {
+            return Err(finished.report().into());
+        }
+    }
+    Ok(())
+}
+
+fn curl(program: OsString) -> Result<(), Failed> {
+    for (secure, flags, expected) in [
+        (
+            false,
+            &["--http2-prior-knowledge"][..],
+            "asked for http: by 2",
+        ),
+        (false, &["--http1.1"], "asked for http: by 1.1"),
+        (true, &["--http2", "--insecure"], "asked for https: by 2"),
+        (
+            true,
+            &["--http1.1", "--insecure"],
+            "asked for https: by 1.1",
+        ),
+    ] {
+        let server = Asked::start("curl", secure)?;
+        let mut command = Command::new(&program);
+        command
+            .args(["--silent", "--show-error", "--noproxy", "*"])
+            .args(["--write-out", " by %{http_version}"])
+            .args(flags)
+            .arg(server.url());
+        let finished = support::finish(&mut command)?;
+        if finished.stdout != expected {
+            return Err(format!("expected {expected:?}, got {}", finished.report()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A server that answers requests.
+struct Asked {
+    _running: Running,
+    port: String,
+    secure: bool,
+}
+
+impl Asked {
+    fn start(name: &str, secure: bool) -> Result<Self, String> {
+        let mut command = support::duplex();
+        command
+            .args(["serve", "--allow-read"])
+            .arg(support::tests_dir().join("connector/http2_server.js"));
+        if secure {
+            let files = Files::new(name)?;
+            command.args([files.path("server.pem"), files.path("server.key")]);
+        }
+        let mut running = Running::start("the server", &mut command)?;
+        let port = running.line("listening ")?;
+        Ok(Self {
+            _running: running,
+            port,
+            secure,
+        })
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/", self.port)
+    }
 }
 
 fn dial(url: &str, client: Value) -> Result<(), Failed> {

@@ -38,6 +38,35 @@ fn requests_and_websockets_are_served_without_a_permission() {
     peer.echo(1);
 }
 
+/// Echoes by handlers of sockets.
+const HANDLERS: &str = r#"
+export default {
+  fetch(request, info) {
+    if (info.upgrade(request, { data: "data" })) return;
+    return new Response("This is a WebSocket server.", { status: 426 });
+  },
+  websocket: {
+    open: (ws) => console.log("open", ws.data),
+    message: (ws, data) => ws.send(data),
+    close: (_ws, code, reason) => console.log("close", code, reason),
+  },
+};
+"#;
+
+#[test]
+fn handlers_of_sockets_are_called() {
+    let mut server = Server::start("handlers.js", HANDLERS, &[]);
+    let mut peer = Peer::connect(server.port, "");
+    server.running.line("open data").unwrap();
+    peer.echo(1);
+    peer.echo(2);
+    server.running.signal("TERM").unwrap();
+    assert_eq!(peer.close_code(), 1001);
+    peer.answer_close(1001);
+    server.running.line("close 1001").unwrap();
+    assert_eq!(server.running.end().unwrap().code(), 0);
+}
+
 #[test]
 fn a_signal_closes_the_sockets_and_ends_the_process() {
     for signal in ["INT", "TERM"] {
@@ -90,6 +119,24 @@ fn a_request_under_way_is_answered_before_the_end() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("\r\n\r\nbody"), "{answer}");
+    assert_eq!(server.running.end().unwrap().code(), 0);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn a_response_without_end_does_not_hold_up_the_end() {
+    let script = r#"
+        export default {
+          fetch: () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })),
+        };
+    "#;
+    let server = Server::start("endless.js", script, &[]);
+    let mut peer = Peer(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
+    peer.write(REQUEST);
+    // The head of the answer.
+    peer.0.read_exact(&mut [0]).unwrap();
+    server.running.signal("TERM").unwrap();
+    assert!(peer.is_dropped());
     assert_eq!(server.running.end().unwrap().code(), 0);
 }
 
@@ -178,7 +225,9 @@ fn options_are_those_of_the_export_and_the_command_line_goes_before() {
           get hostname() {
             return this.#hostname;
           }
-          port = Deno.args[0] === "taken" ? taken.addr.port : 0;
+          // As from the environment.
+          port = Deno.args[0] === "taken" ? taken.addr.port : "0";
+          signal = null;
           maxHeaderSize = 8192;
           onListen({ hostname, port }) {
             console.log(`${this.#greeting} from ${hostname} ${port}`);
@@ -280,11 +329,21 @@ fn bad_options_and_modules_end_it() {
         ("export default { fetch() {}, onListen: 1 };", "onListen"),
         ("export default { fetch() {}, onError: 1 };", "onError"),
         ("export default { fetch() {}, signal: 1 };", "signal"),
+        ("export default { fetch() {}, websocket: 1 };", "websocket"),
         ("throw new Error('at the start');", "at the start"),
         ("await new Promise(() => {});", "never resolved"),
     ] {
         fails("bad.js", script, &[], problem);
     }
+    let script = "export default { fetch() {}, port: 'http' };";
+    let mut command = support::duplex();
+    command.arg("serve").arg(write("port.js", script));
+    let finished = support::finish(&mut command).unwrap();
+    assert!(
+        finished.stderr.contains("Invalid port: 'http'"),
+        "{}",
+        finished.report()
+    );
     let mut command = support::duplex();
     let finished = support::finish(command.args(["serve", "no_such_file.js"])).unwrap();
     assert_eq!(finished.code(), 1);

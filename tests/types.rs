@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("uses_and_misuses", uses_and_misuses),
+        trial("examples", examples),
         trial("all_that_exists_is_declared", all_that_exists_is_declared),
         Trial::test("all_that_is_declared_exists", all_that_is_declared_exists),
     ];
@@ -33,6 +34,26 @@ fn main() -> ExitCode {
 fn uses_and_misuses(deno: OsString) -> Result<(), Failed> {
     let uses = fs::read_to_string(support::tests_dir().join("types/uses.ts"))?;
     check(&deno, "uses", &uses)
+}
+
+fn examples(deno: OsString) -> Result<(), Failed> {
+    let mut folders = vec![support::repository().join("examples")];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "ts") {
+                check(&deno, "example", &fs::read_to_string(path)?)?;
+                count += 1;
+            }
+        }
+    }
+    match count {
+        0 => Err("there are no examples in TypeScript".into()),
+        _ => Ok(()),
+    }
 }
 
 /// Every name that a program finds, of the kinds that are declared.

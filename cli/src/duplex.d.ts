@@ -102,7 +102,8 @@ interface WebSocketOpenInfo {
   readonly protocol: string;
 }
 
-interface WebSocketStreamOptions extends Deno.WebSocketConnectOptions {
+interface WebSocketStreamOptions
+  extends Omit<Deno.WebSocketConnectOptions, "closeOnBackpressureLimit"> {
   /** Subprotocols to offer, the preferred one first. */
   protocols?: string[];
   /** Gives up opening the connection. Does nothing afterwards. */
@@ -314,8 +315,8 @@ declare namespace Deno {
      */
     sendPings?: boolean;
     /**
-     * Seconds from the upgrade to when the client was answered. Default 30; 0 is
-     * without end.
+     * Seconds that the handler has to return the response, after which the client gets
+     * status 503. Default 30; 0 is without end.
      */
     handshakeTimeout?: number;
     /** Seconds for the close handshake. Default 10; 0 is without end. */
@@ -328,7 +329,10 @@ declare namespace Deno {
      * none.
      */
     protocol?: string;
-    /** Headers of the answer (101, or 200 over HTTP/2), beside the handshake's. */
+    /**
+     * Headers of the answer (101, or 200 over HTTP/2), beside the handshake's own,
+     * which make a TypeError. `Sec-WebSocket-Protocol` among them is `protocol`.
+     */
     headers?: HeadersInit;
   }
 
@@ -381,7 +385,11 @@ declare namespace Deno {
     response: Response;
   }
 
-  /** The same with a pair of streams. Who does not read holds nobody to be silent. */
+  /**
+   * The same with a pair of streams. While nobody reads, the client is not listened to,
+   * and not held to be silent either. Writes wait, so `closeOnBackpressureLimit` has
+   * no say.
+   */
   function upgradeWebSocketStream(
     request: Request,
     options?: UpgradeWebSocketOptions,
@@ -402,6 +410,19 @@ declare namespace Deno {
     request: Request,
     info: ServeHandlerInfo<Address>,
   ) => Response | Promise<Response>;
+
+  /** Both names are the same, and one is needed. */
+  type RequestHandler<Address extends Addr = NetAddr> =
+    | {
+      handler: ServeHandler<Address>;
+      fetch?: undefined;
+      websocket?: undefined;
+    }
+    | {
+      fetch: ServeHandler<Address>;
+      handler?: undefined;
+      websocket?: undefined;
+    };
 
   interface ServeOptions<Address extends Addr = NetAddr> {
     /** Ends the server and all of its connections at once. */
@@ -468,10 +489,10 @@ declare namespace Deno {
     handler: ServeHandler<NetAddr>,
   ): HttpServer<NetAddr>;
   function serve(
-    options: ServeUnixOptions & { handler: ServeHandler<UnixAddr> },
+    options: ServeUnixOptions & RequestHandler<UnixAddr>,
   ): HttpServer<UnixAddr>;
   function serve(
-    options: ServeTcpOptions & { handler: ServeHandler<NetAddr> },
+    options: ServeTcpOptions & RequestHandler<NetAddr>,
   ): HttpServer<NetAddr>;
   /**
    * The form with handlers of sockets, for which no event object is made. `Data` is
@@ -505,7 +526,7 @@ declare namespace Deno {
   interface UpgradeOptions<Data = undefined> {
     /** What becomes {@linkcode ServerWebSocket.data}. */
     data?: Data;
-    /** Headers of the answer, beside the handshake's. */
+    /** See {@linkcode UpgradeWebSocketOptions.headers}. */
     headers?: HeadersInit;
     /** The subprotocol to answer with, one of those that the client offers. */
     protocol?: string;
@@ -540,13 +561,10 @@ declare namespace Deno {
 
   interface SocketHandlers<Data = undefined, Address extends Addr = NetAddr> {
     fetch: FetchHandler<Data, Address>;
-    websocket?: WebSocketHandler<Data>;
+    websocket: WebSocketHandler<Data>;
   }
 
-  /**
-   * What happens on sockets, and their options. A handler may be asynchronous; what
-   * it rejects with is reported as an uncaught error is.
-   */
+  /** What happens on sockets, and their options. A handler may be asynchronous. */
   interface WebSocketHandler<Data = undefined> extends ServerWebSocketOptions {
     open?(ws: ServerWebSocket<Data>): unknown;
     /** A message: a text is a string. */
@@ -557,7 +575,10 @@ declare namespace Deno {
     close?(ws: ServerWebSocket<Data>, code: number, reason: string): unknown;
     ping?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
     pong?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
-    /** The connection failed. `close` follows. */
+    /**
+     * A handler threw, or what it returned rejected. Default: it is reported as an
+     * uncaught error is.
+     */
     error?(ws: ServerWebSocket<Data>, error: Error): unknown;
   }
 
@@ -576,7 +597,10 @@ declare namespace Deno {
     Address extends NetAddr | UnixAddr = NetAddr,
   > =
     & (Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions)
-    & SocketHandlers<Data, Address>;
+    & {
+      fetch: FetchHandler<Data, Address>;
+      websocket?: WebSocketHandler<Data>;
+    };
 
   // -------------------------------------------------------------------------
   // Deno.serveHttp, as Deno had it until 2.0

@@ -7,6 +7,7 @@ compile_error!(
     "duplex runs on one engine: enable either the feature `v8` or the feature `quickjs`"
 );
 
+mod allocator;
 mod engine_flags;
 mod flags;
 mod logger;
@@ -49,6 +50,7 @@ fn run(flags: Flags) -> i32 {
         let _ = std::io::stdout().write_all(TYPES.as_bytes());
         return 0;
     }
+    allocator::keep_freed_memory();
     logger::init(flags.log_level);
     rlimit::raise_open_files();
     warn_of(&flags);

@@ -302,12 +302,10 @@ class ServerRequest {
   // answer.
   respond(response) {
     if (response.status === 101) {
-      if (this.#success === false) {
-        // There is no connection left, and the socket was told.
-        this.abandon();
-      } else {
-        this.#respondUpgrade(response);
-      }
+      const inner = getInnerResponse(response);
+      this.respondUpgrade(
+        isUntouched(inner) ? inner : toInnerResponse(response),
+      );
       return;
     }
     this.failUpgrade("Upgrade response was not returned from callback");
@@ -402,16 +400,21 @@ class ServerRequest {
   }
 
   /**
-   * Claims the connection for a WebSocket. What comes of it is told to one of
-   * the callbacks, after the handler has returned the response with status 101
-   * or something else.
+   * Claims the connection for a WebSocket. What comes of it is told to `upgrade`, by
+   * `opened(id)` or `failed(message)`, after the handler has returned the response
+   * with status 101 or something else.
    *
+   * @param {Upgrade} upgrade of 01_upgrade.js
    * @returns {{ accept: string, extensions: string }} the values of
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
   beginUpgrade(upgrade) {
     const verdict = readVerdict(
-      op_http_upgrade_begin(this.#id, upgrade.protocol, upgrade.deflate),
+      op_http_upgrade_begin(
+        this.#id,
+        upgrade.protocol,
+        upgrade.options.deflate,
+      ),
     );
     this.#upgrade = upgrade;
     if (!this.isInTurn) {
@@ -423,7 +426,7 @@ class ServerRequest {
   // The handler will answer the handshake, but not at once.
   #awaitHandshake() {
     this.#watch();
-    const { handshakeTimeout } = this.#upgrade;
+    const { handshakeTimeout } = this.#upgrade.options;
     if (handshakeTimeout === 0) {
       return;
     }
@@ -458,16 +461,20 @@ class ServerRequest {
     }
   }
 
-  #respondUpgrade(response) {
+  // Answers with the inner response of a handshake.
+  respondUpgrade(inner) {
+    if (this.#success === false) {
+      // There is no connection left, and the socket was told.
+      this.abandon();
+      return;
+    }
     const upgrade = this.#upgrade;
     if (upgrade === undefined) {
       throw new TypeError(
         "A response with status 101 must come from Deno.upgradeWebSocket()",
       );
     }
-    const { idleTimeout, sendPings, limits, opened, failed } = upgrade;
-    const lazy = getInnerResponse(response);
-    const inner = isUntouched(lazy) ? lazy : toInnerResponse(response);
+    const { idleTimeout, sendPings, limits } = upgrade.options;
     const id = op_http_upgrade_accept(
       this.#id,
       isUntouched(inner) ? null : wireHeaderList(inner),
@@ -477,7 +484,8 @@ class ServerRequest {
     );
     if (id !== NO_CONNECTION) {
       this.#endHandshake();
-      ArrayPrototypePush(this.#server.opening, { id, opened });
+      upgrade.id = id;
+      ArrayPrototypePush(this.#server.opening, upgrade);
       this.#wasAnswered(OUTCOME_SENT);
       return;
     }
@@ -491,8 +499,8 @@ class ServerRequest {
     );
     PromisePrototypeThen(
       connection,
-      opened,
-      (error) => failed(error.message),
+      (id) => upgrade.opened(id),
+      (error) => upgrade.failed(error.message),
     );
     const outcome = op_http_upgrade_respond(this.#id, headers);
     // From here on the connection tells.
@@ -621,9 +629,11 @@ function isServerRequest(inner) {
  * @returns {{ accept: string, extensions: string }} the values of
  *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
  */
-function readVerdict(
-  { 0: accept, 1: extensions, 2: status, 3: message, 4: flat },
-) {
+function readVerdict(verdict) {
+  if (typeof verdict === "string") {
+    return { accept: verdict, extensions: "" };
+  }
+  const { 0: accept, 1: extensions, 2: status, 3: message, 4: flat } = verdict;
   if (accept !== null && accept !== undefined) {
     return { accept, extensions };
   }
@@ -1021,8 +1031,8 @@ function dispatcher(server, onRequest) {
       return;
     }
     if (event === EVENT_OPENED) {
-      const { id, opened } = ArrayPrototypeShift(server.opening);
-      opened(id);
+      const upgrade = ArrayPrototypeShift(server.opening);
+      upgrade.opened(upgrade.id);
       return;
     }
     const inner = MapPrototypeGet(server.watched, id);

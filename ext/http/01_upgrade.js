@@ -72,20 +72,16 @@ const loadStreams = core.createLazyLoader(
 function upgradeWebSocket(request, options = undefined) {
   const converted = convertUpgradeOptions(options, prefix);
   let socket;
-  const response = upgradeRequest(
+  const answer = upgradeRequest(
     request,
     options,
     converted,
     (protocol, inner) => {
       socket = createServerWebSocket(protocol, inner);
-      return {
-        opened: (id, extensions) =>
-          openServerWebSocket(socket, id, extensions, inner.serverPeer),
-        failed: (message) => failServerWebSocket(socket, message),
-      };
+      return new SocketTarget(socket, inner);
     },
   );
-  return { socket, response };
+  return { socket, response: fromInnerResponse(answer, "response") };
 }
 
 /**
@@ -103,7 +99,7 @@ function upgradeWebSocketStream(request, options = undefined) {
   } = loadStreams();
   const converted = convertUpgradeOptions(options, prefix);
   let stream;
-  const response = upgradeRequest(request, options, converted, (protocol) => {
+  const answer = upgradeRequest(request, options, converted, (protocol) => {
     stream = createServerWebSocketStream();
     return {
       opened: (id, extensions) =>
@@ -111,7 +107,7 @@ function upgradeWebSocketStream(request, options = undefined) {
       failed: (message) => failServerWebSocketStream(stream, message),
     };
   });
-  return { stream, response };
+  return { stream, response: fromInnerResponse(answer, "response") };
 }
 
 /** Checks the options that may be the same for all sockets of a server. */
@@ -141,10 +137,54 @@ const DEFAULT_OPTIONS = {
   limits: null,
 };
 
+/** Has the outcome of a handshake told to a `WebSocket`. */
+class SocketTarget {
+  constructor(socket, inner) {
+    this.socket = socket;
+    this.inner = inner;
+  }
+
+  opened(id, extensions) {
+    openServerWebSocket(this.socket, id, extensions, this.inner.serverPeer);
+  }
+
+  failed(message) {
+    failServerWebSocket(this.socket, message);
+  }
+}
+
+/** A handshake that the handler agrees to. */
+class Upgrade {
+  /** That of the connection, when there is one. */
+  id = undefined;
+  extensions = "";
+
+  constructor(protocol, options, target) {
+    this.protocol = protocol;
+    this.options = options;
+    this.target = target;
+  }
+
+  opened(id) {
+    this.target.opened(id, this.extensions);
+  }
+
+  // Later, so that whoever gets the socket can listen first.
+  failed(message) {
+    PromisePrototypeThen(
+      PromiseResolve(undefined),
+      () => this.target.failed(message),
+    );
+  }
+}
+
 /**
- * Claims the request's connection and returns the response that answers its
- * handshake, with the options `protocol` and `headers`, and the others `converted`.
- * `create(protocol, inner)` makes what the script gets of it.
+ * Claims the request's connection and returns what answers its handshake, with the
+ * options `protocol` and `headers`, and the others `converted`.
+ * `create(protocol, inner)` makes what the script gets of it, and returns who is told of
+ * the outcome, by `opened(id, extensions)` or `failed(message)`.
+ *
+ * @returns {UpgradeResponse} the inner response of a `Response`
  */
 function upgradeRequest(request, options, converted, create) {
   if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
@@ -158,35 +198,21 @@ function upgradeRequest(request, options, converted, create) {
   if (protocol !== "") {
     checkProtocols([protocol]);
   }
-  const { deflate } = converted;
-  const { opened, failed } = create(protocol, inner);
+  const upgrade = new Upgrade(protocol, converted, create(protocol, inner));
   const verdict = isServerRequest(inner)
-    ? inner.beginUpgrade({
-      protocol,
-      deflate,
-      idleTimeout: converted.idleTimeout,
-      sendPings: converted.sendPings,
-      handshakeTimeout: converted.handshakeTimeout,
-      limits: converted.limits,
-      opened: (rid) => opened(rid, verdict.extensions),
-      // Later, so that whoever gets the socket can listen first.
-      failed: (message) =>
-        PromisePrototypeThen(
-          PromiseResolve(undefined),
-          () => failed(message),
-        ),
-    })
+    ? inner.beginUpgrade(upgrade)
     // A request that was not received: it can be answered, but there is no
     // connection to open.
     : readVerdict(
       op_http_websocket_handshake(request.method, inner.headerList, protocol),
     );
+  upgrade.extensions = verdict.extensions;
 
   const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
-  return fromInnerResponse(answer, "response");
+  return answer;
 }
 
 function answerHeaders({ accept, extensions }, protocol) {
@@ -247,6 +273,7 @@ const OWN_HEADERS = [
 
 export {
   convertUpgradeOptions,
+  SocketTarget,
   upgradeRequest,
   upgradeWebSocket,
   upgradeWebSocketStream,

@@ -10,12 +10,10 @@ import {
 } from "ext:duplex_http/00_serve.js";
 import {
   convertUpgradeOptions,
+  SocketTarget,
   upgradeRequest,
 } from "ext:duplex_http/01_upgrade.js";
-import {
-  createServerWebSocket,
-  openServerWebSocket,
-} from "ext:duplex_websocket/01_websocket.js";
+import { createServerWebSocket } from "ext:duplex_websocket/01_websocket.js";
 
 const {
   FunctionPrototypeCall,
@@ -79,17 +77,12 @@ function upgrade(request, options, handler, shared) {
     );
   }
   const inner = toInnerRequest(request);
-  let response;
+  let answer;
   try {
-    response = upgradeRequest(request, options, shared, (protocol) => {
+    answer = upgradeRequest(request, options, shared, (protocol) => {
       const socket = createServerWebSocket(protocol, inner, handler);
       socket.data = options?.data;
-      return {
-        opened: (id, extensions) =>
-          openServerWebSocket(socket, id, extensions, inner.serverPeer),
-        // Nobody has heard of it.
-        failed() {},
-      };
+      return new SocketTarget(socket, inner);
     });
   } catch (error) {
     if (!isRefusal(error)) {
@@ -98,7 +91,7 @@ function upgrade(request, options, handler, shared) {
     inner.refusal = error;
     return false;
   }
-  inner.respond(response);
+  inner.respondUpgrade(answer);
   return true;
 }
 

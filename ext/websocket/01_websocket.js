@@ -13,10 +13,12 @@ const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
 const {
   ArrayBufferIsView,
   ArrayBufferPrototypeGetByteLength,
+  ArrayPrototypeIndexOf,
   ArrayPrototypeMap,
   ArrayPrototypePush,
   ArrayPrototypeShift,
   ArrayPrototypeSome,
+  ArrayPrototypeSplice,
   DataViewPrototypeGetByteLength,
   Error,
   ErrorPrototypeToString,
@@ -392,33 +394,38 @@ function start() {
   );
 }
 
-function initialize(socket, binaryType) {
-  start();
-  socket[_binaryType] = binaryType;
-  socket[_closeRequest] = null;
-  socket[_dialHandle] = undefined;
-  socket[_drainWaiter] = null;
-  socket[_extensions] = "";
-  socket[_handlers] = null;
-  socket[_id] = NO_ID;
-  socket[_isRef] = true;
-  socket[_isServer] = false;
-  socket[_origin] = "";
-  socket[_protocol] = "";
-  socket[_readyState] = CONNECTING;
-  socket[_sendQueue] = null;
-  // Bytes that were handed to send() and will never be counted by the op: those
-  // behind a Blob that is being read, and those after the end.
-  socket[_unsent] = 0;
-  socket[_url] = "";
-  socket[_webSocketHandler] = null;
-}
+/** What has the constructor make a socket that does not dial. */
+const ACCEPTED = Symbol("accepted");
 
 class WebSocket extends EventTarget {
   constructor(url, protocols = undefined) {
     super();
+    start();
     this[webidl.brand] = webidl.brand;
-    initialize(this, "blob");
+    // All that a socket will ever have stands here: an engine makes room for what the
+    // constructor sets, and looks up in a table what comes to it later.
+    this[eventTargetData] = undefined;
+    this[_binaryType] = "blob";
+    this[_closeRequest] = null;
+    this[_dialHandle] = undefined;
+    this[_drainWaiter] = null;
+    this[_extensions] = "";
+    this[_handlers] = null;
+    this[_id] = NO_ID;
+    this[_isRef] = true;
+    this[_isServer] = false;
+    this[_origin] = "";
+    this[_protocol] = "";
+    this[_readyState] = CONNECTING;
+    this[_sendQueue] = null;
+    // Bytes that were handed to send() and will never be counted by the op: those
+    // behind a Blob that is being read, and those after the end.
+    this[_unsent] = 0;
+    this[_url] = "";
+    this[_webSocketHandler] = null;
+    if (url === ACCEPTED) {
+      return;
+    }
 
     const prefix = "Failed to construct 'WebSocket'";
     webidl.requiredArguments(arguments.length, 1, prefix);
@@ -657,6 +664,17 @@ ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
 });
 /** The server's end, which knows the others of its server. */
 class ServerWebSocket extends WebSocket {
+  constructor(protocol, peer, handler) {
+    super(ACCEPTED);
+    // As in Deno: a Blob would cost a server a turn for each message.
+    this[_binaryType] = "arraybuffer";
+    this[_isServer] = true;
+    this[_protocol] = protocol;
+    this[_peer] = peer;
+    this[_remoteAddr] = null;
+    this[_webSocketHandler] = handler;
+  }
+
   /** The address of the client, as `Deno.serve` tells it. */
   get remoteAddr() {
     webidl.assertBranded(this, ServerWebSocketPrototype);
@@ -927,42 +945,46 @@ function byteLength(data) {
 /** Defines `on${type}` (HTML section 8.1.8.1). */
 function defineHandler(type) {
   const name = `on${type}`;
+  // What stands among the listeners of any socket for its handler.
+  const listener = {
+    callback(event) {
+      const handler = this[_handlers][type];
+      if (typeof handler === "function") {
+        return FunctionPrototypeCall(handler, this, event);
+      }
+    },
+    options: { capture: false, once: false, passive: false },
+    signal: undefined,
+    abortListener: undefined,
+  };
   const accessors = {
     get [name]() {
       webidl.assertBranded(this, WebSocketPrototype);
-      return this[_handlers]?.[type]?.value ?? null;
+      const handlers = this[_handlers];
+      return handlers === null ? null : handlers[type];
     },
     set [name](value) {
       webidl.assertBranded(this, WebSocketPrototype);
       if (typeof value !== "object" && typeof value !== "function") {
         value = null;
       }
-      this[_handlers] ??= { __proto__: null };
-      const handler = this[_handlers][type];
-      if (handler !== undefined && handler.value !== null && value !== null) {
+      const handlers = this[_handlers] ??= new ByType(null);
+      const before = handlers[type];
+      handlers[type] = value;
+      if (before !== null && value !== null) {
         // A handler that is replaced keeps its place among the listeners.
-        handler.value = value;
         return;
       }
-      if (handler !== undefined && handler.value !== null) {
-        handler.value = null;
-        FunctionPrototypeCall(
-          removeEventListener,
-          this,
-          type,
-          handler.listener,
-        );
-        return;
-      }
+      const { listeners } = this[eventTargetData] ??= new TargetData();
+      const list = listeners[type];
       if (value !== null) {
-        const handler = { value, listener: undefined };
-        handler.listener = function (event) {
-          if (typeof handler.value === "function") {
-            return FunctionPrototypeCall(handler.value, this, event);
-          }
-        };
-        this[_handlers][type] = handler;
-        FunctionPrototypeCall(addEventListener, this, type, handler.listener);
+        if (list === undefined) {
+          listeners[type] = [listener];
+        } else {
+          ArrayPrototypePush(list, listener);
+        }
+      } else if (before !== null) {
+        ArrayPrototypeSplice(list, ArrayPrototypeIndexOf(list, listener), 1);
       }
     },
   };
@@ -979,7 +1001,27 @@ function defineHandler(type) {
   });
 }
 
-const { addEventListener, removeEventListener } = EventTarget.prototype;
+/** Something for each type of event. */
+function ByType(value) {
+  this.open = value;
+  this.error = value;
+  this.close = value;
+  this.message = value;
+  this.drain = value;
+  this.ping = value;
+  this.pong = value;
+}
+// An object of this kind can grow by other types too, and inherits none.
+ByType.prototype = ObjectCreate(null);
+
+/** What an EventTarget of deno_web gets with its first listener. */
+function TargetData() {
+  this.assignedSlot = false;
+  this.hasActivationBehavior = false;
+  this.host = null;
+  this.listeners = new ByType(undefined);
+  this.mode = "";
+}
 
 defineHandler("open");
 defineHandler("error");
@@ -1224,7 +1266,10 @@ function onClosed(socket, code, reason, wasClean, error) {
   if (error !== undefined) {
     dispatchError(socket, new Error(error), error);
   }
-  dispatchTrusted(socket, new CloseEvent("close", { wasClean, code, reason }));
+  if (hasListeners(socket, "close")) {
+    const init = { wasClean, code, reason };
+    dispatchTrusted(socket, new CloseEvent("close", init));
+  }
 }
 
 /** The connection is open: announces it and starts delivery. */
@@ -1250,7 +1295,9 @@ function open(socket, id) {
     handler.open(socket);
     return;
   }
-  dispatchTrusted(socket, new Event("open"));
+  if (hasListeners(socket, "open")) {
+    dispatchTrusted(socket, new Event("open"));
+  }
 }
 
 /** There will be no connection. */
@@ -1311,15 +1358,7 @@ function dispatchTrusted(socket, event) {
  *   `hasClose` says whether `close` looks at the socket
  */
 function createServerWebSocket(protocol = "", peer = null, handler = null) {
-  const socket = webidl.createBranded(ServerWebSocket);
-  // As in Deno: a Blob would cost a server a turn for each message.
-  initialize(socket, "arraybuffer");
-  socket[_isServer] = true;
-  socket[_protocol] = protocol;
-  socket[_peer] = peer;
-  socket[_remoteAddr] = null;
-  socket[_webSocketHandler] = handler;
-  return socket;
+  return new ServerWebSocket(protocol, peer, handler);
 }
 
 /**

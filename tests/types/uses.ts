@@ -191,6 +191,9 @@ Deno.serve({
   path: "/tmp/socket",
   handler: (_, info) => new Response(info.remoteAddr.path),
 });
+Deno.serve({ fetch: (_, info) => new Response(info.remoteAddr.hostname) });
+// @ts-expect-error there are no handlers of sockets
+Deno.serve({ fetch: (request, info) => info.upgrade(request) });
 // @ts-expect-error a handler answers
 Deno.serve(() => 1);
 // @ts-expect-error there is no handler

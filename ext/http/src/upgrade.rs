@@ -7,8 +7,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use deno_core::OpState;
 use deno_core::ResourceId;
+use deno_core::ToV8;
 use deno_core::op2;
 use deno_core::v8;
+use deno_error::JsErrorBox;
 use deno_tls::TlsStream;
 use duplex_protocol::deflate::ServerConfig;
 use duplex_protocol::handshake::server::Offer;
@@ -50,6 +52,29 @@ use crate::server::Event;
 /// refusal, and its headers, names and values alternating.
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
 
+/// The same where most often it is but the first of it: a string then, not a list.
+pub enum Checked {
+    Plain(String),
+    Other(Verdict),
+}
+
+impl<'s> ToV8<'s> for Checked {
+    type Error = JsErrorBox;
+
+    fn to_v8<'i>(
+        self,
+        scope: &mut v8::PinScope<'s, 'i>,
+    ) -> Result<v8::Local<'s, v8::Value>, Self::Error> {
+        match self {
+            Self::Plain(accept) => {
+                let Ok(accept) = accept.to_v8(scope);
+                Ok(accept)
+            }
+            Self::Other(verdict) => Ok(verdict.to_v8(scope)?),
+        }
+    }
+}
+
 /// Checks the handshake of an exchange and claims its connection for a
 /// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
 /// compression where `deflate` and the client allow it.
@@ -59,7 +84,7 @@ pub fn op_http_upgrade_begin(
     id: f64,
     #[string] protocol: &str,
     #[scoped] deflate: Option<PerMessageDeflate>,
-) -> Result<Verdict, HttpError> {
+) -> Result<Checked, HttpError> {
     let exchanges = state.borrow::<Rc<Exchanges>>();
     let exchange = exchanges
         .get(id as ExchangeId)
@@ -77,10 +102,10 @@ pub fn op_http_upgrade_begin(
     };
     let mut offer = match offer {
         Ok(offer) => offer,
-        Err(error) => return Ok(refusal(&error)),
+        Err(error) => return Ok(Checked::Other(refusal(&error))),
     };
     if let Some(verdict) = refused_protocol(&offer, protocol) {
-        return Ok(verdict);
+        return Ok(Checked::Other(verdict));
     }
     if !exchange.is_upgradable() {
         return Err(HttpError::UpgradeUnavailable);
@@ -94,15 +119,19 @@ pub fn op_http_upgrade_begin(
                 exchange.deflate.set(Some((parameters, config.compression)));
             }
             Ok(None) => {}
-            Err(error) => return Ok(refusal(&error)),
+            Err(error) => return Ok(Checked::Other(refusal(&error))),
         }
     }
     exchange.mark_upgraded();
+    let accept = offer.accept_key().unwrap_or_default();
     *exchange.agreement.borrow_mut() = Agreement {
-        accept: offer.accept_key().unwrap_or_default().to_owned(),
+        accept: accept.to_owned(),
         protocol: protocol.to_owned(),
     };
-    Ok(accepted(&offer, extensions))
+    Ok(match extensions.is_empty() {
+        true => Checked::Plain(accept.to_owned()),
+        false => Checked::Other(accepted(&offer, extensions)),
+    })
 }
 
 /// Checks a handshake that did not come from a server of this crate: a
@@ -186,7 +215,7 @@ pub fn op_http_upgrade_respond(
         Version::HTTP_2 => StatusCode::OK,
         _ => StatusCode::SWITCHING_PROTOCOLS,
     };
-    for (name, value) in agreed_headers(&exchange) {
+    for (name, value) in agreed_headers(&exchange, &exchange.agreement.borrow()) {
         if let Ok(value) = HeaderValue::try_from(&*value) {
             headers.insert(name, value);
         }
@@ -249,8 +278,9 @@ fn server_options(
 fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u8> {
     let mut head = Vec::with_capacity(192);
     let mut push = |part: &[u8]| head.extend_from_slice(part);
+    let agreement = exchange.agreement.borrow();
     push(b"HTTP/1.1 101 Switching Protocols\r\n");
-    for (name, value) in agreed_headers(exchange) {
+    for (name, value) in agreed_headers(exchange, &agreement) {
         push(name.as_str().as_bytes());
         push(b": ");
         push(value.as_bytes());
@@ -268,10 +298,9 @@ fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u
             }
         }
         None => {
-            let protocol = &exchange.agreement.borrow().protocol;
-            if !protocol.is_empty() {
+            if !agreement.protocol.is_empty() {
                 push(b"sec-websocket-protocol: ");
-                push(protocol.as_bytes());
+                push(agreement.protocol.as_bytes());
                 push(b"\r\n");
             }
         }
@@ -281,14 +310,16 @@ fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u
 }
 
 /// What the answer says whatever the script does.
-fn agreed_headers(exchange: &Exchange) -> impl Iterator<Item = (HeaderName, Cow<'static, str>)> {
+fn agreed_headers<'a>(
+    exchange: &Exchange,
+    agreement: &'a Agreement,
+) -> impl Iterator<Item = (HeaderName, Cow<'a, str>)> {
     let is_http1 = exchange.head.version != Version::HTTP_2;
-    let accept = exchange.agreement.borrow().accept.clone();
     let deflate = exchange.deflate.get();
     [
         is_http1.then(|| (header::UPGRADE, "websocket".into())),
         is_http1.then(|| (header::CONNECTION, "Upgrade".into())),
-        is_http1.then(|| (header::SEC_WEBSOCKET_ACCEPT, accept.into())),
+        is_http1.then(|| (header::SEC_WEBSOCKET_ACCEPT, (&*agreement.accept).into())),
         deflate.map(|(parameters, _)| {
             let value = parameters.to_string().into();
             (header::SEC_WEBSOCKET_EXTENSIONS, value)

@@ -15,7 +15,7 @@ use duplex_protocol::decoder::{Decoder, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
-use duplex_protocol::frame::Role;
+use duplex_protocol::frame::{Opcode, Role};
 use duplex_protocol::mask::MaskKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -511,6 +511,9 @@ impl Connection {
     /// Queues a text message.
     #[inline]
     pub fn send_text(&self, text: &str) -> Sent {
+        if let Some(sent) = self.send_long(Opcode::Text, text.as_bytes()) {
+            return sent;
+        }
         self.send(text.len(), |out, key, compressor| match compressor {
             None => encoder::encode_text(out, key, text),
             Some(compressor) => encoder::encode_text_compressed(out, key, text, compressor),
@@ -520,6 +523,9 @@ impl Connection {
     /// Queues a binary message.
     #[inline]
     pub fn send_binary(&self, bytes: &[u8]) -> Sent {
+        if let Some(sent) = self.send_long(Opcode::Binary, bytes) {
+            return sent;
+        }
         self.send(bytes.len(), |out, key, compressor| match compressor {
             None => encoder::encode_binary(out, key, bytes),
             Some(compressor) => encoder::encode_binary_compressed(out, key, bytes, compressor),
@@ -548,6 +554,30 @@ impl Connection {
         self.queued(&mut out)
     }
 
+    /// Writes a long message from where it lies, behind what is queued. `None` where it
+    /// has to be copied anyway: to be masked, compressed, encrypted or kept.
+    #[inline]
+    fn send_long(&self, opcode: Opcode, payload: &[u8]) -> Option<Sent> {
+        if payload.len() < WRITTEN_FROM
+            || self.role == Role::Client
+            || self.is_blocked.get()
+            || self.compressor.borrow().is_some()
+        {
+            return None;
+        }
+        let mut out = self.out.borrow_mut();
+        let mut transport = self.transport.borrow_mut();
+        if !transport.is_socket() || self.is_ending() || out.len() > self.backpressure_limit {
+            return None;
+        }
+        let (header, length) = encoder::frame_header(opcode, true, None, payload.len());
+        let mut cx = Context::from_waker(&self.waker);
+        let written = out.poll_write_long(&mut transport, &mut cx, &header[..length], payload);
+        drop(transport);
+        self.note_written(&mut out, written);
+        Some(self.queued(&mut out))
+    }
+
     /// Queues a message that was encoded once for all who get it.
     pub fn send_published(&self, publication: &Publication<'_>) -> Sent {
         let mut out = self.out.borrow_mut();
@@ -556,9 +586,7 @@ impl Connection {
         }
         let mut compressor = self.compressor.borrow_mut();
         publication.with_frame(compressor.as_deref_mut(), |frame| {
-            out.push_data(publication.payload_length(), |out| {
-                out.extend_from_slice(frame);
-            });
+            out.push_shared(publication.payload_length(), frame);
         });
         self.queued(&mut out)
     }
@@ -590,18 +618,23 @@ impl Connection {
     /// Why nothing more can be queued now, if so.
     #[inline]
     fn refusal(&self, out: &mut OutBuffer) -> Option<Sent> {
-        if self.close_sent.get()
-            || self.is_broken.get()
-            || self.is_overflowing.get()
-            || self.is_terminated.get()
-            || self.phase.get() == Phase::Draining
-        {
+        if self.is_ending() {
             return Some(Sent::Closed);
         }
         if out.len() > self.backpressure_limit {
             return self.overflow(out);
         }
         None
+    }
+
+    /// Whether no message can be sent any more.
+    #[inline]
+    fn is_ending(&self) -> bool {
+        self.close_sent.get()
+            || self.is_broken.get()
+            || self.is_overflowing.get()
+            || self.is_terminated.get()
+            || self.phase.get() == Phase::Draining
     }
 
     #[cold]
@@ -635,6 +668,24 @@ impl Connection {
         Sent::Taken
     }
 
+    /// Hands `body` the socket and what a [`SendBatch`](crate::send_batch::SendBatch) can
+    /// write of what is queued, unless the kernel refuses bytes.
+    #[cfg(target_os = "linux")]
+    pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
+        if !self.is_blocked.get()
+            && let Some(socket) = self.transport.borrow().socket()
+            && let Some(bytes) = self.out.borrow().unwritten()
+        {
+            body(socket, bytes);
+        }
+    }
+
+    /// So many bytes of that were written.
+    #[cfg(target_os = "linux")]
+    pub fn note_batch_written(&self, count: usize) {
+        self.out.borrow_mut().note_written(count);
+    }
+
     /// Writes what is queued. Returns whether the kernel has taken all of it.
     pub fn flush(&self) -> bool {
         self.is_dirty.set(false);
@@ -659,7 +710,13 @@ impl Connection {
     fn write(&self, out: &mut OutBuffer) -> bool {
         let mut transport = self.transport.borrow_mut();
         let mut cx = Context::from_waker(&self.waker);
-        match out.poll_write_to(&mut transport, &mut cx) {
+        let written = out.poll_write_to(&mut transport, &mut cx);
+        self.note_written(out, written)
+    }
+
+    /// Returns whether the kernel has taken all that is queued.
+    fn note_written(&self, out: &mut OutBuffer, written: Poll<io::Result<()>>) -> bool {
+        match written {
             Poll::Ready(Ok(())) => {
                 self.is_blocked.set(false);
                 true
@@ -951,6 +1008,9 @@ impl Connection {
 /// A script that has queued this many bytes in one turn has them written before
 /// it ends.
 const FLUSH_EARLY_FROM: usize = 256 << 10;
+/// A message of so many bytes is written at once from where it lies. To copy shorter ones costs less
+/// than a peer that is woken earlier: at 16 KiB, 0.5 µs instead of 2.5.
+const WRITTEN_FROM: usize = 64 << 10;
 /// A stream's messages that are longer than this are not compressed, which would
 /// hold up all other connections meanwhile: whoever streams can cut them.
 const COMPRESSED_LIMIT: usize = 16 << 20;

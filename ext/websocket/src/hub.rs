@@ -7,9 +7,8 @@
 //! script sent: one write for all messages to a connection.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +25,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read};
 use crate::garbage::Garbage;
+#[cfg(target_os = "linux")]
+use crate::send_batch::SendBatch;
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
@@ -33,6 +34,8 @@ pub(crate) struct Hub {
     ready: Arc<ReadyList>,
     /// Connections with something to write.
     dirty: RefCell<Vec<Rc<Connection>>>,
+    #[cfg(target_os = "linux")]
+    batch: SendBatch,
     callbacks: RefCell<Callbacks>,
     deadlines: RefCell<Deadlines>,
     /// Whether [`Hub::run`] is, which flushes at its end.
@@ -95,6 +98,8 @@ impl Hub {
                 spawner: Mutex::new(state.borrow::<V8CrossThreadTaskSpawner>().clone()),
             }),
             dirty: RefCell::default(),
+            #[cfg(target_os = "linux")]
+            batch: SendBatch::default(),
             callbacks: RefCell::default(),
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
@@ -104,6 +109,12 @@ impl Hub {
         });
         state.put(hub.clone());
         hub
+    }
+
+    /// The same where a connection has been made before.
+    #[inline]
+    pub fn existing(state: &OpState) -> Option<&Rc<Self>> {
+        state.try_borrow()
     }
 
     /// Takes in the connection that `new` makes with its id and its waker.
@@ -213,6 +224,8 @@ impl Hub {
             if dirty.is_empty() {
                 break;
             }
+            #[cfg(target_os = "linux")]
+            self.batch.write(&dirty);
             for connection in dirty {
                 self.flush(scope, &callbacks, &connection);
             }
@@ -362,11 +375,13 @@ impl Hub {
         input: Input<'_>,
         now: Instant,
     ) -> Decoded {
+        v8::scope!(let scope, scope);
+        let to = Recipient::of(scope, callbacks, connection);
         let mut failure = None;
         let mut is_paused = false;
         let mut is_terminated = false;
         let mut on_event = |event: Event<'_>| {
-            match self.on_event(scope, callbacks, connection, event, now) {
+            match self.on_event(scope, callbacks, connection, to.as_ref(), event, now) {
                 Outcome::Delivered => return true,
                 Outcome::Paused => is_paused = true,
                 Outcome::Failed(code, message) => failure = Some((code, message)),
@@ -403,6 +418,7 @@ impl Hub {
         scope: &mut v8::PinScope<'_, '_>,
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
+        to: Option<&Recipient<'_>>,
         event: Event<'_>,
         now: Instant,
     ) -> Outcome {
@@ -430,13 +446,13 @@ impl Hub {
                     let message = "message is longer than a string can be".to_owned();
                     return Outcome::Failed(CloseCode::MESSAGE_TOO_BIG, message);
                 };
-                deliver(scope, callbacks, connection, string.into())
+                deliver(scope, connection, to, string.into())
             }
             Event::Binary(payload) => {
                 self.garbage.note(scope, payload.len());
                 v8::scope!(let scope, scope);
                 let buffer = array_buffer(scope, payload);
-                deliver(scope, callbacks, connection, buffer.into())
+                deliver(scope, connection, to, buffer.into())
             }
             Event::Ping(payload) => {
                 if connection.answer_ping(&payload) {
@@ -550,13 +566,13 @@ impl Hub {
 
     /// Sees to it that the next deadline of `connection` is looked at.
     fn watch(&self, connection: &Connection) {
-        if let Some(due) = connection.next_deadline()
-            && connection.watched.get().is_none_or(|watched| due < watched)
-        {
-            connection.watched.set(Some(due));
-            self.deadlines
-                .borrow_mut()
-                .add(due, connection.id, &self.ready);
+        if let Some(due) = connection.next_deadline() {
+            let mut deadlines = self.deadlines.borrow_mut();
+            let due = deadlines.round(due);
+            if connection.watched.get().is_none_or(|watched| due < watched) {
+                connection.watched.set(Some(due));
+                deadlines.add(due, connection.id, &self.ready);
+            }
         }
     }
 
@@ -566,8 +582,8 @@ impl Hub {
         callbacks: &Callbacks,
         now: Instant,
     ) {
-        let due = self.deadlines.borrow_mut().take_due(now);
-        for (due, id) in due {
+        let entries = self.deadlines.borrow_mut().take_due(now);
+        for (due, id) in entries {
             // An entry of a connection that is gone, or that has an earlier one,
             // counts no more.
             let Some(connection) = self.get(id).filter(|it| it.watched.get() == Some(due)) else {
@@ -634,19 +650,38 @@ enum Outcome {
     Terminated,
 }
 
+/// Who gets the messages of a read.
+struct Recipient<'s> {
+    socket: v8::Local<'s, v8::Object>,
+    message: v8::Local<'s, v8::Function>,
+}
+
+impl<'s> Recipient<'s> {
+    fn of(
+        scope: &v8::PinScope<'s, '_>,
+        callbacks: &Callbacks,
+        connection: &Connection,
+    ) -> Option<Self> {
+        Some(Self {
+            socket: connection.socket(scope)?,
+            message: v8::Local::new(scope, &callbacks.of(connection)?.message),
+        })
+    }
+}
+
 /// Delivers one message, and drains the microtasks that it caused.
+#[inline]
 fn deliver<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    callbacks: &Callbacks,
     connection: &Connection,
+    to: Option<&Recipient<'_>>,
     data: v8::Local<'s, v8::Value>,
 ) -> Outcome {
-    let (Some(socket), Some(callbacks)) = (connection.socket(scope), callbacks.of(connection))
-    else {
+    let Some(to) = to else {
         return Outcome::Delivered;
     };
     connection.begin_delivery();
-    let may_run = call(scope, &callbacks.message, &[socket.into(), data]);
+    let may_run = call_local(scope, to.message, &[to.socket.into(), data]);
     let may_go_on = connection.end_delivery();
     match may_run {
         true if may_go_on => Outcome::Delivered,
@@ -690,8 +725,17 @@ fn call(
     function: &v8::Global<v8::Function>,
     args: &[v8::Local<'_, v8::Value>],
 ) -> bool {
-    v8::tc_scope!(let scope, scope);
     let function = v8::Local::new(scope, function);
+    call_local(scope, function, args)
+}
+
+#[inline]
+fn call_local(
+    scope: &mut v8::PinScope<'_, '_>,
+    function: v8::Local<'_, v8::Function>,
+    args: &[v8::Local<'_, v8::Value>],
+) -> bool {
+    v8::tc_scope!(let scope, scope);
     let receiver = v8::undefined(scope).into();
     // The function reports what a listener throws, so that there is nothing to
     // catch here but a termination.
@@ -774,17 +818,31 @@ impl Wake for ConnectionWaker {
 /// The deadlines of all connections, and one timer for the first of them.
 ///
 /// A connection that is heard does not touch this: its entry is looked at when it
-/// comes up, and entered again for what the deadline has become.
+/// comes up, and entered again for what the deadline has become. Nor does one that
+/// ends: where thousands come and go in a second, an entry costs little for as long as
+/// it stays.
 #[derive(Default)]
 struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// Connections by when to look at them, which is [rounded](Self::round).
+    entries: BTreeMap<Instant, Vec<u32>>,
+    start: OnceCell<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Deadlines {
+    /// The next time at or after `due` for which there are entries.
+    fn round(&self, due: Instant) -> Instant {
+        let start = *self.start.get_or_init(Instant::now);
+        let grains = (due - start).as_millis() / DEADLINE_GRAIN.as_millis() + 1;
+        u32::try_from(grains)
+            .ok()
+            .and_then(|grains| start.checked_add(DEADLINE_GRAIN.checked_mul(grains)?))
+            .unwrap_or(due)
+    }
+
     fn add(&mut self, due: Instant, id: u32, ready: &Arc<ReadyList>) {
-        let is_first = self.heap.peek().is_none_or(|first| due < first.0.0);
-        self.heap.push(Reverse((due, id)));
+        let is_first = self.entries.keys().next().is_none_or(|first| due < *first);
+        self.entries.entry(due).or_default().push(id);
         if is_first {
             self.arm(ready);
         }
@@ -792,7 +850,7 @@ impl Deadlines {
 
     /// Sets the timer to the first deadline.
     fn arm(&mut self, ready: &Arc<ReadyList>) {
-        let Some(&Reverse((due, _))) = self.heap.peek() else {
+        let Some(&due) = self.entries.keys().next() else {
             self.timer = None;
             return;
         };
@@ -821,14 +879,14 @@ impl Deadlines {
     }
 
     fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
-        let mut entries = Vec::new();
-        while let Some(&Reverse(entry)) = self.heap.peek()
-            && entry.0 <= now
+        let mut taken = Vec::new();
+        while let Some(entry) = self.entries.first_entry()
+            && *entry.key() <= now
         {
-            self.heap.pop();
-            entries.push(entry);
+            let (due, ids) = entry.remove_entry();
+            taken.extend(ids.into_iter().map(|id| (due, id)));
         }
-        entries
+        taken
     }
 }
 
@@ -849,5 +907,7 @@ const LONGEST_READ: usize = 256 << 10;
 const READS_IN_TURN: u32 = 16;
 /// And how many bytes.
 const BYTES_IN_TURN: usize = 1 << 20;
+/// How late a deadline may be looked at, so that there are few for many connections.
+const DEADLINE_GRAIN: Duration = Duration::from_millis(4);
 /// How long a failed connection is kept so that its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -43,6 +43,8 @@ mod idle;
 pub mod limits;
 mod ops;
 mod out_buffer;
+#[cfg(target_os = "linux")]
+mod send_batch;
 mod topics;
 pub mod transport;
 

@@ -1,6 +1,7 @@
 //! What `01_websocket.js` and `02_websocketstream.js` call.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use deno_core::convert::ByteString;
@@ -235,20 +236,49 @@ pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
 /// connection is ending.
 #[op2(fast)]
 #[smi]
-pub(crate) fn op_ws_send_text(state: &mut OpState, #[smi] id: u32, #[string] text: &str) -> i32 {
-    send(state, id, text.len(), |connection| {
-        connection.send_text(text)
+pub(crate) fn op_ws_send_text(
+    state: &OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    #[smi] id: u32,
+    text: v8::Local<v8::String>,
+) -> i32 {
+    with_utf8(scope, text, |text| {
+        send(state, id, text.len(), |connection| {
+            connection.send_text(text)
+        })
     })
 }
+
+/// Hands a string's characters to `body`, from where the engine has them where they are
+/// ASCII.
+#[inline]
+fn with_utf8<R>(
+    scope: &mut v8::PinScope<'_, '_>,
+    text: v8::Local<v8::String>,
+    body: impl FnOnce(&str) -> R,
+) -> R {
+    #[cfg(feature = "v8")]
+    {
+        // Nothing allocates in the engine while the view lives.
+        let view = v8::ValueView::new(scope, text);
+        if let v8::ValueViewData::OneByte(bytes) = view.data()
+            && bytes.is_ascii()
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return body(text);
+        }
+    }
+    let mut buffer = [MaybeUninit::uninit(); STRING_BUFFER_LENGTH];
+    body(&text.to_rust_cow_lossy(scope, &mut buffer))
+}
+
+/// Longer strings are copied to the heap.
+const STRING_BUFFER_LENGTH: usize = 8 << 10;
 
 /// Queues a binary message likewise.
 #[op2]
 #[smi]
-pub(crate) fn op_ws_send_binary(
-    state: &mut OpState,
-    #[smi] id: u32,
-    #[anybuffer] bytes: &[u8],
-) -> i32 {
+pub(crate) fn op_ws_send_binary(state: &OpState, #[smi] id: u32, #[anybuffer] bytes: &[u8]) -> i32 {
     send(state, id, bytes.len(), |connection| {
         connection.send_binary(bytes)
     })
@@ -258,7 +288,7 @@ pub(crate) fn op_ws_send_binary(
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_send_arraybuffer(
-    state: &mut OpState,
+    state: &OpState,
     #[smi] id: u32,
     #[arraybuffer] bytes: &[u8],
 ) -> i32 {
@@ -272,7 +302,7 @@ pub(crate) fn op_ws_send_arraybuffer(
 #[op2]
 #[smi]
 pub(crate) fn op_ws_send_control(
-    state: &mut OpState,
+    state: &OpState,
     #[smi] id: u32,
     is_pong: bool,
     #[anybuffer] bytes: &[u8],
@@ -284,13 +314,11 @@ pub(crate) fn op_ws_send_control(
 }
 
 #[inline]
-fn send(
-    state: &mut OpState,
-    id: u32,
-    length: usize,
-    queue: impl FnOnce(&Connection) -> Sent,
-) -> i32 {
-    let hub = Hub::of(state);
+fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection) -> Sent) -> i32 {
+    // There is one where there is a connection.
+    let Some(hub) = Hub::existing(state) else {
+        return outcome(Sent::Closed, length);
+    };
     let Some(connection) = hub.get(id) else {
         return outcome(Sent::Closed, length);
     };

@@ -1,10 +1,12 @@
 //! Frames on their way to the kernel.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::transport::Transport;
@@ -15,9 +17,17 @@ use crate::transport::Transport;
 /// the `bufferedAmount` of the WebSockets standard.
 #[derive(Default)]
 pub(crate) struct OutBuffer {
+    /// What goes before `bytes`: long frames that others have too, and full buffers.
+    chunks: VecDeque<Bytes>,
+    /// What frames are appended to.
     bytes: Vec<u8>,
-    /// How much of `bytes` the kernel has taken.
-    written: usize,
+    /// How much the kernel has taken of the first chunk, or of `bytes` where there is
+    /// none.
+    taken: usize,
+    /// How many bytes were pushed since the buffer was empty last.
+    end: u64,
+    /// How many of those the kernel has taken.
+    written: u64,
     /// The frames that end behind `written`.
     frames: VecDeque<Span>,
     /// How much of the first frame's payload `pending` no longer counts.
@@ -28,12 +38,14 @@ pub(crate) struct OutBuffer {
     taken_this_turn: usize,
     /// Whether the transport holds bytes of its own, as TLS does.
     needs_flush: bool,
+    /// Whether `bytes` is of a size that nothing else will need.
+    is_odd: bool,
 }
 
-/// Where a data frame lies in [`OutBuffer::bytes`], and how long its payload,
-/// the end of it, is.
+/// A data frame: where it ends, by the count of [`OutBuffer::end`], and how long its
+/// payload, the end of it, is.
 struct Span {
-    end: usize,
+    end: u64,
     /// In bytes of application data: of a compressed frame, more than it has.
     payload: usize,
     is_compressed: bool,
@@ -43,19 +55,21 @@ impl OutBuffer {
     /// One whose first bytes are no frame.
     pub fn starting_with(bytes: Vec<u8>) -> Self {
         Self {
+            end: bytes.len() as u64,
             bytes,
+            is_odd: true,
             ..Self::default()
         }
     }
 
     /// Whether the kernel has taken everything.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && !self.needs_flush
+        self.len() == 0 && !self.needs_flush
     }
 
     /// Bytes on their way, frame headers included.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.written
+        (self.end - self.written) as usize
     }
 
     /// Bytes of application data sent by the script that had not reached the
@@ -83,39 +97,95 @@ impl OutBuffer {
     /// encoder's function `encode`.
     #[inline]
     pub fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.bytes.len();
-        encode(&mut self.bytes);
-        let end = self.bytes.len();
-        self.pending += payload;
-        self.frames.push_back(Span {
-            end,
-            payload,
-            is_compressed: end - start < payload,
-        });
+        let length = self.append(encode);
+        self.note_frame(length, payload);
+    }
+
+    /// Appends a frame likewise that others send, too. A long one is not copied.
+    pub fn push_shared(&mut self, payload: usize, frame: &Bytes) {
+        if frame.len() < SHARED_FROM {
+            return self.push_data(payload, |bytes| bytes.extend_from_slice(frame));
+        }
+        self.seal();
+        self.chunks.push_back(frame.clone());
+        self.end += frame.len() as u64;
+        self.note_frame(frame.len(), payload);
     }
 
     /// Appends a control frame.
     pub fn push_control(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.append(encode);
+    }
+
+    /// Appends what `encode` does. Returns how long that is.
+    #[inline]
+    fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
+        if self.bytes.len() >= FULL_FROM {
+            // Moving it to a longer buffer would cost as much, and what is written
+            // of that could not be freed.
+            self.seal();
+        }
+        let start = self.bytes.len();
         encode(&mut self.bytes);
+        let length = self.bytes.len() - start;
+        self.end += length as u64;
+        length
+    }
+
+    /// Puts what was appended into a chunk of its own.
+    fn seal(&mut self) {
+        if !self.bytes.is_empty() {
+            self.chunks.push_back(mem::take(&mut self.bytes).into());
+        }
+    }
+
+    /// Counts the frame of `length` bytes that ends at `end`.
+    #[inline]
+    fn note_frame(&mut self, length: usize, payload: usize) {
+        self.pending += payload;
+        self.frames.push_back(Span {
+            end: self.end,
+            payload,
+            is_compressed: length < payload,
+        });
     }
 
     /// Discards what has not been written: the transport is gone.
     pub fn clear(&mut self) {
         // What never reached the kernel stays in `bufferedAmount`.
-        self.bytes = Vec::new();
-        self.frames = VecDeque::new();
-        self.written = 0;
-        self.needs_flush = false;
+        *self = Self {
+            pending: self.pending,
+            taken_this_turn: self.taken_this_turn,
+            ..Self::default()
+        };
     }
 
     /// Writes the last of it, behind which the transport is shut down, as far as the
     /// transport takes it at once.
     pub fn write_last_to(&mut self, transport: &Transport) {
-        let count = transport.write_last(&self.bytes[self.written..]);
+        if !self.chunks.is_empty() {
+            return;
+        }
+        let count = transport.write_last(&self.bytes[self.taken..]);
         if count > 0 {
-            self.written += count;
+            self.advance(count);
             self.needs_flush = true;
         }
+    }
+
+    /// What a [`SendBatch`](crate::send_batch::SendBatch) can write of it: all, unless that
+    /// is in several pieces.
+    #[cfg(target_os = "linux")]
+    pub fn unwritten(&self) -> Option<&[u8]> {
+        let bytes = &self.bytes[self.taken.min(self.bytes.len())..];
+        (self.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
+    }
+
+    /// It wrote so many bytes of that.
+    #[cfg(target_os = "linux")]
+    pub fn note_written(&mut self, count: usize) {
+        self.advance(count);
+        self.needs_flush = true;
     }
 
     /// Writes what the transport takes without blocking. Ready where it took
@@ -125,15 +195,64 @@ impl OutBuffer {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        self.poll_write(transport, cx, [&[], &[]])
+    }
+
+    /// Appends a frame that is not compressed and writes, likewise. Of the frame, only what
+    /// the transport did not take is copied.
+    pub fn poll_write_long(
+        &mut self,
+        transport: &mut Transport,
+        cx: &mut Context<'_>,
+        header: &[u8],
+        payload: &[u8],
+    ) -> Poll<io::Result<()>> {
+        let length = header.len() + payload.len();
+        self.end += length as u64;
+        self.note_frame(length, payload.len());
+        let result = self.poll_write(transport, cx, [header, payload]);
+        if self.len() > 0 {
+            let skip = match self.chunks.is_empty() {
+                true => self.taken.saturating_sub(self.bytes.len()),
+                false => 0,
+            };
+            if skip > 0 {
+                self.bytes.clear();
+                self.taken = 0;
+            } else if self.bytes.len() >= FULL_FROM {
+                self.seal();
+            }
+            self.bytes.reserve_exact(length - skip);
+            self.bytes
+                .extend_from_slice(header.get(skip..).unwrap_or_default());
+            let skip = skip.saturating_sub(header.len());
+            self.bytes.extend_from_slice(&payload[skip..]);
+        }
+        result
+    }
+
+    /// Writes what there is and then `tail`, which `end` counts already.
+    fn poll_write(
+        &mut self,
+        transport: &mut Transport,
+        cx: &mut Context<'_>,
+        tail: [&[u8]; 2],
+    ) -> Poll<io::Result<()>> {
         let mut transport = Pin::new(transport);
-        while self.written < self.bytes.len() {
-            match transport
-                .as_mut()
-                .poll_write(cx, &self.bytes[self.written..])
-            {
+        let is_plain = tail[0].is_empty();
+        while self.written < self.end {
+            let written = if is_plain && self.chunks.is_empty() {
+                transport.as_mut().poll_write(cx, &self.bytes[self.taken..])
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let count = self.slices(tail, &mut slices);
+                let transport = transport.as_mut();
+                transport.poll_write_vectored(cx, &slices[..count])
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
-                    self.written += count;
+                    self.advance(count);
                     self.needs_flush = true;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -143,17 +262,22 @@ impl OutBuffer {
                 }
             }
         }
-        if !self.bytes.is_empty() {
+        if self.end > 0 {
             self.taken_this_turn += self.pending;
             self.pending = 0;
             self.front_taken = 0;
+            self.taken = 0;
             self.written = 0;
+            self.end = 0;
             self.frames.clear();
             self.bytes.clear();
             // An idle connection keeps no large buffer.
-            if self.bytes.capacity() > KEPT_CAPACITY {
+            if self.bytes.capacity() > KEPT_CAPACITY || std::mem::take(&mut self.is_odd) {
                 self.bytes = Vec::new();
                 self.frames = VecDeque::new();
+            }
+            if self.chunks.capacity() > 0 {
+                self.chunks = VecDeque::new();
             }
         }
         if self.needs_flush {
@@ -165,10 +289,40 @@ impl OutBuffer {
         Poll::Ready(Ok(()))
     }
 
-    /// Brings `pending` up to `written`, and drops a long written start.
+    /// What is to be written, up to as many parts as fit. Returns how many.
+    fn slices<'b>(&'b self, tail: [&'b [u8]; 2], slices: &mut [IoSlice<'b>]) -> usize {
+        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
+        let mut taken = self.taken;
+        let mut count = 0;
+        for part in chunks.chain([&self.bytes[..], tail[0], tail[1]]) {
+            let Some(slice) = slices.get_mut(count) else {
+                break;
+            };
+            if taken < part.len() {
+                *slice = IoSlice::new(&part[taken..]);
+                count += 1;
+            }
+            taken = taken.saturating_sub(part.len());
+        }
+        count
+    }
+
+    /// The transport has taken `count` bytes more.
+    fn advance(&mut self, count: usize) {
+        self.written += count as u64;
+        self.taken += count;
+        while let Some(chunk) = self.chunks.front()
+            && self.taken >= chunk.len()
+        {
+            self.taken -= chunk.len();
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Brings `pending` up to `written`.
     fn account(&mut self) {
         while let Some(front) = self.frames.front() {
-            let left = front.end.saturating_sub(self.written);
+            let left = front.end.saturating_sub(self.written) as usize;
             let taken = match front.is_compressed {
                 // Which byte stands for which is not to be told.
                 true if left > 0 => 0,
@@ -184,20 +338,17 @@ impl OutBuffer {
             self.front_taken = 0;
             self.frames.pop_front();
         }
-        if self.written >= COMPACT_FROM && self.written >= self.bytes.len() / 2 {
-            self.bytes.drain(..self.written);
-            for span in &mut self.frames {
-                span.end -= self.written;
-            }
-            self.written = 0;
-        }
     }
 }
 
 /// A drained buffer up to this many bytes is kept for the next message.
 const KEPT_CAPACITY: usize = 4 << 10;
-/// A written start of this many bytes is worth moving the rest.
-const COMPACT_FROM: usize = 64 << 10;
+/// A buffer with so many bytes is not appended to, but followed by another.
+const FULL_FROM: usize = 64 << 10;
+/// A frame of so many bytes that others send too is not copied.
+const SHARED_FROM: usize = 4 << 10;
+/// How many parts are written at once.
+const MAX_SLICES: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -269,21 +420,140 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_written_start_is_dropped() {
-        let (mut far, near) = tokio::io::duplex(COMPACT_FROM);
+    async fn what_is_written_is_freed() {
+        let (mut far, near) = tokio::io::duplex(FULL_FROM);
         let mut transport = Transport::Stream(Box::new(near));
         let mut cx = Context::from_waker(Waker::noop());
         let mut out = OutBuffer::default();
-        frame(&mut out, COMPACT_FROM - 4);
+        frame(&mut out, FULL_FROM - 4);
         frame(&mut out, 7);
         assert!(out.poll_write_to(&mut transport, &mut cx).is_pending());
-        assert_eq!(out.bytes.len(), 11);
+        assert!(out.chunks.is_empty());
+        assert_eq!((out.bytes.len(), out.len()), (11, 11));
         out.end_turn();
         assert_eq!(out.buffered_amount(), 7);
 
-        let mut taken = vec![0; COMPACT_FROM];
+        let mut taken = vec![0; FULL_FROM];
         far.read_exact(&mut taken).await.unwrap();
+        frame(&mut out, 2 * KEPT_CAPACITY);
         assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
-        assert_eq!(out.bytes.capacity(), 0);
+        assert_eq!((out.bytes.capacity(), out.chunks.capacity()), (0, 0));
+    }
+
+    /// A long payload, and no byte like its neighbour.
+    fn payload(length: usize) -> Vec<u8> {
+        (0..length).map(|at| (at % 251) as u8).collect()
+    }
+
+    /// How [`whatever_the_transport_takes`] queues its frames.
+    type Push = fn(&mut OutBuffer, &mut Transport, &mut Context<'_>, &[u8]);
+
+    fn queue(out: &mut OutBuffer, _: &mut Transport, _: &mut Context<'_>, payload: &[u8]) {
+        out.push_data(payload.len(), |bytes| {
+            bytes.extend_from_slice(b"head");
+            bytes.extend_from_slice(payload);
+        });
+    }
+
+    fn share(out: &mut OutBuffer, _: &mut Transport, _: &mut Context<'_>, payload: &[u8]) {
+        let frame: Bytes = [b"head", payload].concat().into();
+        let allocated = out.bytes.capacity();
+        out.push_shared(payload.len(), &frame);
+        if frame.len() >= SHARED_FROM {
+            assert!(!frame.is_unique() && out.bytes.capacity() <= allocated);
+        }
+    }
+
+    fn write(out: &mut OutBuffer, transport: &mut Transport, cx: &mut Context<'_>, payload: &[u8]) {
+        let poll = out.poll_write_long(transport, cx, b"head", payload);
+        assert_eq!(poll.is_ready(), out.is_empty());
+    }
+
+    /// Whatever the transport takes at a time, all arrives in order, and
+    /// `bufferedAmount` is what has not been taken.
+    #[tokio::test]
+    async fn whatever_the_transport_takes() {
+        let lengths = [3, SHARED_FROM, 1, FULL_FROM, 0, 2 * SHARED_FROM, 10];
+        let orders: [&[Push]; 5] = [
+            &[queue],
+            &[share],
+            &[write],
+            &[share, queue],
+            &[queue, write, share],
+        ];
+        for order in orders {
+            for step in [1, 3, 1000, SHARED_FROM + 4, FULL_FROM - 1, 1 << 20] {
+                // Single bytes of the first frames will do.
+                let lengths = &lengths[..if step < 10 { 3 } else { lengths.len() }];
+                let (mut far, near) = tokio::io::duplex(step);
+                let mut transport = Transport::Stream(Box::new(near));
+                let mut cx = Context::from_waker(Waker::noop());
+                let mut out = OutBuffer::default();
+                let (mut expected, mut ends) = (Vec::new(), Vec::new());
+                for (length, push) in lengths.iter().zip(order.iter().cycle()) {
+                    let payload = payload(*length);
+                    push(&mut out, &mut transport, &mut cx, &payload);
+                    expected.extend_from_slice(b"head");
+                    expected.extend_from_slice(&payload);
+                    ends.push((expected.len(), *length));
+                }
+                let total = lengths.iter().sum::<usize>();
+                assert_eq!(out.buffered_amount(), total, "not during the turn");
+
+                let mut arrived = Vec::new();
+                loop {
+                    let is_done = out.poll_write_to(&mut transport, &mut cx).is_ready();
+                    out.end_turn();
+                    let written = expected.len() - out.len();
+                    let left =
+                        |&(end, length): &(usize, usize)| end.saturating_sub(written).min(length);
+                    assert_eq!(out.buffered_amount(), ends.iter().map(left).sum());
+                    let mut taken = vec![0; written - arrived.len()];
+                    far.read_exact(&mut taken).await.unwrap();
+                    arrived.extend(taken);
+                    if is_done {
+                        break;
+                    }
+                }
+                assert!(arrived == expected, "{step}");
+                assert!(out.is_empty() && out.chunks.is_empty());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_long_frame_only_what_was_not_taken_is_kept() {
+        let (mut far, near) = tokio::io::duplex(1000);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = OutBuffer::default();
+        let payload = payload(FULL_FROM);
+        write(&mut out, &mut transport, &mut cx, &payload[..900]);
+        assert_eq!((out.bytes.capacity(), out.buffered_amount()), (0, 900));
+        out.end_turn();
+        assert_eq!(out.buffered_amount(), 0);
+
+        far.read_exact(&mut [0; 904]).await.unwrap();
+        write(&mut out, &mut transport, &mut cx, &payload);
+        let left = payload.len() + 4 - 1000;
+        assert_eq!((out.len(), out.bytes.len()), (left, left));
+        assert_eq!(out.buffered_amount(), payload.len());
+        out.end_turn();
+        assert_eq!(out.buffered_amount(), left);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_stays_in_buffered_amount() {
+        let (far, near) = tokio::io::duplex(1000);
+        drop(far);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = OutBuffer::default();
+        frame(&mut out, 20);
+        let result = out.poll_write_long(&mut transport, &mut cx, b"head", &payload(5000));
+        assert!(matches!(result, Poll::Ready(Err(_))));
+        out.clear();
+        out.end_turn();
+        assert_eq!((out.buffered_amount(), out.len()), (5020, 0));
     }
 }

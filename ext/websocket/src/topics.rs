@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
+use bytes::Bytes;
 use duplex_protocol::deflate::Compressor;
 use duplex_protocol::encoder;
 use slab::Slab;
@@ -174,13 +175,13 @@ pub(crate) fn publish(
 /// The frames of a message, each made when the first subscriber needs it.
 pub(crate) struct Publication<'a> {
     message: Message<'a>,
-    plain: OnceCell<Vec<u8>>,
+    plain: OnceCell<Bytes>,
     /// By how they are compressed, which subscribers mostly have in common.
     compressed: RefCell<Vec<(Compressor, Rc<CompressedFrame>)>>,
 }
 
 struct CompressedFrame {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Whether it is: what does not become shorter stays as it is.
     is_compressed: bool,
 }
@@ -208,10 +209,10 @@ impl<'a> Publication<'a> {
     pub fn with_frame<R>(
         &self,
         compressor: Option<&mut Compressor>,
-        push: impl FnOnce(&[u8]) -> R,
+        push: impl FnOnce(&Bytes) -> R,
     ) -> R {
         let Some(compressor) = compressor else {
-            return push(self.plain.get_or_init(|| self.encode(None)));
+            return push(self.plain.get_or_init(|| self.encode(None).into()));
         };
         let mut compressed = self.compressed.borrow_mut();
         let known = compressed.iter().find(|(it, _)| it.is_like(compressor));
@@ -222,7 +223,7 @@ impl<'a> Publication<'a> {
                 let bytes = self.encode(Some(&mut shared));
                 let frame = Rc::new(CompressedFrame {
                     is_compressed: encoder::is_compressed(&bytes),
-                    bytes,
+                    bytes: bytes.into(),
                 });
                 compressed.push((shared, frame.clone()));
                 frame

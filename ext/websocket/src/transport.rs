@@ -1,6 +1,8 @@
 //! The byte stream under a connection.
 
-use std::io;
+use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,13 +27,29 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether what is written goes to the kernel as it is.
+    #[inline]
+    pub(crate) fn is_socket(&self) -> bool {
+        !matches!(self, Self::Stream(_))
+    }
+
+    /// The socket, where bytes can be handed to the kernel by any call.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn socket(&self) -> Option<RawFd> {
+        match self {
+            Self::Tcp(stream) => Some(stream.as_raw_fd()),
+            Self::Unix(stream) => Some(stream.as_raw_fd()),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),
     /// so that the two can leave in one packet. Returns how much of it was taken, 0 where
     /// nothing is gained by it.
     pub(crate) fn write_last(&self, buf: &[u8]) -> usize {
         #[cfg(target_os = "linux")]
         if let Self::Tcp(stream) = self
-            && let Poll::Ready(Ok(count)) = send(stream, buf, libc::MSG_MORE)
+            && let Poll::Ready(Ok(count)) = send(stream, buf, NO_SIGNAL | libc::MSG_MORE)
         {
             return count;
         }
@@ -79,15 +97,48 @@ impl AsyncWrite for Transport {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Transport::Tcp(stream) => match send(stream, buf, 0) {
+            Transport::Tcp(stream) => match send(stream, buf, NO_SIGNAL) {
                 // Only the reactor can wake.
                 Poll::Pending => Pin::new(stream).poll_write(cx, buf),
                 ready => ready,
             },
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Stream(stream) => {
+                let part = &buf[..buf.len().min(STREAM_WRITE)];
+                Pin::new(stream).poll_write(cx, part)
+            }
         }
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Tcp(stream) => {
+                let socket = SockRef::from(&*stream);
+                match socket.send_vectored_with_flags(bufs, NO_SIGNAL) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        Pin::new(stream).poll_write_vectored(cx, bufs)
+                    }
+                    result => Poll::Ready(result),
+                }
+            }
+            #[cfg(unix)]
+            Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Transport::Stream(stream) => {
+                let first = bufs.iter().find(|buf| !buf.is_empty());
+                let first = first.map_or(&[][..], |buf| &buf[..buf.len().min(STREAM_WRITE)]);
+                Pin::new(stream).poll_write(cx, first)
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.is_socket()
     }
 
     #[inline]
@@ -99,3 +150,15 @@ impl AsyncWrite for Transport {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
+
+/// A peer that has gone is an error of the call, and kills no program that has not
+/// ignored SIGPIPE.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+const NO_SIGNAL: i32 = 0;
+
+/// How much a stream is offered at a time. A stream of HTTP/2 takes all that it is
+/// offered, whatever its window: what waits would wait there, and not in the
+/// out-buffer, whose limit is the script's.
+const STREAM_WRITE: usize = 64 << 10;

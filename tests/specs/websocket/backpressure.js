@@ -37,9 +37,9 @@ assert(
 );
 assertEquals(socket.send("refused"), 0);
 assertEquals(socket.ping(), 0);
-// It does not fall within a turn.
-await new Promise((done) => setTimeout(done));
+// Within a turn it does not fall.
 assert(socket.bufferedAmount >= LIMIT - chunk.length, "too little is queued");
+await new Promise((done) => setTimeout(done));
 assert(socket.bufferedAmount <= LIMIT + chunk.length, "too much is queued");
 assertEquals(socket.readyState, WebSocket.OPEN);
 

@@ -2,7 +2,7 @@
 //!
 //! | | how |
 //! |---|---|
-//! | duplex | `encode_text`, `encode_binary` into one buffer, written when the messages have ended |
+//! | duplex | `encode_text`, `encode_binary` into one buffer, written when the messages have ended; a server's of 64 KiB or more are written from where they lie |
 //! | fastwebsockets | `WebSocket::write_frame` of a borrowed payload, written frame by frame, long ones as two parts |
 //! | tokio-websockets | `poll_ready`, `start_send` of shared `Bytes`, written each 8 KiB, header and payload apart |
 //! | tungstenite | `WebSocket::write` of shared `Bytes` into one buffer, written each 128 KiB |
@@ -18,8 +18,8 @@ use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use duplex_protocol::decoder::{Decoder, Event, Limits};
-use duplex_protocol::encoder::{encode_binary, encode_text};
-use duplex_protocol::frame::Role;
+use duplex_protocol::encoder::{encode_binary, encode_text, frame_header};
+use duplex_protocol::frame::{Opcode, Role};
 use fastwebsockets::{Frame, Payload};
 use futures_sink::Sink as _;
 
@@ -86,6 +86,15 @@ fn duplex(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
         false => Vec::new(),
     };
     move || {
+        if role == Role::Server && sample.length >= WRITTEN_FROM {
+            let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
+            for message in &sample.messages {
+                let (header, length) = frame_header(opcode, true, None, message.len());
+                sink.append(&header[..length]);
+                sink.append(black_box(message));
+            }
+            return;
+        }
         out.clear();
         let key = || (role == Role::Client).then(rand::random);
         if is_text {
@@ -171,3 +180,6 @@ fn tungstenite(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
         socket.flush().expect("open");
     }
 }
+
+/// From which length on duplex writes a server's messages from where they lie, in bytes.
+const WRITTEN_FROM: usize = 64 << 10;

@@ -1,5 +1,6 @@
-//! However the bytes of a connection are cut into reads, they give the same
-//! events and the same error, in both roles, with any parameters and limits.
+//! However the bytes of a connection are cut into reads, and whether they are read
+//! into the message that is coming, they give the same events and the same error,
+//! in both roles, with any parameters and limits.
 #![no_main]
 
 use std::time::Instant;
@@ -36,13 +37,13 @@ fuzz_target!(|input: &[u8]| {
         0 => Decoder::new(role, limits),
         _ => Decoder::with_deflate(role, limits, &parameters),
     };
-    let at_once = decode(decoder(), limits, wire, |_| usize::MAX);
-    let by_byte = decode(decoder(), limits, wire, |_| 1);
-    let mixed = decode(decoder(), limits, wire, |i| {
-        1 + (usize::from(*seed) + 1).wrapping_mul(i + 7) % 13
-    });
-    assert_eq!(at_once, by_byte);
-    assert_eq!(at_once, mixed);
+    let mixed = |i| 1 + (usize::from(*seed) + 1).wrapping_mul(i + 7) % 13;
+    let at_once = decode(decoder(), limits, wire, false, |_| usize::MAX);
+    assert_eq!(at_once, decode(decoder(), limits, wire, false, |_| 1));
+    for into_message in [false, true] {
+        let cut = decode(decoder(), limits, wire, into_message, mixed);
+        assert_eq!(at_once, cut);
+    }
 });
 
 #[derive(Debug, PartialEq)]
@@ -54,11 +55,13 @@ enum Message {
     Close(Close),
 }
 
-/// Decodes `wire` in reads of the lengths that `length` gives by their number.
+/// Decodes `wire` in reads of the lengths that `length` gives by their number, into
+/// the message where `into_message` and the decoder say so.
 fn decode(
     mut decoder: Decoder,
     limits: Limits,
     wire: &[u8],
+    into_message: bool,
     length: impl Fn(usize) -> usize,
 ) -> (Vec<Message>, Option<ProtocolError>) {
     let mut messages = Vec::new();
@@ -68,9 +71,21 @@ fn decode(
     let mut left = wire;
     let mut reads = 0;
     while !left.is_empty() {
-        let (read, tail) = left.split_at(length(reads).min(left.len()));
-        left = tail;
+        let longest = length(reads).min(left.len());
         reads += 1;
+        if into_message && let Some(spare) = decoder.spare() {
+            let count = longest.min(spare.len());
+            spare[..count].write_copy_of_slice(&left[..count]);
+            left = &left[count..];
+            // SAFETY: so many have just been written there.
+            match unsafe { decoder.filled(count) } {
+                Ok(event) => messages.extend(event.map(|event| message(event, limits))),
+                Err(error) => return (messages, Some(error)),
+            }
+            continue;
+        }
+        let (read, tail) = left.split_at(longest);
+        left = tail;
         let mut read = read.to_vec();
         let mut rest = read.as_mut_slice();
         loop {
@@ -98,28 +113,31 @@ fn decode(
                 }
                 control_frames += 1;
             }
-            messages.push(match event {
-                Event::Text { text, is_ascii } => {
-                    assert_eq!(is_ascii, text.is_ascii());
-                    assert!(text.len() <= limits.max_payload_length);
-                    let text = String::from_utf8(text.into_owned().into_bytes());
-                    Message::Text(text.expect("UTF-8"), is_ascii)
-                }
-                Event::Binary(bytes) => {
-                    assert!(bytes.len() <= limits.max_payload_length);
-                    Message::Binary(bytes.into_owned())
-                }
-                Event::Ping(bytes) => Message::Ping(bytes.into_owned()),
-                Event::Pong(bytes) => Message::Pong(bytes.into_owned()),
-                Event::Close(close) => {
-                    assert!(decoder.is_finished());
-                    Message::Close(close)
-                }
-            });
+            let is_close = matches!(event, Event::Close(_));
+            assert!(!is_close || decoder.is_finished());
+            messages.push(message(event, limits));
         }
         assert!(rest.is_empty());
     }
     (messages, None)
+}
+
+fn message(event: Event<'_>, limits: Limits) -> Message {
+    match event {
+        Event::Text { text, is_ascii } => {
+            assert_eq!(is_ascii, text.is_ascii());
+            assert!(text.len() <= limits.max_payload_length);
+            let text = String::from_utf8(text.into_owned().into_bytes());
+            Message::Text(text.expect("UTF-8"), is_ascii)
+        }
+        Event::Binary(bytes) => {
+            assert!(bytes.len() <= limits.max_payload_length);
+            Message::Binary(bytes.into_owned())
+        }
+        Event::Ping(bytes) => Message::Ping(bytes.into_owned()),
+        Event::Pong(bytes) => Message::Pong(bytes.into_owned()),
+        Event::Close(close) => Message::Close(close),
+    }
 }
 
 /// Few enough to be exceeded.
