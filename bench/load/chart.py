@@ -2,11 +2,14 @@
 
 from xml.sax.saxutils import escape
 
-WIDTH = 760
-LABEL = 150
-BAR = 15
-GAP = 5
-HEAD = 34
+# Two columns of groups; a group is a title and its bars.
+COLUMN = 400
+GUTTER = 24
+LABEL = 112
+FIGURE = 40
+BAR = 13
+GAP = 4
+HEAD = 30
 
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
@@ -24,33 +27,53 @@ STYLE = """
   }
 """
 
+Group = tuple[str, list[tuple[str, float]]]
 
-def draw(groups: list[tuple[str, list[tuple[str, float]]]], about: dict[str, str]) -> str:
+
+def draw(groups: list[Group], about: dict[str, str]) -> str:
     """Groups of bars, each on a scale of its own: title, and names with microseconds."""
-    shapes = []
-    y = 24
-    shapes.append(text(0, y, "The server's time on a core for one operation, in microseconds: less is better", "title"))
-    for title, values in groups:
-        y += HEAD
-        shapes.append(text(0, y, title, "title"))
-        y += 8
-        most = max(value for _, value in values)
-        for name, value in values:
-            length = max(1.0, value / most * (WIDTH - LABEL - 70))
-            kind = "own" if name.startswith("duplex") else "floor" if name.startswith("bare") else "bar"
-            shapes.append(text(LABEL - 8, y + 12, name, anchor="end"))
-            shapes.append(f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>')
-            shapes.append(text(LABEL + length + 6, y + 12, figure(value), "note"))
-            y += BAR + GAP
-    y += 20
-    versions = f"Bun {about['bun']}, Deno {about['deno']}, uWebSockets.js {about['uws']}, ws {about['ws']}"
-    shapes.append(text(0, y, f"{about['date']}; {about['cpu']}, Linux {about['kernel']}; {versions}", "note"))
+    heading = "The server's time on a core for one operation, in microseconds: less is better"
+    shapes = [text(0, 16, heading, "title")]
+    y = 16
+    for pair in range(0, len(groups), 2):
+        ends = []
+        for column, group in enumerate(groups[pair : pair + 2]):
+            drawn, end = bars(group, column * (COLUMN + GUTTER), y + HEAD)
+            shapes += drawn
+            ends.append(end)
+        y = max(ends)
+    notes = [
+        f"duplex {about['duplex']}, uWebSockets.js {about['uws']}, Bun {about['bun']}, Deno {about['deno']}, "
+        f"ws {about['ws']} on Node.js {about['node']}. Bare epoll is what the kernel costs.",
+        f"{about['date']}; {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}.",
+    ]
+    for note in notes:
+        y += 20
+        shapes.append(text(0, y, note, "note"))
     body = "\n".join(shapes)
+    width = 2 * COLUMN + GUTTER
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 0 {WIDTH + 16} {y + 14}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 -4 {width + 16} {y + 16}" role="img" '
         f'aria-label="Bars of the time that servers take for one operation">\n'
         f"<style>{STYLE}</style>\n{body}\n</svg>\n"
     )
+
+
+def bars(group: Group, x: float, y: float) -> tuple[list[str], float]:
+    """The shapes of a group whose title is at (x, y), and where it ends."""
+    title, values = group
+    shapes = [text(x, y, title, "title")]
+    y += 8
+    most = max(value for _, value in values)
+    for name, value in values:
+        length = max(1.0, value / most * (COLUMN - LABEL - FIGURE))
+        kind = "own" if name.startswith("duplex") else "floor" if name.startswith("bare") else "bar"
+        left = x + LABEL
+        shapes.append(text(left - 8, y + 11, name, anchor="end"))
+        shapes.append(f'<rect class="{kind}" x="{left}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>')
+        shapes.append(text(left + length + 6, y + 11, figure(value), "note"))
+        y += BAR + GAP
+    return shapes, y
 
 
 def text(x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> str:

@@ -366,3 +366,25 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         *byte ^= mask;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::TEXT;
+    use crate::frame::header;
+    use crate::frame::masked;
+
+    #[test]
+    fn turns_a_client_s_frames_into_a_server_s() {
+        let payloads = [&b"a"[..], b"", &[b'b'; 200], &[b'c'; 70_000]];
+        let mut bytes = payloads.map(|payload| masked(TEXT, payload)).concat();
+        let whole = bytes.len();
+        bytes.extend_from_slice(&masked(TEXT, b"unfinished")[..9]);
+        let echo = turn(&mut bytes);
+        let server =
+            payloads.map(|payload| [header(TEXT, payload.len()), payload.to_vec()].concat());
+        assert!(bytes[echo.frames] == server.concat()[..]);
+        assert!(echo.used == whole && echo.open);
+        assert!(!turn(&mut masked(frame::CLOSE, b"")).open);
+    }
+}

@@ -283,3 +283,81 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
         .position(|four| four == b"\r\n\r\n")
         .map(|at| at + 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAYLOAD: [u8; 300] = [b'x'; 300];
+
+    fn expected(payload: &[u8]) -> Expected<'_> {
+        Expected {
+            first: TEXT,
+            payload,
+            every: 1,
+        }
+    }
+
+    fn unmasked(payload: &[u8]) -> Vec<u8> {
+        [header(TEXT, payload.len()), payload.to_vec()].concat()
+    }
+
+    #[test]
+    fn counts_messages_however_they_are_cut() {
+        for payload in [&PAYLOAD[..20], &PAYLOAD[..]] {
+            for frame in [unmasked(payload), masked(TEXT, payload)] {
+                let bytes = frame.repeat(3);
+                for size in 1..=bytes.len() {
+                    let mut reader = Reader::default();
+                    let feed = |part| reader.feed(part, &expected(payload)).unwrap();
+                    assert_eq!(bytes.chunks(size).map(feed).sum::<usize>(), 3);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn takes_fragments_and_control_frames_between_them() {
+        let mut bytes = vec![TEXT, 2, b'x', b'x'];
+        bytes.extend([0x89, 1, b'p']);
+        bytes.extend([0x80, 1, b'x']);
+        assert_eq!(Reader::default().feed(&bytes, &expected(b"xxx")), Ok(1));
+    }
+
+    #[test]
+    fn refuses_what_was_not_sent() {
+        let wrong = |payload: &[u8]| {
+            for frame in [unmasked(payload), masked(TEXT, payload)] {
+                assert!(
+                    Reader::default()
+                        .feed(&frame, &expected(&PAYLOAD[..20]))
+                        .is_err()
+                );
+            }
+        };
+        wrong(&PAYLOAD[..19]);
+        wrong(&PAYLOAD[..21]);
+        wrong(b"xxxxxxxxxxxxxxxxxxxy");
+        let binary = [header(BINARY, 20), PAYLOAD[..20].to_vec()].concat();
+        assert!(
+            Reader::default()
+                .feed(&binary, &expected(&PAYLOAD[..20]))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn knows_the_answer_to_its_own_request() {
+        let (response, used) = switch(&request(80, None)).unwrap();
+        assert_eq!(used, request(80, None).len());
+        assert!(matches!(answer(&response), Answer::Switched(end) if end == response.len()));
+        assert!(matches!(
+            answer(&response[..response.len() - 1]),
+            Answer::Partial
+        ));
+        assert!(matches!(
+            answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            Answer::Refused(_)
+        ));
+    }
+}

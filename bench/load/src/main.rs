@@ -72,8 +72,8 @@ WORK is one of
 
 OPTION is one of
   --seconds N     how long each server is measured (3)
-  --slice N       seconds of a slice (0.25)
-  --warm-up N     seconds of work before that counts (1)
+  --slice N       seconds of a slice (0.1)
+  --warm-up N     seconds of work before that counts (0.5)
   --core N        the core of the servers (0)
   --load-core N   the core of the load (1)
   --certificate FOLDER   what `duplex-load certificate` wrote, for TLS
@@ -233,9 +233,9 @@ impl Options {
             return Err("no server: give its command behind --".into());
         }
         let plan = Plan {
-            warm_up: Duration::from_secs(1),
-            slice: Duration::from_millis(250),
-            slices: 12,
+            warm_up: Duration::from_millis(500),
+            slice: Duration::from_millis(100),
+            slices: 30,
         };
         let mut options = Options {
             work,
