@@ -375,7 +375,8 @@ function start() {
   if (ops !== undefined) {
     return;
   }
-  ops = core.loadExtScript("ext:duplex_websocket/00_ops.js");
+  core.loadExtScript("ext:duplex_websocket/00_ops.js");
+  ops = core.ops;
   op_ws_attach = ops.op_ws_attach;
   op_ws_buffered_amount = ops.op_ws_buffered_amount;
   op_ws_check_permission = ops.op_ws_check_permission;
