@@ -6,6 +6,8 @@
 mod peer;
 mod support;
 
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
@@ -108,6 +110,41 @@ fn long_messages_that_are_only_announced() {
     assert!(grown < 100 * MIB, "{grown}");
     drop(peers);
     last.echo(1);
+}
+
+#[test]
+fn handshakes_that_are_cut_short_or_garbled() {
+    const HANDSHAKE: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let server = Server::start("handshakes", "{}");
+    let mut bystander = Peer::connect(server.port, "");
+    bystander.echo(0);
+    let before = server.running.peak_memory().unwrap();
+    let begin = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    for length in 0..=HANDSHAKE.len() {
+        // Gone at once, with the answer unread where there is one.
+        drop(begin(&HANDSHAKE[..length]));
+        // And with no more to come.
+        let stream = begin(&HANDSHAKE[..length]);
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    for position in 0..HANDSHAKE.len() {
+        for byte in [b"\0", b"\r", b"\n", b":", b" ", b"\xff"] {
+            let mut garbled = HANDSHAKE.to_vec();
+            garbled[position] = byte[0];
+            // What is left of a WebSocket's bytes is no frame.
+            garbled.extend_from_slice(byte);
+            drop(begin(&garbled));
+        }
+        bystander.echo(position as u32 + 1);
+    }
+    let grown = server.running.peak_memory().unwrap() - before;
+    assert!(grown < 32 * MIB, "grown by {grown} bytes");
 }
 
 /// Compressed, so many MiB of zeros.
