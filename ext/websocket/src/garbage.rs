@@ -42,21 +42,22 @@ impl Garbage {
 fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
     static NOTHING: u8 = 0;
     unsafe extern "C" fn keep(_: *mut std::ffi::c_void, _: usize, _: *mut std::ffi::c_void) {}
-    {
-        v8::scope!(let scope, scope);
-        // SAFETY: the memory is not there, but nobody looks at it: V8 does not by itself,
-        // and no script gets the buffer, which ends with this block.
-        let store = unsafe {
-            v8::ArrayBuffer::new_backing_store_from_ptr(
-                (&raw const NOTHING).cast_mut().cast(),
-                YOUNG_LIMIT,
-                keep,
-                std::ptr::null_mut(),
-            )
-        };
-        v8::ArrayBuffer::with_backing_store(scope, &store.make_shared());
-    }
+
+    v8::scope!(let scope, scope);
+    // SAFETY: the memory is not there, but nobody looks at it: V8 does not by itself,
+    // and no script gets the buffer, which is detached when this returns.
+    let store = unsafe {
+        v8::ArrayBuffer::new_backing_store_from_ptr(
+            (&raw const NOTHING).cast_mut().cast(),
+            YOUNG_LIMIT,
+            keep,
+            std::ptr::null_mut(),
+        )
+    };
+    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store.make_shared());
     v8::ArrayBuffer::new_backing_store(scope, 1);
+    // From now on it does not count, and the script's view of the memory is right.
+    buffer.detach(None);
 }
 
 /// How many bytes of payload may be garbage.
