@@ -22,8 +22,8 @@ for (let i = 0; i < 200; i++) {
   most = Math.max(most, Deno.memoryUsage().external);
 }
 assert(most > MIB, "payloads are external memory");
-// 400 MiB went through. A collection claims 64 MiB for a moment, which may be seen.
-assert(most < 128 * MIB, `${most} bytes of payload were held`);
+// 400 MiB went through.
+assert(most < 64 * MIB, `${most} bytes of payload were held`);
 socket.close();
 await once(socket, "close");
 await server.stop();
