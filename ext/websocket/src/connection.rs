@@ -672,7 +672,10 @@ impl Connection {
     /// write of what is queued, unless the kernel refuses bytes.
     #[cfg(target_os = "linux")]
     pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
-        if !self.is_blocked.get()
+        // The last of a connection has a way of its own.
+        let is_last = self.close_sent.get() && self.close_received.borrow().is_some();
+        if !is_last
+            && !self.is_blocked.get()
             && let Some(socket) = self.transport.borrow().socket()
             && let Some(bytes) = self.out.borrow().unwritten()
         {

@@ -6,6 +6,7 @@
 //! written to by itself, and nothing else changes.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 
 use io_uring::{IoUring, opcode, types};
@@ -49,7 +50,7 @@ impl SendBatch {
     }
 }
 
-fn ring() -> std::io::Result<IoUring> {
+fn ring() -> io::Result<IoUring> {
     IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
@@ -57,7 +58,7 @@ fn ring() -> std::io::Result<IoUring> {
         .build(ENTRIES)
 }
 
-fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> std::io::Result<()> {
+fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<()> {
     let mut count = 0;
     for (index, connection) in connections.iter().enumerate() {
         connection.with_unwritten(|socket, bytes| {
@@ -77,15 +78,7 @@ fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> std::io::Result<
     let mut completed = 0;
     while completed < count {
         // With MSG_DONTWAIT each send is done, or refused, when it is submitted.
-        match ring.submit_and_wait(count - completed) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) if completed == 0 && ring.submission().len() == count => {
-                // Nothing was submitted, so nothing is read.
-                return Err(error);
-            }
-            Err(_) => {}
-        }
+        let submitted = ring.submit_and_wait(count - completed);
         for completion in ring.completion() {
             completed += 1;
             if let Ok(written) = usize::try_from(completion.result())
@@ -93,6 +86,13 @@ fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> std::io::Result<
             {
                 connection.note_batch_written(written);
             }
+        }
+        if let Err(error) = submitted
+            && error.kind() != io::ErrorKind::Interrupted
+            && completed + ring.submission().len() == count
+        {
+            // The others will not be submitted, so nothing is read any more.
+            return Err(error);
         }
     }
     Ok(())
