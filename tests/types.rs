@@ -81,7 +81,8 @@ fn all_that_exists_is_declared(deno: OsString) -> Result<(), Failed> {
     let mut program = String::new();
     for name in &names {
         let global = name.strip_prefix("globalThis.");
-        if global.is_some_and(|name| OF_OTHERS.contains(&name)) {
+        // `__v8x…` are what QuickJS's binding needs, and no business of a program.
+        if global.is_some_and(|name| OF_OTHERS.contains(&name) || name.starts_with("__v8x")) {
             continue;
         }
         writeln!(program, "void {};", global.unwrap_or(name))?;
@@ -102,13 +103,15 @@ fn all_that_exists_is_declared(deno: OsString) -> Result<(), Failed> {
 }
 
 /// Globals that @types/node declares, and one that lib.dom does not have yet but will.
-const OF_OTHERS: [&str; 6] = [
+const OF_OTHERS: [&str; 7] = [
     "Buffer",
     "clearImmediate",
     "global",
     "process",
     "setImmediate",
     "QuotaExceededError",
+    // QuickJS has it.
+    "InternalError",
 ];
 
 fn all_that_is_declared_exists() -> Result<(), Failed> {

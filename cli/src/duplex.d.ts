@@ -32,24 +32,11 @@ interface WebSocketEventMap {
 }
 
 interface WebSocket {
+  /** Sends a message. The `send` of a server's socket says what became of it. */
+  send(data: WebSocketData | Blob): void;
   /**
-   * Sends a message, and says what became of it:
-   *
-   * - its length in bytes, or 1 for an empty one: it was taken;
-   * - -1: it was taken, but the system takes no more for now. A `drain` event
-   *   says when it has taken everything;
-   * - 0: it was refused, since the socket is closing or closed, or since more than
-   *   `backpressureLimit` bytes wait and `closeOnBackpressureLimit` is false. In the
-   *   second case a `drain` event follows as well.
-   *
-   * A `Blob` counts as taken; its content is read first, and messages keep their
-   * order.
-   *
-   * @throws {DOMException} InvalidStateError while the socket is connecting
-   */
-  send(data: WebSocketData | Blob): number;
-  /**
-   * Sends a ping (RFC 6455 section 5.5.2). Returns like `send`.
+   * Sends a ping (RFC 6455 section 5.5.2). Returns like the `send` of
+   * {@linkcode Deno.ServerWebSocket}.
    *
    * @param data at most 125 bytes, of a string in UTF-8
    * @throws {RangeError} where it is longer
@@ -68,8 +55,8 @@ interface WebSocket {
   /** Lets the program end although the socket is open. */
   unref(): void;
   /**
-   * The system has taken everything that was queued, after a `send` that returned
-   * -1, or 0 for backpressure.
+   * The system has taken everything that was queued, after a `send` of which it
+   * took only a part, or that was refused for backpressure.
    */
   ondrain: ((this: WebSocket, event: Event) => unknown) | null;
   /** A ping has come, and was answered. */
@@ -102,8 +89,7 @@ interface WebSocketOpenInfo {
   readonly protocol: string;
 }
 
-interface WebSocketStreamOptions
-  extends Omit<Deno.WebSocketConnectOptions, "closeOnBackpressureLimit"> {
+interface WebSocketStreamOptions extends Deno.WebSocketConnectOptions {
   /** Subprotocols to offer, the preferred one first. */
   protocols?: string[];
   /** Gives up opening the connection. Does nothing afterwards. */
@@ -244,15 +230,9 @@ declare namespace Deno {
     maxControlFrames?: number;
     /**
      * Bytes that may wait for the system when another message is sent. Default
-     * 64 MiB; beyond it `closeOnBackpressureLimit` says what happens.
+     * 64 MiB; beyond it 1008, unless a server says otherwise.
      */
     backpressureLimit?: number;
-    /**
-     * Beyond `backpressureLimit`: true closes with 1008, false makes `send` return 0
-     * and forget the message. Default true; false in the form of `Deno.serve` that
-     * has handlers of sockets.
-     */
-    closeOnBackpressureLimit?: boolean;
   }
 
   /** What a client may say of its connection. */
@@ -302,6 +282,12 @@ declare namespace Deno {
 
   /** What a server may say of a socket. */
   interface ServerWebSocketOptions extends WebSocketLimits {
+    /**
+     * Beyond `backpressureLimit`: true closes with 1008, false makes `send` return 0
+     * and forget the message. Default true; false in the form of `Deno.serve` that
+     * has handlers of sockets.
+     */
+    closeOnBackpressureLimit?: boolean;
     /** Takes the client's offer of compression (RFC 7692). Default false. */
     perMessageDeflate?: boolean | PerMessageDeflateOptions;
     /**
@@ -342,6 +328,22 @@ declare namespace Deno {
 
   /** A `WebSocket` that a client has opened. Topics belong to its server. */
   interface ServerWebSocket<Data = unknown> extends WebSocket {
+    /**
+     * Sends a message, and says what became of it:
+     *
+     * - its length in bytes, or 1 for an empty one: it was taken;
+     * - -1: it was taken, but the system takes no more for now. A `drain` event
+     *   says when it has taken everything;
+     * - 0: it was refused, since the socket is closing or closed, or since more than
+     *   `backpressureLimit` bytes wait and `closeOnBackpressureLimit` is false. In the
+     *   second case a `drain` event follows as well.
+     *
+     * A `Blob` counts as taken; its content is read first, and messages keep their
+     * order.
+     *
+     * @throws {DOMException} InvalidStateError while the socket is connecting
+     */
+    send(data: WebSocketData | Blob): number;
     /** What `upgrade` was called with; undefined without that. */
     data: Data;
     readonly remoteAddr: NetAddr | UnixAddr;

@@ -135,8 +135,6 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
           ? webidl.converters["sequence<DOMString>"](V, prefix, context, opts)
           : [webidl.converters.DOMString(V, prefix, context, opts)],
     },
-    // A stream has no use for it: its writes wait.
-    { key: "closeOnBackpressureLimit", converter: webidl.converters.any },
   ],
 );
 
@@ -506,10 +504,10 @@ class WebSocket extends EventTarget {
   }
 
   /**
-   * Besides what the standard asks for, it says what became of the message, in the
-   * numbers of Bun: how many bytes it has, 1 at least, where it was taken; -1 where
-   * the kernel takes no more for now and it is queued; 0 where it was refused, for the
-   * socket is closing or more than `backpressureLimit` is queued.
+   * A server's socket says besides what became of the message, in the numbers of Bun:
+   * how many bytes it has, 1 at least, where it was taken; -1 where the kernel takes no
+   * more for now and it is queued; 0 where it was refused, for the socket is closing or
+   * more than `backpressureLimit` is queued.
    */
   send(data) {
     webidl.assertBranded(this, WebSocketPrototype);
@@ -521,18 +519,17 @@ class WebSocket extends EventTarget {
       webidl.requiredArguments(arguments.length, 1, prefix);
       data = convertData(data, prefix);
     }
+    let sent;
     if (this[_readyState] === OPEN && this[_sendQueue] === null) {
-      const sent = transmit(this, data);
+      sent = transmit(this, data);
+    } else {
+      sent = enqueue(this, data);
+    }
+    if (this[_isServer]) {
       return sent === SENT_CLOSED ? 0 : sent;
     }
-    checkConnected(this);
-    const length = byteLength(data);
-    this[_unsent] += length;
-    if (this[_readyState] === OPEN) {
-      ArrayPrototypePush(this[_sendQueue], data);
-      return length || 1;
-    }
-    return 0;
+    // The standard says so.
+    return undefined;
   }
 
   close(code = undefined, reason = undefined) {
@@ -816,6 +813,18 @@ function checkConnected(socket) {
   if (socket[_readyState] === CONNECTING) {
     throw new DOMException("'readyState' not OPEN", "InvalidStateError");
   }
+}
+
+/** Puts data behind a Blob that is being read, or counts what will not be sent. */
+function enqueue(socket, data) {
+  checkConnected(socket);
+  const length = byteLength(data);
+  socket[_unsent] += length;
+  if (socket[_readyState] === OPEN) {
+    ArrayPrototypePush(socket[_sendQueue], data);
+    return length || 1;
+  }
+  return 0;
 }
 
 /** What the ops say where the connection is ending. */

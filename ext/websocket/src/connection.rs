@@ -49,14 +49,14 @@ pub(crate) struct Connection {
     /// Whether the script knows that the close handshake has begun.
     is_closing_known: Cell<bool>,
     /// The peer's Close frame.
-    close_received: RefCell<Option<Close>>,
+    close_received: RefCell<Option<Box<Close>>>,
     /// Whether the hub has this connection on its list of those to flush.
     pub(crate) is_dirty: Cell<bool>,
     /// Whether the kernel refused bytes: the waker goes on with them.
     is_blocked: Cell<bool>,
     /// The last Ping that could not be answered because the kernel refuses
     /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
-    pending_pong: RefCell<Option<Vec<u8>>>,
+    pending_pong: RefCell<Option<Box<[u8]>>>,
     control_rate: Cell<ControlRate>,
     backpressure_limit: usize,
     /// Whether a message that finds more queued than that ends the connection,
@@ -112,7 +112,9 @@ pub(crate) enum Phase {
 
 struct Reader {
     decoder: Decoder,
-    read_ahead: Bytes,
+    /// What came with the handshake. Boxed, as the members of [`Connection`] are that most
+    /// connections never need.
+    read_ahead: Option<Box<Bytes>>,
 }
 
 /// Reading on demand: nothing is read from the transport, nor decoded, before the
@@ -234,7 +236,7 @@ impl Connection {
             transport: RefCell::new(transport),
             reader: RefCell::new(Reader {
                 decoder,
-                read_ahead,
+                read_ahead: (!read_ahead.is_empty()).then(|| Box::new(read_ahead)),
             }),
             out: RefCell::default(),
             compressor: RefCell::new(compressor),
@@ -321,12 +323,12 @@ impl Connection {
     pub fn read(&self, buffer: &mut [u8], longest: usize) -> Read {
         let mut reader = self.reader.try_borrow_mut().ok();
         if let Some(reader) = &mut reader
-            && reader.read_ahead.has_remaining()
+            && let Some(read_ahead) = &mut reader.read_ahead
         {
-            let count = reader.read_ahead.remaining().min(buffer.len());
-            reader.read_ahead.copy_to_slice(&mut buffer[..count]);
-            if !reader.read_ahead.has_remaining() {
-                reader.read_ahead = Bytes::new();
+            let count = read_ahead.remaining().min(buffer.len());
+            read_ahead.copy_to_slice(&mut buffer[..count]);
+            if !read_ahead.has_remaining() {
+                reader.read_ahead = None;
             }
             return Read::Data(count);
         }
@@ -486,7 +488,7 @@ impl Connection {
             return false;
         }
         if self.is_blocked.get() {
-            *self.pending_pong.borrow_mut() = Some(payload.to_vec());
+            *self.pending_pong.borrow_mut() = Some(payload.into());
             return false;
         }
         self.push_pong(payload);
@@ -871,7 +873,7 @@ impl Connection {
             self.note_lost_data(&out);
         }
         self.send_close(&answer);
-        *self.close_received.borrow_mut() = Some(close);
+        *self.close_received.borrow_mut() = Some(Box::new(close));
     }
 
     /// How the connection ends where both Close frames are through. A stream's end

@@ -87,7 +87,11 @@ fn duplex(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
     };
     move || {
         if role == Role::Server && sample.length >= WRITTEN_FROM {
-            let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
+            let opcode = if is_text {
+                Opcode::Text
+            } else {
+                Opcode::Binary
+            };
             for message in &sample.messages {
                 let (header, length) = frame_header(opcode, true, None, message.len());
                 sink.append(&header[..length]);
