@@ -179,11 +179,12 @@ fn pass_to_hyper(
         }};
     }
     match stream {
-        Stream::Accepted(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => spawn!(stream),
-            // The reactor takes no more; the client sees the connection end.
-            Err(_) => {}
-        },
+        Stream::Accepted(stream) => {
+            // Where the reactor takes no more, the client sees the connection end.
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                spawn!(stream);
+            }
+        }
         Stream::Tcp(stream) => spawn!(stream),
         Stream::Tls(stream) => spawn!(stream),
         Stream::Unix(stream) => spawn!(stream),

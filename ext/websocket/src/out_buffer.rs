@@ -211,7 +211,7 @@ impl OutBuffer {
         self.end += length as u64;
         self.note_frame(length, payload.len());
         let result = self.poll_write(transport, cx, [header, payload]);
-        if self.len() > 0 {
+        if self.written < self.end {
             let skip = match self.chunks.is_empty() {
                 true => self.taken.saturating_sub(self.bytes.len()),
                 false => 0,

@@ -197,7 +197,7 @@ async fn a_head_in_parts_is_one_request() {
             assert_eq!(client.head().await.status, 101);
             client.send(HELLO).await;
             assert_eq!(client.take(ECHO.len()).await, ECHO);
-            assert_eq!(log.entries(), [format!("http://a/first"), "open".into()]);
+            assert_eq!(log.entries(), ["http://a/first".to_string(), "open".into()]);
         })
         .await;
     harness.execute("socket.close()");
