@@ -56,7 +56,7 @@ new WebSocket("ws://localhost/", { connectTimeout: "1s" });
 
 socket.send("text");
 // @ts-expect-error a client's says nothing
-const taken: number = socket.send("text");
+const _taken: number = socket.send("text");
 socket.ondrain = (event) => event.stopPropagation();
 socket.send(new Uint8Array(1));
 socket.send(new Uint8Array(1).buffer);
