@@ -389,51 +389,42 @@ pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
 
 /// The IP address and the port of a server's peer, where it has them.
 #[op2]
-pub(crate) fn op_ws_remote_addr(state: &mut OpState, #[smi] id: u32) -> Option<(String, u16)> {
-    let connection = Hub::of(state).get(id)?;
-    let address = connection.remote_addr()?;
+pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(String, u16)> {
+    let address = connection(state, id)?.remote_addr()?;
     Some((address.ip().to_string(), address.port()))
 }
 
 /// Subscribes a server's connection to a topic of the server. Returns whether it was
 /// not.
 #[op2(fast)]
-pub(crate) fn op_ws_subscribe(state: &mut OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
-    Hub::of(state)
-        .get(id)
-        .is_some_and(|connection| topics::subscribe(&connection, topic))
+pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
+    let connection = connection(state, id);
+    connection.is_some_and(|connection| topics::subscribe(&connection, topic))
 }
 
 /// Ends a subscription. Returns whether there was one.
 #[op2(fast)]
-pub(crate) fn op_ws_unsubscribe(
-    state: &mut OpState,
-    #[smi] id: u32,
-    #[string] topic: &str,
-) -> bool {
-    Hub::of(state)
-        .get(id)
-        .is_some_and(|connection| topics::unsubscribe(&connection, topic))
+pub(crate) fn op_ws_unsubscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
+    let connection = connection(state, id);
+    connection.is_some_and(|connection| topics::unsubscribe(&connection, topic))
 }
 
 /// Whether a connection is subscribed to a topic.
 #[op2(fast)]
-pub(crate) fn op_ws_is_subscribed(
-    state: &mut OpState,
-    #[smi] id: u32,
-    #[string] topic: &str,
-) -> bool {
-    Hub::of(state)
-        .get(id)
-        .is_some_and(|connection| topics::is_subscribed(&connection, topic))
+pub(crate) fn op_ws_is_subscribed(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
+    let connection = connection(state, id);
+    connection.is_some_and(|connection| topics::is_subscribed(&connection, topic))
 }
 
 /// The topics of a connection, in the order of their subscriptions.
 #[op2]
-pub(crate) fn op_ws_subscriptions(state: &mut OpState, #[smi] id: u32) -> Vec<String> {
-    Hub::of(state)
-        .get(id)
-        .map_or_else(Vec::new, |connection| topics::of(&connection))
+pub(crate) fn op_ws_subscriptions(state: &OpState, #[smi] id: u32) -> Vec<String> {
+    connection(state, id).map_or_else(Vec::new, |connection| topics::of(&connection))
+}
+
+/// Connection `id`, while it lives.
+fn connection(state: &OpState, id: u32) -> Option<Rc<Connection>> {
+    Hub::existing(state)?.get(id)
 }
 
 /// Sends a text to all other subscribers of a topic of the connection's server. Returns
