@@ -41,8 +41,8 @@ const {
 const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
-  FunctionPrototypeCall,
   ArrayPrototypeShift,
+  FunctionPrototypeCall,
   MapPrototypeDelete,
   MapPrototypeGet,
   MapPrototypeSet,
@@ -461,12 +461,12 @@ class ServerRequest {
     }
   }
 
-  // Answers with the inner response of a handshake.
+  // Answers with the inner response of a handshake. Returns false where there is no
+  // connection left, which the socket was told.
   respondUpgrade(inner) {
     if (this.#success === false) {
-      // There is no connection left, and the socket was told.
       this.abandon();
-      return;
+      return false;
     }
     const upgrade = this.#upgrade;
     if (upgrade === undefined) {
@@ -487,7 +487,7 @@ class ServerRequest {
       upgrade.id = id;
       ArrayPrototypePush(this.#server.opening, upgrade);
       this.#wasAnswered(OUTCOME_SENT);
-      return;
+      return true;
     }
     this.#watch();
     const headers = wireHeaderList(inner);
@@ -506,6 +506,7 @@ class ServerRequest {
     // From here on the connection tells.
     this.#endHandshake();
     this.#wasAnswered(outcome);
+    return true;
   }
 
   failUpgrade(message) {
@@ -902,7 +903,8 @@ function isRefusal(error) {
 /**
  * @param {Function | object} arg1 the handler, or options
  * @param {Function=} arg2 the handler after options
- * @param {(options: object) => Function} upgrader makes the server's `upgrade()`
+ * @param {(server: object, options: object) => Function} upgrader makes the server's
+ *   `upgrade()`
  */
 function serve(arg1, arg2, upgrader) {
   let options;
@@ -958,7 +960,7 @@ function startServer(options, handler, upgrader) {
     __proto__: null,
     handler,
     onError,
-    upgrade: upgrader(options),
+    upgrade: undefined,
     rid: undefined,
     addr: undefined,
     peer: null,
@@ -967,6 +969,7 @@ function startServer(options, handler, upgrader) {
     // Sockets whose clients have been answered, in the order of their events.
     opening: [],
   };
+  server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")

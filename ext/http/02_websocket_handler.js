@@ -42,7 +42,7 @@ function serve(arg1, arg2) {
 }
 
 /** Makes the server's `upgrade(request, options)`. */
-function upgrader({ websocket }) {
+function upgrader(server, { websocket }) {
   if (websocket === undefined || websocket === null) {
     return () => {
       throw new TypeError(
@@ -64,19 +64,18 @@ function upgrader({ websocket }) {
     prefix,
   );
   return (request, options = { __proto__: null }) =>
-    upgrade(request, options, handler, shared);
+    upgrade(server, request, options, handler, shared);
 }
 
-function upgrade(request, options, handler, shared) {
-  if (
-    !ObjectPrototypeIsPrototypeOf(RequestPrototype, request) ||
-    !isServerRequest(toInnerRequest(request))
-  ) {
+function upgrade(server, request, options, handler, shared) {
+  const inner = ObjectPrototypeIsPrototypeOf(RequestPrototype, request)
+    ? toInnerRequest(request)
+    : undefined;
+  if (!isServerRequest(inner) || inner.server !== server) {
     throw new TypeError(
       "Cannot upgrade to a WebSocket: the first argument must be a Request that this server received",
     );
   }
-  const inner = toInnerRequest(request);
   let answer;
   try {
     answer = upgradeRequest(request, options, shared, (protocol) => {
@@ -91,8 +90,7 @@ function upgrade(request, options, handler, shared) {
     inner.refusal = error;
     return false;
   }
-  inner.respondUpgrade(answer);
-  return true;
+  return inner.respondUpgrade(answer);
 }
 
 /**
