@@ -118,6 +118,17 @@ const NODE = {
   "node:timers": ["clearImmediate", "setImmediate"],
 };
 
+// What modules import that is not in a snapshot, in order. A module that the core finds
+// by itself is compiled anew at each start.
+const IMPORTS = {
+  __proto__: null,
+  "ext:duplex_http/01_upgrade.js": ["ext:duplex_http/00_serve.js"],
+  "ext:duplex_http/02_websocket_handler.js": [
+    "ext:duplex_http/00_serve.js",
+    "ext:duplex_http/01_upgrade.js",
+  ],
+};
+
 // The ES modules among the scripts.
 const MODULES = {
   __proto__: null,
@@ -136,21 +147,50 @@ const MODULES = {
 {
   const specifiers = ObjectKeys(MODULES);
   for (let i = 0; i < specifiers.length; i++) {
-    MODULES[specifiers[i]] = core.createLazyLoader(specifiers[i]);
+    const specifier = specifiers[i];
+    const loadModule = core.createLazyLoader(specifier);
+    const imports = IMPORTS[specifier] ?? [];
+    const loaders = [];
+    for (let j = 0; j < imports.length; j++) {
+      loaders[j] = core.createLazyLoader(imports[j]);
+    }
+    MODULES[specifier] = () => {
+      for (let j = 0; j < loaders.length; j++) {
+        loaders[j]();
+      }
+      loaders.length = 0;
+      return loadModule();
+    };
   }
 }
 
 // What does not go into a snapshot: modules whose ops must be fast (a snapshot
-// keeps the slow ones) and what few programs use.
+// keeps the slow ones), and what few programs use. All programs pay for what is
+// in it.
 const LATE = {
   __proto__: null,
+  "ext:deno_fetch/21_formdata.js": true,
+  "ext:deno_fetch/22_http_client.js": true,
+  "ext:deno_fetch/26_fetch.js": true,
+  "ext:deno_fetch/27_eventsource.js": true,
+  "ext:deno_fs/30_fs.js": true,
+  "ext:deno_io/12_io.js": true,
+  "ext:deno_net/01_net.js": true,
+  "ext:deno_net/02_tls.js": true,
+  "ext:deno_os/40_signals.js": true,
+  "ext:deno_web/01_broadcast_channel.js": true,
+  "ext:deno_web/01_urlpattern.js": true,
+  "ext:deno_web/10_filereader.js": true,
+  "ext:deno_web/14_compression.js": true,
   "ext:deno_web/16_image_data.js": true,
   "ext:deno_web/17_geometry.js": true,
   "ext:deno_web/locks.js": true,
   "ext:duplex_http/00_serve.js": true,
   "ext:duplex_http/01_upgrade.js": true,
   "ext:duplex_http/02_websocket_handler.js": true,
+  "ext:duplex_runtime/10_permissions.js": true,
   "ext:duplex_runtime/11_workers.js": true,
+  "ext:duplex_runtime/13_prompt.js": true,
   "ext:duplex_websocket/00_http_client.js": true,
   "ext:duplex_websocket/02_websocketstream.js": true,
   "ext:duplex_runtime/serve_http.js": true,

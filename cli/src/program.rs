@@ -67,6 +67,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         (None, None) => None,
     };
     options.overrides = HashMap::from([(main.specifier.clone(), main.source)]);
+    options.startup = startup;
     let loaders = web_worker_loaders(options.clone(), cwd.clone());
     let loader = Rc::new(DuplexModuleLoader::new(options));
 

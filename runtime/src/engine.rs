@@ -87,6 +87,8 @@ impl Engine {
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(options.module_loader),
             startup_snapshot: startup.snapshot,
+            // The functions of the snapshot are bound to the ops already.
+            skip_op_registration: startup.snapshot.is_some(),
             residual_lazy_js_sources: startup.lazy_js,
             residual_lazy_esm_sources: startup.lazy_esm,
             extensions,

@@ -23,6 +23,7 @@ use deno_core::ModuleSpecifier;
 use deno_core::ModuleType;
 use deno_core::RequestedModuleType;
 use deno_core::ResolutionKind;
+use deno_core::SourceCodeCacheInfo;
 use deno_core::error::ModuleLoaderError;
 use deno_core::futures::FutureExt;
 use deno_error::JsErrorBox;
@@ -35,6 +36,7 @@ use crate::compat;
 use crate::config::default_transpile_options;
 use crate::dependencies::Dependency;
 use crate::dependencies::analyze;
+use crate::snapshot::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
 use crate::transpile::parse_module;
@@ -59,6 +61,9 @@ pub struct ModuleLoaderOptions {
     /// Modules whose text is given rather than read, such as the argument of
     /// `duplex eval`, and modules whose media type the user chose (`--ext`).
     pub overrides: HashMap<ModuleSpecifier, ModuleOverride>,
+    /// The worker's, so that the engine need not compile the runtime's own scripts. The
+    /// default is empty.
+    pub startup: StartupData,
 }
 
 impl ModuleLoaderOptions {
@@ -71,6 +76,7 @@ impl ModuleLoaderOptions {
             transpile: default_transpile_options(),
             blob_store: None,
             overrides: HashMap::new(),
+            startup: StartupData::default(),
         }
     }
 
@@ -83,6 +89,7 @@ impl ModuleLoaderOptions {
         Self {
             permissions: request.permissions,
             program_permissions: Some(request.owner_permissions),
+            startup: self.startup,
             import_map: self.import_map.clone(),
             transpile: self.transpile.clone(),
             blob_store: self.blob_store.clone(),
@@ -400,6 +407,19 @@ impl ModuleLoader for DuplexModuleLoader {
             Some(referrer) => self.locate_failed_load(specifier, referrer, error),
             None => error,
         }))
+    }
+
+    fn get_code_cache(
+        &self,
+        specifier: &ModuleSpecifier,
+        _source: &str,
+    ) -> Option<SourceCodeCacheInfo> {
+        // The source is the one that was compiled.
+        let code = self.options.startup.compiled(specifier.as_str())?;
+        Some(SourceCodeCacheInfo {
+            hash: 0,
+            data: Some(Cow::Borrowed(code)),
+        })
     }
 
     fn get_source_map(&self, file_name: &str) -> Option<Cow<'_, [u8]>> {

@@ -1,6 +1,7 @@
 //! What a build script prepares so that starting is fast: on V8 a heap
 //! snapshot in which the globals exist already, on both engines the
-//! JavaScript of the extensions, transpiled and wrapped, as static strings.
+//! JavaScript of the extensions, transpiled and wrapped, as static strings, and
+//! what V8 makes of it when it compiles it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -17,6 +18,8 @@ use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_error::JsErrorBox;
 
+#[cfg(feature = "v8")]
+use crate::code_cache;
 use crate::extensions;
 
 /// What [`write_startup_data`] prepared. A program includes it:
@@ -38,9 +41,20 @@ pub struct StartupData {
     pub lazy_esm: &'static [(&'static str, &'static str)],
     /// Scripts to evaluate when they are asked for.
     pub lazy_js: &'static [(&'static str, &'static str)],
+    /// What V8 has compiled of the last two: specifier and code, sorted.
+    pub code_cache: &'static [(&'static str, &'static [u8])],
 }
 
 impl StartupData {
+    /// What the engine need not compile again of a lazy module or script.
+    pub(crate) fn compiled(&self, specifier: &str) -> Option<&'static [u8]> {
+        let found = self
+            .code_cache
+            .binary_search_by(|(name, _)| (*name).cmp(specifier))
+            .ok()?;
+        Some(self.code_cache[found].1)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.snapshot.is_none() && self.esm.is_empty() && self.lazy_js.is_empty()
     }
@@ -132,6 +146,14 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         *source = deno_core::wrap_lazy_ext_script(source);
     }
 
+    #[cfg(feature = "v8")]
+    let code_cache = match &snapshot {
+        Some(path) => code_cache::compile(read_snapshot(path)?, &lazy_esm, &lazy_js)?,
+        None => Vec::new(),
+    };
+    #[cfg(not(feature = "v8"))]
+    let code_cache = Vec::<(String, Vec<u8>)>::new();
+
     let mut expression = String::from("duplex_runtime::StartupData {\n");
     match snapshot {
         Some(path) => writeln!(expression, "    snapshot: Some(include_bytes!({path:?})),"),
@@ -152,6 +174,17 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         }
         expression.push_str("    ],\n");
     }
+    expression.push_str("    code_cache: &[\n");
+    for (index, (specifier, code)) in code_cache.iter().enumerate() {
+        let path = out.join(format!("code_cache_{index:03}.bin"));
+        write_file(&path, code)?;
+        writeln!(
+            expression,
+            "        ({specifier:?}, include_bytes!({path:?})),"
+        )
+        .expect("writing to a string cannot fail");
+    }
+    expression.push_str("    ],\n");
     expression.push('}');
     write_file(&out.join("startup.rs"), expression.as_bytes())
 }
@@ -256,6 +289,18 @@ fn collect(
         table.push((file.specifier.to_string(), source.as_str().to_string()));
     }
     Ok(())
+}
+
+/// An engine may use it for as long as the process lives.
+#[cfg(feature = "v8")]
+fn read_snapshot(path: &Path) -> Result<&'static [u8], StartupDataError> {
+    match std::fs::read(path) {
+        Ok(snapshot) => Ok(snapshot.leak()),
+        Err(source) => Err(StartupDataError::Io {
+            path: path.to_path_buf(),
+            source,
+        }),
+    }
 }
 
 fn write_file(path: &Path, contents: &[u8]) -> Result<(), StartupDataError> {
