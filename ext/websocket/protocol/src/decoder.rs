@@ -67,6 +67,31 @@ pub struct Decoded<'b> {
     pub rest: &'b mut [u8],
 }
 
+/// A complete message, where its frame lay in the input.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Message<'b> {
+    /// A text message.
+    Text {
+        /// The text.
+        text: &'b str,
+        /// Whether it is pure ASCII.
+        is_ascii: bool,
+    },
+    /// A binary message.
+    Binary(&'b [u8]),
+}
+
+/// What [`Decoder::decode_in_place`] found.
+#[derive(Debug)]
+pub enum InPlace<'b> {
+    /// A complete message, and the input that follows: to be decoded next.
+    Message(Message<'b>, &'b mut [u8]),
+    /// Something else, which is [`Decoder::decode`]'s: the input as it was.
+    Other(&'b mut [u8]),
+    /// The connection fails.
+    Failed(ProtocolError),
+}
+
 /// Turns what the transport delivers into [events](Event).
 ///
 /// A message in a single frame that lies wholly in the input is unmasked in
@@ -132,15 +157,47 @@ impl Decoder {
     /// A [`ProtocolError`] fails the connection.
     #[inline]
     pub fn decode<'b>(&mut self, input: &'b mut [u8]) -> Result<Decoded<'b>, ProtocolError> {
-        if let Some((header, start, end)) = self.whole_message(input) {
-            let (frame, rest) = input.split_at_mut(end);
-            if let Ok(event) = message_event(&header, &mut frame[start..]) {
-                return Ok(Decoded::new(event, rest));
-            }
-            self.finish();
-            return Err(ProtocolError::TextNotUtf8);
+        match self.decode_in_place(input) {
+            InPlace::Message(message, rest) => Ok(Decoded::new(message.into(), rest)),
+            InPlace::Other(input) => self.decode_any(input),
+            InPlace::Failed(error) => Err(error),
         }
-        self.decode_any(input)
+    }
+
+    /// The first step of [`decode`](Self::decode), which takes nearly all messages: one that
+    /// lies wholly at the start of `input`, in one frame and not compressed, with nothing
+    /// before it incomplete. Where it is inlined, such a message is handed on in
+    /// registers; an event takes longer to hand on than a short message to decode.
+    #[inline(always)]
+    pub fn decode_in_place<'b>(&mut self, input: &'b mut [u8]) -> InPlace<'b> {
+        let Some((header, start, end)) = self.whole_message(input) else {
+            return InPlace::Other(input);
+        };
+        let (frame, rest) = input.split_at_mut(end);
+        match message(&header, &mut frame[start..]) {
+            Ok(message) => InPlace::Message(message, rest),
+            Err(error) => {
+                self.finish();
+                InPlace::Failed(error)
+            }
+        }
+    }
+
+    /// Decodes `input` where that is one uncompressed binary message in one frame, from
+    /// the first byte to the last, and nothing before it is incomplete: returns where in
+    /// `input`, which is unmasked, the payload starts. Its end is that of `input`. For who
+    /// can hand on the memory that was read into.
+    ///
+    /// `None` wherever that is not so: nothing has happened then, and `input` is
+    /// [`decode`](Self::decode)'s.
+    #[inline]
+    pub fn decode_sole_binary(&mut self, input: &mut [u8]) -> Option<usize> {
+        let (header, start, end) = self.whole_message(input)?;
+        if header.opcode != Opcode::Binary || end != input.len() {
+            return None;
+        }
+        unmask(&mut input[start..], header.mask, 0);
+        Some(start)
     }
 
     /// Room for what comes next of a long message, in the message's own memory: who
@@ -286,7 +343,7 @@ impl Decoder {
             }
             if is_whole && header.fin && !header.rsv1 && self.message.is_none() {
                 let (payload, rest) = input.split_at_mut(length);
-                return Ok(Decoded::new(message_event(&header, payload)?, rest));
+                return Ok(Decoded::new(message(&header, payload)?.into(), rest));
             }
             self.message
                 .get_or_insert_with(|| Box::new(PartialMessage::new(&header)))
@@ -660,15 +717,12 @@ const fn max_compressed(limit: usize) -> usize {
     limit.saturating_add(limit / 8).saturating_add(1024)
 }
 
-/// The event of a frame that is a message of its own.
+/// Unmasks the payload of a frame that is a message of its own.
 #[inline(always)]
-fn message_event<'b>(
-    header: &FrameHeader,
-    payload: &'b mut [u8],
-) -> Result<Event<'b>, ProtocolError> {
+fn message<'b>(header: &FrameHeader, payload: &'b mut [u8]) -> Result<Message<'b>, ProtocolError> {
     if header.opcode != Opcode::Text {
         unmask(payload, header.mask, 0);
-        return Ok(Event::Binary(Cow::Borrowed(payload)));
+        return Ok(Message::Binary(payload));
     }
     let ascii = unmask_text(payload, header.mask, 0);
     let is_ascii = ascii == payload.len();
@@ -678,10 +732,20 @@ fn message_event<'b>(
     }
     // SAFETY: ASCII is UTF-8, and what follows it has just been found to be.
     let text = unsafe { str::from_utf8_unchecked(payload) };
-    Ok(Event::Text {
-        text: Cow::Borrowed(text),
-        is_ascii,
-    })
+    Ok(Message::Text { text, is_ascii })
+}
+
+impl<'b> From<Message<'b>> for Event<'b> {
+    #[inline(always)]
+    fn from(message: Message<'b>) -> Self {
+        match message {
+            Message::Text { text, is_ascii } => Self::Text {
+                text: Cow::Borrowed(text),
+                is_ascii,
+            },
+            Message::Binary(payload) => Self::Binary(Cow::Borrowed(payload)),
+        }
+    }
 }
 
 fn control_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Event<'_>, ProtocolError> {
@@ -1661,5 +1725,41 @@ mod tests {
             Some(ProtocolError::CompressedData)
         );
         assert!(alone.decompressor.is_none());
+    }
+
+    #[test]
+    fn a_sole_binary_message_is_told_from_all_else() {
+        let message = |payload: &[u8]| {
+            let mut frame = Vec::new();
+            encode_binary(&mut frame, Some(KEY), payload);
+            frame
+        };
+        let payload = [7; 300];
+        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let mut frame = message(&payload);
+        let start = decoder.decode_sole_binary(&mut frame).unwrap();
+        assert_eq!(frame[start..], payload);
+        assert_eq!(decoder.decode_sole_binary(&mut message(&[])), Some(6));
+
+        let mut text = Vec::new();
+        encode_text(&mut text, Some(KEY), "text");
+        let mut fragment = Vec::new();
+        encode_frame(&mut fragment, Opcode::Binary, false, Some(KEY), &payload);
+        let mut ping = Vec::new();
+        encode_ping(&mut ping, Some(KEY), b"?").unwrap();
+        let whole = message(&payload);
+        let two = [whole.clone(), whole.clone()].concat();
+        let part = whole[..whole.len() - 1].to_vec();
+        let unmasked = [0x82, 0].to_vec();
+        for other in [text, fragment, ping, two, part, unmasked, Vec::new()] {
+            let mut input = other.clone();
+            let mut decoder = Decoder::new(Role::Server, Limits::default());
+            assert_eq!(decoder.decode_sole_binary(&mut input), None, "{other:02x?}");
+            assert!(input == other && decoder.is_idle());
+        }
+
+        // Nor where something is incomplete.
+        decoder.decode(&mut whole[..1].to_vec()).unwrap();
+        assert_eq!(decoder.decode_sole_binary(&mut whole.clone()), None);
     }
 }

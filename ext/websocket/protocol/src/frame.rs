@@ -164,31 +164,33 @@ impl FrameHeader {
     /// is the [encoder](crate::encoder)'s care.
     #[inline]
     pub fn encode(&self) -> ([u8; Self::MAX_LENGTH], usize) {
-        let mut bytes = [0; Self::MAX_LENGTH];
-        bytes[0] = self.opcode as u8;
+        // Made in a register: bytes that were written one by one cannot be read together
+        // at once, and who takes the header does so.
+        let mut header = u128::from(self.opcode as u8);
         if self.fin {
-            bytes[0] |= FIN;
+            header |= u128::from(FIN);
         }
         if self.rsv1 {
-            bytes[0] |= RSV1;
+            header |= u128::from(RSV1);
         }
         let mut end = 2;
         if self.payload_length <= u64::from(MAX_SHORT_LENGTH) {
-            bytes[1] = self.payload_length as u8;
+            header |= u128::from(self.payload_length) << 8;
         } else if let Ok(length) = u16::try_from(self.payload_length) {
-            bytes[1] = LENGTH_16;
-            bytes[2..4].copy_from_slice(&length.to_be_bytes());
+            header |= u128::from(LENGTH_16) << 8 | u128::from(length.swap_bytes()) << 16;
             end = 4;
         } else {
-            bytes[1] = LENGTH_64;
-            bytes[2..10].copy_from_slice(&self.payload_length.to_be_bytes());
+            let length = self.payload_length.swap_bytes();
+            header |= u128::from(LENGTH_64) << 8 | u128::from(length) << 16;
             end = 10;
         }
         if let Some(key) = self.mask {
-            bytes[1] |= MASK;
-            bytes[end..end + 4].copy_from_slice(&key);
+            let key = u32::from_le_bytes(key);
+            header |= u128::from(MASK) << 8 | u128::from(key) << (8 * end);
             end += 4;
         }
+        let mut bytes = [0; Self::MAX_LENGTH];
+        bytes.copy_from_slice(&header.to_le_bytes()[..Self::MAX_LENGTH]);
         (bytes, end)
     }
 
