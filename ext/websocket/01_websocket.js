@@ -358,6 +358,7 @@ function dial(dialHandle, request) {
 }
 
 let ops;
+let op_run_microtasks;
 let op_ws_attach;
 let op_ws_buffered_amount;
 let op_ws_check_permission;
@@ -368,6 +369,12 @@ let op_ws_send_arraybuffer;
 let op_ws_send_binary;
 let op_ws_send_text;
 
+/**
+ * What can be handed to an op that sends text. QuickJS would turn a lone surrogate into
+ * three U+FFFD on its way to Rust; V8 makes it one, and looks at each string anyway.
+ */
+let toSendable = (text) => text;
+
 /** Makes connections possible; nothing before the first socket needs it. */
 function start() {
   if (ops !== undefined) {
@@ -375,6 +382,7 @@ function start() {
   }
   core.loadExtScript("ext:duplex_websocket/00_ops.js");
   ops = core.ops;
+  op_run_microtasks = ops.op_run_microtasks;
   op_ws_attach = ops.op_ws_attach;
   op_ws_buffered_amount = ops.op_ws_buffered_amount;
   op_ws_check_permission = ops.op_ws_check_permission;
@@ -384,8 +392,12 @@ function start() {
   op_ws_send_arraybuffer = ops.op_ws_send_arraybuffer;
   op_ws_send_binary = ops.op_ws_send_binary;
   op_ws_send_text = ops.op_ws_send_text;
+  if (!ops.op_ws_takes_any_text()) {
+    toSendable = (text) => StringPrototypeToWellFormed(text);
+  }
   ops.op_ws_set_callbacks(
     onMessage,
+    onMessages,
     onClosing,
     onClosed,
     onDrained,
@@ -512,8 +524,7 @@ class WebSocket extends EventTarget {
   send(data) {
     webidl.assertBranded(this, WebSocketPrototype);
     if (typeof data === "string") {
-      // QuickJS would turn a lone surrogate into three U+FFFD on its way to Rust.
-      data = StringPrototypeToWellFormed(data);
+      data = toSendable(data);
     } else {
       const prefix = "Failed to execute 'send' on 'WebSocket'";
       webidl.requiredArguments(arguments.length, 1, prefix);
@@ -952,10 +963,12 @@ function byteLength(data) {
 
 // Event handlers.
 
-/** Defines `on${type}` (HTML section 8.1.8.1). */
+/**
+ * Defines `on${type}` (HTML section 8.1.8.1). Returns what stands among the listeners of
+ * any socket for its handler.
+ */
 function defineHandler(type) {
   const name = `on${type}`;
-  // What stands among the listeners of any socket for its handler.
   const listener = {
     callback(event) {
       const handler = this[_handlers][type];
@@ -1009,6 +1022,7 @@ function defineHandler(type) {
     enumerable: true,
     configurable: true,
   });
+  return listener;
 }
 
 /** Something for each type of event. */
@@ -1036,7 +1050,7 @@ function TargetData() {
 defineHandler("open");
 defineHandler("error");
 defineHandler("close");
-defineHandler("message");
+const onmessageListener = defineHandler("message");
 defineHandler("drain");
 defineHandler("ping");
 defineHandler("pong");
@@ -1064,9 +1078,6 @@ const _stopPropagationFlag = eventSymbols["[[stopPropagationFlag]]"];
 const AT_TARGET = 2;
 const NO_PORTS = ObjectFreeze([]);
 
-/** The event that a single listener is looking at, if there is one. */
-let current = null;
-
 /**
  * A MessageEvent whose members are made when they are read: nearly all
  * listeners read nothing but `data`.
@@ -1074,17 +1085,23 @@ let current = null;
 function SocketMessageEvent(socket, data) {
   this.data = data;
   this[_socket] = socket;
+  // Whether a single listener is looking at it.
+  this[_isCurrent] = true;
 }
 
+const _isCurrent = Symbol("[[isCurrent]]");
 const _socket = Symbol("[[socket]]");
 
 function lazy(symbol, make) {
+  return computed(symbol, (event) => event[symbol] = make(event));
+}
+
+/** A member that is what `get` says until it is set. */
+function computed(symbol, get) {
   return {
     __proto__: null,
     get() {
-      const value = make(this);
-      this[symbol] = value;
-      return value;
+      return get(this);
     },
     set(value) {
       ObjectDefineProperty(this, symbol, {
@@ -1106,19 +1123,26 @@ function attribute(get) {
   return { __proto__: null, get, enumerable: true, configurable: true };
 }
 
+/** How many of their members were made that say who is looking. */
+let looks = 0;
+
 SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
-  [_attributes]: lazy(_attributes, (event) => ({
-    type: "message",
-    bubbles: false,
-    cancelable: false,
-    composed: false,
-    currentTarget: event === current ? event[_socket] : null,
-    eventPhase: event === current ? AT_TARGET : 0,
-    target: event[_socket],
-    timeStamp: 0,
-  })),
-  [_path]: lazy(_path, (event) =>
-    event === current
+  [_attributes]: lazy(_attributes, (event) => {
+    looks++;
+    return {
+      type: "message",
+      bubbles: false,
+      cancelable: false,
+      composed: false,
+      currentTarget: event[_isCurrent] ? event[_socket] : null,
+      eventPhase: event[_isCurrent] ? AT_TARGET : 0,
+      target: event[_socket],
+      timeStamp: 0,
+    };
+  }),
+  [_path]: lazy(_path, (event) => {
+    looks++;
+    return event[_isCurrent]
       ? [{
         item: event[_socket],
         itemInShadowTree: false,
@@ -1128,9 +1152,10 @@ SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
         rootOfClosedTree: false,
         slotInClosedTree: false,
       }]
-      : []),
+      : [];
+  }),
   [_canceledFlag]: member(false),
-  [_dispatched]: member(false),
+  [_dispatched]: computed(_dispatched, (event) => event[_isCurrent]),
   [_inPassiveListener]: member(false),
   [_isTrusted]: member(true),
   [_stopImmediatePropagationFlag]: member(false),
@@ -1167,41 +1192,45 @@ function onMessage(socket, data) {
     return;
   }
   const event = new SocketMessageEvent(socket, data);
-  const { callback, options } = listeners[0];
-  if (
-    listeners.length > 1 || typeof callback !== "function" || options.once ||
-    options.passive
-  ) {
+  const listener = listeners[0];
+  let callback;
+  if (listener === onmessageListener) {
+    callback = socket[_handlers].message;
+  } else if (!listener.options.once && !listener.options.passive) {
+    callback = listener.callback;
+  }
+  if (listeners.length > 1 || typeof callback !== "function") {
+    event[_isCurrent] = false;
     dispatch(socket, event);
     return;
   }
   // One plain listener: the same as dispatch() does for it.
-  const outer = current;
-  current = event;
-  event[_dispatched] = true;
+  const looksBefore = looks;
   try {
     FunctionPrototypeCall(callback, socket, event);
   } catch (error) {
     reportException(error);
   }
-  current = outer;
-  event[_dispatched] = false;
+  event[_isCurrent] = false;
   if (event[_stopPropagationFlag]) {
     event[_stopPropagationFlag] = false;
     event[_stopImmediatePropagationFlag] = false;
   }
-  const attributes = ownAttributes(event);
-  if (attributes !== undefined) {
+  if (looks !== looksBefore) {
+    const attributes = event[_attributes];
     attributes.currentTarget = null;
     attributes.eventPhase = 0;
     event[_path] = [];
   }
 }
 
-function ownAttributes(event) {
-  return primordials.ObjectHasOwn(event, _attributes)
-    ? event[_attributes]
-    : undefined;
+/** The hub delivers several. Between two of them microtasks run, as between two tasks. */
+function onMessages(socket, messages) {
+  onMessage(socket, messages[0]);
+  for (let i = 1; i < messages.length; i++) {
+    op_run_microtasks();
+    onMessage(socket, messages[i]);
+  }
 }
 
 /** The hub says that the peer has begun the close handshake. */

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,11 +12,11 @@ use bytes::{Buf, Bytes};
 use deno_core::v8;
 use duplex_protocol::close::{ABNORMAL_CLOSURE, Close, CloseCode};
 use duplex_protocol::control_rate::ControlRate;
-use duplex_protocol::decoder::{Decoder, Event};
+use duplex_protocol::decoder::{Decoder, Event, InPlace, Message};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
-use duplex_protocol::frame::{Opcode, Role};
+use duplex_protocol::frame::{FrameHeader, Opcode, Role};
 use duplex_protocol::mask::MaskKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ use crate::group::Membership;
 use crate::idle::{Idle, Step};
 use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
+use crate::recycler::{self, Recycled, Recycler};
 use crate::topics::Publication;
 use crate::transport::Transport;
 
@@ -115,6 +117,9 @@ struct Reader {
     /// What came with the handshake. Boxed, as the members of [`Connection`] are that most
     /// connections never need.
     read_ahead: Option<Box<Bytes>>,
+    /// How long the next message may be: as long as the last one, where that was binary
+    /// and came by itself. 0 where nothing is expected.
+    expected: u32,
 }
 
 /// Reading on demand: nothing is read from the transport, nor decoded, before the
@@ -201,6 +206,8 @@ pub(crate) enum Read {
     Data(usize),
     /// So many went into the message that is coming, which this completed or broke.
     Message(usize, Result<Option<Event<'static>>, ProtocolError>),
+    /// A binary message was read into memory of its own; the frame had so many bytes.
+    Binary(usize, Recycled),
     /// Nothing now; the waker is set.
     Blocked,
     /// The peer closed its side.
@@ -237,6 +244,7 @@ impl Connection {
             reader: RefCell::new(Reader {
                 decoder,
                 read_ahead: (!read_ahead.is_empty()).then(|| Box::new(read_ahead)),
+                expected: 0,
             }),
             out: RefCell::default(),
             compressor: RefCell::new(compressor),
@@ -320,7 +328,7 @@ impl Connection {
 
     /// Reads what there is into `buffer`, or into the message that is coming where that
     /// is long, `longest` bytes of it at most.
-    pub fn read(&self, buffer: &mut [u8], longest: usize) -> Read {
+    pub fn read(&self, buffer: &mut [u8], longest: usize, recycler: &Recycler) -> Read {
         let mut reader = self.reader.try_borrow_mut().ok();
         if let Some(reader) = &mut reader
             && let Some(read_ahead) = &mut reader.read_ahead
@@ -332,22 +340,49 @@ impl Connection {
             }
             return Read::Data(count);
         }
-        let decoder = reader.as_mut().map(|reader| &mut reader.decoder);
-        if let Some(decoder) = decoder.filter(|_| self.phase.get() == Phase::Open)
-            && let Some(spare) = decoder.spare()
-        {
-            let length = spare.len().min(longest);
-            let mut spare = ReadBuf::uninit(&mut spare[..length]);
-            return match self.poll_read(&mut spare) {
-                Read::Data(count) => {
-                    // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
-                    // `spare` was returned.
-                    Read::Message(count, unsafe { decoder.filled(count) })
-                }
-                other => other,
-            };
+        if let Some(mut reader) = reader.filter(|_| self.phase.get() == Phase::Open) {
+            if let Some(room) = reader.decoder.spare() {
+                let length = room.len().min(longest);
+                let mut room = ReadBuf::uninit(&mut room[..length]);
+                return match self.poll_read(&mut room) {
+                    Read::Data(count) => {
+                        // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
+                        // `spare` was returned.
+                        Read::Message(count, unsafe { reader.decoder.filled(count) })
+                    }
+                    other => other,
+                };
+            }
+            if reader.expected > 0 && reader.decoder.is_idle() {
+                return self.read_expected(&mut reader, buffer, recycler);
+            }
         }
         self.poll_read(&mut ReadBuf::new(buffer))
+    }
+
+    /// Reads what may be one message as long as the last one, into memory that it keeps, so
+    /// that it need not be copied. What is not goes to `buffer`.
+    fn read_expected(&self, reader: &mut Reader, buffer: &mut [u8], recycler: &Recycler) -> Read {
+        // A read that leaves room tells that there is no more.
+        let room = reader.expected as usize + FrameHeader::MAX_LENGTH;
+        let mut frame = recycler.take(room);
+        let mut unread = ReadBuf::uninit(&mut frame.spare_capacity_mut()[..room]);
+        let read = self.poll_read(&mut unread);
+        let count = match read {
+            Read::Data(count) => count,
+            _ => 0,
+        };
+        // SAFETY: so many bytes have been filled, as a ReadBuf knows.
+        unsafe { frame.set_len(count) };
+        if let Some(start) = reader.decoder.decode_sole_binary(&mut frame) {
+            return Read::Binary(count, Recycled::new(frame, start, recycler.clone()));
+        }
+        if count > 0 {
+            buffer[..count].copy_from_slice(&frame);
+            reader.expected = 0;
+        }
+        recycler.give(frame);
+        read
     }
 
     fn poll_read(&self, buffer: &mut ReadBuf<'_>) -> Read {
@@ -365,6 +400,7 @@ impl Connection {
     /// Decodes `input` and hands each event to `on_event`, which may run script.
     /// Stops early where `on_event` returns false. Returns how many bytes at the
     /// end of `input` are left then.
+    #[inline]
     pub fn decode(
         &self,
         mut input: &mut [u8],
@@ -375,15 +411,35 @@ impl Connection {
         let Ok(mut reader) = self.reader.try_borrow_mut() else {
             return Ok(0);
         };
+        let mut is_first = true;
         loop {
-            let decoded = reader.decoder.decode(input)?;
-            let Some(event) = decoded.event else {
-                return Ok(0);
-            };
-            if !on_event(event) {
-                return Ok(decoded.rest.len());
+            match reader.decoder.decode_in_place(input) {
+                InPlace::Message(message, rest) => {
+                    if let Message::Binary(payload) = message
+                        && is_first
+                        && rest.is_empty()
+                        && EXPECTED.contains(&payload.len())
+                    {
+                        reader.expected = payload.len() as u32;
+                    }
+                    if !on_event(message.into()) {
+                        return Ok(rest.len());
+                    }
+                    input = rest;
+                }
+                InPlace::Failed(error) => return Err(error),
+                InPlace::Other(rest) => {
+                    let decoded = reader.decoder.decode(rest)?;
+                    let Some(event) = decoded.event else {
+                        return Ok(0);
+                    };
+                    if !on_event(event) {
+                        return Ok(decoded.rest.len());
+                    }
+                    input = decoded.rest;
+                }
             }
-            input = decoded.rest;
+            is_first = false;
         }
     }
 
@@ -1010,6 +1066,9 @@ impl Connection {
     }
 }
 
+/// Binary messages of so many bytes are read into memory of their own when more of them
+/// are expected. The hub's read buffer has room for any of them.
+const EXPECTED: RangeInclusive<usize> = (4 << 10)..=(recycler::LONGEST - FrameHeader::MAX_LENGTH);
 /// A script that has queued this many bytes in one turn has them written before
 /// it ends.
 const FLUSH_EARLY_FROM: usize = 256 << 10;

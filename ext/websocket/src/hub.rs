@@ -10,26 +10,32 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use deno_core::futures::task::AtomicWaker;
 use deno_core::{ExternalOpsTracker, JsRuntime, OpState, V8CrossThreadTaskSpawner, v8};
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::Event;
 use duplex_protocol::error::ProtocolError;
 use slab::Slab;
+use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read};
 use crate::garbage::Garbage;
+use crate::recycler::{Recycled, Recycler};
 #[cfg(target_os = "linux")]
 use crate::send_batch::SendBatch;
 
 /// The state of the extension, one for each runtime.
 pub(crate) struct Hub {
+    /// What tells the state that this is the hub of from all others.
+    state: Arc<AtomicWaker>,
     connections: RefCell<Slab<Rc<Connection>>>,
     ready: Arc<ReadyList>,
     /// Connections with something to write.
@@ -42,6 +48,7 @@ pub(crate) struct Hub {
     is_running: Cell<bool>,
     /// What all connections read into, one after the other.
     read_buffer: Cell<Vec<u8>>,
+    recycler: Recycler,
     garbage: Garbage,
     /// What an open connection holds, so that the event loop goes on.
     keep_alive: ExternalOpsTracker,
@@ -60,6 +67,9 @@ pub(crate) struct Callbacks {
 pub(crate) struct SocketCallbacks {
     /// `(socket, data)`: a message, a string or an ArrayBuffer.
     pub message: v8::Global<v8::Function>,
+    /// `(socket, messages)`: several of them, in an Array. Drains the microtasks after each
+    /// but the last. Streams, which get theirs one by one, have none.
+    pub messages: v8::Global<v8::Function>,
     /// `(socket)`: the close handshake has begun, and not by the script.
     pub closing: v8::Global<v8::Function>,
     /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
@@ -91,6 +101,7 @@ impl Hub {
             return hub.clone();
         }
         let hub = Rc::new(Self {
+            state: state.waker.clone(),
             connections: RefCell::default(),
             ready: Arc::new(ReadyList {
                 wakers: Mutex::default(),
@@ -104,6 +115,7 @@ impl Hub {
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
             read_buffer: Cell::default(),
+            recycler: Recycler::default(),
             garbage: Garbage::default(),
             keep_alive: state.external_ops_tracker.clone(),
         });
@@ -113,8 +125,18 @@ impl Hub {
 
     /// The same where a connection has been made before.
     #[inline]
-    pub fn existing(state: &OpState) -> Option<&Rc<Self>> {
-        state.try_borrow()
+    pub fn existing(state: &OpState) -> Option<&Self> {
+        // SAFETY: a hub that is noted lives: when it goes, it is noted no more.
+        if let Some(hub) = unsafe { LAST.get().as_ref() }
+            && Arc::ptr_eq(&hub.state, &state.waker)
+        {
+            // That is this state's, which owns the hub while it is borrowed: nothing takes
+            // a hub out of a state.
+            return Some(hub);
+        }
+        let hub: &Rc<Self> = state.try_borrow()?;
+        LAST.set(Rc::as_ptr(hub));
+        Some(hub)
     }
 
     /// Takes in the connection that `new` makes with its id and its waker.
@@ -138,6 +160,12 @@ impl Hub {
     #[inline]
     pub fn get(&self, id: u32) -> Option<Rc<Connection>> {
         self.connections.borrow().get(id as usize).cloned()
+    }
+
+    /// Hands it to `body`, which makes no connection and removes none.
+    #[inline]
+    pub fn with<R>(&self, id: u32, body: impl FnOnce(&Rc<Connection>) -> R) -> Option<R> {
+        self.connections.borrow().get(id as usize).map(body)
     }
 
     pub fn set_socket_callbacks(&self, callbacks: SocketCallbacks) {
@@ -303,9 +331,10 @@ impl Hub {
                 break;
             }
             let longest = left_in_turn.min(LONGEST_READ);
-            let (count, input) = match connection.read(&mut buffer, longest) {
+            let (count, input) = match connection.read(&mut buffer, longest, &self.recycler) {
                 Read::Data(count) => (count, Input::Bytes(&mut buffer[..count])),
                 Read::Message(count, result) => (count, Input::Message(result)),
+                Read::Binary(count, payload) => (count, Input::Binary(payload)),
                 Read::Blocked => break,
                 Read::Eof => {
                     let ending = connection.abrupt_ending(None);
@@ -376,12 +405,13 @@ impl Hub {
         now: Instant,
     ) -> Decoded {
         v8::scope!(let scope, scope);
+        v8::tc_scope!(let scope, scope);
         let to = Recipient::of(scope, callbacks, connection);
         let mut failure = None;
         let mut is_paused = false;
         let mut is_terminated = false;
-        let mut on_event = |event: Event<'_>| {
-            match self.on_event(scope, callbacks, connection, to.as_ref(), event, now) {
+        let mut may_go_on = |outcome| {
+            match outcome {
                 Outcome::Delivered => return true,
                 Outcome::Paused => is_paused = true,
                 Outcome::Failed(code, message) => failure = Some((code, message)),
@@ -389,14 +419,25 @@ impl Hub {
             }
             false
         };
+        let to = to.as_ref();
+        let mut batch = Batch::new();
+        let mut on_event = |event: Event<'_>| {
+            may_go_on(self.on_event(scope, callbacks, connection, to, event, &mut batch, now))
+        };
         let result = match input {
             Input::Bytes(bytes) => connection.decode(bytes, on_event),
             Input::Message(result) => result.map(|event| {
                 event.map(&mut on_event);
                 0
             }),
+            Input::Binary(mut payload) => {
+                let length = payload.as_mut().len();
+                let store = || v8::ArrayBuffer::new_backing_store_from_bytes(Box::new(payload));
+                may_go_on(self.on_binary(scope, connection, to, length, store));
+                Ok(0)
+            }
         };
-        if is_terminated {
+        if is_terminated || !deliver_batch(scope, to, &mut batch) {
             return Decoded::Terminated;
         }
         if connection.is_drained() {
@@ -413,15 +454,23 @@ impl Hub {
         Decoded::All
     }
 
-    fn on_event(
+    // Always: to hand on an event takes as long as to decode it.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what a read is about")]
+    fn on_event<'s>(
         &self,
-        scope: &mut v8::PinScope<'_, '_>,
+        scope: &mut ReadScope<'_, '_, 's, '_>,
         callbacks: &Callbacks,
         connection: &Rc<Connection>,
         to: Option<&Recipient<'_>>,
         event: Event<'_>,
+        batch: &mut Batch<'s>,
         now: Instant,
     ) -> Outcome {
+        let may_wait = matches!(event, Event::Text { .. }) && batch.len() < batch.inline_size();
+        if !may_wait && !deliver_batch(scope, to, batch) {
+            return Outcome::Terminated;
+        }
         if matches!(event, Event::Ping(_) | Event::Pong(_))
             && let Err(error) = connection.count_control(now)
         {
@@ -429,9 +478,8 @@ impl Hub {
         }
         match event {
             // The close handshake has begun: the standard drops what comes after.
-            Event::Text { .. } | Event::Binary(_) if connection.close_sent() => Outcome::Delivered,
+            Event::Text { .. } if connection.close_sent() => Outcome::Delivered,
             Event::Text { text, is_ascii } => {
-                v8::scope!(let scope, scope);
                 let string = match is_ascii {
                     true => v8::String::new_from_one_byte(
                         scope,
@@ -446,13 +494,16 @@ impl Hub {
                     let message = "message is longer than a string can be".to_owned();
                     return Outcome::Failed(CloseCode::MESSAGE_TOO_BIG, message);
                 };
+                if cfg!(feature = "v8") && !connection.is_pull() {
+                    batch.push(string.into());
+                    return Outcome::Delivered;
+                }
                 deliver(scope, connection, to, string.into())
             }
             Event::Binary(payload) => {
-                self.garbage.note(scope, payload.len());
-                v8::scope!(let scope, scope);
-                let buffer = array_buffer(scope, payload);
-                deliver(scope, connection, to, buffer.into())
+                let length = payload.len();
+                let store = || backing_store(payload);
+                self.on_binary(scope, connection, to, length, store)
             }
             Event::Ping(payload) => {
                 if connection.answer_ping(&payload) {
@@ -470,6 +521,26 @@ impl Hub {
                 Outcome::Delivered
             }
         }
+    }
+
+    /// A binary message of `length` bytes, for which `store` makes the memory of an
+    /// ArrayBuffer.
+    #[inline]
+    fn on_binary(
+        &self,
+        scope: &mut ReadScope<'_, '_, '_, '_>,
+        connection: &Connection,
+        to: Option<&Recipient<'_>>,
+        length: usize,
+        store: impl FnOnce() -> v8::UniqueRef<v8::BackingStore>,
+    ) -> Outcome {
+        if connection.close_sent() {
+            return Outcome::Delivered;
+        }
+        self.garbage.note(scope, length);
+        let store = store().make_shared();
+        let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+        deliver(scope, connection, to, buffer.into())
     }
 
     /// Writes what is queued on `connection`, and ends it where that was the last
@@ -613,10 +684,17 @@ impl Hub {
 /// its last turn is written as far as the kernel takes it at once.
 impl Drop for Hub {
     fn drop(&mut self) {
+        LAST.set(ptr::null());
         for connection in self.dirty.get_mut().drain(..) {
             connection.flush();
         }
     }
+}
+
+thread_local! {
+    /// The last hub that was asked for: a script asks with each `send()`, and a state has
+    /// much to look through.
+    static LAST: Cell<*const Hub> = const { Cell::new(ptr::null()) };
 }
 
 /// What was read.
@@ -624,6 +702,8 @@ enum Input<'b> {
     Bytes(&'b mut [u8]),
     /// What came of bytes that were read into a message.
     Message(Result<Option<Event<'static>>, ProtocolError>),
+    /// A binary message, in memory of its own.
+    Binary(Recycled),
 }
 
 /// What became of some input.
@@ -650,10 +730,17 @@ enum Outcome {
     Terminated,
 }
 
+/// The scope of a read. It is not so much that its handles and strings had to go earlier.
+type ReadScope<'p, 't, 's, 'i> = v8::PinnedRef<'p, v8::TryCatch<'t, 's, v8::HandleScope<'i>>>;
+
+/// Short messages that came together and have not been delivered.
+type Batch<'s> = SmallVec<[v8::Local<'s, v8::Value>; 32]>;
+
 /// Who gets the messages of a read.
 struct Recipient<'s> {
     socket: v8::Local<'s, v8::Object>,
     message: v8::Local<'s, v8::Function>,
+    messages: v8::Local<'s, v8::Function>,
 }
 
 impl<'s> Recipient<'s> {
@@ -662,20 +749,22 @@ impl<'s> Recipient<'s> {
         callbacks: &Callbacks,
         connection: &Connection,
     ) -> Option<Self> {
+        let callbacks = callbacks.of(connection)?;
         Some(Self {
             socket: connection.socket(scope)?,
-            message: v8::Local::new(scope, &callbacks.of(connection)?.message),
+            message: v8::Local::new(scope, &callbacks.message),
+            messages: v8::Local::new(scope, &callbacks.messages),
         })
     }
 }
 
 /// Delivers one message, and drains the microtasks that it caused.
 #[inline]
-fn deliver<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
+fn deliver(
+    scope: &mut ReadScope<'_, '_, '_, '_>,
     connection: &Connection,
     to: Option<&Recipient<'_>>,
-    data: v8::Local<'s, v8::Value>,
+    data: v8::Local<'_, v8::Value>,
 ) -> Outcome {
     let Some(to) = to else {
         return Outcome::Delivered;
@@ -688,6 +777,31 @@ fn deliver<'s>(
         true => Outcome::Paused,
         false => Outcome::Terminated,
     }
+}
+
+/// Delivers the messages of `batch`, where there are any, and drains the microtasks that each
+/// caused before the next. Returns false where the engine is to run no more script.
+#[inline]
+fn deliver_batch<'s>(
+    scope: &mut ReadScope<'_, '_, 's, '_>,
+    to: Option<&Recipient<'_>>,
+    batch: &mut Batch<'s>,
+) -> bool {
+    let Some(to) = to else {
+        batch.clear();
+        return true;
+    };
+    let may_run = match batch.as_slice() {
+        [] => true,
+        [message] => call_local(scope, to.message, &[to.socket.into(), *message]),
+        // A call into the engine takes longer than many a handler.
+        messages => {
+            let messages = v8::Array::new_with_elements(scope, messages);
+            call_local(scope, to.messages, &[to.socket.into(), messages.into()])
+        }
+    };
+    batch.clear();
+    may_run
 }
 
 /// Tells of a Ping or a Pong likewise.
@@ -705,7 +819,8 @@ fn deliver_control(
     let Some(control) = callbacks.of(connection).and_then(|it| it.control.as_ref()) else {
         return Outcome::Delivered;
     };
-    let data = array_buffer(scope, payload);
+    let store = backing_store(payload).make_shared();
+    let data = v8::ArrayBuffer::with_backing_store(scope, &store);
     let is_pong = v8::Boolean::new(scope, is_pong);
     match call(
         scope,
@@ -725,17 +840,17 @@ fn call(
     function: &v8::Global<v8::Function>,
     args: &[v8::Local<'_, v8::Value>],
 ) -> bool {
+    v8::tc_scope!(let scope, scope);
     let function = v8::Local::new(scope, function);
     call_local(scope, function, args)
 }
 
 #[inline]
 fn call_local(
-    scope: &mut v8::PinScope<'_, '_>,
+    scope: &mut ReadScope<'_, '_, '_, '_>,
     function: v8::Local<'_, v8::Function>,
     args: &[v8::Local<'_, v8::Value>],
 ) -> bool {
-    v8::tc_scope!(let scope, scope);
     let receiver = v8::undefined(scope).into();
     // The function reports what a listener throws, so that there is nothing to
     // catch here but a termination.
@@ -744,13 +859,9 @@ fn call_local(
     !scope.has_terminated()
 }
 
-/// An ArrayBuffer with `payload`, which is copied only where it is borrowed.
-fn array_buffer<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    payload: Cow<'_, [u8]>,
-) -> v8::Local<'s, v8::ArrayBuffer> {
-    let store = v8::ArrayBuffer::new_backing_store_from_vec(payload.into_owned()).make_shared();
-    v8::ArrayBuffer::with_backing_store(scope, &store)
+/// The memory of an ArrayBuffer with `payload`, which is copied only where it is borrowed.
+fn backing_store(payload: Cow<'_, [u8]>) -> v8::UniqueRef<v8::BackingStore> {
+    v8::ArrayBuffer::new_backing_store_from_vec(payload.into_owned())
 }
 
 fn string<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::Value> {

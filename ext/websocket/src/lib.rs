@@ -11,6 +11,7 @@
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `garbage` | payloads that scripts have done with |
+//! | `recycler` | their memory, for the next ones |
 //! | `group` | the connections of one server |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
@@ -43,6 +44,7 @@ mod idle;
 pub mod limits;
 mod ops;
 mod out_buffer;
+mod recycler;
 #[cfg(target_os = "linux")]
 mod send_batch;
 mod topics;
@@ -80,6 +82,7 @@ deno_core::extension!(
         ops::op_ws_pull,
         ops::op_ws_backlog,
         ops::op_ws_send_text,
+        ops::op_ws_takes_any_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
         ops::op_ws_send_control,

@@ -150,6 +150,7 @@ pub(crate) fn op_ws_set_callbacks(
     state: &mut OpState,
     scope: &mut v8::PinScope<'_, '_>,
     message: v8::Local<v8::Function>,
+    messages: v8::Local<v8::Function>,
     closing: v8::Local<v8::Function>,
     closed: v8::Local<v8::Function>,
     drained: v8::Local<v8::Function>,
@@ -157,6 +158,7 @@ pub(crate) fn op_ws_set_callbacks(
 ) {
     Hub::of(state).set_socket_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
+        messages: v8::Global::new(scope, messages),
         closing: v8::Global::new(scope, closing),
         closed: v8::Global::new(scope, closed),
         drained: v8::Global::new(scope, drained),
@@ -176,6 +178,7 @@ pub(crate) fn op_ws_set_stream_callbacks(
 ) {
     Hub::of(state).set_stream_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
+        messages: v8::Global::new(scope, message),
         closing: v8::Global::new(scope, closing),
         closed: v8::Global::new(scope, closed),
         drained: v8::Global::new(scope, drained),
@@ -230,6 +233,13 @@ pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
     }
 }
 
+/// Whether the ops that send text have lone surrogates replaced by U+FFFD. Otherwise the
+/// script does.
+#[op2(fast)]
+pub(crate) fn op_ws_takes_any_text() -> bool {
+    cfg!(feature = "v8")
+}
+
 /// Queues a text message; lone surrogates become U+FFFD. Returns what became of it:
 /// how many bytes it has, 1 at least, where it was taken; -1 where it is queued and the
 /// kernel takes no more for now; 0 where more is queued than the limit; -2 where the
@@ -238,11 +248,11 @@ pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
 #[smi]
 pub(crate) fn op_ws_send_text(
     state: &OpState,
-    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &mut v8::Isolate,
     #[smi] id: u32,
     text: v8::Local<v8::String>,
 ) -> i32 {
-    with_utf8(scope, text, |text| {
+    with_utf8(isolate, text, |text| {
         send(state, id, text.len(), |connection| {
             connection.send_text(text)
         })
@@ -253,19 +263,21 @@ pub(crate) fn op_ws_send_text(
 /// ASCII.
 #[inline]
 fn with_utf8<R>(
-    scope: &mut v8::PinScope<'_, '_>,
+    isolate: &mut v8::Isolate,
     text: v8::Local<v8::String>,
     body: impl FnOnce(&str) -> R,
 ) -> R {
+    // The engine makes a handle for a string that it has to put together first.
+    v8::scope!(let scope, isolate);
     #[cfg(feature = "v8")]
     {
         // Nothing allocates in the engine while the view lives.
         let view = v8::ValueView::new(scope, text);
         if let v8::ValueViewData::OneByte(bytes) = view.data()
             && bytes.is_ascii()
-            && let Ok(text) = std::str::from_utf8(bytes)
         {
-            return body(text);
+            // SAFETY: ASCII is UTF-8.
+            return body(unsafe { std::str::from_utf8_unchecked(bytes) });
         }
     }
     let mut buffer = [MaybeUninit::uninit(); STRING_BUFFER_LENGTH];
@@ -319,14 +331,14 @@ fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection)
     let Some(hub) = Hub::existing(state) else {
         return outcome(Sent::Closed, length);
     };
-    let Some(connection) = hub.get(id) else {
-        return outcome(Sent::Closed, length);
-    };
-    let sent = queue(&connection);
-    if matches!(sent, Sent::Taken | Sent::Buffered) {
-        hub.mark_dirty(&connection);
-    }
-    outcome(sent, length)
+    let sent = hub.with(id, |connection| {
+        let sent = queue(connection);
+        if matches!(sent, Sent::Taken | Sent::Buffered) {
+            hub.mark_dirty(connection);
+        }
+        sent
+    });
+    outcome(sent.unwrap_or(Sent::Closed), length)
 }
 
 /// What became of a message of `length` bytes, as scripts are told.

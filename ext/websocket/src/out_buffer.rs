@@ -1,5 +1,6 @@
 //! Frames on their way to the kernel.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
@@ -97,6 +98,9 @@ impl OutBuffer {
     /// encoder's function `encode`.
     #[inline]
     pub fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        if payload > KEPT_CAPACITY && self.bytes.capacity() == 0 {
+            self.bytes = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
+        }
         let length = self.append(encode);
         self.note_frame(length, payload);
     }
@@ -273,7 +277,7 @@ impl OutBuffer {
             self.bytes.clear();
             // An idle connection keeps no large buffer.
             if self.bytes.capacity() > KEPT_CAPACITY || std::mem::take(&mut self.is_odd) {
-                self.bytes = Vec::new();
+                recycle(mem::take(&mut self.bytes));
                 self.frames = VecDeque::new();
             }
             if self.chunks.capacity() > 0 {
@@ -341,6 +345,25 @@ impl OutBuffer {
     }
 }
 
+/// Keeps an empty buffer for the next connection that needs a long one: its memory is
+/// still in the caches.
+fn recycle(buffer: Vec<u8>) {
+    if (KEPT_CAPACITY + 1..2 * FULL_FROM).contains(&buffer.capacity()) {
+        POOL.with_borrow_mut(|pool| {
+            if pool.len() < POOLED {
+                pool.push(buffer);
+            }
+        });
+    }
+}
+
+thread_local! {
+    /// Long buffers that no connection of this thread needs now.
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many those are at most.
+const POOLED: usize = 32;
 /// A drained buffer up to this many bytes is kept for the next message.
 const KEPT_CAPACITY: usize = 4 << 10;
 /// A buffer with so many bytes is not appended to, but followed by another.
