@@ -412,7 +412,8 @@ impl Connection {
             return Ok(0);
         };
         let mut is_first = true;
-        loop {
+        // Nothing comes of no bytes.
+        while !input.is_empty() {
             match reader.decoder.decode_in_place(input) {
                 InPlace::Message(message, rest) => {
                     if let Message::Binary(payload) = message
@@ -441,6 +442,7 @@ impl Connection {
             }
             is_first = false;
         }
+        Ok(0)
     }
 
     // Reading on demand.
