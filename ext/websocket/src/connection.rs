@@ -122,6 +122,17 @@ struct Reader {
     expected: u32,
 }
 
+impl Reader {
+    /// A binary message of `length` bytes has come by itself.
+    #[inline]
+    fn expect(&mut self, length: usize) {
+        self.expected = match EXPECTED.contains(&length) {
+            true => length as u32,
+            false => 0,
+        };
+    }
+}
+
 /// Reading on demand: nothing is read from the transport, nor decoded, before the
 /// script asks for a message.
 #[derive(Default)]
@@ -374,13 +385,25 @@ impl Connection {
         };
         // SAFETY: so many bytes have been filled, as a ReadBuf knows.
         unsafe { frame.set_len(count) };
-        if let Some(start) = reader.decoder.decode_sole_binary(&mut frame) {
-            return Read::Binary(count, Recycled::new(frame, start, recycler.clone()));
-        }
-        if count > 0 {
-            buffer[..count].copy_from_slice(&frame);
-            reader.expected = 0;
-        }
+        let read = match reader.decoder.decode_sole_binary(&mut frame) {
+            Some(start) if count - start >= frame.capacity() / 2 => {
+                reader.expect(count - start);
+                return Read::Binary(count, Recycled::new(frame, start, recycler.clone()));
+            }
+            Some(start) => {
+                // What is much shorter must not hold so much memory.
+                reader.expect(count - start);
+                let payload = frame[start..].to_vec();
+                Read::Message(count, Ok(Some(Event::Binary(payload.into()))))
+            }
+            None => {
+                if count > 0 {
+                    buffer[..count].copy_from_slice(&frame);
+                    reader.expected = 0;
+                }
+                read
+            }
+        };
         recycler.give(frame);
         read
     }
@@ -419,9 +442,8 @@ impl Connection {
                     if let Message::Binary(payload) = message
                         && is_first
                         && rest.is_empty()
-                        && EXPECTED.contains(&payload.len())
                     {
-                        reader.expected = payload.len() as u32;
+                        reader.expect(payload.len());
                     }
                     if !on_event(message.into()) {
                         return Ok(rest.len());

@@ -68,7 +68,7 @@ pub(crate) struct SocketCallbacks {
     /// `(socket, data)`: a message, a string or an ArrayBuffer.
     pub message: v8::Global<v8::Function>,
     /// `(socket, messages)`: several of them, in an Array. Drains the microtasks after each
-    /// but the last. Streams, which get theirs one by one, have none.
+    /// but the last. Not called for streams, which get theirs one by one.
     pub messages: v8::Global<v8::Function>,
     /// `(socket)`: the close handshake has begun, and not by the script.
     pub closing: v8::Global<v8::Function>,

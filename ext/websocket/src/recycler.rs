@@ -116,7 +116,8 @@ mod tests {
         let at = frame.as_ptr();
         let mut message = Recycled::new(frame, 2, recycler.clone());
         assert_eq!(message.as_mut(), b"payload");
-        assert_ne!(recycler.take(5000).as_ptr(), at, "it is in use");
+        let other = recycler.take(5000);
+        assert_ne!(other.as_ptr(), at, "it is in use");
 
         std::thread::spawn(move || drop(message)).join().unwrap();
         let again = recycler.take(5100);
