@@ -87,6 +87,10 @@ fn decode(
         let (read, tail) = left.split_at(longest);
         left = tail;
         let mut read = read.to_vec();
+        if into_message && let Some(start) = decoder.decode_sole_binary(&mut read) {
+            messages.push(Message::Binary(read[start..].to_vec()));
+            continue;
+        }
         let mut rest = read.as_mut_slice();
         loop {
             let was_finished = decoder.is_finished();
