@@ -463,6 +463,25 @@ mod tests {
         assert_eq!((out.bytes.capacity(), out.chunks.capacity()), (0, 0));
     }
 
+    #[tokio::test]
+    async fn a_long_buffer_goes_to_the_next_that_needs_one() {
+        let (_far, near) = tokio::io::duplex(1 << 20);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut first, mut second) = (OutBuffer::default(), OutBuffer::default());
+        frame(&mut first, 4 * KEPT_CAPACITY);
+        let at = first.bytes.as_ptr();
+        assert!(first.poll_write_to(&mut transport, &mut cx).is_ready());
+        frame(&mut second, 1);
+        assert_ne!(second.bytes.as_ptr(), at, "it needs none");
+        assert!(second.poll_write_to(&mut transport, &mut cx).is_ready());
+
+        let mut third = OutBuffer::default();
+        frame(&mut third, 4 * KEPT_CAPACITY);
+        assert_eq!(third.bytes.as_ptr(), at);
+        assert_eq!(third.bytes.len(), 4 + 4 * KEPT_CAPACITY);
+    }
+
     /// A long payload, and no byte like its neighbour.
     fn payload(length: usize) -> Vec<u8> {
         (0..length).map(|at| (at % 251) as u8).collect()
