@@ -91,6 +91,7 @@ const _handlers = Symbol("[[eventHandlers]]");
 const _id = Symbol("[[id]]");
 const _isRef = Symbol("[[isRef]]");
 const _isServer = Symbol("[[isServer]]");
+const _listenerData = Symbol("[[listenerData]]");
 const _origin = Symbol("[[origin]]");
 const _peer = Symbol("[[peer]]");
 const _protocol = Symbol("[[protocol]]");
@@ -415,7 +416,6 @@ class WebSocket extends EventTarget {
     this[webidl.brand] = webidl.brand;
     // All that a socket will ever have stands here: an engine makes room for what the
     // constructor sets, and looks up in a table what comes to it later.
-    this[eventTargetData] = undefined;
     this[_binaryType] = "blob";
     this[_closeRequest] = null;
     this[_dialHandle] = undefined;
@@ -425,6 +425,7 @@ class WebSocket extends EventTarget {
     this[_id] = NO_ID;
     this[_isRef] = true;
     this[_isServer] = false;
+    this[_listenerData] = undefined;
     this[_origin] = "";
     this[_protocol] = "";
     this[_readyState] = CONNECTING;
@@ -998,11 +999,15 @@ function defineHandler(type) {
         // A handler that is replaced keeps its place among the listeners.
         return;
       }
-      const { listeners } = this[eventTargetData] ??= new TargetData();
-      const list = listeners[type];
+      const data = this[_listenerData];
+      if (data === undefined) {
+        // Nothing but handlers so far: they need no lists.
+        return;
+      }
+      const list = data.listeners[type];
       if (value !== null) {
         if (list === undefined) {
-          listeners[type] = [listener];
+          data.listeners[type] = [listener];
         } else {
           ArrayPrototypePush(list, listener);
         }
@@ -1038,22 +1043,55 @@ function ByType(value) {
 // An object of this kind can grow by other types too, and inherits none.
 ByType.prototype = ObjectCreate(null);
 
-/** What an EventTarget of deno_web gets with its first listener. */
-function TargetData() {
+/**
+ * What an EventTarget of deno_web gets with its first listener; of `handlers` those
+ * that are set are listeners already.
+ */
+function TargetData(handlers) {
   this.assignedSlot = false;
   this.hasActivationBehavior = false;
   this.host = null;
   this.listeners = new ByType(undefined);
   this.mode = "";
+  for (let i = 0; i < handlerTypes.length; i++) {
+    const type = handlerTypes[i];
+    if (handlers[type] !== null) {
+      this.listeners[type] = [handlerListeners[type]];
+    }
+  }
 }
 
-defineHandler("open");
-defineHandler("error");
-defineHandler("close");
-const onmessageListener = defineHandler("message");
-defineHandler("drain");
-defineHandler("ping");
-defineHandler("pong");
+const handlerTypes = [
+  "open",
+  "error",
+  "close",
+  "message",
+  "drain",
+  "ping",
+  "pong",
+];
+const handlerListeners = { __proto__: null };
+for (let i = 0; i < handlerTypes.length; i++) {
+  handlerListeners[handlerTypes[i]] = defineHandler(handlerTypes[i]);
+}
+const onmessageListener = handlerListeners.message;
+
+// Most sockets have handlers and nothing else, and need not hold lists of one. They are
+// made when deno_web asks for them: to add a listener, or to dispatch an event.
+ObjectDefineProperty(WebSocketPrototype, eventTargetData, {
+  __proto__: null,
+  get() {
+    const data = this[_listenerData];
+    const handlers = this[_handlers];
+    return data !== undefined || !handlers
+      ? data
+      : this[_listenerData] = new TargetData(handlers);
+  },
+  set(data) {
+    this[_listenerData] = data;
+  },
+  configurable: true,
+});
 
 // Events from the connection.
 
@@ -1187,19 +1225,29 @@ function onMessage(socket, data) {
   if (typeof data !== "string" && socket[_binaryType] === "blob") {
     data = new Blob([data]);
   }
-  const listeners = socket[eventTargetData]?.listeners.message;
-  if (listeners === undefined || listeners.length === 0) {
-    return;
+  const listenerData = socket[_listenerData];
+  let callback;
+  let isOnly = true;
+  if (listenerData === undefined) {
+    callback = socket[_handlers]?.message ?? null;
+    if (callback === null) {
+      return;
+    }
+  } else {
+    const listeners = listenerData.listeners.message;
+    if (listeners === undefined || listeners.length === 0) {
+      return;
+    }
+    isOnly = listeners.length === 1;
+    const listener = listeners[0];
+    if (listener === onmessageListener) {
+      callback = socket[_handlers].message;
+    } else if (!listener.options.once && !listener.options.passive) {
+      callback = listener.callback;
+    }
   }
   const event = new SocketMessageEvent(socket, data);
-  const listener = listeners[0];
-  let callback;
-  if (listener === onmessageListener) {
-    callback = socket[_handlers].message;
-  } else if (!listener.options.once && !listener.options.passive) {
-    callback = listener.callback;
-  }
-  if (listeners.length > 1 || typeof callback !== "function") {
+  if (!isOnly || typeof callback !== "function") {
     event[_isCurrent] = false;
     dispatch(socket, event);
     return;
@@ -1279,7 +1327,11 @@ function hasCloseListener(socket) {
 }
 
 function hasListeners(socket, type) {
-  const listeners = socket[eventTargetData]?.listeners[type];
+  const data = socket[_listenerData];
+  if (data === undefined) {
+    return (socket[_handlers]?.[type] ?? null) !== null;
+  }
+  const listeners = data.listeners[type];
   return listeners !== undefined && listeners.length > 0;
 }
 
