@@ -22,6 +22,7 @@ pub mod dependencies;
 mod engine;
 mod extensions;
 pub mod fmt_errors;
+mod idle_memory;
 pub mod import_map;
 pub mod module_loader;
 pub mod ops;

@@ -1,5 +1,6 @@
 //! A worker: one engine with the runtime's globals, running one program.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::engine::Channels;
 use crate::engine::Common;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
+use crate::idle_memory::IdleMemory;
 use crate::ops::ServeAddress;
 use crate::snapshot::StartupData;
 use crate::web_worker;
@@ -127,6 +129,7 @@ pub enum WorkerError {
 pub struct Worker {
     engine: Engine,
     main_module: Url,
+    idle_memory: IdleMemory,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
     dispatch_unload: v8::Global<v8::Function>,
@@ -173,6 +176,7 @@ impl Worker {
         Ok(Self {
             engine,
             main_module: options.main_module,
+            idle_memory: IdleMemory::default(),
             dispatch_load,
             dispatch_before_unload,
             dispatch_unload,
@@ -229,7 +233,7 @@ impl Worker {
             // less precisely.
             biased;
             result = &mut evaluated => result?,
-            result = runtime.run_event_loop(PollEventLoopOptions::default()) => {
+            result = run_event_loop(runtime, &mut self.idle_memory) => {
                 result?;
                 evaluated.await?;
             }
@@ -240,10 +244,7 @@ impl Worker {
     async fn run_to_end(&mut self) -> Result<i32, CoreError> {
         self.dispatch_load()?;
         loop {
-            self.engine
-                .runtime
-                .run_event_loop(PollEventLoopOptions::default())
-                .await?;
+            run_event_loop(&mut self.engine.runtime, &mut self.idle_memory).await?;
             if self.dispatch_before_unload()? {
                 break;
             }
@@ -271,4 +272,19 @@ impl Worker {
         self.engine.call(&self.dispatch_unload)?;
         Ok(())
     }
+}
+
+/// Runs the event loop until nothing keeps it.
+async fn run_event_loop(
+    runtime: &mut JsRuntime,
+    idle_memory: &mut IdleMemory,
+) -> Result<(), CoreError> {
+    poll_fn(|cx| {
+        let polled = runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        if polled.is_pending() {
+            idle_memory.poll(cx, runtime.v8_isolate());
+        }
+        polled
+    })
+    .await
 }

@@ -1,0 +1,141 @@
+//! Gives memory back that a busy time has left, once it is over.
+//!
+//! An engine collects when its program makes more, and the C library keeps what was
+//! freed for what comes next: a server that has taken in ten thousand connections, or a
+//! hundred long messages, would hold for as long as it is quiet what that took for moments.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Waker;
+use std::time::Duration;
+
+use deno_core::v8;
+
+/// Watches over one event loop, that of the process's main thread.
+#[derive(Default)]
+pub struct IdleMemory(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    /// Whether a timer runs that looks at what has happened. It rests with the event loop.
+    is_ticking: Cell<bool>,
+    /// The event loop's.
+    waker: RefCell<Option<Waker>>,
+    /// Whether the engine is to collect.
+    is_due: Cell<bool>,
+    /// Whether it has, and the C library is to be told when it has swept.
+    has_collected: Cell<bool>,
+    /// What the thread had computed at the last tick.
+    computed: Cell<Duration>,
+    /// What the process held after the last release, in bytes.
+    resident: Cell<u64>,
+}
+
+impl IdleMemory {
+    /// Called in the event loop, whenever it was polled and goes on.
+    #[inline]
+    pub fn poll(&mut self, cx: &Context<'_>, isolate: &mut v8::Isolate) {
+        if !self.0.is_ticking.get() {
+            self.start(cx);
+        } else if self.0.is_due.take() {
+            collect(isolate);
+            self.0.has_collected.set(true);
+        }
+    }
+
+    #[cold]
+    fn start(&self, cx: &Context<'_>) {
+        self.0.is_ticking.set(true);
+        self.0.waker.replace(Some(cx.waker().clone()));
+        let state = self.0.clone();
+        deno_core::unsync::spawn(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                if !state.tick() {
+                    break;
+                }
+            }
+            state.is_ticking.set(false);
+        });
+    }
+}
+
+impl State {
+    /// Returns whether there is something to look at the next time.
+    fn tick(&self) -> bool {
+        let computed = computed();
+        let last = self.computed.replace(computed);
+        if computed.saturating_sub(last) >= QUIET {
+            return true;
+        }
+        if self.has_collected.take() {
+            trim();
+            self.resident.set(resident());
+            return true;
+        }
+        if resident() < self.resident.get() + WORTH {
+            return false;
+        }
+        self.is_due.set(true);
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+        true
+    }
+}
+
+/// Has the engine collect all that nobody refers to.
+fn collect(isolate: &mut v8::Isolate) {
+    #[cfg(feature = "v8")]
+    {
+        let heap = isolate.get_heap_statistics();
+        isolate.memory_pressure_notification(match heap.used_heap_size() <= AT_ONCE {
+            true => v8::MemoryPressureLevel::Critical,
+            // In steps, between what the program does.
+            false => v8::MemoryPressureLevel::Moderate,
+        });
+        // As long as that is the level, it collects all at each occasion.
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::None);
+    }
+    #[cfg(not(feature = "v8"))]
+    let _ = isolate;
+}
+
+/// Gives the system back what the C library has free.
+fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it has no requirements.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// How long the thread has computed.
+#[cfg(unix)]
+fn computed() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the call fills the structure that it is given, or leaves it.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// How many bytes of memory the process holds.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+/// How long it has to be quiet.
+const TICK: Duration = Duration::from_millis(500);
+/// A tick is quiet in which the thread has computed for less than that.
+const QUIET: Duration = Duration::from_millis(10);
+/// How much more memory has to be there than after the last release.
+const WORTH: u64 = 2 << 20;
+/// A heap of so many bytes is collected at once.
+const AT_ONCE: usize = 64 << 20;
