@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::group::Membership;
-use crate::idle::{Idle, Step};
+use crate::idle::{Idle, IdleTimeout, Step};
 use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
 use crate::recycler::{self, Recycled, Recycler};
@@ -50,20 +51,10 @@ pub(crate) struct Connection {
     close_sent: Cell<bool>,
     /// Whether the script knows that the close handshake has begun.
     is_closing_known: Cell<bool>,
-    /// The peer's Close frame.
-    close_received: RefCell<Option<Box<Close>>>,
     /// Whether the hub has this connection on its list of those to flush.
     pub(crate) is_dirty: Cell<bool>,
     /// Whether the kernel refused bytes: the waker goes on with them.
     is_blocked: Cell<bool>,
-    /// The last Ping that could not be answered because the kernel refuses
-    /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
-    pending_pong: RefCell<Option<Box<[u8]>>>,
-    control_rate: Cell<ControlRate>,
-    backpressure_limit: usize,
-    /// Whether a message that finds more queued than that ends the connection,
-    /// rather than being refused.
-    closes_on_backpressure: bool,
     /// Whether a message did: the hub ends the connection.
     is_overflowing: Cell<bool>,
     /// Whether the script was told that the kernel takes no more, and is to be
@@ -73,14 +64,11 @@ pub(crate) struct Connection {
     is_terminated: Cell<bool>,
     /// Whether it keeps the event loop going, as long as it lives.
     is_ref: Cell<bool>,
-    idle: Option<Idle>,
+    idle: Idle,
     /// Whether writing failed. Reading then goes on to the end of what came.
     is_broken: Cell<bool>,
-    /// How long the peer may take to answer a Close frame; for ever where there is
-    /// none.
-    close_timeout: Option<Duration>,
-    /// When a close handshake or the wait for a discarded peer's end is given up.
-    close_deadline: Cell<Option<Instant>>,
+    settings: Rc<Settings>,
+    rare: OnceCell<Box<Rare>>,
     /// The peer's address, where the server knows one.
     remote_addr: Option<SocketAddr>,
     /// Its place in the group of its server.
@@ -89,12 +77,31 @@ pub(crate) struct Connection {
     pub(crate) watched: Cell<Option<Instant>>,
 }
 
+/// What a connection needs that is not to stay as it was accepted.
+#[derive(Default)]
+struct Rare {
+    /// The peer's Close frame.
+    close_received: OnceCell<Close>,
+    /// When a close handshake or the wait for a discarded peer's end is given up.
+    close_deadline: Cell<Option<Instant>>,
+    /// The last Ping that could not be answered because the kernel refuses
+    /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
+    pending_pong: RefCell<Option<Box<[u8]>>>,
+    control_rate: Cell<Option<ControlRate>>,
+}
+
+/// What most connections have as others have it. Those share it.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Settings {
+    pub limits: Limits,
+    /// How long the peer may stay silent.
+    pub idle: Option<IdleTimeout>,
+}
+
 /// What a connection is to be like.
 #[derive(Default)]
 pub(crate) struct Options {
-    pub limits: Limits,
-    /// How long the peer may stay silent, and whether it is asked to answer.
-    pub idle: Option<Idle>,
+    pub settings: Rc<Settings>,
     /// What was agreed on for permessage-deflate, and how to compress.
     pub deflate: Option<(Parameters, Compression)>,
     pub remote_addr: Option<SocketAddr>,
@@ -236,14 +243,14 @@ impl Connection {
         waker: Waker,
     ) -> Self {
         let Options {
-            limits,
-            idle,
+            settings,
             deflate,
             remote_addr,
         } = options;
+        let limits = settings.limits.decoder();
         let decoder = match &deflate {
-            Some((parameters, _)) => Decoder::with_deflate(role, limits.decoder(), parameters),
-            None => Decoder::new(role, limits.decoder()),
+            Some((parameters, _)) => Decoder::with_deflate(role, limits, parameters),
+            None => Decoder::new(role, limits),
         };
         let compressor = deflate.map(|(parameters, compression)| {
             Box::new(Compressor::new(role, &parameters, compression))
@@ -265,21 +272,16 @@ impl Connection {
             phase: Cell::new(Phase::Unattached),
             close_sent: Cell::new(false),
             is_closing_known: Cell::new(false),
-            close_received: RefCell::new(None),
             is_dirty: Cell::new(false),
             is_blocked: Cell::new(false),
-            pending_pong: RefCell::new(None),
-            control_rate: Cell::new(ControlRate::new(limits.max_control_frames)),
-            backpressure_limit: limits.backpressure_limit,
-            closes_on_backpressure: limits.close_on_backpressure_limit,
             is_overflowing: Cell::new(false),
             is_drain_awaited: Cell::new(false),
             is_terminated: Cell::new(false),
             is_ref: Cell::new(true),
-            idle,
+            idle: Idle::new(Instant::now()),
             is_broken: Cell::new(false),
-            close_timeout: limits.close_timeout,
-            close_deadline: Cell::new(None),
+            settings,
+            rare: OnceCell::new(),
             remote_addr,
             membership: RefCell::new(None),
             watched: Cell::new(None),
@@ -319,6 +321,25 @@ impl Connection {
 
     pub fn waker(&self) -> &Waker {
         &self.waker
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// The peer's Close frame.
+    fn close_received(&self) -> Option<&Close> {
+        self.rare.get()?.close_received.get()
+    }
+
+    fn close_deadline(&self) -> Option<Instant> {
+        self.rare.get()?.close_deadline.get()
+    }
+
+    /// How many bytes may be queued when a message is sent.
+    #[inline]
+    fn backpressure_limit(&self) -> usize {
+        self.settings.limits.backpressure_limit
     }
 
     pub fn remote_addr(&self) -> Option<SocketAddr> {
@@ -491,7 +512,7 @@ impl Connection {
         if pull.is_wanted.replace(true) {
             return false;
         }
-        if self.idle.is_some() {
+        if self.settings.idle.is_some() {
             // A peer that was not listened to was not silent.
             self.note_heard(Instant::now());
         }
@@ -549,16 +570,16 @@ impl Connection {
 
     /// The peer was heard at `now`.
     pub fn note_heard(&self, now: Instant) {
-        if let Some(idle) = &self.idle {
-            idle.note_heard(now);
-        }
+        self.idle.note_heard(now);
     }
 
     /// Counts a Ping or a Pong that was received at `now`.
     pub fn count_control(&self, now: Instant) -> Result<(), ProtocolError> {
-        let mut rate = self.control_rate.get();
+        let rare = self.rare();
+        let limit = self.settings.limits.max_control_frames;
+        let mut rate = rare.control_rate.get().unwrap_or(ControlRate::new(limit));
         let counted = rate.count(now.into_std());
-        self.control_rate.set(rate);
+        rare.control_rate.set(Some(rate));
         counted
     }
 
@@ -568,7 +589,7 @@ impl Connection {
             return false;
         }
         if self.is_blocked.get() {
-            *self.pending_pong.borrow_mut() = Some(payload.into());
+            *self.rare().pending_pong.borrow_mut() = Some(payload.into());
             return false;
         }
         self.push_pong(payload);
@@ -586,8 +607,8 @@ impl Connection {
     // Writing.
 
     /// Queues the answer to the opening handshake, before anything else is.
-    pub fn send_answer(&self, answer: Vec<u8>) {
-        *self.out.borrow_mut() = OutBuffer::starting_with(answer);
+    pub fn send_answer(&self, answer: &[u8]) {
+        self.out.borrow_mut().push_bytes(answer);
     }
 
     /// Queues a text message.
@@ -649,7 +670,7 @@ impl Connection {
         }
         let mut out = self.out.borrow_mut();
         let mut transport = self.transport.borrow_mut();
-        if !transport.is_socket() || self.is_ending() || out.len() > self.backpressure_limit {
+        if !transport.is_socket() || self.is_ending() || out.len() > self.backpressure_limit() {
             return None;
         }
         let (header, length) = encoder::frame_header(opcode, true, None, payload.len());
@@ -703,7 +724,7 @@ impl Connection {
         if self.is_ending() {
             return Some(Sent::Closed);
         }
-        if out.len() > self.backpressure_limit {
+        if out.len() > self.backpressure_limit() {
             return self.overflow(out);
         }
         None
@@ -724,10 +745,10 @@ impl Connection {
         if !self.is_blocked.get() {
             self.write(out);
         }
-        if out.len() <= self.backpressure_limit {
+        if out.len() <= self.backpressure_limit() {
             return None;
         }
-        if self.closes_on_backpressure || self.is_pull() {
+        if self.settings.limits.close_on_backpressure_limit || self.is_pull() {
             self.is_overflowing.set(true);
             self.waker.wake_by_ref();
             return Some(Sent::Closed);
@@ -755,7 +776,7 @@ impl Connection {
     #[cfg(target_os = "linux")]
     pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
         // The last of a connection has a way of its own.
-        let is_last = self.close_sent.get() && self.close_received.borrow().is_some();
+        let is_last = self.close_sent.get() && self.close_received().is_some();
         if !is_last
             && !self.is_blocked.get()
             && let Some(socket) = self.transport.borrow().socket()
@@ -776,11 +797,11 @@ impl Connection {
         self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
-        if self.close_sent.get() && self.close_received.borrow().is_some() {
+        if self.close_sent.get() && self.close_received().is_some() {
             out.write_last_to(&self.transport.borrow());
         }
         if self.write(&mut out)
-            && let Some(payload) = self.pending_pong.take()
+            && let Some(payload) = self.rare.get().and_then(|rare| rare.pending_pong.take())
             && !self.close_sent.get()
         {
             drop(out);
@@ -827,7 +848,7 @@ impl Connection {
     /// that reads on still gets what is queued.
     pub fn overflow_ending(&self) -> Option<Ending> {
         self.is_overflowing.take().then(|| {
-            let limit = self.backpressure_limit;
+            let limit = self.backpressure_limit();
             let message = format!("queued messages exceed backpressureLimit ({limit} bytes)");
             self.fail(CloseCode::POLICY_VIOLATION, message)
         })
@@ -881,7 +902,7 @@ impl Connection {
     /// was compressed to.
     fn has_drained(&self) -> bool {
         let out = self.out.borrow();
-        let limit = self.backpressure_limit.min(BACKLOG_LIMIT);
+        let limit = self.backpressure_limit().min(BACKLOG_LIMIT);
         out.pending() <= limit && out.len() <= limit
     }
 
@@ -953,15 +974,15 @@ impl Connection {
             self.note_lost_data(&out);
         }
         self.send_close(&answer);
-        *self.close_received.borrow_mut() = Some(Box::new(close));
+        // The decoder gives but one.
+        let _ = self.rare().close_received.set(close);
     }
 
     /// How the connection ends where both Close frames are through. A stream's end
     /// is unclean where not all of its messages were.
     pub fn clean_ending(&self) -> Option<Ending> {
         let has_lost_data = (self.pull.get()).is_some_and(|pull| pull.has_lost_data.get());
-        let close = self.close_received.borrow();
-        close.as_ref().map(|close| Ending {
+        self.close_received().map(|close| Ending {
             code: close.event_code(),
             reason: close.reason().to_owned(),
             was_clean: !has_lost_data,
@@ -1026,7 +1047,7 @@ impl Connection {
 
     /// Whether nothing is left to do: both Close frames are through.
     pub fn is_drained(&self) -> bool {
-        self.out.borrow().is_empty() && self.close_received.borrow().is_some()
+        self.out.borrow().is_empty() && self.close_received().is_some()
     }
 
     /// Tells the peer that nothing more follows.
@@ -1039,17 +1060,18 @@ impl Connection {
     // Deadlines.
 
     pub fn close_timeout(&self) -> Option<Duration> {
-        self.close_timeout
+        self.settings.limits.close_timeout
     }
 
     pub fn set_close_deadline(&self, deadline: Instant) {
-        self.close_deadline.set(Some(deadline));
+        self.rare().close_deadline.set(Some(deadline));
     }
 
     /// When to look at this connection again, as things are.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let idle = self.idle.as_ref().filter(|_| self.is_watched());
-        [self.close_deadline.get(), idle.map(Idle::due)]
+        let idle = self.settings.idle.filter(|_| self.is_watched());
+        let idle_due = idle.map(|limit| self.idle.due(limit));
+        [self.close_deadline(), idle_due]
             .into_iter()
             .flatten()
             .min()
@@ -1057,11 +1079,11 @@ impl Connection {
 
     /// Acts on the deadlines that have passed at `now`.
     pub fn check_deadlines(&self, now: Instant) -> Due {
-        if self.close_deadline.get().is_some_and(|due| due <= now) {
+        if self.close_deadline().is_some_and(|due| due <= now) {
             return Due::GivenUp(self.abrupt_ending(None));
         }
-        let idle = self.idle.as_ref().filter(|_| self.is_watched());
-        match idle.map_or(Step::Nothing, |idle| idle.check(now)) {
+        let idle = self.settings.idle.filter(|_| self.is_watched());
+        match idle.map_or(Step::Nothing, |limit| self.idle.check(limit, now)) {
             Step::Nothing => Due::Nothing,
             Step::Ask => {
                 let key = self.mask_key();

@@ -61,7 +61,7 @@ fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
 }
 
 /// How many bytes of payload may be garbage.
-const COLLECT_EVERY: usize = 4 << 20;
+const COLLECT_EVERY: usize = 2 << 20;
 /// With how many bytes behind young ArrayBuffers V8 collects.
 #[cfg(feature = "v8")]
 const YOUNG_LIMIT: usize = 64 << 20;

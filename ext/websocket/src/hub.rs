@@ -26,7 +26,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
-use crate::connection::{Connection, Due, Ending, Phase, Read};
+use crate::connection::{Connection, Due, Ending, Phase, Read, Settings};
 use crate::garbage::Garbage;
 use crate::recycler::{Recycled, Recycler};
 #[cfg(target_os = "linux")]
@@ -48,6 +48,8 @@ pub(crate) struct Hub {
     is_running: Cell<bool>,
     /// What all connections read into, one after the other.
     read_buffer: Cell<Vec<u8>>,
+    /// Those of the last connection.
+    settings: RefCell<Rc<Settings>>,
     recycler: Recycler,
     garbage: Garbage,
     /// What an open connection holds, so that the event loop goes on.
@@ -115,6 +117,7 @@ impl Hub {
             deadlines: RefCell::default(),
             is_running: Cell::new(false),
             read_buffer: Cell::default(),
+            settings: RefCell::default(),
             recycler: Recycler::default(),
             garbage: Garbage::default(),
             keep_alive: state.external_ops_tracker.clone(),
@@ -154,6 +157,16 @@ impl Hub {
         entry.insert(connection.clone());
         self.keep_alive.ref_op();
         connection
+    }
+
+    /// The settings, shared with the connections that were made last, where those have the
+    /// same.
+    pub fn shared(&self, settings: Settings) -> Rc<Settings> {
+        let mut last = self.settings.borrow_mut();
+        if **last != settings {
+            *last = Rc::new(settings);
+        }
+        last.clone()
     }
 
     /// The connection `id`, while it lives.

@@ -58,12 +58,11 @@ use bytes::Bytes;
 use deno_core::OpState;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
-use tokio::time::Instant;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Settings};
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
-use crate::idle::Idle;
+use crate::idle::IdleTimeout;
 pub use crate::limits::Limits;
 pub use crate::topics::Message;
 pub use crate::transport::{AsyncStream, Transport};
@@ -156,10 +155,17 @@ pub fn accept(
 ) -> u32 {
     let hub = Hub::of(state);
     let connection = hub.add(|id, waker| {
-        let options = connection::Options {
+        let settings = Settings {
             limits: options.limits,
-            idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero()))
-                .map(|timeout| Idle::new(timeout, !options.no_pings, Instant::now())),
+            idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero())).map(|timeout| {
+                IdleTimeout {
+                    timeout,
+                    sends_pings: !options.no_pings,
+                }
+            }),
+        };
+        let options = connection::Options {
+            settings: hub.shared(settings),
             deflate: options.deflate,
             remote_addr: options.remote_addr,
         };
@@ -170,7 +176,7 @@ pub fn accept(
         *connection.membership.borrow_mut() = Some(membership);
     }
     if !options.answer.is_empty() {
-        connection.send_answer(options.answer);
+        connection.send_answer(&options.answer);
         hub.mark_dirty(&connection);
     }
     connection.id

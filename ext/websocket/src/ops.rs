@@ -16,7 +16,7 @@ use url::Url;
 use crate::client::{
     self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
 };
-use crate::connection::{Backlog, Connection, Options, Sent};
+use crate::connection::{Backlog, Connection, Options, Sent, Settings};
 use crate::deflate::PerMessageDeflate;
 use crate::hub::{Hub, SocketCallbacks};
 use crate::limits::LimitOptions;
@@ -118,12 +118,16 @@ pub(crate) async fn op_ws_create(
         deflate,
     } = dialled.map_err(|_| OpError::Canceled)??;
     let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
+    let hub = Hub::of(&mut state);
     let options = Options {
+        settings: hub.shared(Settings {
+            limits: limits.into(),
+            idle: None,
+        }),
         deflate: deflate.map(|parameters| (parameters, compression)),
-        limits: limits.into(),
-        ..Default::default()
+        remote_addr: None,
     };
-    let connection = Hub::of(&mut state)
+    let connection = hub
         .add(|id, waker| Connection::new(id, Role::Client, transport, read_ahead, options, waker));
     Ok(Created {
         id: connection.id,
