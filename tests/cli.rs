@@ -163,6 +163,22 @@ fn v8_flags_reach_v8() {
     );
 }
 
+/// 96 MiB of payload come, on either end. V8 is to collect the young generation for them, and
+/// nothing else, also where it keeps its heap small, as it does once it has collected it.
+#[cfg(feature = "v8")]
+#[test]
+fn payloads_cost_young_collections() {
+    for flags in ["--v8-flags=--trace-gc", "--v8-flags=--trace-gc,--expose-gc"] {
+        let finished = run(&["run", "--allow-net", flags, "websocket/_collections.js"]);
+        assert_eq!(finished.code(), 0, "{}", finished.report());
+        let traced = finished.stdout.split("from here").nth(1).unwrap();
+        let traced = traced.split("to here").next().unwrap();
+        let count = |kind| traced.matches(kind).count();
+        let (young, all) = (count(" Scavenge "), count("Mark-Compact "));
+        assert!(young >= 40 && all <= 4, "{young} and {all}:\n{traced}");
+    }
+}
+
 #[test]
 fn a_signal_without_a_listener_ends_the_script() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {

@@ -13,6 +13,14 @@ pub fn set(flags: &[String]) -> Result<(), String> {
         .map(str::to_string)
         .chain(flags.iter().cloned())
         .collect();
+    let is_gc_exposed = (all.iter()).any(|flag| flag.replace('_', "-") == "--expose-gc");
+    let set = set_all(all);
+    duplex_runtime::collect_early(is_gc_exposed);
+    set
+}
+
+#[cfg(feature = "v8")]
+fn set_all(all: Vec<String>) -> Result<(), String> {
     if all.is_empty() {
         return Ok(());
     }

@@ -96,8 +96,6 @@ fn collect(isolate: &mut v8::Isolate) {
             // In steps, between what the program does.
             false => v8::MemoryPressureLevel::Moderate,
         });
-        // As long as that is the level, it collects all at each occasion.
-        isolate.memory_pressure_notification(v8::MemoryPressureLevel::None);
     }
     #[cfg(not(feature = "v8"))]
     let _ = isolate;

@@ -36,6 +36,7 @@ mod worker;
 pub use deno_core;
 pub use deno_permissions;
 pub use deno_web::BlobStore;
+pub use duplex_websocket::collect_early;
 pub use ops::ServeAddress;
 pub use root_certs::CertList;
 pub use root_certs::RootCerts;

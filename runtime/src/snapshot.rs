@@ -120,6 +120,8 @@ pub enum StartupDataError {
 pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
     #[cfg(feature = "v8")]
     let (snapshot, in_snapshot) = {
+        // V8 takes compiled code where its flags are those that it was compiled with.
+        crate::collect_early(false);
         let path = out.join("snapshot.bin");
         let consumed = create_snapshot(&path)?;
         (Some(path), consumed)

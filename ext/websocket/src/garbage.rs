@@ -7,8 +7,30 @@
 //! which takes a fraction of a millisecond. QuickJS frees an object with its last reference.
 
 use std::cell::Cell;
+#[cfg(feature = "v8")]
+use std::sync::atomic::{AtomicU8, Ordering};
+#[cfg(feature = "v8")]
+use std::sync::{Mutex, PoisonError};
 
 use deno_core::v8;
+
+/// Lets the runtimes of this process collect payloads early that scripts have done with. To be
+/// called before V8 starts, by whoever does that: V8 has no call for it but one for tests,
+/// and takes that only under its flag `--expose-gc`, which stands for a moment then; that
+/// flags can be changed later is a flag of V8 too, `--no-freeze-flags-after-init`.
+/// `is_gc_exposed` is whether `--expose-gc` stands anyway.
+///
+/// Without this, V8 keeps some 100 MB of long messages. On QuickJS nothing is to be done.
+pub fn collect_early(is_gc_exposed: bool) {
+    #[cfg(feature = "v8")]
+    {
+        v8::V8::set_flags_from_string("--no-freeze-flags-after-init");
+        let way = if is_gc_exposed { EXPOSED } else { EXPOSING };
+        WAY.store(way, Ordering::Relaxed);
+    }
+    #[cfg(not(feature = "v8"))]
+    let _ = is_gc_exposed;
+}
 
 /// What the scripts of one runtime have been handed since the last collection.
 #[derive(Default)]
@@ -32,36 +54,34 @@ impl Garbage {
     }
 }
 
-/// Collects V8's young generation.
-///
-/// There is no call for that but what V8 does itself: before it makes memory for an
-/// ArrayBuffer, it collects where the young ones have 64 MiB already. So that they do,
-/// there is for a moment one more, which claims to be as long.
+/// Collects V8's young generation, where that is allowed.
 #[cfg(feature = "v8")]
 #[cold]
 fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
-    static NOTHING: u8 = 0;
-    unsafe extern "C" fn keep(_: *mut std::ffi::c_void, _: usize, _: *mut std::ffi::c_void) {}
+    /// The flag is the process's, and there may be runtimes on other threads.
+    static FLAG: Mutex<()> = Mutex::new(());
 
-    v8::scope!(let scope, scope);
-    // SAFETY: the memory is not there, but nobody looks at it: V8 does not by itself,
-    // and no script gets the buffer, which is detached when this returns.
-    let store = unsafe {
-        v8::ArrayBuffer::new_backing_store_from_ptr(
-            (&raw const NOTHING).cast_mut().cast(),
-            YOUNG_LIMIT,
-            keep,
-            std::ptr::null_mut(),
-        )
-    };
-    let buffer = v8::ArrayBuffer::with_backing_store(scope, &store.make_shared());
-    v8::ArrayBuffer::new_backing_store(scope, 1);
-    // From now on it does not count, and the script's view of the memory is right.
-    buffer.detach(None);
+    let kind = v8::GarbageCollectionType::Minor;
+    match WAY.load(Ordering::Relaxed) {
+        EXPOSED => scope.request_garbage_collection_for_testing(kind),
+        EXPOSING => {
+            let _flag = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
+            v8::V8::set_flags_from_string("--expose-gc");
+            scope.request_garbage_collection_for_testing(kind);
+            v8::V8::set_flags_from_string("--no-expose-gc");
+        }
+        _ => {}
+    }
 }
+
+/// How a collection can be asked for: not at all, under the flag that is set for it, or any
+/// time.
+#[cfg(feature = "v8")]
+static WAY: AtomicU8 = AtomicU8::new(0);
+#[cfg(feature = "v8")]
+const EXPOSING: u8 = 1;
+#[cfg(feature = "v8")]
+const EXPOSED: u8 = 2;
 
 /// How many bytes of payload may be garbage.
 const COLLECT_EVERY: usize = 2 << 20;
-/// With how many bytes behind young ArrayBuffers V8 collects.
-#[cfg(feature = "v8")]
-const YOUNG_LIMIT: usize = 64 << 20;

@@ -60,6 +60,7 @@ use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 
 use crate::connection::{Connection, Settings};
+pub use crate::garbage::collect_early;
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
 use crate::idle::IdleTimeout;
