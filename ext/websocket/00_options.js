@@ -59,20 +59,46 @@ function convertPerMessageDeflate(options, prefix) {
  *   many seconds the peer may take to answer a Close frame, 0 is without end (10)
  */
 
-/** Checks the options that are limits; null is the default. */
+/** Checks the options that are limits; null is the default, for one or for all. */
 function convertLimits(options, prefix) {
-  const limit = (key, most) =>
-    integer(options?.[key], 1, most, `${prefix}: ${key}`) ?? null;
+  if (options === undefined || options === null) {
+    return null;
+  }
+  const {
+    maxPayloadLength,
+    maxFragments,
+    maxControlFrames,
+    backpressureLimit,
+    closeOnBackpressureLimit,
+    closeTimeout,
+  } = options;
+  if (
+    maxPayloadLength === undefined && maxFragments === undefined &&
+    maxControlFrames === undefined && backpressureLimit === undefined &&
+    closeOnBackpressureLimit === undefined && closeTimeout === undefined
+  ) {
+    return null;
+  }
+  const limit = (key, value, most) =>
+    integer(value, 1, most, `${prefix}: ${key}`) ?? null;
   return {
-    maxPayloadLength: limit("maxPayloadLength", NumberMAX_SAFE_INTEGER),
-    maxFragments: limit("maxFragments", 2 ** 32 - 1),
-    maxControlFrames: limit("maxControlFrames", 2 ** 32 - 1),
-    backpressureLimit: limit("backpressureLimit", NumberMAX_SAFE_INTEGER),
+    maxPayloadLength: limit(
+      "maxPayloadLength",
+      maxPayloadLength,
+      NumberMAX_SAFE_INTEGER,
+    ),
+    maxFragments: limit("maxFragments", maxFragments, 2 ** 32 - 1),
+    maxControlFrames: limit("maxControlFrames", maxControlFrames, 2 ** 32 - 1),
+    backpressureLimit: limit(
+      "backpressureLimit",
+      backpressureLimit,
+      NumberMAX_SAFE_INTEGER,
+    ),
     closeOnBackpressureLimit: boolean(
-      options?.closeOnBackpressureLimit,
+      closeOnBackpressureLimit,
       `${prefix}: closeOnBackpressureLimit`,
     ),
-    closeTimeout: seconds(options?.closeTimeout, `${prefix}: closeTimeout`),
+    closeTimeout: seconds(closeTimeout, `${prefix}: closeTimeout`),
   };
 }
 

@@ -359,7 +359,6 @@ function dial(dialHandle, request) {
 }
 
 let ops;
-let op_run_microtasks;
 let op_ws_attach;
 let op_ws_buffered_amount;
 let op_ws_check_permission;
@@ -369,6 +368,7 @@ let op_ws_publish_text;
 let op_ws_send_arraybuffer;
 let op_ws_send_binary;
 let op_ws_send_text;
+let runMicrotasks;
 
 /**
  * What can be handed to an op that sends text. QuickJS would turn a lone surrogate into
@@ -383,7 +383,6 @@ function start() {
   }
   core.loadExtScript("ext:duplex_websocket/00_ops.js");
   ops = core.ops;
-  op_run_microtasks = ops.op_run_microtasks;
   op_ws_attach = ops.op_ws_attach;
   op_ws_buffered_amount = ops.op_ws_buffered_amount;
   op_ws_check_permission = ops.op_ws_check_permission;
@@ -396,7 +395,7 @@ function start() {
   if (!ops.op_ws_takes_any_text()) {
     toSendable = (text) => StringPrototypeToWellFormed(text);
   }
-  ops.op_ws_set_callbacks(
+  runMicrotasks = ops.op_ws_set_callbacks(
     onMessage,
     onMessages,
     onClosing,
@@ -1276,7 +1275,7 @@ function onMessage(socket, data) {
 function onMessages(socket, messages) {
   onMessage(socket, messages[0]);
   for (let i = 1; i < messages.length; i++) {
-    op_run_microtasks();
+    runMicrotasks();
     onMessage(socket, messages[i]);
   }
 }

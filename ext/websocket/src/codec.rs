@@ -70,7 +70,7 @@ pub(crate) fn op_ws_codec_create(
     is_server: bool,
     #[string] agreed: Option<String>,
     #[scoped] deflate: Option<PerMessageDeflate>,
-    #[scoped] limits: LimitOptions,
+    #[scoped] limits: Option<LimitOptions>,
 ) -> Result<WebSocketCodec, CodecError> {
     let role = match is_server {
         true => Role::Server,
@@ -84,7 +84,7 @@ pub(crate) fn op_ws_codec_create(
         .map(ClientConfig::from)
         .unwrap_or_default()
         .compression;
-    let limits = Limits::from(limits);
+    let limits = limits.map_or_else(Limits::default, Limits::from);
     let decoder = match &parameters {
         Some(parameters) => Decoder::with_deflate(role, limits.decoder(), parameters),
         None => Decoder::new(role, limits.decoder()),

@@ -19,7 +19,7 @@ use crate::client::{
 use crate::connection::{Backlog, Connection, Options, Sent, Settings};
 use crate::deflate::PerMessageDeflate;
 use crate::hub::{Hub, SocketCallbacks};
-use crate::limits::LimitOptions;
+use crate::limits::{LimitOptions, Limits};
 use crate::topics::{self, Message};
 
 /// Lets a script give up a connection that is not open.
@@ -86,7 +86,7 @@ pub(crate) async fn op_ws_create(
     #[smi] dial_handle: ResourceId,
     #[smi] client: Option<ResourceId>,
     #[scoped] deflate: Option<PerMessageDeflate>,
-    #[scoped] limits: LimitOptions,
+    #[scoped] limits: Option<LimitOptions>,
     #[scoped] timeouts: Option<TimeoutOptions>,
 ) -> Result<Created, OpError> {
     let handle = state
@@ -121,7 +121,7 @@ pub(crate) async fn op_ws_create(
     let hub = Hub::of(&mut state);
     let options = Options {
         settings: hub.shared(Settings {
-            limits: limits.into(),
+            limits: limits.map_or_else(Limits::default, Limits::from),
             idle: None,
         }),
         deflate: deflate.map(|parameters| (parameters, compression)),
@@ -148,18 +148,19 @@ pub(crate) fn op_ws_add_http_client(
     Ok(Connector::register(state, client, options, keys.take())?)
 }
 
-/// Names the functions that the hub calls; see [`SocketCallbacks`].
-#[op2(fast)]
-pub(crate) fn op_ws_set_callbacks(
+/// Names the functions that the hub calls; see [`SocketCallbacks`]. Returns one that drains
+/// the microtasks: deno_core's own op for that finds out first whose state it is for.
+#[op2]
+pub(crate) fn op_ws_set_callbacks<'s>(
     state: &mut OpState,
-    scope: &mut v8::PinScope<'_, '_>,
+    scope: &mut v8::PinScope<'s, '_>,
     message: v8::Local<v8::Function>,
     messages: v8::Local<v8::Function>,
     closing: v8::Local<v8::Function>,
     closed: v8::Local<v8::Function>,
     drained: v8::Local<v8::Function>,
     control: v8::Local<v8::Function>,
-) {
+) -> v8::Local<'s, v8::Value> {
     Hub::of(state).set_socket_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
         messages: v8::Global::new(scope, messages),
@@ -168,6 +169,16 @@ pub(crate) fn op_ws_set_callbacks(
         drained: v8::Global::new(scope, drained),
         control: Some(v8::Global::new(scope, control)),
     });
+    let run_microtasks = v8::Function::new(scope, run_microtasks);
+    run_microtasks.map_or_else(|| v8::undefined(scope).into(), v8::Local::from)
+}
+
+fn run_microtasks(
+    scope: &mut v8::PinScope<'_, '_>,
+    _args: v8::FunctionCallbackArguments<'_>,
+    _result: v8::ReturnValue<'_, v8::Value>,
+) {
+    scope.perform_microtask_checkpoint();
 }
 
 /// Names those for streams.
