@@ -2,13 +2,24 @@
 
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "support/peer.rs"]
+mod peer;
 mod support;
 
 use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use certificates::Authority;
-use support::Finished;
+use duplex_protocol::encoder::{encode_binary, encode_text};
+use duplex_protocol::frame::Opcode;
+use peer::Peer;
+use support::{Finished, Running};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A server with the certificate of its arguments and a client in one script,
 /// which prints what becomes of the connection.
@@ -77,6 +88,153 @@ fn certificate_errors_can_be_ignored_for_a_host() {
 
     let finished = run(&files, &["--unsafely-ignore-certificate-errors=elsewhere"]);
     assert!(finished.stdout.ends_with("1006  false\n"));
+}
+
+/// A server for peers of the test's own, which tells what becomes of their connections.
+const SERVER: &str = r#"
+const [cert, key] = Deno.args.map((path) => Deno.readTextFileSync(path));
+const onListen = ({ port }) => console.log(`listening ${port}`);
+Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen }, (request) => {
+  const { socket, response } = Deno.upgradeWebSocket(request);
+  socket.onmessage = ({ data }) => {
+    if (data !== "much") return socket.send(data);
+    socket.ondrain = () => console.log("drained");
+    for (let i = 0; i < 256; i++) socket.send(new Uint8Array(128 << 10).fill(i));
+    setTimeout(() => console.log(`buffered ${socket.bufferedAmount > 0}`));
+  };
+  socket.onerror = ({ message }) => console.log(`error ${message}`);
+  socket.onclose = ({ code, wasClean }) => console.log(`closed ${code} ${wasClean}`);
+  return response;
+});
+"#;
+
+type Session = StreamOwned<ClientConnection, TcpStream>;
+
+fn serve(name: &str) -> (Running, Arc<ClientConfig>, u16) {
+    let files = Files::new(name);
+    files.write("server.js", SERVER);
+    let mut server = Running::start(
+        "the server",
+        support::duplex_run()
+            .args(["--allow-net", "--allow-read"])
+            .arg(files.path("server.js"))
+            .arg(files.path("server.pem"))
+            .arg(files.path("server.key")),
+    )
+    .unwrap();
+    let port = server.line("listening ").unwrap().parse().unwrap();
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(files.path("ca.pem")).unwrap();
+    roots.add(authority).unwrap();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (server, Arc::new(config), port)
+}
+
+fn connect(config: &Arc<ClientConfig>, port: u16) -> Peer<Session> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(config.clone(), name).unwrap();
+    Peer::open(StreamOwned::new(session, peer::tcp(port)), "")
+}
+
+#[test]
+fn keys_are_changed_when_the_peer_asks() {
+    let (_server, config, port) = serve("keys");
+    let mut peer = connect(&config, port);
+    for number in 0..5 {
+        peer.echo(number);
+        peer.0.conn.refresh_traffic_keys().unwrap();
+    }
+}
+
+#[test]
+fn records_are_no_frames() {
+    let (mut server, config, port) = serve("records");
+    let mut peer = connect(&config, port);
+    // Many frames in a record.
+    let mut frames = Vec::new();
+    for number in 0..200 {
+        encode_text(&mut frames, Some([0; 4]), &number.to_string());
+    }
+    peer.0.write_all(&frames).unwrap();
+    for number in 0..200 {
+        let text = number.to_string().into_bytes();
+        assert_eq!(peer.frame().unwrap(), (Opcode::Text, text));
+    }
+    // A frame in many records, and a record in many packets.
+    peer.0.sock.set_nodelay(true).unwrap();
+    let mut frame = Vec::new();
+    encode_text(&mut frame, Some([0; 4]), "in pieces");
+    for byte in frame {
+        peer.0.conn.writer().write_all(&[byte]).unwrap();
+        let mut record = Vec::new();
+        peer.0.conn.write_tls(&mut record).unwrap();
+        for byte in record {
+            peer.0.sock.write_all(&[byte]).unwrap();
+        }
+    }
+    assert_eq!(peer.frame().unwrap(), (Opcode::Text, b"in pieces".to_vec()));
+    // A message that takes many of both.
+    let payload: Vec<u8> = (0..1_000_000).map(|at| (at % 251) as u8).collect();
+    let mut frame = Vec::new();
+    encode_binary(&mut frame, Some([0; 4]), &payload);
+    peer.0.write_all(&frame).unwrap();
+    assert!(peer.frame().unwrap() == (Opcode::Binary, payload));
+
+    // Both ends say that they close, on either level.
+    peer.answer_close(1000);
+    assert_eq!(peer.close_code(), 1000);
+    assert_eq!(peer.0.read(&mut [0]).unwrap(), 0, "by close_notify");
+    assert_eq!(server.line("closed ").unwrap(), "1000 true");
+}
+
+#[test]
+fn a_slow_peer_gets_all_of_it() {
+    let (mut server, config, port) = serve("slow");
+    let mut peer = connect(&config, port);
+    peer.send_text("much").unwrap();
+    assert_eq!(server.line("buffered ").unwrap(), "true");
+    // Another one does not wait for it.
+    connect(&config, port).echo(1);
+    for number in 0..=255 {
+        let (opcode, payload) = peer.frame().unwrap();
+        assert_eq!((opcode, payload.len()), (Opcode::Binary, 128 << 10));
+        assert!(payload.iter().all(|byte| *byte == number));
+    }
+    server.line("drained").unwrap();
+    peer.echo(1);
+}
+
+#[test]
+fn a_peer_that_goes_or_breaks_tls_ends_its_own_connection() {
+    let (mut server, config, port) = serve("broken");
+    let mut other = connect(&config, port);
+
+    // Without a word.
+    drop(connect(&config, port));
+    server.line("error ").unwrap();
+    assert_eq!(server.line("closed ").unwrap(), "1006 false");
+    other.echo(1);
+
+    // With that of TLS, and none of the WebSocket.
+    let mut peer = connect(&config, port);
+    peer.0.conn.send_close_notify();
+    peer.0.flush().unwrap();
+    assert_eq!(server.line("error ").unwrap(), "Unexpected EOF");
+    assert_eq!(server.line("closed ").unwrap(), "1006 false");
+    other.echo(2);
+
+    // With what is no record, which it is told.
+    let mut peer = connect(&config, port);
+    peer.0.sock.write_all(&[0x17, 3, 3, 0, 20]).unwrap();
+    peer.0.sock.write_all(&[0xff; 20]).unwrap();
+    assert!(server.line("error ").unwrap().contains("decrypt"));
+    assert_eq!(server.line("closed ").unwrap(), "1006 false");
+    let error = peer.0.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    other.echo(3);
 }
 
 fn run(files: &Files, flags: &[&str]) -> Finished {

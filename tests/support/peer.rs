@@ -13,15 +13,29 @@ use duplex_protocol::frame::Role;
 
 use crate::support::LIMIT;
 
-pub struct Peer(pub TcpStream);
+pub struct Peer<S = TcpStream>(pub S);
 
 impl Peer {
     /// Opens a WebSocket, which offers `extensions` where that is not empty.
     #[track_caller]
     pub fn connect(port: u16, extensions: &str) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Self::open(tcp(port), extensions)
+    }
+}
+
+/// A connection on which nothing waits for ever.
+#[track_caller]
+pub fn tcp(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.set_write_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+impl<S: Read + Write> Peer<S> {
+    /// The same over `stream`.
+    #[track_caller]
+    pub fn open(mut stream: S, extensions: &str) -> Self {
         let extensions = match extensions {
             "" => String::new(),
             offer => format!("Sec-WebSocket-Extensions: {offer}\r\n"),

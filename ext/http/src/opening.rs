@@ -42,6 +42,7 @@ use crate::exchange::Exchange;
 use crate::exchange::is_host;
 use crate::server::Entry;
 use crate::server::Server;
+use crate::upgrade;
 
 /// Serves a connection from its first byte on.
 pub async fn serve(server: Rc<Server>, mut stream: Stream, peer: Peer, entry: Entry) {
@@ -142,7 +143,7 @@ impl Held {
         let transport = match self.stream {
             Stream::Accepted(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
             Stream::Tcp(stream) => Transport::Tcp(stream),
-            Stream::Tls(stream) => Transport::Stream(stream),
+            Stream::Tls(stream) => upgrade::tls(stream),
             Stream::Unix(stream) => Transport::Unix(stream),
         };
         // A slice would keep the head.

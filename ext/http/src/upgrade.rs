@@ -17,6 +17,7 @@ use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::Limits;
 use duplex_websocket::ServerOptions;
+use duplex_websocket::Tls;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
@@ -362,15 +363,22 @@ fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     match downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>(upgraded) {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
-            (
-                Transport::Stream(stream),
-                joined(parts.read_buf, read_ahead),
-            )
+            (tls(stream), joined(parts.read_buf, read_ahead))
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
             (Transport::Stream(Box::new(stream)), Bytes::new())
         }
+    }
+}
+
+/// The same connection without what makes its handshake, which is done.
+pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
+    match stream.try_into_inner() {
+        Ok((socket, session)) => {
+            Transport::Tls(Box::new(Tls::new(Transport::Tcp(socket), session)))
+        }
+        Err(stream) => Transport::Stream(Box::new(stream)),
     }
 }
 

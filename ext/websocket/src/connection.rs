@@ -777,19 +777,32 @@ impl Connection {
     pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
         // The last of a connection has a way of its own.
         let is_last = self.close_sent.get() && self.close_received().is_some();
-        if !is_last
-            && !self.is_blocked.get()
-            && let Some(socket) = self.transport.borrow().socket()
-            && let Some(bytes) = self.out.borrow().unwritten()
-        {
+        if is_last || self.is_blocked.get() {
+            return;
+        }
+        let mut out = self.out.borrow_mut();
+        let Some(bytes) = out.unwritten() else {
+            return;
+        };
+        let mut transport = self.transport.borrow_mut();
+        if let Some(socket) = transport.socket() {
             body(socket, bytes);
+        } else if let Transport::Tls(tls) = &mut *transport
+            && let Some((socket, records)) = tls.seal(bytes)
+        {
+            let count = bytes.len();
+            body(socket, records);
+            out.note_written(count);
         }
     }
 
     /// So many bytes of that were written.
     #[cfg(target_os = "linux")]
     pub fn note_batch_written(&self, count: usize) {
-        self.out.borrow_mut().note_written(count);
+        match &mut *self.transport.borrow_mut() {
+            Transport::Tls(tls) => tls.note_sent(count),
+            _ => self.out.borrow_mut().note_written(count),
+        }
     }
 
     /// Writes what is queued. Returns whether the kernel has taken all of it.

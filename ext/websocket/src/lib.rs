@@ -47,6 +47,7 @@ mod out_buffer;
 mod recycler;
 #[cfg(target_os = "linux")]
 mod send_batch;
+mod tls;
 mod topics;
 pub mod transport;
 
@@ -65,6 +66,7 @@ pub use crate::group::SocketGroup;
 use crate::hub::Hub;
 use crate::idle::IdleTimeout;
 pub use crate::limits::Limits;
+pub use crate::tls::Tls;
 pub use crate::topics::Message;
 pub use crate::transport::{AsyncStream, Transport};
 

@@ -384,6 +384,7 @@ impl Queue {
 
 /// What no connection of a thread needs now.
 struct Pool {
+    #[expect(clippy::vec_box, reason = "they are handed on as they are")]
     queues: Vec<Box<Queue>>,
     /// How many bytes their buffers hold.
     bytes: usize,

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use crate::tls::Tls;
+
 /// What can carry a WebSocket without being a socket itself, such as TLS.
 pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
 
@@ -23,6 +25,7 @@ pub enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    Tls(Box<Tls>),
     Stream(Box<dyn AsyncStream>),
 }
 
@@ -30,7 +33,7 @@ impl Transport {
     /// Whether what is written goes to the kernel as it is.
     #[inline]
     pub(crate) fn is_socket(&self) -> bool {
-        !matches!(self, Self::Stream(_))
+        !matches!(self, Self::Tls(_) | Self::Stream(_))
     }
 
     /// The socket, where bytes can be handed to the kernel by any call.
@@ -39,7 +42,7 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Some(stream.as_raw_fd()),
             Self::Unix(stream) => Some(stream.as_raw_fd()),
-            Self::Stream(_) => None,
+            Self::Tls(_) | Self::Stream(_) => None,
         }
     }
 
@@ -73,6 +76,7 @@ macro_rules! each {
             Transport::Tcp($stream) => $call,
             #[cfg(unix)]
             Transport::Unix($stream) => $call,
+            Transport::Tls($stream) => $call,
             Transport::Stream($stream) => $call,
         }
     };
@@ -104,10 +108,8 @@ impl AsyncWrite for Transport {
             },
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Transport::Stream(stream) => {
-                let part = &buf[..buf.len().min(STREAM_WRITE)];
-                Pin::new(stream).poll_write(cx, part)
-            }
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, part(buf)),
+            Transport::Stream(stream) => Pin::new(stream).poll_write(cx, part(buf)),
         }
     }
 
@@ -129,10 +131,10 @@ impl AsyncWrite for Transport {
             }
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Transport::Stream(stream) => {
+            other => {
                 let first = bufs.iter().find(|buf| !buf.is_empty());
-                let first = first.map_or(&[][..], |buf| &buf[..buf.len().min(STREAM_WRITE)]);
-                Pin::new(stream).poll_write(cx, first)
+                let first = first.map_or(&[][..], |buf| &buf[..]);
+                Pin::new(other).poll_write(cx, first)
             }
         }
     }
@@ -149,6 +151,11 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
+}
+
+/// What a stream is offered of `buf`.
+fn part(buf: &[u8]) -> &[u8] {
+    &buf[..buf.len().min(STREAM_WRITE)]
 }
 
 /// A peer that has gone is an error of the call, and kills no program that has not

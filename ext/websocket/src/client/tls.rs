@@ -9,6 +9,7 @@ use tokio_rustls::TlsConnector;
 
 use super::tcp::bare;
 use super::{DialError, with_causes};
+use crate::tls;
 use crate::transport::Transport;
 
 /// How to speak TLS, by what is to be agreed on in it (ALPN, RFC 7301).
@@ -70,7 +71,9 @@ pub(super) async fn connect(
         .await
         .map_err(|error| DialError::Tls(with_causes(&error)))?;
     let alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
-    Ok((Transport::Stream(Box::new(stream)), alpn))
+    let (carrier, session) = stream.into_inner();
+    let transport = Transport::Tls(Box::new(tls::Tls::new(carrier, session.into())));
+    Ok((transport, alpn))
 }
 
 /// The names of ALPN.

@@ -1,0 +1,224 @@
+//! TLS whose handshake is done.
+//!
+//! The streams that make the handshake ask the socket until it has no more, and hand it each
+//! record by itself. Here a read that left room was the last one, and short records leave
+//! with those of other connections.
+
+use std::io::{self, BufRead, IoSlice, Read, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::RawFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use deno_tls::rustls::{Connection, Error};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::transport::Transport;
+
+/// Either end of a TLS connection.
+pub struct Tls {
+    /// What carries it: most often a socket.
+    carrier: Transport,
+    session: Connection,
+    /// Records that [`seal`](Self::seal) made. Others stay in the session until the
+    /// carrier takes them.
+    #[cfg(target_os = "linux")]
+    sealed: Vec<u8>,
+    /// How much of them the carrier has taken.
+    #[cfg(target_os = "linux")]
+    sent: usize,
+    is_closing: bool,
+}
+
+impl Tls {
+    /// Takes over from whatever made the handshake, with what that has read.
+    pub fn new(carrier: Transport, session: Connection) -> Self {
+        Self {
+            carrier,
+            session,
+            #[cfg(target_os = "linux")]
+            sealed: Vec::new(),
+            #[cfg(target_os = "linux")]
+            sent: 0,
+            is_closing: false,
+        }
+    }
+
+    /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch).
+    /// `None` where it is long, or others wait: then it is to be written.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn seal(&mut self, plaintext: &[u8]) -> Option<(RawFd, &[u8])> {
+        let socket = self.carrier.socket()?;
+        let waits = self.session.wants_write() || self.sent < self.sealed.len();
+        if waits || self.is_closing || plaintext.len() > SEALED {
+            return None;
+        }
+        // A session whose handshake is done has room for more than that, and a vector for
+        // all.
+        let _ = self.session.writer().write_all(plaintext);
+        while self.session.wants_write() {
+            let _ = self.session.write_tls(&mut self.sealed);
+        }
+        Some((socket, &self.sealed))
+    }
+
+    /// The socket has taken so many bytes of those records.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn note_sent(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent >= self.sealed.len() {
+            self.sealed = Vec::new();
+            self.sent = 0;
+        }
+    }
+
+    /// Moves what has been decrypted to `buf`. Returns how much that was, 0 at the end.
+    fn take_plaintext(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let mut reader = self.session.reader();
+        let mut taken = 0;
+        while buf.remaining() > 0 {
+            match reader.fill_buf() {
+                Ok([]) => break,
+                Ok(chunk) => {
+                    let count = chunk.len().min(buf.remaining());
+                    buf.put_slice(&chunk[..count]);
+                    reader.consume(count);
+                    taken += count;
+                }
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Hands the carrier the records that there are.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        #[cfg(target_os = "linux")]
+        while self.sent < self.sealed.len() {
+            let count =
+                ready!(Pin::new(&mut self.carrier).poll_write(cx, &self.sealed[self.sent..]))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.note_sent(count);
+        }
+        while self.session.wants_write() {
+            let carrier = Pin::new(&mut self.carrier);
+            match self.session.write_tls(&mut Wire { carrier, cx }) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) => return pending_or(error),
+            }
+        }
+        Pin::new(&mut self.carrier).poll_flush(cx)
+    }
+}
+
+impl AsyncRead for Tls {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match this.take_plaintext(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result.map(drop)),
+            }
+            let carrier = Pin::new(&mut this.carrier);
+            if let Err(error) = this.session.read_tls(&mut Wire { carrier, cx }) {
+                return pending_or(error);
+            }
+            let processed = this.session.process_new_packets();
+            // The peer may have asked for new keys, or is to be alerted. What the carrier
+            // does not take goes with the next message.
+            let _ = this.poll_send(cx);
+            processed.map_err(into_io)?;
+        }
+    }
+}
+
+impl AsyncWrite for Tls {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        // No more is encrypted than the carrier takes, but for the last of it.
+        ready!(this.poll_send(cx))?;
+        let count = this.session.writer().write(buf)?;
+        if let Poll::Ready(Err(error)) = this.poll_send(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_send(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.is_closing {
+            this.is_closing = true;
+            this.session.send_close_notify();
+        }
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.carrier).poll_shutdown(cx)
+    }
+}
+
+/// The carrier as rustls sees it.
+struct Wire<'w, 'c> {
+    carrier: Pin<&'w mut Transport>,
+    cx: &'w mut Context<'c>,
+}
+
+impl Read for Wire<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut buf = ReadBuf::new(buf);
+        not_pending(self.carrier.as_mut().poll_read(self.cx, &mut buf))?;
+        Ok(buf.filled().len())
+    }
+}
+
+impl Write for Wire<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        not_pending(self.carrier.as_mut().poll_write(self.cx, buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        not_pending(self.carrier.as_mut().poll_write_vectored(self.cx, bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn not_pending<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+fn pending_or<T>(error: io::Error) -> Poll<io::Result<T>> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Poll::Pending,
+        _ => Poll::Ready(Err(error)),
+    }
+}
+
+/// In the words of rustls.
+fn into_io(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// Messages of so many bytes at most are encrypted for a batch. Longer ones would be copied
+/// once more for it.
+#[cfg(target_os = "linux")]
+const SEALED: usize = 4 << 10;
