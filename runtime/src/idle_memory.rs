@@ -23,9 +23,11 @@ struct State {
     is_ticking: Cell<bool>,
     /// The event loop's.
     waker: RefCell<Option<Waker>>,
+    /// For how many ticks it has been quiet.
+    quiet: Cell<u32>,
     /// Whether the engine is to collect.
     is_due: Cell<bool>,
-    /// Whether it has, and the C library is to be told when it has swept.
+    /// Whether it has, and may have swept since the C library was told.
     has_collected: Cell<bool>,
     /// What the thread had computed at the last tick.
     computed: Cell<Duration>,
@@ -41,6 +43,8 @@ impl IdleMemory {
             self.start(cx);
         } else if self.0.is_due.take() {
             collect(isolate);
+            trim();
+            self.0.resident.set(resident());
             self.0.has_collected.set(true);
         }
     }
@@ -68,14 +72,20 @@ impl State {
         let computed = computed();
         let last = self.computed.replace(computed);
         if computed.saturating_sub(last) >= QUIET {
+            self.quiet.set(0);
+            return true;
+        }
+        self.quiet.set(self.quiet.get() + 1);
+        if self.quiet.get() < QUIET_TICKS {
             return true;
         }
         if self.has_collected.take() {
             trim();
-            self.resident.set(resident());
-            return true;
+            self.resident.set(resident().min(self.resident.get()));
         }
-        if resident() < self.resident.get() + WORTH {
+        let kept = self.resident.get();
+        if resident() < kept + WORTH.max(kept / 16) {
+            self.quiet.set(0);
             return false;
         }
         self.is_due.set(true);
@@ -129,11 +139,15 @@ fn resident() -> u64 {
     pages.unwrap_or(0) * 4096
 }
 
-/// How long it has to be quiet.
+/// How often it is looked.
 const TICK: Duration = Duration::from_millis(500);
 /// A tick is quiet in which the thread has computed for less than that.
 const QUIET: Duration = Duration::from_millis(10);
-/// How much more memory has to be there than after the last release.
+/// So many have to be, one after the other: who comes back each half second finds what was
+/// left.
+const QUIET_TICKS: u32 = 2;
+/// How much more memory has to be there than after the last release, in bytes; and a
+/// sixteenth of that.
 const WORTH: u64 = 2 << 20;
 /// A heap of so many bytes is collected at once.
-const AT_ONCE: usize = 64 << 20;
+const AT_ONCE: usize = 32 << 20;

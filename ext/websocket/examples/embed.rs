@@ -53,6 +53,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         echo(stream).await
     });
 
+    // Before V8 starts: long messages that the script has done with go soon.
+    duplex_websocket::collect_early(false);
     let mut runtime = JsRuntime::new(RuntimeOptions {
         module_loader: Some(Rc::new(FsModuleLoader)),
         extensions: vec![
