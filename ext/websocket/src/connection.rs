@@ -788,9 +788,8 @@ impl Connection {
         if let Some(socket) = transport.socket() {
             body(socket, bytes);
         } else if let Transport::Tls(tls) = &mut *transport
-            && let Some((socket, records)) = tls.seal(bytes)
+            && let Some((count, socket, records)) = tls.seal(bytes)
         {
-            let count = bytes.len();
             body(socket, records);
             out.note_written(count);
         }

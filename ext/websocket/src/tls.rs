@@ -44,22 +44,22 @@ impl Tls {
         }
     }
 
-    /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch).
-    /// `None` where it is long, or others wait: then it is to be written.
+    /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch). Returns
+    /// of how much of it, and where they go. `None` where it is long, or others wait: then it
+    /// is to be written.
     #[cfg(target_os = "linux")]
-    pub(crate) fn seal(&mut self, plaintext: &[u8]) -> Option<(RawFd, &[u8])> {
+    pub(crate) fn seal(&mut self, plaintext: &[u8]) -> Option<(usize, RawFd, &[u8])> {
         let socket = self.carrier.socket()?;
         let waits = self.session.wants_write() || self.sent < self.sealed.len();
         if waits || self.is_closing || plaintext.len() > SEALED {
             return None;
         }
-        // A session whose handshake is done has room for more than that, and a vector for
-        // all.
-        let _ = self.session.writer().write_all(plaintext);
+        let count = self.session.writer().write(plaintext).ok()?;
         while self.session.wants_write() {
-            let _ = self.session.write_tls(&mut self.sealed);
+            // A vector takes all.
+            self.session.write_tls(&mut self.sealed).ok()?;
         }
-        Some((socket, &self.sealed))
+        Some((count, socket, &self.sealed))
     }
 
     /// The socket has taken so many bytes of those records.

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 
 use crate::tls::Tls;
 
-/// What can carry a WebSocket without being a socket itself, such as TLS.
+/// What can carry a WebSocket without being a socket itself, such as a stream of HTTP/2.
 pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncStream for T {}
