@@ -4,6 +4,7 @@
 //! | module | concern |
 //! |---|---|
 //! | [`transport`] | the byte stream under a connection |
+//! | `tls` | TLS, once its handshake is done |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `connection` | one connection: protocol state, reading, the close handshake |
 //! | `idle` | the watch over a peer that may have gone silently |
@@ -23,7 +24,7 @@
 //! `examples/embed.rs` shows all of it. For clients with proxies and certificates
 //! of their own it exposes `createHttpClient` of `00_http_client.js` there, instead
 //! of deno_fetch's. A server that has answered an opening handshake hands the stream
-//! over by [`accept`].
+//! over by [`accept`]. Whoever starts V8 calls [`collect_early`] before.
 
 #[cfg(all(feature = "v8", feature = "quickjs"))]
 compile_error!(
