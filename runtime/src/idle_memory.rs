@@ -153,4 +153,5 @@ const QUIET_TICKS: u32 = 2;
 /// sixteenth of that.
 const WORTH: u64 = 2 << 20;
 /// A heap of so many bytes is collected at once.
+#[cfg(feature = "v8")]
 const AT_ONCE: usize = 32 << 20;
