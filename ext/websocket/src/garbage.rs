@@ -1,10 +1,10 @@
 //! Has the engine let go of payloads early that scripts have done with.
 //!
-//! V8 knows how much memory lies behind the ArrayBuffers, but it collects for that only
-//! when it is more than the heap may grow to, which is gigabytes. A server that gets
-//! long messages and drops them would hold hundreds of megabytes, all of them cold in
-//! the caches. So after some megabytes of payload the young generation is collected,
-//! which takes a fraction of a millisecond. QuickJS frees an object with its last reference.
+//! V8 knows how much memory lies behind the ArrayBuffers, but collects for that when the
+//! young ones have 64 MiB, or when its limits for all of the heap are reached. A server
+//! that gets long messages and drops them would hold a hundred megabytes, all of them cold
+//! in the caches. So after two megabytes of payload the young generation is collected,
+//! which takes a tenth of a millisecond. QuickJS frees an object with its last reference.
 
 use std::cell::Cell;
 #[cfg(feature = "v8")]

@@ -191,8 +191,29 @@ impl OutBuffer {
         header: &[u8],
         payload: &[u8],
     ) -> Poll<io::Result<()>> {
+        let length = header.len() + payload.len();
         let queue = self.queue();
-        queue.poll_write_long(transport, cx, header, payload)
+        queue.end += length as u64;
+        queue.note_frame(length, payload.len());
+        let result = queue.poll_write(transport, cx, [header, payload]);
+        if queue.written < queue.end {
+            let skip = match queue.chunks.is_empty() {
+                true => queue.taken.saturating_sub(queue.bytes.len()),
+                false => 0,
+            };
+            if skip > 0 {
+                queue.bytes.clear();
+                queue.taken = 0;
+            } else if queue.bytes.len() >= FULL_FROM {
+                queue.seal();
+            }
+            queue.bytes.reserve_exact(length - skip);
+            let bytes = &mut queue.bytes;
+            bytes.extend_from_slice(header.get(skip..).unwrap_or_default());
+            let skip = skip.saturating_sub(header.len());
+            bytes.extend_from_slice(&payload[skip..]);
+        }
+        result
     }
 
     #[inline]
@@ -250,37 +271,6 @@ impl Queue {
             self.advance(count);
             self.needs_flush = true;
         }
-    }
-
-    fn poll_write_long(
-        &mut self,
-        transport: &mut Transport,
-        cx: &mut Context<'_>,
-        header: &[u8],
-        payload: &[u8],
-    ) -> Poll<io::Result<()>> {
-        let length = header.len() + payload.len();
-        self.end += length as u64;
-        self.note_frame(length, payload.len());
-        let result = self.poll_write(transport, cx, [header, payload]);
-        if self.written < self.end {
-            let skip = match self.chunks.is_empty() {
-                true => self.taken.saturating_sub(self.bytes.len()),
-                false => 0,
-            };
-            if skip > 0 {
-                self.bytes.clear();
-                self.taken = 0;
-            } else if self.bytes.len() >= FULL_FROM {
-                self.seal();
-            }
-            self.bytes.reserve_exact(length - skip);
-            self.bytes
-                .extend_from_slice(header.get(skip..).unwrap_or_default());
-            let skip = skip.saturating_sub(header.len());
-            self.bytes.extend_from_slice(&payload[skip..]);
-        }
-        result
     }
 
     /// Writes what there is and then `tail`, which `end` counts already.

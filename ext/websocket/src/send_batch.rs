@@ -69,7 +69,7 @@ fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<()> {
                 .user_data(index as u64);
             // SAFETY: the kernel reads `bytes` until it has completed the entry, and this
             // function returns after all completions. Until then nothing else runs on this
-            // thread, which owns the connection, its buffer and its socket.
+            // thread, which owns the connection, its buffers and its socket.
             if unsafe { ring.submission().push(&send) }.is_ok() {
                 count += 1;
             }
