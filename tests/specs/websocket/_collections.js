@@ -18,11 +18,22 @@ function echo(count) {
   });
 }
 
+/** Leaves garbage, and calls `resolve` when it is gone: V8 has collected all of its heap. */
+function givenBack(resolve) {
+  let buffers = [];
+  for (let i = 0; i < 64; i++) buffers.push(new Uint8Array(1 << 20).fill(1));
+  const { rss: busy } = Deno.memoryUsage();
+  buffers = null;
+  const timer = setInterval(() => {
+    if (Deno.memoryUsage().rss > busy - (32 << 20)) return;
+    clearInterval(timer);
+    resolve();
+  }, 50);
+}
+
 await echo(500);
 if (typeof gc === "function") gc();
-// Long enough to be quiet, with garbage to collect.
-for (let i = 0; i < 8; i++) new Uint8Array(1 << 20).fill(1);
-await new Promise((resolve) => setTimeout(resolve, 1600));
+else await new Promise(givenBack);
 await echo(500);
 console.log("\nfrom here");
 await echo(3000);
