@@ -250,9 +250,20 @@ fn proxies_of_the_environment() {
     // One that cannot be used is not passed over.
     assert_eq!(
         dial(&direct, &[("HTTP_PROXY", "socks4://127.0.0.1")]),
-        "NetworkError: failed to connect to WebSocket: invalid proxy: \
-         \"socks4://127.0.0.1\"; it takes http, https, socks5, socks5h, unix: or vsock:\n1006\n"
+        "NetworkError: failed to connect to WebSocket: invalid proxy (its scheme is not supported); \
+         it takes http, https, socks5, socks5h, unix: or vsock:\n1006\n"
     );
+    // An error has no password, and shows none that no permission was given to read.
+    for value in [
+        "socks4://user:s3cret@p.test:1",
+        "s3cret@:",
+        "vsock:s3cret:1",
+        "vsock:s3cret",
+    ] {
+        let error = dial(&direct, &[("HTTP_PROXY", value)]);
+        assert!(error.contains("invalid proxy ("), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
 }
 
 #[test]

@@ -154,8 +154,8 @@ pub(crate) enum DialError {
     #[error("invalid URL: {0}")]
     Url(String),
     #[class(type)]
-    #[error("invalid proxy: {0:?}; it takes http, https, socks5, socks5h, unix: or vsock:")]
-    ProxyUrl(String),
+    #[error("invalid proxy ({0}); it takes http, https, socks5, socks5h, unix: or vsock:")]
+    ProxyUrl(&'static str),
     #[class(type)]
     #[error("invalid localAddress: {0:?}")]
     LocalAddress(String),

@@ -71,7 +71,7 @@ impl Proxy {
             #[cfg(any(target_os = "linux", target_os = "macos"))]
             deno_tls::Proxy::Vsock { cid, port } => Self::Vsock { cid, port },
             #[cfg(not(all(unix, any(target_os = "linux", target_os = "macos"))))]
-            other => return Err(DialError::ProxyUrl(format!("{other:?}"))),
+            _ => return Err(DialError::ProxyUrl("not on this system")),
         })
     }
 
@@ -99,7 +99,8 @@ impl FromStr for Proxy {
     type Err = DialError;
 
     fn from_str(value: &str) -> Result<Self, DialError> {
-        let invalid = || DialError::ProxyUrl(value.to_owned());
+        // What was given may hold a password, also where it is no URL.
+        let invalid = || DialError::ProxyUrl("its URL cannot be read");
         #[cfg(unix)]
         if let Some(path) = value.strip_prefix("unix:") {
             use std::os::unix::ffi::OsStringExt;
@@ -138,7 +139,7 @@ impl FromStr for Proxy {
                     .raw_auth()
                     .map(|(user, password)| (user.to_owned(), password.to_owned())),
             }),
-            _ => Err(invalid()),
+            _ => Err(DialError::ProxyUrl("its scheme is not supported")),
         }
     }
 }
