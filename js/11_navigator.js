@@ -102,7 +102,7 @@
     };
   }
 
-  const loadLocks = core.createLazyLoader("ext:deno_web/locks.js");
+  const loadLocks = () => core.loadExtScript("ext:deno_web/locks.js");
 
   const { Navigator, navigator } = define("Navigator");
 

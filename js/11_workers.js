@@ -45,6 +45,9 @@
     serializeJsMessageData,
   } = core.loadExtScript("ext:deno_web/13_message_port.js");
   const { dispatchEvent } = EventTargetPrototype;
+  const { url: urlPrototype } = core.loadExtScript(
+    "ext:duplex_websocket/00_prototypes.js",
+  );
 
   // A message may hold what this engine has not seen yet: these scripts register
   // how it is read, and the core takes for granted that they have.
@@ -175,7 +178,7 @@
       );
       const base = getLocationHref();
       if (base !== undefined) {
-        url = new URL(url, base).href;
+        url = FunctionPrototypeCall(urlPrototype.href, new URL(url, base));
       }
       this.#rid = op_worker_create({
         url,

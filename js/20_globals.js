@@ -88,7 +88,7 @@ const INTERFACES = {
   "ext:deno_fetch/27_eventsource.js": ["EventSource"],
   "ext:duplex_runtime/11_navigator.js": ["Navigator"],
   "ext:duplex_runtime/11_workers.js": ["Worker"],
-  "ext:duplex_runtime/14_websocket.js": ["CloseEvent", "WebSocket"],
+  "ext:duplex_websocket/01_websocket.js": ["CloseEvent", "WebSocket"],
   "ext:duplex_websocket/02_websocketstream.js": [
     "WebSocketError",
     "WebSocketStream",
@@ -118,51 +118,14 @@ const NODE = {
   "node:timers": ["clearImmediate", "setImmediate"],
 };
 
-// What modules import that is not in a snapshot, in order. A module that the core finds
-// by itself is compiled anew at each start.
-const IMPORTS = {
-  __proto__: null,
-  "ext:duplex_http/01_upgrade.js": ["ext:duplex_http/00_serve.js"],
-  "ext:duplex_http/02_websocket_handler.js": [
-    "ext:duplex_http/00_serve.js",
-    "ext:duplex_http/01_upgrade.js",
-  ],
-};
-
-// The ES modules among the scripts.
+// The ES modules among the scripts. They are on their way out: an ES module that the core
+// loads after the start opens `ext:` to whoever passes for internal code meanwhile.
 const MODULES = {
   __proto__: null,
-  "node:buffer": undefined,
-  "node:process": undefined,
-  "node:timers": undefined,
-  "ext:deno_web/locks.js": undefined,
-  "ext:duplex_http/00_serve.js": undefined,
-  "ext:duplex_http/01_upgrade.js": undefined,
-  "ext:duplex_http/02_websocket_handler.js": undefined,
-  "ext:duplex_runtime/14_websocket.js": undefined,
-  "ext:duplex_websocket/00_http_client.js": undefined,
-  "ext:duplex_websocket/02_websocketstream.js": undefined,
-  "ext:duplex_runtime/serve_http.js": undefined,
+  "node:buffer": core.createLazyLoader("node:buffer"),
+  "node:process": core.createLazyLoader("node:process"),
+  "node:timers": core.createLazyLoader("node:timers"),
 };
-{
-  const specifiers = ObjectKeys(MODULES);
-  for (let i = 0; i < specifiers.length; i++) {
-    const specifier = specifiers[i];
-    const loadModule = core.createLazyLoader(specifier);
-    const imports = IMPORTS[specifier] ?? [];
-    const loaders = [];
-    for (let j = 0; j < imports.length; j++) {
-      loaders[j] = core.createLazyLoader(imports[j]);
-    }
-    MODULES[specifier] = () => {
-      for (let j = 0; j < loaders.length; j++) {
-        loaders[j]();
-      }
-      loaders.length = 0;
-      return loadModule();
-    };
-  }
-}
 
 // What does not go into a snapshot: modules whose ops must be fast (a snapshot
 // keeps the slow ones), and what few programs use. All programs pay for what is
@@ -390,6 +353,7 @@ function defineGlobals(global) {
   };
   const names = ObjectKeys(symbols);
   for (let i = 0; i < names.length; i++) {
+    // deno-lint-ignore prefer-primordials -- no script has run
     if (Symbol[names[i]] === undefined) {
       ObjectDefineProperty(Symbol, names[i], {
         __proto__: null,

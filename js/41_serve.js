@@ -1,13 +1,11 @@
 // `duplex serve`: serves what the main module exports by default.
 
 import { core, primordials } from "ext:core/mod.js";
-import { serve as serveRequests } from "ext:duplex_http/02_websocket_handler.js";
-import { errors } from "ext:duplex_runtime/01_errors.js";
+import { serveOwn } from "ext:duplex_http/02_websocket_handler.js";
 
 const {
   op_runtime_main_module,
   op_serve_address,
-  op_serve_allow_address,
   op_serve_signal,
 } = core.ops;
 const {
@@ -54,9 +52,10 @@ const REQUESTS_TIMEOUT = 30_000;
  * Starts the server, which signals end.
  *
  * @param {object} namespace the main module's
+ * @param {Record<string, ErrorConstructor>} errors those of `Deno.errors`
  * @returns {string | undefined} why there is nothing to serve
  */
-function serve(namespace) {
+function serve(namespace, { AddrInUse }) {
   const problem = refusal(namespace);
   if (problem !== undefined) {
     return problem;
@@ -78,17 +77,14 @@ function serve(namespace) {
   // Listened to before anybody can know that the server is up.
   const signalled = op_serve_signal();
   core.unrefOpPromise(signalled);
-  if (!ObjectHasOwn(options, "path")) {
-    op_serve_allow_address(options.hostname, options.port);
-  }
   let server;
   try {
-    server = serveRequests(
+    server = serveOwn(
       options,
       (request, info) => FunctionPrototypeCall(fetch, exported, request, info),
     );
   } catch (error) {
-    if (ObjectPrototypeIsPrototypeOf(errors.AddrInUse.prototype, error)) {
+    if (ObjectPrototypeIsPrototypeOf(AddrInUse.prototype, error)) {
       return addressInUse(options);
     }
     throw error;

@@ -20,7 +20,7 @@ import {
   createDenoNamespace,
   defineVersion,
 } from "ext:duplex_runtime/30_deno_ns.js";
-import "ext:duplex_runtime/01_errors.js";
+import { errors } from "ext:duplex_runtime/01_errors.js";
 const {
   Error,
   ErrorPrototype,
@@ -35,6 +35,8 @@ const {
   PromiseResolve,
 } = primordials;
 
+// Before a script can change what it takes.
+core.loadExtScript("ext:duplex_websocket/00_prototypes.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
 const { dispatchEvent } = event.EventTargetPrototype;
@@ -96,6 +98,7 @@ function close() {
 // at all, so a seeded one is put in its place (mulberry32).
 function seedMathRandom(seed) {
   let state = seed | 0;
+  // deno-lint-ignore prefer-primordials -- no script has run
   ObjectDefineProperty(Math, "random", {
     __proto__: null,
     value: function random() {
@@ -172,7 +175,7 @@ function mainRuntime() {
   ObjectSetPrototypeOf(globalThis, Window.prototype);
 }
 
-const loadServe = core.createLazyLoader("ext:duplex_runtime/41_serve.js");
+const loadServe = () => core.loadExtScript("ext:duplex_runtime/41_serve.js");
 const loadWorkerScope = () =>
   core.loadExtScript("ext:duplex_runtime/40_worker_scope.js");
 
@@ -189,7 +192,7 @@ globalThis.bootstrap = {
   startMessages: () => {
     loadWorkerScope().startMessages();
   },
-  serve: (namespace) => loadServe().serve(namespace),
+  serve: (namespace) => loadServe().serve(namespace, errors),
   materialize,
   dispatchLoadEvent: () => {
     dispatch(new event.Event("load"));

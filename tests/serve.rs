@@ -292,6 +292,75 @@ fn no_more_is_allowed_than_its_own_address() {
     assert!(denied.stderr.contains("127.0.0.1:0"), "{}", denied.report());
 }
 
+/// The exception from `--allow-net` is for what the command line says, or the default.
+#[test]
+fn an_address_that_the_module_names_needs_a_permission() {
+    for (object, flags) in [
+        ("{ hostname: '127.0.0.1', port: 0, fetch() {} }", &[][..]),
+        ("{ hostname: 'name.invalid', fetch() {} }", &[]),
+        ("{ port: 0, fetch() {} }", &[]),
+        ("{ hostname: '127.0.0.1', fetch() {} }", &["--port", "0"]),
+        ("{ port: 0, fetch() {} }", &["--host", "127.0.0.1"]),
+        // A script is asked for its options one by one, and may answer otherwise each time.
+        (
+            "{ get port() { return this.asked = (this.asked ?? 8000) - 1; }, fetch() {} }",
+            &[],
+        ),
+    ] {
+        let script = format!("export default {object};");
+        let mut command = serve("names.js", &script, &[], flags);
+        let finished = support::finish(&mut command).unwrap();
+        assert_eq!(finished.code(), 1, "{object}: {}", finished.report());
+        for part in ["NotCapable: Requires net access to", "--allow-net"] {
+            assert!(finished.stderr.contains(part), "{}", finished.report());
+        }
+    }
+}
+
+/// Its own address is for the server of the module alone.
+#[test]
+fn no_other_server_takes_the_own_address() {
+    for script in [
+        // While the module is evaluated.
+        "export default { fetch: () => new Response('own') };
+         try { Deno.serve({ hostname, port }, () => {}); } catch (error) { name = error.name; }",
+        // While its options are read.
+        "export default {
+           fetch: () => new Response('own'),
+           get websocket() {
+             try { Deno.serve({ hostname, port }, () => {}); } catch (error) { name = error.name; }
+             return undefined;
+           },
+         };",
+        "export default {
+           fetch: () => new Response('own'),
+           get onError() {
+             try { Deno.serve({ hostname, port }, () => {}); } catch (error) { name = error.name; }
+             return undefined;
+           },
+         };",
+        // When it is up.
+        "export default {
+           fetch: () => new Response('own'),
+           onListen({ port: own }) {
+             try { Deno.serve({ hostname, port }, () => {}); } catch (error) { name = error.name; }
+             console.log(`Listening on http://127.0.0.1:${own}/`);
+           },
+         };",
+    ] {
+        let script = format!(
+            "const hostname = '127.0.0.1', port = 0;\nlet name;\n{script}\n\
+             queueMicrotask(() => setTimeout(() => console.log('refused', name), 1));"
+        );
+        let flags = ["--host", "127.0.0.1", "--port", "0"];
+        let mut command = serve("steals.js", &script, &[], &flags);
+        let mut running = Running::start("the server", &mut command).unwrap();
+        assert_eq!(running.line("refused ").unwrap(), "NotCapable", "{script}");
+        running.signal("TERM").unwrap();
+        assert_eq!(running.end().unwrap().code(), 0);
+    }
+}
+
 #[test]
 fn what_cannot_be_served_is_named() {
     for (script, problem) in [

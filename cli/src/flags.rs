@@ -138,7 +138,8 @@ const SERVE_NOTES: &str = "\x1b[1mThe program:\x1b[0m
   };
 
 \x1b[1mNotes:\x1b[0m
-  All options of Deno.serve may stand in the object. Its own address needs no --allow-net.
+  All options of Deno.serve may stand in the object. The address of the command line, or
+  the default, needs no --allow-net; one that the object names does.
   SIGINT and SIGTERM close all WebSockets with 1001 and end the process when they have
   closed; another one ends it at once.";
 

@@ -3,6 +3,7 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
 import {
   convertPublished,
   convertTopic,
@@ -42,6 +43,8 @@ const { BadResourcePrototype, Interrupted } = core;
 const {
   ArrayPrototypePush,
   ArrayPrototypeShift,
+  ArrayPrototypeUnshift,
+  FunctionPrototypeApply,
   FunctionPrototypeCall,
   MapPrototypeDelete,
   MapPrototypeGet,
@@ -121,11 +124,17 @@ const TEXT = "text/plain;charset=UTF-8";
 const refusals = new SafeWeakMap();
 
 function log(level, ...args) {
-  if (internals.log !== undefined) {
-    internals.log(level, ...args);
-  } else {
-    // deno-lint-ignore no-console
-    globalThis.console?.error(...args);
+  const { log } = internals;
+  if (log !== undefined) {
+    ArrayPrototypeUnshift(args, level);
+    FunctionPrototypeApply(log, internals, args);
+    return;
+  }
+  // The program's: it may have put its own there, or none.
+  const { console } = globalThis;
+  const error = console?.error;
+  if (typeof error === "function") {
+    FunctionPrototypeApply(error, console, args);
   }
 }
 
@@ -301,7 +310,7 @@ class ServerRequest {
   // Answers with a response that a handler gave. When it throws, there was no
   // answer.
   respond(response) {
-    if (response.status === 101) {
+    if (FunctionPrototypeCall(responseStatus, response) === 101) {
       const inner = getInnerResponse(response);
       this.respondUpgrade(
         isUntouched(inner) ? inner : toInnerResponse(response),
@@ -681,6 +690,7 @@ class UpgradeResponse {
 
   // Whether nobody has looked at the headers, so that they are as they were made.
   static isUntouched(inner) {
+    // deno-lint-ignore prefer-primordials -- it asks for a private name
     return #headerList in inner && inner.#headerList === undefined;
   }
 }
@@ -905,8 +915,10 @@ function isRefusal(error) {
  * @param {Function=} arg2 the handler after options
  * @param {(server: object, options: object) => Function} upgrader makes the server's
  *   `upgrade()`
+ * @param {boolean} isOwn whether this is the server that an embedder starts, which may
+ *   listen on its `OwnAddress`
  */
-function serve(arg1, arg2, upgrader) {
+function serve(arg1, arg2, upgrader, isOwn) {
   let options;
   let handler;
   if (typeof arg1 === "function") {
@@ -930,7 +942,12 @@ function serve(arg1, arg2, upgrader) {
       `Cannot serve HTTP requests: handler must be a function, received ${typeof handler}`,
     );
   }
-  return startServer(options ?? { __proto__: null }, handler, upgrader);
+  return startServer(
+    options ?? { __proto__: null },
+    handler,
+    upgrader,
+    isOwn,
+  );
 }
 
 /** The handler `fetch` of options as other runtimes take them. */
@@ -941,7 +958,7 @@ function fetchOf(options) {
     : fetch;
 }
 
-function startServer(options, handler, upgrader) {
+function startServer(options, handler, upgrader, isOwn) {
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
@@ -974,7 +991,7 @@ function startServer(options, handler, upgrader) {
 
   const { rid, addr, greeting } = ObjectHasOwn(options, "path")
     ? listenUnix(options, dispatch)
-    : listenTcp(options, dispatch);
+    : listenTcp(options, dispatch, isOwn);
   server.rid = rid;
   server.addr = addr;
   if (addr.transport === "unix") {
@@ -1073,7 +1090,7 @@ function serveConnection(conn, onRequest) {
   return { rid, ended: op_http_wait(rid) };
 }
 
-function listenTcp(options, dispatch) {
+function listenTcp(options, dispatch, isOwn) {
   if (options.certFile || options.keyFile) {
     throw new TypeError(
       "Unsupported 'certFile' / 'keyFile' options provided: use 'cert' / 'key' instead.",
@@ -1100,6 +1117,7 @@ function listenTcp(options, dispatch) {
     secure ? cert : null,
     secure ? key : null,
     maxHeaderSize(options),
+    isOwn,
   );
   const addr = { hostname, port, transport: "tcp" };
   const scheme = secure ? "https" : "http";

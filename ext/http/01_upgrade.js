@@ -13,6 +13,7 @@ import {
   convertPerMessageDeflate,
   seconds,
 } from "ext:duplex_websocket/00_options.js";
+import { headers as headersPrototype } from "ext:duplex_websocket/00_prototypes.js";
 import {
   checkProtocols,
   createServerWebSocket,
@@ -26,6 +27,7 @@ const { op_http_websocket_handshake } = core.ops;
 const {
   ArrayPrototypeIncludes,
   ArrayPrototypePush,
+  FunctionPrototypeCall,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
@@ -204,7 +206,7 @@ function upgradeRequest(request, options, converted, create) {
     // A request that was not received: it can be answered, but there is no
     // connection to open.
     : readVerdict(
-      op_http_websocket_handshake(request.method, inner.headerList, protocol),
+      op_http_websocket_handshake(inner.method, inner.headerList, protocol),
     );
   upgrade.extensions = verdict.extensions;
 
@@ -244,8 +246,9 @@ function convertHeaders(init) {
   const converted = { list: NO_HEADERS, protocol: "" };
   const headers = headersFromHeaderList([], "response");
   fillHeaders(headers, init);
-  converted.protocol = headers.get("sec-websocket-protocol") ?? "";
-  headers.delete("sec-websocket-protocol");
+  converted.protocol =
+    FunctionPrototypeCall(headersPrototype.get, headers, PROTOCOL) ?? "";
+  FunctionPrototypeCall(headersPrototype.delete, headers, PROTOCOL);
   converted.list = headerListFromHeaders(headers);
   for (let i = 0; i < converted.list.length; i++) {
     const name = converted.list[i][0];
@@ -258,6 +261,7 @@ function convertHeaders(init) {
   return converted;
 }
 
+const PROTOCOL = "sec-websocket-protocol";
 const NO_HEADERS = [];
 const NOTHING_ADDED = { list: NO_HEADERS, protocol: "" };
 

@@ -38,7 +38,12 @@ const prefix = "Cannot serve WebSockets";
  * nothing otherwise, the client is told what was wrong with its handshake.
  */
 function serve(arg1, arg2) {
-  return serveRequests(arg1, arg2, upgrader);
+  return serveRequests(arg1, arg2, upgrader, false);
+}
+
+/** The same for the server that an embedder starts: not for scripts. */
+function serveOwn(options, handler) {
+  return serveRequests(options, handler, upgrader, true);
 }
 
 /** Makes the server's `upgrade(request, options)`. */
@@ -155,4 +160,4 @@ function createHandler(websocket) {
   };
 }
 
-export { serve };
+export { serve, serveOwn };

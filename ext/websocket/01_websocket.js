@@ -8,6 +8,11 @@ import {
   convertPerMessageDeflate,
   convertTimeouts,
 } from "ext:duplex_websocket/00_options.js";
+import {
+  blobSize,
+  headers as headersPrototype,
+  url as urlPrototype,
+} from "ext:duplex_websocket/00_prototypes.js";
 
 const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
 const {
@@ -45,6 +50,7 @@ const {
   StringPrototypeToLowerCase,
   StringPrototypeToWellFormed,
   TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetLength,
   TypedArrayPrototypeGetSymbolToStringTag,
   TypedArrayPrototypeSubarray,
   TypeError,
@@ -171,19 +177,22 @@ function parseUrl(url) {
   } catch (error) {
     throw new DOMException(error.message, "SyntaxError");
   }
-  if (parsed.protocol === "http:") {
-    parsed.protocol = "ws:";
-  } else if (parsed.protocol === "https:") {
-    parsed.protocol = "wss:";
+  let protocol = FunctionPrototypeCall(urlPrototype.protocol, parsed);
+  if (protocol === "http:" || protocol === "https:") {
+    protocol = protocol === "http:" ? "ws:" : "wss:";
+    FunctionPrototypeCall(urlPrototype.setProtocol, parsed, protocol);
   }
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
+  if (protocol !== "ws:" && protocol !== "wss:") {
     throw new DOMException(
-      `Only ws & wss schemes are allowed in a WebSocket URL: received ${parsed.protocol}`,
+      `Only ws & wss schemes are allowed in a WebSocket URL: received ${protocol}`,
       "SyntaxError",
     );
   }
-  const href = parsed.href;
-  if (parsed.hash !== "" || href[href.length - 1] === "#") {
+  const href = FunctionPrototypeCall(urlPrototype.href, parsed);
+  if (
+    FunctionPrototypeCall(urlPrototype.hash, parsed) !== "" ||
+    href[href.length - 1] === "#"
+  ) {
     throw new DOMException(
       "Fragments are not allowed in a WebSocket URL",
       "SyntaxError",
@@ -199,12 +208,17 @@ function parseUrl(url) {
 function checkMixedContent(url) {
   const location = getLocationHref();
   if (
-    url.protocol === "ws:" && location !== undefined &&
-    StringPrototypeStartsWith(new URL(location).origin, "https:") &&
-    RegExpPrototypeExec(LOOPBACK_RE, url.hostname) === null
+    FunctionPrototypeCall(urlPrototype.protocol, url) === "ws:" &&
+    location !== undefined &&
+    StringPrototypeStartsWith(originOfUrl(location), "https:") &&
+    RegExpPrototypeExec(
+        LOOPBACK_RE,
+        FunctionPrototypeCall(urlPrototype.hostname, url),
+      ) === null
   ) {
+    const href = FunctionPrototypeCall(urlPrototype.href, url);
     throw new DOMException(
-      `A program whose location is https: may not open an insecure WebSocket: use wss: in place of ${url.href}`,
+      `A program whose location is https: may not open an insecure WebSocket: use wss: in place of ${href}`,
       "SecurityError",
     );
   }
@@ -239,7 +253,8 @@ function checkProtocols(protocols) {
  */
 function handshakeHeaders(url, init) {
   const origin = originOfProgram();
-  const { username, password } = url;
+  const username = FunctionPrototypeCall(urlPrototype.username, url);
+  const password = FunctionPrototypeCall(urlPrototype.password, url);
   const hasCredentials = username !== "" || password !== "";
   if (init === undefined && !hasCredentials) {
     return origin === undefined ? [] : [["Origin", origin]];
@@ -248,15 +263,19 @@ function handshakeHeaders(url, init) {
   if (init !== undefined) {
     fillHeaders(headers, init);
   }
-  if (origin !== undefined && headers.get("origin") === null) {
-    headers.set("Origin", origin);
+  const has = (name) =>
+    FunctionPrototypeCall(headersPrototype.get, headers, name) !== null;
+  if (origin !== undefined && !has("origin")) {
+    FunctionPrototypeCall(headersPrototype.set, headers, "Origin", origin);
   }
   if (hasCredentials) {
-    url.username = "";
-    url.password = "";
-    if (headers.get("authorization") === null) {
+    FunctionPrototypeCall(urlPrototype.setUsername, url, "");
+    FunctionPrototypeCall(urlPrototype.setPassword, url, "");
+    if (!has("authorization")) {
       const credentials = percentDecode(`${username}:${password}`);
-      headers.set(
+      FunctionPrototypeCall(
+        headersPrototype.set,
+        headers,
         "authorization",
         `Basic ${forgivingBase64Encode(credentials)}`,
       );
@@ -272,14 +291,19 @@ function originOfProgram() {
   if (location === undefined || StringPrototypeStartsWith(location, "file:")) {
     return undefined;
   }
-  return new URL(location).origin;
+  return originOfUrl(location);
+}
+
+function originOfUrl(url) {
+  return FunctionPrototypeCall(urlPrototype.origin, new URL(url));
 }
 
 /** The bytes of a part of a URL (URL section 1.3). */
 function percentDecode(text) {
   const bytes = core.encode(text);
+  const encodedLength = TypedArrayPrototypeGetLength(bytes);
   let length = 0;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = 0; i < encodedLength; i++) {
     const byte = bytes[i];
     const high = byte === 0x25 ? hexDigit(bytes[i + 1]) : -1;
     const low = high === -1 ? -1 : hexDigit(bytes[i + 2]);
@@ -328,7 +352,7 @@ function handshakeRequest(url, protocols, init, prefix) {
   const headers = handshakeHeaders(url, init.headers);
   return {
     // Without the credentials, which are in the headers now.
-    url: url.href,
+    url: FunctionPrototypeCall(urlPrototype.href, url),
     protocols,
     headers,
     client: client === null ? null : client[internalRidSymbol],
@@ -339,15 +363,13 @@ function handshakeRequest(url, protocols, init, prefix) {
 }
 
 /**
- * Connects and shakes hands; closing `dialHandle` gives that up. Resolves with
- * `{ id, protocol, extensions }` of the connection.
+ * Connects to the URL that `dialHandle` was made for, and shakes hands; closing it gives
+ * that up. Resolves with `{ id, protocol, extensions }` of the connection.
  */
 function dial(dialHandle, request) {
   start();
-  const { url, protocols, headers, client, deflate, limits, timeouts } =
-    request;
+  const { protocols, headers, client, deflate, limits, timeouts } = request;
   return op_ws_create(
-    url,
     protocols,
     headers,
     dialHandle,
@@ -443,13 +465,16 @@ class WebSocket extends EventTarget {
     url = webidl.converters.USVString(url, prefix, "Argument 1");
     const init = convertInit(protocols, prefix);
     const parsed = parseUrl(url);
-    this[_url] = parsed.href;
+    this[_url] = FunctionPrototypeCall(urlPrototype.href, parsed);
     const offered = init.protocols ?? [];
     checkProtocols(offered);
     const request = handshakeRequest(parsed, offered, init, prefix);
 
-    this[_origin] = `${parsed.protocol}//${parsed.host}`;
-    this[_dialHandle] = op_ws_check_permission("new WebSocket()", parsed.href);
+    const protocol = FunctionPrototypeCall(urlPrototype.protocol, parsed);
+    this[_origin] = `${protocol}//${
+      FunctionPrototypeCall(urlPrototype.host, parsed)
+    }`;
+    this[_dialHandle] = op_ws_check_permission("new WebSocket()", request.url);
     PromisePrototypeThen(
       dial(this[_dialHandle], request),
       ({ id, protocol, extensions }) => {
@@ -958,7 +983,7 @@ function byteLength(data) {
       ? DataViewPrototypeGetByteLength(data)
       : TypedArrayPrototypeGetByteLength(data);
   }
-  return data.size;
+  return FunctionPrototypeCall(blobSize, data);
 }
 
 // Event handlers.

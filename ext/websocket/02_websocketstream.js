@@ -10,6 +10,10 @@ import {
   handshakeRequest,
   parseUrl,
 } from "ext:duplex_websocket/01_websocket.js";
+import {
+  abortSignal,
+  writableController,
+} from "ext:duplex_websocket/00_prototypes.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
@@ -30,7 +34,6 @@ const {
   ArrayBufferPrototypeGetResizable,
   DataViewPrototypeGetBuffer,
   FunctionPrototypeCall,
-  ObjectGetOwnPropertyDescriptor,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseReject,
@@ -54,28 +57,13 @@ const { createFilteredInspectProxy } = core.loadExtScript(
 );
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { setTimeout } = core.loadExtScript("ext:deno_web/02_timers.js");
-const { add, AbortSignalPrototype, remove } = core.loadExtScript(
-  "ext:deno_web/03_abort_signal.js",
-);
 const {
   createReadableStream,
   readableStreamDefaultControllerClose,
   readableStreamDefaultControllerEnqueue,
   readableStreamDefaultControllerError,
   WritableStream,
-  WritableStreamDefaultController,
 } = core.loadExtScript("ext:deno_web/06_streams.js");
-
-// Taken now: a script may change the prototypes later.
-const { get: abortReason } = ObjectGetOwnPropertyDescriptor(
-  AbortSignalPrototype,
-  "reason",
-);
-const { get: signalOfController } = ObjectGetOwnPropertyDescriptor(
-  WritableStreamDefaultController.prototype,
-  "signal",
-);
-const { error: errorController } = WritableStreamDefaultController.prototype;
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -153,25 +141,30 @@ class WebSocketStream {
     const session = initialize(this, request.url);
     const giveUp = () => {
       core.tryClose(dialHandle);
-      giveUpOpening(session, FunctionPrototypeCall(abortReason, signal));
+      giveUpOpening(session, FunctionPrototypeCall(abortSignal.reason, signal));
     };
     if (signal !== undefined) {
       // One that is not aborted has no reason.
-      if (FunctionPrototypeCall(abortReason, signal) !== undefined) {
+      if (FunctionPrototypeCall(abortSignal.reason, signal) !== undefined) {
         giveUp();
         return;
       }
-      signal[add](giveUp);
+      FunctionPrototypeCall(abortSignal.add, signal, giveUp);
     }
+    const forget = () => {
+      if (signal !== undefined) {
+        FunctionPrototypeCall(abortSignal.remove, signal, giveUp);
+      }
+    };
     session.dialHandle = dialHandle;
     PromisePrototypeThen(
       dial(dialHandle, request),
       ({ id, protocol, extensions }) => {
-        signal?.[remove](giveUp);
+        forget();
         open(session, id, protocol, extensions);
       },
       (error) => {
-        signal?.[remove](giveUp);
+        forget();
         failToOpen(session, `failed to connect to WebSocket: ${error.message}`);
       },
     );
@@ -413,7 +406,7 @@ function endWritable(session, error) {
   if (!session.isWritableDone) {
     session.isWritableDone = true;
     session.writableError = error;
-    FunctionPrototypeCall(errorController, session.writable, error);
+    FunctionPrototypeCall(writableController.error, session.writable, error);
   }
 }
 
@@ -468,12 +461,15 @@ function createWritable(session) {
     __proto__: null,
     start(controller) {
       session.writable = controller;
-      const signal = FunctionPrototypeCall(signalOfController, controller);
-      signal[add](() => {
+      const signal = FunctionPrototypeCall(
+        writableController.signal,
+        controller,
+      );
+      FunctionPrototypeCall(abortSignal.add, signal, () => {
         if (session.pendingWrite !== null) {
           // The stream would wait for the write, and this may be for a peer that
           // does not read.
-          const reason = FunctionPrototypeCall(abortReason, signal);
+          const reason = FunctionPrototypeCall(abortSignal.reason, signal);
           session.isWritableDone = true;
           closeUsingReason(session, reason);
           rejectWrite(session, reason);

@@ -33,10 +33,10 @@ const BUILT_IN = {
 const PACKAGES = { __proto__: null, ws: "node:internal/ws" };
 const PARTS = {
   __proto__: null,
-  "assert/strict": ["node:assert", "strict"],
-  "fs/promises": ["node:fs", "promises"],
-  "stream/promises": ["node:stream", "promises"],
-  "timers/promises": ["node:timers", "promises"],
+  "assert/strict": { specifier: "node:assert", member: "strict" },
+  "fs/promises": { specifier: "node:fs", member: "promises" },
+  "stream/promises": { specifier: "node:stream", member: "promises" },
+  "timers/promises": { specifier: "node:timers", member: "promises" },
 };
 
 const builtinModules = Object.keys(BUILT_IN);
@@ -180,8 +180,7 @@ function locate(name, module) {
     return { specifier: BUILT_IN[bare] };
   }
   if (PARTS[bare] !== undefined) {
-    const [specifier, member] = PARTS[bare];
-    return { specifier, member };
+    return PARTS[bare];
   }
   if (PACKAGES[name] !== undefined) {
     return { specifier: PACKAGES[name] };

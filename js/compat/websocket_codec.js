@@ -1,10 +1,10 @@
 // Frames for scripts that own the stream of their WebSocket: `ws` and std/ws.
 
 import { core } from "ext:core/mod.js";
-import {
-  convertLimits,
-  convertPerMessageDeflate,
-} from "ext:duplex_websocket/00_options.js";
+
+const { convertLimits, convertPerMessageDeflate } = core.loadExtScript(
+  "ext:duplex_websocket/00_options.js",
+);
 
 const {
   op_ws_accept_key,

@@ -75,15 +75,14 @@ impl Engine {
 
         let common = options.common;
         let startup = common.startup;
-        let mut extensions = extensions::list();
+        let mut extensions = if startup.is_empty() {
+            extensions::list_of_scripts()
+        } else {
+            extensions::list()
+        };
         startup.provide_sources(&mut extensions);
         #[cfg(not(feature = "v8"))]
-        let stack_base = {
-            if let Some(last) = extensions.last_mut() {
-                last.middleware_fn = Some(Box::new(crate::ops::stack::guard));
-            }
-            crate::ops::stack::StackBase::here()
-        };
+        let stack_base = crate::ops::stack::StackBase::here();
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(options.module_loader),
             startup_snapshot: startup.snapshot,

@@ -8,6 +8,7 @@ use deno_core::ExtensionArguments;
 use deno_core::url::Url;
 use deno_tls::RootCertStoreProvider;
 
+use crate::lazy_scripts;
 use crate::ops;
 
 /// What the extensions are told at start-up.
@@ -42,6 +43,14 @@ pub fn list() -> Vec<Extension> {
         on_demand(duplex_http::duplex_http::lazy_init()),
         ops::duplex_runtime::lazy_init(),
     ]
+}
+
+/// The same where the files that are evaluated on demand are read: all of them are classic
+/// scripts, but for those that a program may import.
+pub fn list_of_scripts() -> Vec<Extension> {
+    let mut extensions = list();
+    lazy_scripts::make_scripts(&mut extensions);
+    extensions
 }
 
 /// The state of the extensions, in the order of [`list`].

@@ -28,7 +28,7 @@ use deno_core::error::ModuleLoaderError;
 use deno_core::futures::FutureExt;
 use deno_error::JsErrorBox;
 use deno_error::JsErrorClass;
-use deno_permissions::CheckSpecifierKind;
+use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStoreTrait;
 
@@ -36,6 +36,11 @@ use crate::compat;
 use crate::config::default_transpile_options;
 use crate::dependencies::Dependency;
 use crate::dependencies::analyze;
+use crate::module_permissions;
+use crate::module_permissions::Ground;
+use crate::module_permissions::ModulePermissions;
+use crate::module_permissions::ReadError;
+use crate::module_permissions::Reader;
 use crate::snapshot::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
@@ -111,14 +116,20 @@ pub struct ModuleOverride {
 /// bytes by import attribute; TypeScript and JSX by transpiling.
 pub struct DuplexModuleLoader {
     options: ModuleLoaderOptions,
+    permissions: ModulePermissions,
     /// What was loaded, for source maps, source lines and the rules of imports.
     loaded: RefCell<HashMap<String, LoadedModule>>,
 }
 
 impl DuplexModuleLoader {
     pub fn new(options: ModuleLoaderOptions) -> Self {
+        let permissions = ModulePermissions::new(
+            options.permissions.clone(),
+            options.program_permissions.clone(),
+        );
         Self {
             options,
+            permissions,
             loaded: RefCell::default(),
         }
     }
@@ -145,7 +156,11 @@ impl DuplexModuleLoader {
         kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         if kind == ResolutionKind::MainModule {
-            return deno_core::resolve_url(specifier).map_err(JsErrorBox::from_err);
+            let resolved = deno_core::resolve_url(specifier).map_err(JsErrorBox::from_err)?;
+            return match is_internal(&resolved) {
+                true => Err(LoadError::unsupported(&resolved).into()),
+                false => Ok(resolved),
+            };
         }
         let resolved = match (&self.options.import_map, ModuleSpecifier::parse(referrer)) {
             (Some(import_map), Ok(referrer)) => import_map
@@ -154,7 +169,13 @@ impl DuplexModuleLoader {
             _ => deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err),
         };
         match resolved {
-            Ok(resolved) => Ok(compat::module_for(&resolved).unwrap_or(resolved)),
+            Ok(resolved) => match compat::module_for(&resolved) {
+                Some(module) => Ok(module),
+                None if is_internal(&resolved) && !self.is_wrapper(&resolved, referrer, kind) => {
+                    Err(LoadError::unsupported(&resolved).into())
+                }
+                None => Ok(resolved),
+            },
             Err(error) => compat::module_for_bare(specifier).ok_or_else(|| {
                 match hint_for_bare_specifier(specifier) {
                     Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
@@ -164,49 +185,52 @@ impl DuplexModuleLoader {
         }
     }
 
-    /// Whether the module may be loaded, and on what ground.
-    fn check_permission(
-        &self,
-        specifier: &ModuleSpecifier,
-        is_dynamic_import: bool,
-    ) -> Result<Ground, ModuleLoaderError> {
-        if !is_dynamic_import || self.is_named_by_the_program(specifier) {
-            if let Some(permissions) = &self.options.program_permissions {
-                permissions
-                    .check_specifier(specifier, CheckSpecifierKind::Dynamic)
-                    .map_err(JsErrorBox::from_err)?;
+    /// Whether it is the wrapper of a CommonJS module that imports what runs it. The
+    /// module's own text is no ES module.
+    fn is_wrapper(&self, resolved: &ModuleSpecifier, referrer: &str, kind: ResolutionKind) -> bool {
+        resolved.as_str() == compat::COMMON_JS
+            && kind == ResolutionKind::Import
+            && self.loaded.borrow().get(referrer).is_some_and(|module| {
+                ModuleSpecifier::parse(referrer)
+                    .is_ok_and(|referrer| is_common_js(&referrer, module.media_type))
+            })
+    }
+
+    /// Makes the files that a module of the program names in an `import()`, and what they
+    /// import, part of the program as they are now. Nothing of the program has run that
+    /// could have written them.
+    fn name_dynamic_imports(&self, referrer: &ModuleSpecifier) {
+        if !self.permissions.distinguishes() {
+            return;
+        }
+        let mut waiting = Vec::new();
+        if let Some(module) = self.loaded.borrow_mut().get_mut(referrer.as_str())
+            && may_import_dynamically(&module.text)
+        {
+            let dependencies = module.analyze(referrer.as_str()).iter();
+            let dynamic = dependencies.filter(|it| it.is_dynamic);
+            waiting.extend(dynamic.map(|it| (it.specifier.clone(), referrer.clone())));
+        }
+        while let Some((specifier, referrer)) = waiting.pop() {
+            let resolved =
+                self.try_resolve(&specifier, referrer.as_str(), ResolutionKind::DynamicImport);
+            // What cannot be read now is no part of the program.
+            let Ok(resolved) = resolved else { continue };
+            if resolved.scheme() != "file" {
+                continue;
             }
-            return Ok(Ground::Program);
-        }
-        self.options
-            .permissions
-            .check_specifier(specifier, CheckSpecifierKind::Dynamic)
-            .map_err(JsErrorBox::from_err)?;
-        Ok(Ground::Permission)
-    }
-
-    /// Whether a module of the program has this one in its text, as a static
-    /// import or an `import()` with a string. Such a module is as much a part of
-    /// the program as one that is imported statically. The question is asked
-    /// only where the permission was not granted by flag, since the answer takes
-    /// parsing.
-    fn is_named_by_the_program(&self, specifier: &ModuleSpecifier) -> bool {
-        if specifier.scheme() != "file" || self.options.permissions.query_read_all() {
-            return false;
-        }
-        self.analyze_loaded();
-        self.loaded.borrow().iter().any(|(referrer, module)| {
-            module.ground == Ground::Program
-                && module.dependencies.iter().flatten().any(|dependency| {
-                    self.try_resolve(&dependency.specifier, referrer, ResolutionKind::Import)
-                        .is_ok_and(|resolved| resolved == *specifier)
-                })
-        })
-    }
-
-    fn analyze_loaded(&self) {
-        for (specifier, module) in self.loaded.borrow_mut().iter_mut() {
-            module.analyze(specifier);
+            let Ok((bytes, media_type)) = self.read(&resolved, Reader::Program) else {
+                continue;
+            };
+            if !self.permissions.name(resolved.clone(), &bytes) || !is_script(media_type, false) {
+                continue;
+            }
+            let dependencies = analyze(&resolved, media_type, &to_text(bytes));
+            waiting.extend(
+                dependencies
+                    .into_iter()
+                    .map(|it| (it.specifier, resolved.clone())),
+            );
         }
     }
 
@@ -258,24 +282,50 @@ impl DuplexModuleLoader {
         &self,
         specifier: &ModuleSpecifier,
         requested: &RequestedModuleType,
-        ground: Ground,
+        is_static: bool,
     ) -> Result<ModuleSource, ModuleLoaderError> {
+        let permissions = &self.permissions;
+        let ground = permissions
+            .check(specifier, is_static)
+            .map_err(JsErrorBox::from_err)?;
         let given = self.options.overrides.get(specifier);
         let (bytes, found_type) = match given.and_then(|given| given.text.as_ref()) {
             Some(text) => (
                 text.as_bytes().to_vec(),
                 MediaType::from_specifier(specifier),
             ),
-            None => self.read(specifier).map_err(JsErrorBox::from_err)?,
+            None => self.read(specifier, self.reader(requested, ground))?,
         };
+        let ground = permissions
+            .check_contents(specifier, is_static, ground, &bytes)
+            .map_err(JsErrorBox::from_err)?;
         let media_type = given
             .and_then(|given| given.media_type)
             .unwrap_or(found_type);
         self.make_source(specifier, bytes, media_type, requested, ground)
     }
 
-    fn read(&self, specifier: &ModuleSpecifier) -> Result<(Vec<u8>, MediaType), LoadError> {
-        read(specifier, self.options.blob_store.as_deref())
+    /// For whom a module is read.
+    fn reader(&self, requested: &RequestedModuleType, ground: Ground) -> Reader<'_> {
+        // The main module of a web worker is its owner's choice, not the user's.
+        if self.loaded.borrow().is_empty() && self.options.program_permissions.is_none() {
+            return Reader::User;
+        }
+        let own = self.permissions.own();
+        match requested {
+            RequestedModuleType::None | RequestedModuleType::Json if ground == Ground::Program => {
+                Reader::Engine(own)
+            }
+            _ => Reader::Script(own),
+        }
+    }
+
+    fn read(
+        &self,
+        specifier: &ModuleSpecifier,
+        reader: Reader<'_>,
+    ) -> Result<(Vec<u8>, MediaType), ModuleLoaderError> {
+        read(specifier, self.options.blob_store.as_deref(), reader).map_err(JsErrorBox::from_err)
     }
 
     /// Makes what the engine takes of what was read.
@@ -360,10 +410,12 @@ impl DuplexModuleLoader {
                 text,
                 media_type,
                 source_map,
-                ground,
                 dependencies: None,
             },
         );
+        if ground == Ground::Program {
+            self.name_dynamic_imports(specifier);
+        }
         Ok(code)
     }
 }
@@ -398,14 +450,14 @@ impl ModuleLoader for DuplexModuleLoader {
         referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        let ground = match self.check_permission(specifier, options.is_dynamic_import) {
-            Ok(ground) => ground,
-            Err(error) => return ModuleLoadResponse::Sync(Err(error)),
-        };
-        let source = self.load_source(specifier, &options.requested_module_type, ground);
+        // What a script loads while it waits, it has named itself.
+        let is_static = !options.is_dynamic_import && !options.is_synchronous;
+        let source = self.load_source(specifier, &options.requested_module_type, is_static);
         ModuleLoadResponse::Sync(source.map_err(|error| match referrer {
-            Some(referrer) => self.locate_failed_load(specifier, referrer, error),
-            None => error,
+            Some(referrer) if error.get_class() != NOT_CAPABLE => {
+                self.locate_failed_load(specifier, referrer, error)
+            }
+            _ => error,
         }))
     }
 
@@ -446,22 +498,14 @@ impl ModuleLoader for DuplexModuleLoader {
     }
 }
 
-/// Why a module may be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ground {
-    /// It is part of the program: the main module, or named in the text of one
-    /// that is.
-    Program,
-    /// The program computed its name, and has the permission to read it.
-    Permission,
-}
+/// The class of an error that asks for a permission; it names no place.
+const NOT_CAPABLE: &str = "NotCapable";
 
 struct LoadedModule {
     /// As it was read, before transpiling.
     text: Arc<str>,
     media_type: MediaType,
     source_map: Option<Box<[u8]>>,
-    ground: Ground,
     dependencies: Option<Vec<Dependency>>,
 }
 
@@ -491,6 +535,9 @@ pub(crate) enum LoadError {
         specifier: ModuleSpecifier,
         source: io::Error,
     },
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] PermissionCheckError),
     #[class(type)]
     #[error("{what} are not supported: \"{specifier}\"\n  hint: {hint}")]
     Unsupported {
@@ -606,14 +653,15 @@ pub(crate) fn read_data_url(specifier: &ModuleSpecifier) -> io::Result<(Vec<u8>,
     Ok((bytes, MediaType::from_content_type(specifier, mime_type)))
 }
 
-/// The bytes that are at `specifier`, and what they are said to be. It takes no
-/// permission.
+/// The bytes that are at `specifier`, and what they are said to be. Whether they may be
+/// loaded was decided, but for what depends on where a file really is.
 pub(crate) fn read(
     specifier: &ModuleSpecifier,
     blob_store: Option<&dyn BlobStoreTrait>,
+    reader: Reader<'_>,
 ) -> Result<(Vec<u8>, MediaType), LoadError> {
     match specifier.scheme() {
-        "file" => read_file(specifier),
+        "file" => read_file(specifier, reader),
         "data" => read_data_url(specifier).map_err(|source| LoadError::Failed {
             specifier: specifier.clone(),
             source,
@@ -623,14 +671,18 @@ pub(crate) fn read(
     }
 }
 
-fn read_file(specifier: &ModuleSpecifier) -> Result<(Vec<u8>, MediaType), LoadError> {
+fn read_file(
+    specifier: &ModuleSpecifier,
+    reader: Reader<'_>,
+) -> Result<(Vec<u8>, MediaType), LoadError> {
     let path = specifier.to_file_path().map_err(|()| LoadError::Failed {
         specifier: specifier.clone(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "Invalid file path."),
     })?;
-    match std::fs::read(&path) {
+    match module_permissions::read_file(&path, reader) {
         Ok(bytes) => Ok((bytes, MediaType::from_specifier(specifier))),
-        Err(error) => Err(match error.kind() {
+        Err(ReadError::Permission(error)) => Err(error.into()),
+        Err(ReadError::Io(error)) => Err(match error.kind() {
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory => LoadError::NotFound {
@@ -665,6 +717,23 @@ fn read_blob(
         bytes,
         MediaType::from_content_type(specifier, &blob.media_type),
     ))
+}
+
+/// Whether it names a module that is the runtime's own and none of a program.
+fn is_internal(specifier: &ModuleSpecifier) -> bool {
+    match specifier.scheme() {
+        "ext" => true,
+        "node" => !compat::NODE_MODULES.contains(&specifier.path()),
+        _ => false,
+    }
+}
+
+/// Whether a text may have an `import()`, told without parsing it.
+fn may_import_dynamically(text: &str) -> bool {
+    text.match_indices("import").any(|(at, word)| {
+        // A comment may stand between the two.
+        text[at + word.len()..].trim_start().starts_with(['(', '/'])
+    })
 }
 
 pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {

@@ -133,6 +133,9 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
     let mut lazy_esm = Vec::new();
     let mut lazy_js = Vec::new();
     for extension in extensions::list() {
+        watch(&extension.lazy_loaded_esm_files);
+    }
+    for extension in extensions::list_of_scripts() {
         if snapshot.is_none() {
             collect(&extension.esm_files, &[], &mut esm)?;
         }
@@ -207,7 +210,7 @@ pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
             startup_snapshot: None,
             skip_op_registration: false,
-            extensions: extensions::list(),
+            extensions: extensions::list_of_scripts(),
             extension_transpiler: Some(std::rc::Rc::new(transpile_extension)),
             with_runtime_cb: Some(Box::new(|runtime| {
                 runtime
@@ -272,10 +275,7 @@ fn collect(
         {
             continue;
         }
-        #[allow(deprecated)] // No other name for the variant exists.
-        if let deno_core::ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) = &file.code {
-            println!("cargo:rerun-if-changed={path}");
-        }
+        watch(std::slice::from_ref(file));
         let source = file.load().map_err(|source| StartupDataError::Io {
             path: file.specifier.into(),
             source,
@@ -291,6 +291,16 @@ fn collect(
         table.push((file.specifier.to_string(), source.as_str().to_string()));
     }
     Ok(())
+}
+
+/// Has Cargo make all of it again when one of the files changes.
+fn watch(files: &[ExtensionFileSource]) {
+    for file in files {
+        #[allow(deprecated)] // No other name for the variant exists.
+        if let deno_core::ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) = &file.code {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
 }
 
 /// An engine may use it for as long as the process lives.

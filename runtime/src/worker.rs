@@ -200,7 +200,7 @@ impl Worker {
 
     /// Like [`run_main_module`](Self::run_main_module), but serves what the module
     /// exports by default, `{ fetch, websocket, … }`, once it was evaluated. The
-    /// server may listen without a permission. SIGINT and SIGTERM shut it down, and
+    /// server may listen on the address of the command line, or on the default, without a permission. SIGINT and SIGTERM shut it down, and
     /// the process exits when the last connection has ended; a second signal ends
     /// the process at once.
     ///
@@ -211,7 +211,12 @@ impl Worker {
     pub async fn serve_main_module(&mut self, address: ServeAddress) -> Result<i32, CoreError> {
         let id = self.evaluate_main_module().await?;
         let Engine { runtime, .. } = &mut self.engine;
-        runtime.op_state().borrow_mut().put(address);
+        {
+            let state = runtime.op_state();
+            let mut state = state.borrow_mut();
+            state.put(address.own());
+            state.put(address);
+        }
         let namespace = runtime.get_module_namespace(id)?;
         let refusal = self
             .engine

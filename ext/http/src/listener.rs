@@ -41,12 +41,13 @@ const API_NAME: &str = "Deno.serve()";
 /// Bytes of plaintext that a TLS connection buffers in either direction.
 const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
 
-/// An address that the next server may listen on without the permission to net,
-/// unless it is denied. An embedder that serves for its user puts it into the
-/// `OpState` before the script serves.
+/// An address that one server may listen on without the permission to net, unless it is
+/// denied: the server that an embedder starts for its user (`serveOwn` of
+/// `02_websocket_handler.js`). The embedder puts the address into the `OpState`; a script
+/// has no part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnAddress {
-    /// As the script gives it to `Deno.serve`.
+    /// As the server's options have it.
     pub hostname: String,
     /// 0 where the system chooses.
     pub port: u16,
@@ -67,15 +68,17 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds a TCP port, after the net permission for it was checked.
+    /// Binds a TCP port, after the net permission for it was checked. The server of an
+    /// embedder `is_own`.
     pub fn tcp(
         state: &mut OpState,
         hostname: &str,
         port: u16,
         reuse_port: bool,
         backlog: i32,
+        is_own: bool,
     ) -> Result<Self, HttpError> {
-        if !is_own(state, hostname, port) {
+        if !is_own || !takes_own_address(state, hostname, port) {
             state
                 .borrow_mut::<PermissionsContainer>()
                 .check_net(&(hostname, Some(port)), API_NAME)?;
@@ -289,9 +292,9 @@ async fn accept(
     Ok(())
 }
 
-/// Whether this is the address that an embedder allows, and none that the user
+/// Whether this is the address that an embedder allows, once, and none that the user
 /// denies.
-fn is_own(state: &mut OpState, hostname: &str, port: u16) -> bool {
+fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
     let Some(own) = state.try_take::<OwnAddress>() else {
         return false;
     };

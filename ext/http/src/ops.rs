@@ -16,7 +16,9 @@ use crate::server::Server;
 use crate::server::ServerResource;
 
 /// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
-/// head has `head_bytes` bytes at most, or the default where that is 0. Returns the server, the address that was bound and its port.
+/// head has `head_bytes` bytes at most, or the default where that is 0. The server
+/// `is_own` where an embedder starts it: the [`OwnAddress`](crate::OwnAddress) is for that
+/// one. Returns the server, the address that was bound and its port.
 #[op2(stack_trace)]
 pub fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
@@ -29,8 +31,9 @@ pub fn op_http_serve_tcp(
     #[string] certificate: Option<String>,
     #[string] key: Option<String>,
     #[smi] head_bytes: u32,
+    is_own: bool,
 ) -> Result<(ResourceId, String, u16), HttpError> {
-    let mut listener = Listener::tcp(state, hostname, port, reuse_port, backlog)?;
+    let mut listener = Listener::tcp(state, hostname, port, reuse_port, backlog, is_own)?;
     if let (Some(certificate), Some(key)) = (certificate, key) {
         listener = listener.with_tls(&certificate, &key)?;
     }

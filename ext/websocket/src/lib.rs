@@ -112,6 +112,7 @@ deno_core::extension!(
         "00_close_event.js",
         "00_http_client.js",
         "00_options.js",
+        "00_prototypes.js",
         "01_websocket.js",
     ],
     lazy_loaded_esm = ["02_websocketstream.js"],

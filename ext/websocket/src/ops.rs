@@ -22,12 +22,16 @@ use crate::hub::{Hub, SocketCallbacks};
 use crate::limits::{LimitOptions, Limits};
 use crate::topics::{self, Message};
 
-/// Lets a script give up a connection that is not open.
-struct DialHandle(Rc<CancelHandle>);
+/// The leave to dial a URL once. It lets a script give up a connection that is not open.
+struct DialHandle {
+    /// For which the permission was checked.
+    url: Url,
+    cancel: Rc<CancelHandle>,
+}
 
 impl Resource for DialHandle {
     fn close(self: Rc<Self>) {
-        self.0.cancel();
+        self.cancel.cancel();
     }
 }
 
@@ -51,7 +55,7 @@ pub(crate) enum OpError {
 }
 
 /// Checks the net permission for `url`, before any look-up. Returns the resource
-/// whose closing gives up [`op_ws_create`].
+/// that [`op_ws_create`] takes, and whose closing gives that up.
 #[op2(fast, stack_trace)]
 #[smi]
 pub(crate) fn op_ws_check_permission(
@@ -63,7 +67,10 @@ pub(crate) fn op_ws_check_permission(
     state
         .borrow_mut::<PermissionsContainer>()
         .check_net_url(&url, api_name)?;
-    let handle = DialHandle(CancelHandle::new_rc());
+    let handle = DialHandle {
+        url,
+        cancel: CancelHandle::new_rc(),
+    };
     Ok(state.resource_table.add(handle))
 }
 
@@ -75,12 +82,11 @@ pub(crate) struct Created {
     extensions: String,
 }
 
-/// Dials `url`, for which the permission has been checked. `deflate` is how to
-/// offer permessage-deflate, if at all.
+/// Dials the URL that `dial_handle` was made for. `deflate` is how to offer
+/// permessage-deflate, if at all.
 #[op2]
 pub(crate) async fn op_ws_create(
     state: Rc<RefCell<OpState>>,
-    #[string] url: String,
     #[scoped] protocols: Vec<String>,
     #[scoped] headers: Vec<(ByteString, ByteString)>,
     #[smi] dial_handle: ResourceId,
@@ -96,7 +102,7 @@ pub(crate) async fn op_ws_create(
     let deflate = deflate.map(ClientConfig::from);
     let compression = deflate.unwrap_or_default().compression;
     let target = Target {
-        url: Url::parse(&url)?,
+        url: handle.url.clone(),
         protocols,
         headers: headers
             .into_iter()
@@ -107,7 +113,7 @@ pub(crate) async fn op_ws_create(
         timeouts: timeouts.map_or_else(Timeouts::default, Timeouts::from),
     };
     let dialled = Box::pin(client::dial(state.clone(), target))
-        .or_cancel(&handle.0)
+        .or_cancel(&handle.cancel)
         .await;
     let mut state = state.borrow_mut();
     let _ = state.resource_table.take_any(dial_handle);

@@ -1,6 +1,7 @@
 //! Ops that Deno's extension crates leave to the runtime, and the extension
 //! that evaluates `js/`.
 
+mod guard;
 mod info;
 mod node;
 mod permissions;
@@ -48,7 +49,6 @@ deno_core::extension!(
         permissions::op_permission_request,
         permissions::op_permission_revoke,
         serve::op_serve_address,
-        serve::op_serve_allow_address,
         serve::op_serve_signal,
         tty::op_console_size,
         tty::op_set_raw,
@@ -76,7 +76,6 @@ deno_core::extension!(
     ],
     lazy_loaded_esm = [
         dir "../js",
-        "14_websocket.js",
         "41_serve.js",
         "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
         "node:internal/commonjs" = "compat/commonjs.js",
@@ -121,6 +120,7 @@ deno_core::extension!(
         "40_worker_scope.js",
     ],
     options = { info: RuntimeInfo },
+    middleware = guard::guard,
     state = |state, options| {
         state.put(options.info);
         state.put(tty::TerminalModes::default());

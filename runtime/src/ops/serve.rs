@@ -1,5 +1,5 @@
 //! What `duplex serve` needs beyond `Deno.serve`: the address that the command
-//! line names, the permission to listen there, and the signals that end it.
+//! line names, and the signals that end it.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,6 +21,18 @@ pub struct ServeAddress {
     pub port: Option<u16>,
 }
 
+impl ServeAddress {
+    /// Where the server may listen without a permission, since serving there is what
+    /// the user asked for: an address of the command line, or the default. What the
+    /// module says has no part in it.
+    pub(crate) fn own(&self) -> OwnAddress {
+        OwnAddress {
+            hostname: self.hostname.as_deref().unwrap_or("0.0.0.0").to_owned(),
+            port: self.port.unwrap_or(8000),
+        }
+    }
+}
+
 #[derive(ToV8)]
 pub struct AddressOptions {
     hostname: Option<String>,
@@ -34,13 +46,6 @@ pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
         hostname: address.and_then(|address| address.hostname.clone()),
         port: address.and_then(|address| address.port.map(u32::from)),
     }
-}
-
-/// Lets the next server listen there without a permission of its own: to serve is
-/// what the user asked for.
-#[op2(fast)]
-pub fn op_serve_allow_address(state: &mut OpState, #[string] hostname: String, port: u16) {
-    state.put(OwnAddress { hostname, port });
 }
 
 /// Resolves with the name of the first SIGINT or SIGTERM. The second ends the

@@ -32,6 +32,7 @@ use deno_web::create_entangled_message_port;
 use crate::engine::Common;
 use crate::module_loader;
 use crate::module_loader::ModuleOverride;
+use crate::module_permissions::Reader;
 use crate::web_worker;
 use crate::web_worker::Failure;
 use crate::web_worker::Lifeline;
@@ -137,7 +138,7 @@ fn read_blob(state: &OpState, url: &Url) -> Option<ModuleOverride> {
     }
     let store = state.borrow::<Arc<dyn BlobStoreTrait>>();
     // A URL that stands for nothing is the worker's outcome.
-    let (bytes, media_type) = module_loader::read(url, Some(&**store)).ok()?;
+    let (bytes, media_type) = module_loader::read(url, Some(&**store), Reader::User).ok()?;
     Some(ModuleOverride {
         text: Some(module_loader::to_text(bytes)),
         media_type: Some(media_type),

@@ -24,6 +24,7 @@ use crate::RootCerts;
 use crate::engine::Common;
 use crate::module_loader;
 use crate::module_loader::LoadError;
+use crate::module_permissions::Reader;
 use crate::web_worker::Lifeline;
 
 /// Where scripts come from. Reading needs nothing of the engine's thread.
@@ -97,8 +98,13 @@ impl ScriptSource {
 
     fn read_here(self, url: Url) -> Result<Script, ScriptError> {
         self.check(&url)?;
-        let (bytes, _) =
-            module_loader::read(&url, Some(&*self.blob_store)).map_err(ScriptError::Read)?;
+        let reader = Reader::Script(&self.permissions);
+        let (bytes, _) = module_loader::read(&url, Some(&*self.blob_store), reader).map_err(
+            |error| match error {
+                LoadError::Permission(error) => ScriptError::Permission(error),
+                error => ScriptError::Read(error),
+            },
+        )?;
         Ok(Script::new(url, bytes))
     }
 

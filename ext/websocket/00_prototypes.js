@@ -1,0 +1,71 @@
+// What is taken from prototypes that a script can change. This is evaluated before any
+// script runs, while most of the extension is loaded when it is first used.
+
+import { core, primordials } from "ext:core/mod.js";
+
+const { ObjectGetOwnPropertyDescriptor } = primordials;
+
+const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
+const { AbortSignalPrototype, add, remove } = core.loadExtScript(
+  "ext:deno_web/03_abort_signal.js",
+);
+const { WritableStreamDefaultController } = core.loadExtScript(
+  "ext:deno_web/06_streams.js",
+);
+const { BlobPrototype } = core.loadExtScript("ext:deno_web/09_file.js");
+const { Headers } = core.loadExtScript("ext:deno_fetch/20_headers.js");
+const { Response } = core.loadExtScript("ext:deno_fetch/23_response.js");
+
+const getter = (prototype, name) =>
+  ObjectGetOwnPropertyDescriptor(prototype, name).get;
+const setter = (prototype, name) =>
+  ObjectGetOwnPropertyDescriptor(prototype, name).set;
+
+// Each is called with `FunctionPrototypeCall`.
+
+const url = {
+  __proto__: null,
+  hash: getter(URL.prototype, "hash"),
+  host: getter(URL.prototype, "host"),
+  hostname: getter(URL.prototype, "hostname"),
+  href: getter(URL.prototype, "href"),
+  origin: getter(URL.prototype, "origin"),
+  password: getter(URL.prototype, "password"),
+  protocol: getter(URL.prototype, "protocol"),
+  setPassword: setter(URL.prototype, "password"),
+  setProtocol: setter(URL.prototype, "protocol"),
+  setUsername: setter(URL.prototype, "username"),
+  username: getter(URL.prototype, "username"),
+};
+
+const abortSignal = {
+  __proto__: null,
+  add: AbortSignalPrototype[add],
+  reason: getter(AbortSignalPrototype, "reason"),
+  remove: AbortSignalPrototype[remove],
+};
+
+const writableController = {
+  __proto__: null,
+  error: WritableStreamDefaultController.prototype.error,
+  signal: getter(WritableStreamDefaultController.prototype, "signal"),
+};
+
+const headers = {
+  __proto__: null,
+  delete: Headers.prototype.delete,
+  get: Headers.prototype.get,
+  set: Headers.prototype.set,
+};
+
+const blobSize = getter(BlobPrototype, "size");
+const responseStatus = getter(Response.prototype, "status");
+
+export {
+  abortSignal,
+  blobSize,
+  headers,
+  responseStatus,
+  url,
+  writableController,
+};

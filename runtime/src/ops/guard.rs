@@ -1,0 +1,208 @@
+//! Ops of other crates that duplex replaces or takes away.
+//!
+//! deno_core tells internal code from a program's by the URL that its text was compiled
+//! under. So those ops that compile a program's text are replaced by ones that take the
+//! URLs of programs only. What nothing needs, and what would do things that a program
+//! may not, is taken away.
+
+use deno_core::OpDecl;
+use deno_core::op2;
+use deno_core::url::Url;
+use deno_core::v8;
+use deno_core::v8::script_compiler;
+use deno_error::JsErrorBox;
+
+/// The middleware that puts the ops of this file in place of the core's.
+pub fn guard(op: OpDecl) -> OpDecl {
+    #[cfg(not(feature = "v8"))]
+    let op = super::stack::guard(op);
+    match op.name {
+        "op_eval_context" => {
+            const GUARDED: OpDecl = op_eval_context();
+            op.with_implementation_from(&GUARDED)
+        }
+        "op_compile_function" => {
+            const GUARDED: OpDecl = op_compile_function();
+            op.with_implementation_from(&GUARDED)
+        }
+        name if UNUSED.contains(&name) => op.disable(),
+        _ => op,
+    }
+}
+
+/// Reads the environment without a permission; compile and load modules under any name.
+const UNUSED: [&str; 3] = [
+    "op_get_env_no_permission_check",
+    "op_import_sync",
+    "op_import_sync_with_source",
+];
+
+/// The core's op of this name: runs the script `source`. Returns an array of its value,
+/// or null, and of null, or the exception, whether that is an `Error`, and whether the
+/// text did not compile.
+///
+/// # Errors
+///
+/// When the URL is none of a program.
+#[op2(reentrant)]
+fn op_eval_context<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    source: v8::Local<'s, v8::Value>,
+    #[string] specifier: String,
+    host_defined_options: Option<v8::Local<'s, v8::Array>>,
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let (text, origin) = unit(scope, source, &specifier, host_defined_options)?;
+    v8::tc_scope!(let scope, scope);
+    let script = v8::Script::compile(scope, text, Some(&origin));
+    let is_compile_error = script.is_none();
+    let value = script.and_then(|script| script.run(scope));
+    let exception = scope.exception();
+    Ok(outcome(scope, value, exception, is_compile_error))
+}
+
+/// The core's op of this name: makes a function with these parameters of the body
+/// `source`. Returns what [`op_eval_context`] does.
+///
+/// # Errors
+///
+/// When the URL is none of a program, or a parameter no string.
+#[op2(reentrant)]
+fn op_compile_function<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    source: v8::Local<'s, v8::Value>,
+    #[string] specifier: String,
+    host_defined_options: Option<v8::Local<'s, v8::Array>>,
+    parameters: v8::Local<'s, v8::Array>,
+) -> Result<v8::Local<'s, v8::Value>, JsErrorBox> {
+    let (text, origin) = unit(scope, source, &specifier, host_defined_options)?;
+    let mut names = Vec::new();
+    for index in 0..parameters.length() {
+        let name = parameters
+            .get_index(scope, index)
+            .and_then(|name| v8::Local::<v8::String>::try_from(name).ok())
+            .ok_or_else(|| JsErrorBox::type_error("A parameter's name is a string"))?;
+        names.push(name);
+    }
+    v8::tc_scope!(let scope, scope);
+    let mut source = script_compiler::Source::new(text, Some(&origin));
+    let function = script_compiler::compile_function(
+        scope,
+        &mut source,
+        &names,
+        &[],
+        script_compiler::CompileOptions::NoCompileOptions,
+        script_compiler::NoCacheReason::NoReason,
+    );
+    let exception = scope.exception();
+    let is_compile_error = function.is_none();
+    let function = function.map(v8::Local::<v8::Value>::from);
+    Ok(outcome(scope, function, exception, is_compile_error))
+}
+
+/// A program's text, and where it is said to stand.
+fn unit<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    source: v8::Local<'s, v8::Value>,
+    specifier: &str,
+    host_defined_options: Option<v8::Local<'s, v8::Array>>,
+) -> Result<(v8::Local<'s, v8::String>, v8::ScriptOrigin<'s>), JsErrorBox> {
+    let text = v8::Local::<v8::String>::try_from(source)
+        .map_err(|_| JsErrorBox::type_error("The text of a script is a string"))?;
+    let name = url_of_program(specifier)?;
+    let name = v8::String::new(scope, name.as_str())
+        .ok_or_else(|| JsErrorBox::range_error("The URL of a script is too long"))?;
+    let options = match host_defined_options {
+        Some(array) => Some(primitives(scope, array)?.into()),
+        None => None,
+    };
+    let origin = v8::ScriptOrigin::new(
+        scope,
+        name.into(),
+        0,
+        0,
+        false,
+        0,
+        None,
+        false,
+        false,
+        false,
+        options,
+    );
+    Ok((text, origin))
+}
+
+/// Parses the URL of a program's text.
+fn url_of_program(specifier: &str) -> Result<Url, JsErrorBox> {
+    let url = Url::parse(specifier).map_err(|error| {
+        JsErrorBox::type_error(format!("Invalid URL of a script: {specifier:?}: {error}"))
+    })?;
+    match url.scheme() {
+        "file" | "data" | "blob" => Ok(url),
+        scheme => Err(JsErrorBox::type_error(format!(
+            "A script cannot have a URL with the scheme \"{scheme}:\""
+        ))),
+    }
+}
+
+fn primitives<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    array: v8::Local<'s, v8::Array>,
+) -> Result<v8::Local<'s, v8::PrimitiveArray>, JsErrorBox> {
+    let length = i32::try_from(array.length())
+        .map_err(|_| JsErrorBox::range_error("There are too many options"))?;
+    let primitives = v8::PrimitiveArray::new(scope, length as usize);
+    for index in 0..array.length() {
+        let value = array
+            .get_index(scope, index)
+            .and_then(|value| v8::Local::<v8::Primitive>::try_from(value).ok())
+            .ok_or_else(|| JsErrorBox::type_error("An option is a primitive"))?;
+        primitives.set(scope, index as usize, value);
+    }
+    Ok(primitives)
+}
+
+/// What `core.evalContext` and `core.compileFunction` take apart.
+fn outcome<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: Option<v8::Local<'s, v8::Value>>,
+    exception: Option<v8::Local<'s, v8::Value>>,
+    is_compile_error: bool,
+) -> v8::Local<'s, v8::Value> {
+    let null: v8::Local<v8::Value> = v8::null(scope).into();
+    let failure = match (value, exception) {
+        (Some(_), _) => null,
+        (None, exception) => {
+            // Without an exception the engine is being ended.
+            let thrown = exception.unwrap_or(null);
+            let is_native_error = v8::Boolean::new(scope, thrown.is_native_error());
+            let is_compile_error = v8::Boolean::new(scope, is_compile_error);
+            let failure = [thrown, is_native_error.into(), is_compile_error.into()];
+            v8::Array::new_with_elements(scope, &failure).into()
+        }
+    };
+    v8::Array::new_with_elements(scope, &[value.unwrap_or(null), failure]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_program_has_an_internal_url() {
+        for specifier in ["file:///a.js", "data:text/javascript,1", "blob:null/1"] {
+            assert!(url_of_program(specifier).is_ok(), "{specifier}");
+        }
+        for specifier in [
+            "ext:core/mod.js",
+            "EXT:evil/x.js",
+            " ext:evil/x.js",
+            "node:fs",
+            "checkin:x",
+            "https://example.com/x.js",
+            "evil.js",
+            "",
+        ] {
+            assert!(url_of_program(specifier).is_err(), "{specifier}");
+        }
+    }
+}
