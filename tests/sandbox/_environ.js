@@ -1,0 +1,1 @@
+export { default } from "file:///proc/self/environ" with { type: "text" };

@@ -1,0 +1,1 @@
+export { default } from "./_link.txt" with { type: "text" };
