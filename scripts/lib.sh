@@ -89,8 +89,9 @@ locked() { sed -n "/^name = \"$1\"\$/{n;s/version = \"\(.*\)\"/\1/p}" Cargo.lock
 
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }
 
-# python_env NAME REQUIREMENTS - a virtual environment with pinned packages, made
-# once and made anew when the requirements change. Prints its folder.
+# python_env NAME REQUIREMENTS - a virtual environment with packages pinned by their
+# hashes, made once and made anew when the requirements change. Only wheels are
+# taken: what a source package needs to be built has no hash. Prints its folder.
 python_env() {
   local env=$target_dir/python/$1 stamp
   stamp=$(sha256sum <"$2")
@@ -99,24 +100,28 @@ python_env() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
     rm -rf "$env"
     python3 -m venv "$env" >&2
-    "$env/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" >&2
+    "$env/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+      --only-binary :all: --requirement "$2" >&2
     printf '%s\n' "$stamp" >"$env/stamp"
   fi
   printf '%s\n' "$env"
 }
 
-# The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
-# formatter and linter. Each is pinned and has no dependency but its own binary,
-# pinned by itself, so there is no lock file to keep.
-npm_packages() {
-  local folder=$root/tests/interop stamp
-  stamp=$(sha256sum <"$folder/package.json")
+# npm_install FOLDER WHAT - the npm packages of a folder, as its package-lock.json has
+# them with their hashes, installed anew when that changes. No script of theirs runs.
+npm_install() {
+  local folder=$1 stamp
+  stamp=$(sha256sum <"$folder/package-lock.json")
   [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null || echo none)" = "$stamp" ] && return
   need node:nodejs npm:npm
-  step "installing Deno, Bun and ws from npm"
-  (cd "$folder" && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error) >&2
+  step "installing $2 from npm"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
   printf '%s\n' "$stamp" >"$folder/node_modules/.stamp"
 }
+
+# The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
+# formatter and linter.
+npm_packages() { npm_install "$root/tests/interop" "Deno, Bun and ws"; }
 
 deno_binary() {
   local binary
