@@ -13,6 +13,9 @@ cache_dir=${XDG_CACHE_HOME:-$HOME/.cache}/duplex
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export PATH="$cargo_home/bin:$PATH"
 
+# Packages that are workspaces of their own, each with a Cargo.lock.
+apart=(ext/websocket/protocol/bench ext/websocket/protocol/fuzz bench/load)
+
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n==> %s\n' "$*" >&2; }
 fail() {
