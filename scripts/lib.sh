@@ -67,22 +67,53 @@ need() {
   as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The Rust toolchain. Debian's own cargo is older than what the sources ask for
-# (`rust-version` in Cargo.toml), so rustup brings it.
+# The Rust toolchain: the one that is there, where it is new enough. There is no
+# rust-toolchain.toml, because with it rustup downloads that version though a newer
+# one is there, which a closed network does not let it.
 need_rust() {
-  if ! have cargo; then
-    step "installing Rust with rustup"
-    need ca-certificates curl:curl
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-      sh -s -- -y --profile minimal --component clippy,rustfmt >&2 ||
-      fail "Rust is missing and rustup could not install it" \
-        "install Rust $(wanted_rust) or newer from https://rustup.rs and come back"
-  fi
+  have cargo || install_rust
   local have_version
   have_version=$(rustc --version | cut -d' ' -f2)
   printf '%s\n%s\n' "$(wanted_rust)" "$have_version" | sort -VC ||
     fail "Rust $(wanted_rust) or newer is needed, this is $have_version" \
       "rustup update stable"
+}
+
+# Debian's own cargo is older than what the sources ask for (`rust-version` in
+# Cargo.toml), so rustup brings it: a version of rustup by its checksum, as
+# https://github.com/rust-lang/docker-rust has them too, and a version of Rust, whose
+# parts rustup checks. No file of a shell is changed.
+rustup_version=1.29.0
+rustup_sums() {
+  cat <<EOF
+4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10  x86_64-unknown-linux-gnu
+9732d6c5e2a098d3521fca8145d826ae0aaa067ef2385ead08e6feac88fa5792  aarch64-unknown-linux-gnu
+EOF
+}
+
+install_rust() {
+  local host folder url sum
+  host=$(uname -m)-unknown-linux-gnu
+  [ "$(uname -s)" = Linux ] || host=none
+  sum=$(rustup_sums | sed -n "s/  $host\$//p")
+  [ -n "$sum" ] || no_rust "no rustup is known here for $(uname -sm)"
+  url=${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/archive/$rustup_version/$host/rustup-init
+  step "installing Rust $(wanted_rust) with rustup $rustup_version into $cargo_home and ${RUSTUP_HOME:-$HOME/.rustup}"
+  need ca-certificates curl:curl
+  folder=$(mktemp -d)
+  curl --proto '=https' --tlsv1.2 --fail --silent --show-error --output "$folder/rustup-init" "$url" ||
+    no_rust "$url could not be downloaded"
+  [ "$(sha256sum <"$folder/rustup-init")" = "$sum  -" ] ||
+    no_rust "$url is not what scripts/lib.sh expects: its SHA-256 is not $sum"
+  chmod +x "$folder/rustup-init"
+  "$folder/rustup-init" -y --no-modify-path --profile minimal --component clippy,rustfmt \
+    --default-toolchain "$(wanted_rust)" >&2 || no_rust "rustup could not install it"
+  rm -r "$folder"
+  say "Rust is there for the scripts of this folder; for a shell of yours: . $cargo_home/env"
+}
+
+no_rust() {
+  fail "Rust is missing, and $1" "install Rust $(wanted_rust) or newer from https://rustup.rs and come back"
 }
 
 wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
