@@ -100,7 +100,8 @@ install_rust() {
   url=${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/archive/$rustup_version/$host/rustup-init
   step "installing Rust $(wanted_rust) with rustup $rustup_version into $cargo_home and ${RUSTUP_HOME:-$HOME/.rustup}"
   need ca-certificates curl:curl
-  folder=$(mktemp -d)
+  folder=$target_dir/rustup
+  mkdir -p "$folder"
   curl --proto '=https' --tlsv1.2 --fail --silent --show-error --output "$folder/rustup-init" "$url" ||
     no_rust "$url could not be downloaded"
   [ "$(sha256sum <"$folder/rustup-init")" = "$sum  -" ] ||
