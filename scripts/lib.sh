@@ -2,6 +2,8 @@
 # Debian packages a bare machine lacks.
 
 set -euo pipefail
+# A command that fails ends $(…), too.
+shopt -s inherit_errexit
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -134,9 +136,11 @@ python_env() {
     need python3:python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
     rm -rf "$env"
-    python3 -m venv "$env" >&2
-    "$env/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
-      --only-binary :all: --requirement "$2" >&2
+    # Said aloud, since `set -e` is off where the caller asks whether this fails.
+    python3 -m venv "$env" >&2 &&
+      "$env/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+        --only-binary :all: --requirement "$2" >&2 ||
+      fail "the packages of $2 could not be installed"
     printf '%s\n' "$stamp" >"$env/stamp"
   fi
   printf '%s\n' "$env"
@@ -150,7 +154,8 @@ npm_install() {
   [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null || echo none)" = "$stamp" ] && return
   need node:nodejs npm:npm
   step "installing $2 from npm"
-  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+    fail "the packages of $folder/package-lock.json could not be installed"
   printf '%s\n' "$stamp" >"$folder/node_modules/.stamp"
 }
 
