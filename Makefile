@@ -2,6 +2,7 @@
 #
 # ENGINE=v8|quickjs|auto      auto takes V8 where its library can be had, else QuickJS
 # CARGO_TARGET_DIR            where cargo builds (default: target)
+# CHECKS=NAMES                what `make deny` checks: sources yanked advisories (default: all)
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
 # SUITE=DIR                   the checkout that `make wpt` or `make ws-suite` runs
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
@@ -36,8 +37,8 @@ fmt: ## Format Rust and JavaScript
 lint: ## Check formatting, clippy and the JavaScript linter
 	@scripts/lint
 
-deny: ## Check the licenses and sources of all dependencies
-	@scripts/deny
+deny: ## Check licenses, sources and known faults of all dependencies
+	@scripts/deny $(CHECKS)
 
 v8: ## Build V8's static library from source, for closed networks (about 40 minutes)
 	@scripts/v8/build

@@ -2,6 +2,8 @@
 # Debian packages a bare machine lacks.
 
 set -euo pipefail
+# A command that fails ends $(…), too.
+shopt -s inherit_errexit
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -12,6 +14,9 @@ target_dir=$(cd "$target_dir" && pwd)
 cache_dir=${XDG_CACHE_HOME:-$HOME/.cache}/duplex
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export PATH="$cargo_home/bin:$PATH"
+
+# Packages that are workspaces of their own, each with a Cargo.lock.
+apart=(ext/websocket/protocol/bench ext/websocket/protocol/fuzz bench/load)
 
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n==> %s\n' "$*" >&2; }
@@ -64,22 +69,54 @@ need() {
   as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The Rust toolchain. Debian's own cargo is older than what the sources ask for
-# (`rust-version` in Cargo.toml), so rustup brings it.
+# The Rust toolchain: the one that is there, where it is new enough. There is no
+# rust-toolchain.toml, because with it rustup downloads that version though a newer
+# one is there, which a closed network does not let it.
 need_rust() {
-  if ! have cargo; then
-    step "installing Rust with rustup"
-    need ca-certificates curl:curl
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-      sh -s -- -y --profile minimal --component clippy,rustfmt >&2 ||
-      fail "Rust is missing and rustup could not install it" \
-        "install Rust $(wanted_rust) or newer from https://rustup.rs and come back"
-  fi
+  have cargo || install_rust
   local have_version
   have_version=$(rustc --version | cut -d' ' -f2)
   printf '%s\n%s\n' "$(wanted_rust)" "$have_version" | sort -VC ||
     fail "Rust $(wanted_rust) or newer is needed, this is $have_version" \
       "rustup update stable"
+}
+
+# Debian's own cargo is older than what the sources ask for (`rust-version` in
+# Cargo.toml), so rustup brings it: a version of rustup by its checksum, as
+# https://github.com/rust-lang/docker-rust has them too, and a version of Rust, whose
+# parts rustup checks. No file of a shell is changed.
+rustup_version=1.29.0
+rustup_sums() {
+  cat <<EOF
+4acc9acc76d5079515b46346a485974457b5a79893cfb01112423c89aeb5aa10  x86_64-unknown-linux-gnu
+9732d6c5e2a098d3521fca8145d826ae0aaa067ef2385ead08e6feac88fa5792  aarch64-unknown-linux-gnu
+EOF
+}
+
+install_rust() {
+  local host folder url sum
+  host=$(uname -m)-unknown-linux-gnu
+  [ "$(uname -s)" = Linux ] || host=none
+  sum=$(rustup_sums | sed -n "s/  $host\$//p")
+  [ -n "$sum" ] || no_rust "no rustup is known here for $(uname -sm)"
+  url=${RUSTUP_UPDATE_ROOT:-https://static.rust-lang.org/rustup}/archive/$rustup_version/$host/rustup-init
+  step "installing Rust $(wanted_rust) with rustup $rustup_version into $cargo_home and ${RUSTUP_HOME:-$HOME/.rustup}"
+  need ca-certificates curl:curl
+  folder=$target_dir/rustup
+  mkdir -p "$folder"
+  curl --proto '=https' --tlsv1.2 --fail --silent --show-error --output "$folder/rustup-init" "$url" ||
+    no_rust "$url could not be downloaded"
+  [ "$(sha256sum <"$folder/rustup-init")" = "$sum  -" ] ||
+    no_rust "$url is not what scripts/lib.sh expects: its SHA-256 is not $sum"
+  chmod +x "$folder/rustup-init"
+  "$folder/rustup-init" -y --no-modify-path --profile minimal --component clippy,rustfmt \
+    --default-toolchain "$(wanted_rust)" >&2 || no_rust "rustup could not install it"
+  rm -r "$folder"
+  say "Rust is there for the scripts of this folder; for a shell of yours: . $cargo_home/env"
+}
+
+no_rust() {
+  fail "Rust is missing, and $1" "install Rust $(wanted_rust) or newer from https://rustup.rs and come back"
 }
 
 wanted_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
@@ -89,8 +126,9 @@ locked() { sed -n "/^name = \"$1\"\$/{n;s/version = \"\(.*\)\"/\1/p}" Cargo.lock
 
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }
 
-# python_env NAME REQUIREMENTS - a virtual environment with pinned packages, made
-# once and made anew when the requirements change. Prints its folder.
+# python_env NAME REQUIREMENTS - a virtual environment with packages pinned by their
+# hashes, made once and made anew when the requirements change. Only wheels are
+# taken: what a source package needs to be built has no hash. Prints its folder.
 python_env() {
   local env=$target_dir/python/$1 stamp
   stamp=$(sha256sum <"$2")
@@ -98,25 +136,32 @@ python_env() {
     need python3:python3
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
     rm -rf "$env"
-    python3 -m venv "$env" >&2
-    "$env/bin/pip" install --quiet --disable-pip-version-check --requirement "$2" >&2
+    # Said aloud, since `set -e` is off where the caller asks whether this fails.
+    python3 -m venv "$env" >&2 &&
+      "$env/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+        --only-binary :all: --requirement "$2" >&2 ||
+      fail "the packages of $2 could not be installed"
     printf '%s\n' "$stamp" >"$env/stamp"
   fi
   printf '%s\n' "$env"
 }
 
-# The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
-# formatter and linter. Each is pinned and has no dependency but its own binary,
-# pinned by itself, so there is no lock file to keep.
-npm_packages() {
-  local folder=$root/tests/interop stamp
-  stamp=$(sha256sum <"$folder/package.json")
+# npm_install FOLDER WHAT - the npm packages of a folder, as its package-lock.json has
+# them with their hashes, installed anew when that changes. No script of theirs runs.
+npm_install() {
+  local folder=$1 stamp
+  stamp=$(sha256sum <"$folder/package-lock.json")
   [ "$(cat "$folder/node_modules/.stamp" 2>/dev/null || echo none)" = "$stamp" ] && return
   need node:nodejs npm:npm
-  step "installing Deno, Bun and ws from npm"
-  (cd "$folder" && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error) >&2
+  step "installing $2 from npm"
+  (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+    fail "the packages of $folder/package-lock.json could not be installed"
   printf '%s\n' "$stamp" >"$folder/node_modules/.stamp"
 }
+
+# The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
+# formatter and linter.
+npm_packages() { npm_install "$root/tests/interop" "Deno, Bun and ws"; }
 
 deno_binary() {
   local binary

@@ -4,7 +4,8 @@
 
 SUITE is the checkout; keys and certificates are made in FOLDER, with the suite's
 own code. When all servers accept connections, one line of JSON on standard output
-names their ports and the certificate authority. They stop when standard input ends.
+names their ports and the certificate authority. They stop when standard input ends,
+each by itself, since who started them may have killed this process before.
 
 Two things differ from `wpt serve`:
 
@@ -43,7 +44,7 @@ def main():
     config = os.path.join(folder, "config.json")
     with open(config, "w") as file:
         json.dump(settings(folder), file)
-    threading.Thread(target=stop_with_stdin, daemon=True).start()
+    end_with_stdin()
     serve.run(
         config_path=config,
         h2=True,
@@ -115,12 +116,21 @@ def wait_for(port, server):
             time.sleep(0.05)
 
 
-def stop_with_stdin():
-    # Not sys.stdin, whose lock the forked servers would inherit.
-    while os.read(0, 4096):
-        pass
-    # The runner starts this program in a process group of its own.
-    os.killpg(0, signal.SIGKILL)
+def end_with_stdin():
+    """Ends this process, and each that it forks from now on, when standard input ends."""
+    # multiprocessing gives its processes another standard input.
+    lifeline = os.dup(0)
+
+    def wait():
+        while os.read(lifeline, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch():
+        threading.Thread(target=wait, daemon=True).start()
+
+    watch()
+    os.register_at_fork(after_in_child=watch)
 
 
 def h2_handler():
