@@ -483,7 +483,10 @@ impl ModuleLoader for DuplexModuleLoader {
     fn load_external_source_map(&self, source_map_url: &str) -> Option<Cow<'_, [u8]>> {
         let url = ModuleSpecifier::parse(source_map_url).ok()?;
         let path = (url.scheme() == "file").then(|| url.to_file_path().ok())??;
-        std::fs::read(path).ok().map(Cow::Owned)
+        // A script names it in a comment: nothing but a file is read.
+        module_permissions::read_file(&path, Reader::Program)
+            .ok()
+            .map(Cow::Owned)
     }
 
     fn source_map_source_exists(&self, source_url: &str) -> Option<bool> {

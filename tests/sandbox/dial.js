@@ -1,4 +1,5 @@
 // flags: --allow-net=localhost:1
+// deno: it panics where the URL that is dialled is not the one that was checked
 // What is dialled is what was checked, whatever a script replaces.
 import { done, escaped, refused, root, trap } from "./_attempt.js";
 
