@@ -2,6 +2,7 @@
 // the runtime, not to itself.
 
 const { log } = console;
+const { keys } = Object;
 const { close } = globalThis;
 const { String } = globalThis;
 
@@ -15,7 +16,7 @@ let failures = 0;
 /** Says that something was had which must not be had. */
 export function escaped(what, value) {
   failures += 1;
-  log("ESCAPED:", what, value);
+  log("ESCAPED:", what, typeof value === "object" ? keys(value ?? {}) : value);
 }
 
 /**

@@ -1,3 +1,4 @@
+// deno: a part of it that fails to load stays so, and ends the program
 // A script has functions whose text counts as the runtime's, since the runtime called
 // `eval` for it. Whatever is being loaded when they are called, they cannot import what is
 // internal.
