@@ -98,9 +98,11 @@ const INTERFACES = {
 // Functions by the script that defines them.
 const FUNCTIONS = {
   __proto__: null,
-  "ext:deno_web/02_timers.js": [
+  "node:timers": [
+    "clearImmediate",
     "clearInterval",
     "clearTimeout",
+    "setImmediate",
     "setInterval",
     "setTimeout",
   ],
@@ -110,12 +112,10 @@ const FUNCTIONS = {
   "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
 };
 
-// What Deno has of Node.js's globals, by the module that exports them.
+// What Deno has of Node.js's globals beside the timers, by the module that exports them.
 const NODE = {
   __proto__: null,
   "node:buffer": ["Buffer"],
-  "node:process": ["process"],
-  "node:timers": ["clearImmediate", "setImmediate"],
 };
 
 // The ES modules among the scripts. They are on their way out: an ES module that the core
@@ -141,6 +141,7 @@ const LATE = {
   "ext:deno_net/01_net.js": true,
   "ext:deno_net/02_tls.js": true,
   "ext:deno_os/40_signals.js": true,
+  "ext:deno_process/40_process.js": true,
   "ext:deno_web/01_broadcast_channel.js": true,
   "ext:deno_web/01_urlpattern.js": true,
   "ext:deno_web/10_filereader.js": true,
@@ -158,7 +159,6 @@ const LATE = {
   "ext:duplex_websocket/02_websocketstream.js": true,
   "ext:duplex_runtime/serve_http.js": true,
   "node:buffer": true,
-  "node:process": true,
   "node:timers": true,
 };
 
@@ -202,6 +202,16 @@ function loadURL() {
 }
 
 let consoleLoaded = false;
+
+let globalConsole;
+
+// The global object's first console.
+function console() {
+  const { Console } = loadConsole();
+  return globalConsole ??= new Console((message, level) =>
+    core.print(message, level > 1)
+  );
+}
 
 function loadConsole() {
   const script = core.loadExtScript("ext:deno_web/01_console.js");
@@ -294,7 +304,10 @@ function defineTable(target, table, enumerable) {
 function defineGlobals(global) {
   defineTable(global, INTERFACES, false);
   defineTable(global, FUNCTIONS, true);
-  defineTable(global, NODE, false);
+  defineTable(global, NODE, true);
+  defineLazy(global, "process", () => load("node:process").default, {
+    late: true,
+  });
   defineLazy(global, "global", () => globalThis, { enumerable: false });
 
   const events = [
@@ -311,10 +324,7 @@ function defineGlobals(global) {
   }
   defineValue(global, "Window", globalInterfaces.Window, false);
   defineValue(global, "reportError", event.reportError, true);
-  defineLazy(global, "console", () => {
-    const { Console } = loadConsole();
-    return new Console((message, level) => core.print(message, level > 1));
-  }, { enumerable: false });
+  defineLazy(global, "console", console, { enumerable: false });
   defineLazy(global, "performance", () => loadPerformance().performance);
 
   ObjectDefineProperties(global, {
@@ -386,6 +396,7 @@ function defineLocation(global, href) {
 }
 
 export {
+  console,
   defineGlobals,
   defineLocation,
   defineTable,

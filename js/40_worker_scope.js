@@ -6,6 +6,8 @@
   const {
     op_worker_scope,
     op_worker_scope_close,
+    op_worker_scope_exit_code,
+    op_worker_scope_metadata,
     op_worker_scope_post,
     op_worker_scope_post_raw,
     op_worker_scope_receive,
@@ -24,7 +26,10 @@
   const { DOMException } = core.loadExtScript(
     "ext:deno_web/01_dom_exception.js",
   );
-  const { defineEventHandler } = core.loadExtScript("ext:deno_web/02_event.js");
+  const { defineEventHandler, listenerCount } = core.loadExtScript(
+    "ext:deno_web/02_event.js",
+  );
+  const messagePort = core.loadExtScript("ext:deno_web/13_message_port.js");
   const interfaces = core.loadExtScript(
     "ext:deno_web/04_global_interfaces.js",
   );
@@ -70,8 +75,9 @@
   }
 
   // Does not return.
-  function stop() {
+  function stop(code) {
     isClosing = true;
+    op_worker_scope_exit_code(code | 0);
     op_worker_scope_close();
     op_worker_scope_stop();
     while (true);
@@ -114,7 +120,12 @@
 
   async function startMessages() {
     while (true) {
-      const data = await op_worker_scope_receive();
+      const received = op_worker_scope_receive();
+      if (isNode) {
+        // As in Node.js, a listener keeps the thread, not what it listens to.
+        core.unrefOpPromise(received);
+      }
+      const data = await received;
       if (data === null || isClosing) {
         return;
       }
@@ -122,12 +133,22 @@
     }
   }
 
+  // Whether a thread of node:worker_threads has something to wait for.
+  function awaitsMessages() {
+    return !isClosing &&
+      ((listenerCount(globalThis, "message") > 0 &&
+        !globalThis[messagePort.unrefParentPort]) ||
+        messagePort.refedMessagePortsCount > 0);
+  }
+
   let isClassic = false;
+  let isNode = false;
 
   // Makes `global` the scope of the worker that is at `href`.
   function defineWorkerScope(global, href) {
     const scope = op_worker_scope();
     isClassic = scope.isClassic;
+    isNode = scope.nodeId !== null;
     for (let i = 0; i < OF_WINDOW.length; i++) {
       delete global[OF_WINDOW[i]];
     }
@@ -158,7 +179,22 @@
       interfaces.DedicatedWorkerGlobalScope.prototype,
     );
     core.loadExtScript("ext:deno_os/30_os.js").setExitHandler(stop);
+    if (!isNode) {
+      return undefined;
+    }
+    // What Node.js's threads do not have.
+    delete global.WorkerGlobalScope;
+    delete global.importScripts;
+    delete global.self;
+    const metadata = op_worker_scope_metadata();
+    return {
+      workerId: scope.nodeId,
+      maybeWorkerMetadata: metadata === null
+        ? undefined
+        : messagePort.deserializeJsMessageData(metadata),
+      moduleSpecifier: href,
+    };
   }
 
-  return { defineWorkerScope, startMessages };
+  return { awaitsMessages, defineWorkerScope, startMessages };
 })();

@@ -1,11 +1,15 @@
 // Sets up the global object. The module's body runs when a snapshot is made,
 // or at start-up where there is none; `mainRuntime` runs at every start.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import {
+  op_get_env_no_permission_check,
+  op_node_has_child_ipc_pipe,
+  op_runtime_args,
   op_runtime_location,
   op_runtime_seed,
   op_runtime_stderr_no_color,
+  op_runtime_uses_node_modules,
   op_runtime_versions,
   op_set_format_exception_callback,
 } from "ext:core/ops";
@@ -33,6 +37,8 @@ const {
   ObjectSetPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
+  Uint8ArrayPrototype,
+  uncurryThis,
 } = primordials;
 
 // Before a script can change what it takes.
@@ -54,13 +60,20 @@ core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     reason,
   });
   dispatch(rejection);
+  // Listeners on `process`, if the program has made any.
+  if (!rejection.defaultPrevented) {
+    internals.nodeProcessUnhandledRejectionCallback?.(rejection);
+  }
   // When false, the rejection becomes the program's uncaught error.
   return rejection.defaultPrevented;
 });
 core.setHandledPromiseRejectionHandler((promise, reason) => {
-  dispatch(
-    new event.PromiseRejectionEvent("rejectionhandled", { promise, reason }),
-  );
+  const handled = new event.PromiseRejectionEvent("rejectionhandled", {
+    promise,
+    reason,
+  });
+  dispatch(handled);
+  internals.nodeProcessRejectionHandledCallback?.(handled);
 });
 
 // How an uncaught exception that is not an Error reads.
@@ -164,8 +177,51 @@ function start() {
   );
 }
 
+// A method that engines have or have not, for deno_node.
+const method = (value) =>
+  typeof value === "function" ? uncurryThis(value) : undefined;
+
+// What the modules of Node.js start with when the first of them is loaded. A process
+// that another one has a channel to must be one of Node.js from the start.
+function prepareNode({ isMain, ...options }) {
+  internals.uint8ArrayToHex = method(Uint8ArrayPrototype.toHex);
+  internals.uint8ArraySetFromHex = method(Uint8ArrayPrototype.setFromHex);
+  const { version } = Deno;
+  const args = {
+    __proto__: null,
+    ...options,
+    runningOnMainThread: isMain,
+    get argv0() {
+      return "duplex";
+    },
+    get denoArgs() {
+      return op_runtime_args();
+    },
+    denoVersion: version,
+    get nodeDebug() {
+      return op_get_env_no_permission_check("NODE_DEBUG") ?? undefined;
+    },
+    get usesLocalNodeModulesDir() {
+      return op_runtime_uses_node_modules();
+    },
+  };
+  if (options.isNode || (isMain && op_node_has_child_ipc_pipe())) {
+    loadProcess();
+    loadModule();
+    const { nodeBootstrap } = globalThis;
+    delete globalThis.nodeBootstrap;
+    nodeBootstrap(args);
+  } else {
+    internals.__nodeBootstrapArgs = args;
+  }
+}
+
+const loadProcess = core.createLazyLoader("node:process");
+const loadModule = core.createLazyLoader("node:module");
+
 function mainRuntime() {
   start();
+  prepareNode({ isMain: true });
   defineLocation(globalThis, op_runtime_location());
   ObjectDefineProperties(globalThis, {
     close: core.propWritable(close),
@@ -181,7 +237,11 @@ const loadWorkerScope = () =>
 
 function workerRuntime() {
   start();
-  loadWorkerScope().defineWorkerScope(globalThis, op_runtime_location());
+  const thread = loadWorkerScope().defineWorkerScope(
+    globalThis,
+    op_runtime_location(),
+  );
+  prepareNode({ ...thread, isMain: false, isNode: thread !== undefined });
   // As in Deno: the main module is the main program's.
   delete Deno.mainModule;
 }
@@ -192,6 +252,7 @@ globalThis.bootstrap = {
   startMessages: () => {
     loadWorkerScope().startMessages();
   },
+  awaitsMessages: () => loadWorkerScope().awaitsMessages(),
   serve: (namespace) => loadServe().serve(namespace, errors),
   materialize,
   dispatchLoadEvent: () => {
@@ -202,5 +263,11 @@ globalThis.bootstrap = {
     dispatch(new event.Event("beforeunload", { cancelable: true })),
   dispatchUnloadEvent: () => {
     dispatch(new event.Event("unload"));
+  },
+  // True when a listener on `process` has found something to do.
+  dispatchBeforeExit: () =>
+    internals.dispatchProcessBeforeExitEvent?.() ?? false,
+  dispatchExit: () => {
+    internals.dispatchProcessExitEvent?.();
   },
 };

@@ -5,7 +5,8 @@
 # shellcheck source=scripts/engine-choice.sh
 . "$(dirname "${BASH_SOURCE[0]}")/engine-choice.sh"
 
-need ca-certificates curl:curl gcc:gcc g++:g++ git:git libc6-dev pkg-config:pkg-config
+# libclang reads the headers of nghttp2, which is the http2 of Node.js.
+need ca-certificates curl:curl gcc:gcc g++:g++ git:git libc6-dev libclang-dev pkg-config:pkg-config
 need_rust
 choose_engine
 case $engine in

@@ -108,6 +108,46 @@ fn unknown_flags_are_refused() {
 }
 
 #[test]
+fn commands_of_others_and_misspelt_ones_say_what_to_use() {
+    for (args, message) in [
+        (
+            &["test"][..],
+            "error: duplex has no command \"test\"; use [*]node:test[*]",
+        ),
+        (
+            &["fmt", "a.ts"],
+            "error: duplex has no command \"fmt\"; use deno fmt[*]",
+        ),
+        (
+            &["rnu", "a.ts"],
+            "error: duplex has no command \"rnu\"; did you mean \"run\"?[*]",
+        ),
+        (&["sever", "a.ts"], "error: [*]did you mean \"serve\"?[*]"),
+        (&["-q", "evl", "1"], "error: [*]did you mean \"eval\"?[*]"),
+    ] {
+        fails(args, message);
+    }
+}
+
+#[test]
+fn flags_of_deno_that_change_nothing_here_are_accepted() {
+    let flags = [
+        "--no-lock",
+        "--frozen",
+        "--cached-only",
+        "--no-remote",
+        "--no-npm",
+        "--node-modules-dir=none",
+        "--unstable-net",
+        "--allow-scripts",
+    ];
+    let mut args = vec!["eval"];
+    args.extend(flags);
+    args.push("console.log(1)");
+    prints(&args, "1");
+}
+
+#[test]
 fn missing_files_are_named() {
     fails(
         &["run", "no_such_file.ts"],

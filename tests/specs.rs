@@ -17,7 +17,7 @@
 //!
 //! Longer expectations are files beside the spec, `NAME.out` and `NAME.err`. In
 //! all of them `[*]` stands for anything. Files and folders whose name starts
-//! with `_` are for specs to import.
+//! with `_` are for specs to import, and so are packages in `node_modules`.
 //!
 //! With `DUPLEX_SPECS_ON=/path/to/deno` the specs run there instead, to see whether
 //! they ask for what the reference does; `deno:` specs are left out then.
@@ -186,8 +186,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries.flatten() {
         let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('_');
-        if hidden {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with('_') || name == "node_modules" {
             continue;
         }
         if path.is_dir() {

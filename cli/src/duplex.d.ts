@@ -12,8 +12,8 @@
 //
 //     declare const WebSocket: Deno.WebSocketConstructor;
 //
-// The parts of Node.js that duplex has (`node:` modules, `ws`, `Buffer`, `process`)
-// are described by the packages @types/node and @types/ws.
+// What there is of Node.js (`node:` modules, `Buffer`, `process`) is described by the
+// package @types/node.
 
 // ---------------------------------------------------------------------------
 // WebSocket
@@ -959,10 +959,60 @@ declare namespace Deno {
   function addSignalListener(signal: Signal, listener: () => void): void;
   function removeSignalListener(signal: Signal, listener: () => void): void;
 
+  interface CommandOptions {
+    args?: string[];
+    cwd?: string | URL;
+    clearEnv?: boolean;
+    env?: Record<string, string>;
+    uid?: number;
+    gid?: number;
+    signal?: AbortSignal;
+    stdin?: "piped" | "inherit" | "null";
+    stdout?: "piped" | "inherit" | "null";
+    stderr?: "piped" | "inherit" | "null";
+    detached?: boolean;
+  }
+
+  interface CommandStatus {
+    success: boolean;
+    code: number;
+    signal: Signal | null;
+  }
+
+  interface CommandOutput extends CommandStatus {
+    readonly stdout: Uint8Array;
+    readonly stderr: Uint8Array;
+  }
+
+  class ChildProcess implements AsyncDisposable {
+    private constructor();
+    get stdin(): WritableStream<Uint8Array>;
+    get stdout(): ReadableStream<Uint8Array>;
+    get stderr(): ReadableStream<Uint8Array>;
+    readonly pid: number;
+    readonly status: Promise<CommandStatus>;
+    output(): Promise<CommandOutput>;
+    kill(signal?: Signal): void;
+    ref(): void;
+    unref(): void;
+    [Symbol.asyncDispose](): Promise<void>;
+  }
+
+  /** A program to run. Needs the permission to run it. */
+  class Command {
+    constructor(command: string | URL, options?: CommandOptions);
+    output(): Promise<CommandOutput>;
+    outputSync(): CommandOutput;
+    spawn(): ChildProcess;
+  }
+
+  /** Sends a signal to a process. Needs the permission to run. */
+  function kill(pid: number, signal?: Signal): void;
+
   /** Lets the timer keep the program alive, as it does by default. */
-  function refTimer(id: number): void;
+  function refTimer(id: unknown): void;
   /** Lets the program end although the timer is set. */
-  function unrefTimer(id: number): void;
+  function unrefTimer(id: unknown): void;
 
   interface InspectOptions {
     colors?: boolean;

@@ -11,10 +11,12 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
 use duplex_runtime::ServeAddress;
+use duplex_runtime::UNSTABLE_FEATURES;
 use duplex_runtime::deno_core::url::Url;
 use duplex_runtime::deno_permissions::NetDescriptor;
 use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::deno_permissions::SysDescriptor;
+use duplex_runtime::packages::NodeModulesDir;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,9 +38,36 @@ pub struct Flags {
     /// A path or URL.
     pub import_map: Option<String>,
     pub config: ConfigFlag,
+    pub packages: PackageFlags,
+    /// Modules that run before the program.
+    pub preload: Vec<String>,
+    /// Files of environment variables.
+    pub env_files: Vec<PathBuf>,
+    /// Names of Deno's unstable features that were asked for.
+    pub unstable: Vec<String>,
+    /// The user asked for types to be checked.
+    pub asks_for_check: bool,
+    /// The set of permissions in the deno.json that holds.
+    pub permission_set: Option<String>,
     pub log_level: log::LevelFilter,
     /// The user put a permission flag behind the program, where it has no effect.
     pub has_misplaced_permissions: bool,
+}
+
+/// How packages and remote modules are found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct PackageFlags {
+    pub no_lock: bool,
+    pub lock: Option<PathBuf>,
+    pub frozen: Option<bool>,
+    /// What is fetched although the cache has it; an empty list means all.
+    pub reload: Option<Vec<String>>,
+    pub cached_only: bool,
+    pub no_remote: bool,
+    pub no_npm: bool,
+    pub node_modules_dir: Option<NodeModulesDir>,
+    /// Packages whose scripts may run when they are installed; an empty list means all.
+    pub allow_scripts: Option<Vec<String>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +81,10 @@ pub enum Action {
         script: String,
         address: ServeAddress,
     },
+    /// Fetch what modules need, and run nothing.
+    Cache { files: Vec<String> },
+    /// Install what the package.json and the deno.json name.
+    Install,
     /// Print the TypeScript declarations.
     Types,
 }
@@ -71,7 +104,11 @@ pub enum ConfigFlag {
 /// The arguments ask for help or the version, or are wrong. The error knows what
 /// to print and where.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
-    let args = with_subcommand(args.into_iter().collect());
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(error) = foreign_command(&args) {
+        return Err(error);
+    }
+    let args = with_subcommand(args);
     let cli = Cli::from_arg_matches(&command().try_get_matches_from(args)?)?;
     let log_level = match (cli.quiet, cli.log_level) {
         (true, _) => log::LevelFilter::Error,
@@ -82,8 +119,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Er
         Subcommands::Run(run) => run.into_flags(log_level),
         Subcommands::Eval(eval) => eval.into_flags(log_level),
         Subcommands::Serve(serve) => serve.into_flags(log_level),
+        Subcommands::Cache(cache) => cache.into_flags(log_level),
+        Subcommands::Install(install) => {
+            install
+                .runtime
+                .into_flags(Action::Install, Vec::new(), None, None, log_level)
+        }
         Subcommands::Types => {
-            RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, log_level)
+            RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, None, log_level)
         }
     }
 }
@@ -117,14 +160,13 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex serve --port 8080 chat.ts      Serve what it exports: export default { fetch, websocket }
   duplex eval -p '1 + 1'                Print the value of an expression
 
-\x1b[1mNotes:\x1b[0m
-  --allow-run, --allow-ffi, --allow-import and their --deny- are Deno's too. They set what
-  Deno.permissions tells; nothing here runs programs or loads libraries and remote modules.
-
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
+  DENO_DIR              The folder of the cache of packages and remote modules
+  DENO_AUTH_TOKENS      Credentials for hosts of remote modules
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
   DENO_NO_PROMPT        Like --no-prompt, when set to anything
+  NPM_CONFIG_REGISTRY   The registry of packages; JSR_URL is that of JSR
   DENO_V8_FLAGS         Flags for V8, before those of the command line
   NO_COLOR, FORCE_COLOR Never, or always, colour the output";
 
@@ -173,6 +215,10 @@ enum Subcommands {
     Eval(Box<EvalArgs>),
     /// Serve what a program exports: export default { fetch, websocket }
     Serve(Box<ServeArgs>),
+    /// Fetch the packages and remote modules that programs need, and run nothing
+    Cache(Box<CacheArgs>),
+    /// Install what the package.json and the deno.json of this folder name
+    Install(Box<InstallArgs>),
     /// Print the TypeScript declarations of what programs have beyond lib.dom
     Types,
 }
@@ -220,11 +266,32 @@ struct EvalArgs {
 }
 
 #[derive(Args)]
+struct CacheArgs {
+    /// The programs
+    #[arg(required = true, num_args = 1.., value_name = "FILE", help_heading = "Program")]
+    files: Vec<String>,
+    /// Allow importing from hosts; without it from those that Deno trusts
+    #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = PERMISSIONS)]
+    allow_import: Option<Vec<String>>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+}
+
+#[derive(Args)]
+struct InstallArgs {
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+}
+
+#[derive(Args)]
 #[command(next_help_heading = PERMISSIONS)]
 struct PermissionArgs {
     /// Allow everything
     #[arg(short = 'A', long)]
     allow_all: bool,
+    /// Take the permissions from this set of the deno.json, or from "default"
+    #[arg(short = 'P', long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
+    permission_set: Option<String>,
     /// Do not ask on the terminal for a permission that is missing, deny it
     #[arg(long)]
     no_prompt: bool,
@@ -243,14 +310,14 @@ struct PermissionArgs {
     /// Allow facts about the system: hostname, systemMemoryInfo, …
     #[arg(short = 'S', long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_sys: Option<Vec<String>>,
-    /// Allow running programs, of which Deno.permissions tells
-    #[arg(long, hide = true, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    /// Allow running programs: NAME or PATH
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_run: Option<Vec<String>>,
-    /// Allow loading libraries, of which Deno.permissions tells
+    /// Allow native code, which nothing here loads: Deno.permissions tells of it
     #[arg(long, hide = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_ffi: Option<Vec<String>>,
-    /// Allow importing from hosts, of which Deno.permissions tells
-    #[arg(short = 'I', long, hide = true, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    /// Allow importing from hosts; without it from those that Deno trusts
+    #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_import: Option<Vec<String>>,
     /// Deny what --allow-net or --allow-all would allow
     #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
@@ -268,13 +335,13 @@ struct PermissionArgs {
     #[arg(long, value_name = "API", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_sys: Option<Vec<String>>,
     /// Deny what --allow-run or --allow-all would allow
-    #[arg(long, hide = true, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_run: Option<Vec<String>>,
     /// Deny what --allow-ffi or --allow-all would allow
     #[arg(long, hide = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_ffi: Option<Vec<String>>,
     /// Deny what --allow-import or --allow-all would allow
-    #[arg(long, hide = true, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
+    #[arg(long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     deny_import: Option<Vec<String>>,
 }
 
@@ -304,6 +371,44 @@ struct RuntimeArgs {
     /// Accepted for Deno's sake: types are never checked here, only erased
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, action = ArgAction::Append, help_heading = MODULES)]
     no_check: Vec<String>,
+    /// Accepted for Deno's sake: types are never checked here, only erased
+    #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, action = ArgAction::Append, help_heading = MODULES)]
+    check: Vec<String>,
+    /// Run this module before the program
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = MODULES)]
+    preload: Vec<String>,
+    /// Set the environment variables in this file, or in .env
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = ".env", action = ArgAction::Append, help_heading = MODULES)]
+    env_file: Vec<PathBuf>,
+    /// Fetch packages and remote modules anew, all or some: npm:, jsr:@std/fs, https://…
+    #[arg(short, long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = MODULES)]
+    reload: Option<Vec<String>>,
+    /// Use of packages and remote modules only what the cache has
+    #[arg(long, conflicts_with = "reload", help_heading = MODULES)]
+    cached_only: bool,
+    /// Load no remote modules
+    #[arg(long, help_heading = MODULES)]
+    no_remote: bool,
+    /// Load no packages of npm
+    #[arg(long, help_heading = MODULES)]
+    no_npm: bool,
+    /// Use this lock file, or deno.lock, though there is no deno.json
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "deno.lock", conflicts_with = "no_lock", help_heading = MODULES)]
+    lock: Option<PathBuf>,
+    /// Use no lock file
+    #[arg(long, help_heading = MODULES)]
+    no_lock: bool,
+    /// Fail if the lock file would have to be changed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = MODULES)]
+    frozen: Option<bool>,
+    /// Where packages are: auto fills node_modules, manual takes it as it is, none uses the cache
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "auto", value_parser = parse_node_modules_dir, help_heading = MODULES)]
+    node_modules_dir: Option<NodeModulesDir>,
+    /// Let packages, all or some, run their scripts when they are installed
+    #[arg(long, value_name = "PACKAGE", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = MODULES)]
+    allow_scripts: Option<Vec<String>>,
+    #[command(flatten)]
+    unstable: UnstableArgs,
     /// Make Math.random and crypto.getRandomValues repeatable
     #[arg(long, value_name = "NUMBER", help_heading = ENGINE)]
     seed: Option<u64>,
@@ -319,20 +424,60 @@ struct RuntimeArgs {
     v8_flags: Option<Vec<String>>,
 }
 
+/// Deno's `--unstable-…`, of which there is one for each feature.
+#[derive(Default)]
+struct UnstableArgs {
+    names: Vec<String>,
+}
+
+impl Args for UnstableArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        UNSTABLE_FEATURES.iter().fold(command, |command, feature| {
+            let argument = clap::Arg::new(feature.flag_name)
+                .long(feature.flag_name)
+                .action(ArgAction::SetTrue)
+                .hide(true);
+            command.arg(argument)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for UnstableArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let names = UNSTABLE_FEATURES
+            .iter()
+            .filter(|feature| matches.get_flag(feature.flag_name))
+            .map(|feature| feature.name.to_string())
+            .collect();
+        Ok(Self { names })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 const EXTENSIONS: [&str; 8] = ["ts", "tsx", "js", "jsx", "mts", "mjs", "cts", "cjs"];
 
 impl RunArgs {
     fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
         let (script, args) = split_script(self.script_and_args);
+        let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
         self.runtime
-            .into_flags(Action::Run { script }, args, permissions, log_level)
+            .into_flags(Action::Run { script }, args, permissions, set, log_level)
     }
 }
 
 impl ServeArgs {
     fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
         let (script, args) = split_script(self.script_and_args);
+        let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
         let address = ServeAddress {
             hostname: self.host,
@@ -340,7 +485,7 @@ impl ServeArgs {
         };
         let action = Action::Serve { script, address };
         self.runtime
-            .into_flags(action, args, permissions, log_level)
+            .into_flags(action, args, permissions, set, log_level)
     }
 }
 
@@ -352,7 +497,21 @@ impl EvalArgs {
             print: self.print,
         };
         self.runtime
-            .into_flags(action, args.collect(), None, log_level)
+            .into_flags(action, args.collect(), None, None, log_level)
+    }
+}
+
+impl CacheArgs {
+    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+        let permissions = PermissionsOptions {
+            allow_import: list("allow-import", self.allow_import, net)?,
+            allow_read: Some(Vec::new()),
+            prompt: std::env::var_os("DENO_NO_PROMPT").is_none(),
+            ..Default::default()
+        };
+        let action = Action::Cache { files: self.files };
+        self.runtime
+            .into_flags(action, Vec::new(), Some(permissions), None, log_level)
     }
 }
 
@@ -362,8 +521,10 @@ impl RuntimeArgs {
         action: Action,
         args: Vec<String>,
         permissions: Option<PermissionsOptions>,
+        permission_set: Option<String>,
         log_level: log::LevelFilter,
     ) -> Result<Flags, clap::Error> {
+        let any = |value: &str| Ok(vec![value.to_string()]);
         let ignored = "unsafely-ignore-certificate-errors";
         let has_misplaced_permissions = permissions == Some(only_prompt())
             && args.iter().any(|argument| {
@@ -391,6 +552,22 @@ impl RuntimeArgs {
                 (None, true) => ConfigFlag::Disabled,
                 (None, false) => ConfigFlag::Discover,
             },
+            packages: PackageFlags {
+                no_lock: self.no_lock,
+                lock: self.lock,
+                frozen: self.frozen,
+                reload: list("reload", self.reload, any)?,
+                cached_only: self.cached_only,
+                no_remote: self.no_remote,
+                no_npm: self.no_npm,
+                node_modules_dir: self.node_modules_dir,
+                allow_scripts: list("allow-scripts", self.allow_scripts, any)?,
+            },
+            preload: self.preload,
+            env_files: self.env_file,
+            unstable: self.unstable.names,
+            asks_for_check: !self.check.is_empty(),
+            permission_set,
             log_level,
             has_misplaced_permissions,
         })
@@ -459,6 +636,82 @@ fn command() -> clap::Command {
     command
 }
 
+/// The commands of Deno, Node.js and npm that are not here, with what to do.
+const FOREIGN: [(&str, &str); 29] = [
+    (
+        "add",
+        "npm install, or `duplex install` after naming it in package.json or deno.json",
+    ),
+    ("bench", "deno bench"),
+    ("bundle", "esbuild"),
+    (
+        "check",
+        "deno check or tsc: types are erased here, not checked",
+    ),
+    ("ci", "duplex install --frozen"),
+    ("clean", "deno clean, which has the same cache"),
+    ("compile", "deno compile"),
+    ("completions", "nothing"),
+    ("coverage", "deno coverage"),
+    ("deploy", "deno deploy"),
+    ("doc", "deno doc"),
+    ("fmt", "deno fmt"),
+    ("info", "deno info, which has the same cache"),
+    ("init", "an editor: a program is one file"),
+    ("jupyter", "deno jupyter"),
+    ("lint", "deno lint"),
+    ("list", "npm ls"),
+    ("lsp", "deno lsp, with `duplex types`"),
+    ("outdated", "npm outdated"),
+    ("publish", "deno publish"),
+    ("remove", "npm uninstall"),
+    ("repl", "duplex eval"),
+    (
+        "start",
+        "duplex run, with the program that package.json names",
+    ),
+    ("task", "deno task or npm run"),
+    (
+        "test",
+        "a program that imports \"node:test\", with duplex run",
+    ),
+    ("uninstall", "npm uninstall"),
+    ("upgrade", "the way that it was installed by"),
+    ("vendor", "\"vendor\": true in the deno.json"),
+    (
+        "watch",
+        "a tool that starts programs again, such as watchexec",
+    ),
+];
+
+/// Refuses a command that is not here, and one that is misspelt, where there is no file of
+/// that name.
+fn foreign_command(args: &[OsString]) -> Option<clap::Error> {
+    let mut rest = args.iter().skip(1).filter_map(|argument| argument.to_str());
+    let name = rest.find(|argument| !matches!(*argument, "-q" | "--quiet"))?;
+    let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !is_word || std::path::Path::new(name).exists() {
+        return None;
+    }
+    if let Some((_, instead)) = FOREIGN.iter().find(|(foreign, _)| *foreign == name) {
+        let message = format!("duplex has no command \"{name}\"; use {instead}");
+        return Some(command().error(ErrorKind::InvalidSubcommand, message));
+    }
+    let own = ["run", "eval", "serve", "cache", "install", "types", "help"];
+    if own.contains(&name) {
+        return None;
+    }
+    let meant = own.into_iter().find(|own| is_misspelt(name, own))?;
+    let message = format!("duplex has no command \"{name}\"; did you mean \"{meant}\"?");
+    Some(command().error(ErrorKind::InvalidSubcommand, message))
+}
+
+/// Whether two letters at most are wrong, missing, too many or exchanged; one in a short
+/// name.
+fn is_misspelt(name: &str, meant: &str) -> bool {
+    strsim::damerau_levenshtein(name, meant) <= if meant.len() > 4 { 2 } else { 1 }
+}
+
 /// Inserts `run` where the user left it out.
 fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
     let mut index = 1;
@@ -467,7 +720,8 @@ fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
             "-q" | "--quiet" => index += 1,
             "-L" | "--log-level" => index += 2,
             _ if argument.starts_with("--log-level=") => index += 1,
-            "run" | "eval" | "serve" | "types" | "help" | "-h" | "--help" | "-V" | "--version" => {
+            "run" | "eval" | "serve" | "cache" | "install" | "types" | "help" | "-h" | "--help"
+            | "-V" | "--version" => {
                 return args;
             }
             _ => break,
@@ -566,6 +820,15 @@ fn sys(value: &str) -> Result<Vec<String>, String> {
     match SysDescriptor::parse(value.to_string()) {
         Ok(_) => Ok(vec![value.to_string()]),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_node_modules_dir(value: &str) -> Result<NodeModulesDir, String> {
+    match value {
+        "auto" | "true" => Ok(NodeModulesDir::Auto),
+        "manual" => Ok(NodeModulesDir::Manual),
+        "none" | "false" => Ok(NodeModulesDir::None),
+        _ => Err("expected auto, manual or none".to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `duplex` command: `run`, `eval`, `serve`, `types`, `--version`.
+//! The `duplex` command: `run`, `eval`, `serve`, `cache`, `install`, `types`, `--version`.
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex needs an engine: enable the feature `v8` or the feature `quickjs`");
@@ -77,12 +77,40 @@ fn run(flags: Flags) -> i32 {
     }
 }
 
+/// Whether a feature that Deno has behind a flag needs none here.
+fn is_always_on(feature: &str) -> bool {
+    matches!(
+        feature,
+        "bare-node-builtins"
+            | "broadcast-channel"
+            | "byonm"
+            | "detect-cjs"
+            | "fs"
+            | "http"
+            | "net"
+            | "node-globals"
+            | "npm-lazy-caching"
+            | "process"
+            | "raw-imports"
+            | "vsock"
+            | "worker-options"
+    )
+}
+
 fn warn_of(flags: &Flags) {
     if flags.has_misplaced_permissions {
         log::warn!(
             "A permission flag stands behind the program, where it is an argument of the program. \
              Put it in front: duplex run --allow-net FILE"
         );
+    }
+    if flags.asks_for_check {
+        log::warn!("--check: types are erased here, not checked");
+    }
+    for feature in &flags.unstable {
+        if !is_always_on(feature) {
+            log::warn!("--unstable-{feature} has no effect: duplex does not have this feature");
+        }
     }
     match flags.unsafely_ignore_certificate_errors.as_deref() {
         None => {}

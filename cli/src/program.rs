@@ -17,11 +17,19 @@ use duplex_runtime::StartupData;
 use duplex_runtime::Worker;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::config::ConfigFile;
+use duplex_runtime::deno_permissions::PermissionsContainer;
 use duplex_runtime::fmt_errors::format_core_error;
 use duplex_runtime::import_map;
 use duplex_runtime::module_loader::DuplexModuleLoader;
 use duplex_runtime::module_loader::ModuleLoaderOptions;
 use duplex_runtime::module_loader::ModuleOverride;
+use duplex_runtime::packages::AllowedScripts;
+use duplex_runtime::packages::CacheSetting;
+use duplex_runtime::packages::ConfigDiscovery;
+use duplex_runtime::packages::Downloads;
+use duplex_runtime::packages::Packages;
+use duplex_runtime::packages::PackagesOptions;
+use duplex_runtime::packages::take_channel;
 use duplex_runtime::permissions;
 use duplex_runtime::web_worker;
 use duplex_runtime::web_worker::WebWorkerLoader;
@@ -40,28 +48,32 @@ use crate::stderr;
 pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
+    set_env_files(&flags.env_files, &cwd)?;
+    let root_certs = Arc::new(root_certs(flags.cert.clone())?);
+    match &flags.action {
+        Action::Cache { files } => return cache(&flags, files, &cwd, root_certs).await,
+        Action::Install => return install(&flags, &cwd, root_certs).await,
+        Action::Run { .. } | Action::Eval { .. } | Action::Serve { .. } | Action::Types => {}
+    }
     let main = MainModule::of(&flags, &cwd)?;
     let serve_address = match &flags.action {
         Action::Serve { address, .. } => Some(address.clone()),
-        Action::Run { .. } | Action::Eval { .. } | Action::Types => None,
+        _ => None,
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
 
-    let permissions = match &flags.permissions {
-        Some(options) => permissions::from_options(options).map_err(to_message)?,
-        None => permissions::allow_all(),
-    };
+    let permissions = permissions_of(&flags, &main.specifier, config.as_ref())?;
     let blob_store = BlobStore::default_arc();
     let mut options = ModuleLoaderOptions::new(permissions.clone());
     options.blob_store = Some(blob_store.clone());
+    options.packages = packages_options(&flags, Some(&main.specifier), &cwd, root_certs.clone())?;
+    options.packages.blob_store = Some(blob_store.clone());
     if let Some(config) = &config {
         options.transpile = config.transpile_options().map_err(to_message)?;
     }
-    options.import_map = match (&flags.import_map, &config) {
-        (Some(path), _) => {
-            let specifier = deno_path_util::resolve_url_or_path(path, &cwd)
-                .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?;
-            Some(import_map::load(&specifier).map_err(to_message)?)
+    options.import_map = match (&options.packages.import_map, &config) {
+        (Some((specifier, value)), _) => {
+            Some(import_map::from_value(specifier, value.clone()).map_err(to_message)?)
         }
         (None, Some(config)) => import_map::from_config(config).map_err(to_message)?,
         (None, None) => None,
@@ -72,14 +84,21 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let loader = Rc::new(DuplexModuleLoader::new(options));
 
     let mut options = WorkerOptions::new(main.specifier, permissions, loader.clone());
+    options.node = loader.node();
+    options.node.channel = take_channel();
     options.web_workers = Some(loaders);
     options.args = flags.args;
     options.location = flags.location;
     options.blob_store = blob_store;
-    options.root_certs = Arc::new(root_certs(flags.cert)?);
+    options.root_certs = root_certs;
     options.unsafely_ignore_certificate_errors = flags.unsafely_ignore_certificate_errors;
     options.seed = flags.seed;
     options.startup = startup;
+    options.preload = flags
+        .preload
+        .iter()
+        .map(|module| to_specifier(module, &cwd))
+        .collect::<Result<_, _>>()?;
     let mut worker = Worker::new(options).map_err(to_message)?;
 
     let result = match serve_address {
@@ -92,12 +111,135 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     result.map_err(|error| to_text(&error, &cwd, &loader))
 }
 
+/// Fetches what the files need.
+async fn cache(
+    flags: &Flags,
+    files: &[String],
+    cwd: &Path,
+    root_certs: Arc<RootCerts>,
+) -> Result<i32, String> {
+    let roots: Vec<Url> = files
+        .iter()
+        .map(|file| to_specifier(file, cwd))
+        .collect::<Result<_, _>>()?;
+    let permissions = permissions_of(flags, &roots[0], None)?;
+    let options = packages_options(flags, roots.first(), cwd, root_certs)?;
+    let packages = Packages::new(options);
+    let cached = packages.cache(&roots, &permissions).await;
+    cached.map_err(to_message)?;
+    Ok(0)
+}
+
+/// Installs what the package.json and the deno.json name.
+async fn install(flags: &Flags, cwd: &Path, root_certs: Arc<RootCerts>) -> Result<i32, String> {
+    let mut options = packages_options(flags, None, cwd, root_certs)?;
+    options.is_installation = true;
+    let packages = Packages::new(options);
+    packages.install().await.map_err(to_message)?;
+    Ok(0)
+}
+
+/// What the flags grant, with what a set of the deno.json does.
+fn permissions_of(
+    flags: &Flags,
+    main: &Url,
+    config: Option<&ConfigFile>,
+) -> Result<PermissionsContainer, String> {
+    let Some(options) = &flags.permissions else {
+        return Ok(permissions::allow_all());
+    };
+    let mut options = options.clone();
+    if let Some(set) = &flags.permission_set {
+        let config = config.ok_or_else(|| {
+            format!("There is no deno.json whose permissions \"{set}\" could be taken")
+        })?;
+        config
+            .add_permissions(set, &mut options)
+            .map_err(to_message)?;
+    }
+    permissions::allow_trusted_imports(&mut options, [main], flags.packages.cached_only);
+    permissions::from_options(&options).map_err(to_message)
+}
+
+fn packages_options(
+    flags: &Flags,
+    main: Option<&Url>,
+    cwd: &Path,
+    root_certs: Arc<RootCerts>,
+) -> Result<PackagesOptions, String> {
+    let packages = &flags.packages;
+    let mut options = PackagesOptions::new(cwd.to_path_buf());
+    options.config = match &flags.config {
+        ConfigFlag::Disabled => ConfigDiscovery::Disabled,
+        ConfigFlag::Path(path) => ConfigDiscovery::Path(path.clone()),
+        ConfigFlag::Discover => {
+            let file = main.and_then(|main| main.to_file_path().ok());
+            let folder = file.as_deref().and_then(Path::parent);
+            ConfigDiscovery::From(folder.unwrap_or(cwd).to_path_buf())
+        }
+    };
+    if let Some(path) = &flags.import_map {
+        let specifier = deno_path_util::resolve_url_or_path(path, cwd)
+            .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?;
+        let value = import_map::read(&specifier).map_err(to_message)?;
+        options.import_map = Some((specifier, value));
+    }
+    options.cache = match (&packages.reload, packages.cached_only) {
+        (_, true) => CacheSetting::Only,
+        (Some(which), _) if which.is_empty() => CacheSetting::ReloadAll,
+        (Some(which), _) => CacheSetting::ReloadSome(which.clone()),
+        (None, _) => CacheSetting::Use,
+    };
+    options.no_remote = packages.no_remote;
+    options.no_npm = packages.no_npm;
+    options.no_lock = packages.no_lock;
+    options.lock = packages.lock.clone();
+    options.frozen = packages.frozen;
+    options.node_modules_dir = packages.node_modules_dir;
+    options.allowed_scripts = match &packages.allow_scripts {
+        None => AllowedScripts::None,
+        Some(names) if names.is_empty() => AllowedScripts::All,
+        Some(names) => AllowedScripts::some(names).map_err(to_message)?,
+    };
+    options.downloads = Downloads {
+        root_certs: Some(root_certs),
+        unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors.clone(),
+        user_agent: String::new(),
+    };
+    Ok(options)
+}
+
+/// Variables that are set already stay as they are, as in Deno.
+fn set_env_files(files: &[PathBuf], cwd: &Path) -> Result<(), String> {
+    for file in files {
+        let text = std::fs::read_to_string(cwd.join(file)).map_err(|error| {
+            format!(
+                "Unable to read the environment file \"{}\": {error}",
+                file.display()
+            )
+        })?;
+        deno_dotenv::parse_env_content_hook(&text, &mut |key, value| {
+            if std::env::var_os(key).is_none() {
+                // SAFETY: no other thread of this process has started.
+                unsafe { std::env::set_var(key, value) };
+            }
+        });
+    }
+    Ok(())
+}
+
+fn to_specifier(module: &str, cwd: &Path) -> Result<Url, String> {
+    deno_path_util::resolve_url_or_path(module, cwd)
+        .map_err(|error| format!("Bad path or URL \"{module}\": {error}"))
+}
+
 /// A web worker's modules are found and read as the program's are.
 fn web_worker_loaders(options: ModuleLoaderOptions, cwd: PathBuf) -> WebWorkerLoaders {
     Arc::new(move |request| {
         let loader = Rc::new(DuplexModuleLoader::new(options.for_web_worker(request)));
         let cwd = cwd.clone();
         WebWorkerLoader {
+            node: loader.node(),
             module_loader: loader.clone(),
             format_error: Box::new(move |error| to_text(error, &cwd, &loader)),
         }
@@ -156,7 +298,9 @@ impl MainModule {
                 };
                 Self::of_text("eval", text, flags, cwd)
             }
-            Action::Types => Err("there is no program to run".to_string()),
+            Action::Cache { .. } | Action::Install | Action::Types => {
+                Err("there is no program to run".to_string())
+            }
         }
     }
 

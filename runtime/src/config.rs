@@ -1,7 +1,6 @@
-//! `deno.json`: how it is found, and the parts of it that running a program
-//! needs (`imports`, `scopes`, `importMap` and the `compilerOptions` that change
-//! what transpiling emits). Every other member is for tools that duplex is not,
-//! and is left alone.
+//! `deno.json`: how it is found, and the parts of it that every program needs (`imports`,
+//! `scopes`, `importMap`, `permissions`, and the `compilerOptions` that change what
+//! transpiling emits). What is in it for packages is read when a program needs some.
 
 use std::io;
 use std::path::Path;
@@ -16,6 +15,7 @@ use deno_ast::TranspileOptions;
 use deno_core::serde_json;
 use deno_core::serde_json::Value;
 use deno_core::url::Url;
+use deno_permissions::PermissionsOptions;
 use serde::Deserialize;
 
 /// A `deno.json` or `deno.jsonc` that was read and is a JSON object.
@@ -135,6 +135,87 @@ impl ConfigFile {
         })
     }
 
+    /// Grants and denies what the set `name` of the member `permissions` does. What the
+    /// command line says of a kind goes first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such set, or it is malformed.
+    pub fn add_permissions(
+        &self,
+        name: &str,
+        options: &mut PermissionsOptions,
+    ) -> Result<(), ConfigError> {
+        let set = self
+            .members
+            .get("permissions")
+            .and_then(|sets| sets.get(name)?.as_object());
+        let Some(set) = set else {
+            return Err(self.malformed(format!("there are no permissions \"{name}\"")));
+        };
+        for (kind, value) in set {
+            let (allow, deny) = match kind.as_str() {
+                "all" if value.is_boolean() => {
+                    if value == &Value::Bool(true) {
+                        allow_everything(options);
+                    }
+                    continue;
+                }
+                "read" => (&mut options.allow_read, &mut options.deny_read),
+                "write" => (&mut options.allow_write, &mut options.deny_write),
+                "import" => (&mut options.allow_import, &mut options.deny_import),
+                "env" => (&mut options.allow_env, &mut options.deny_env),
+                "net" => (&mut options.allow_net, &mut options.deny_net),
+                "run" => (&mut options.allow_run, &mut options.deny_run),
+                "ffi" => (&mut options.allow_ffi, &mut options.deny_ffi),
+                "sys" => (&mut options.allow_sys, &mut options.deny_sys),
+                _ => {
+                    return Err(self.malformed(format!(
+                        "\"permissions\": unknown kind \"{kind}\" in \"{name}\""
+                    )));
+                }
+            };
+            let is_path = matches!(kind.as_str(), "read" | "write" | "ffi");
+            let (allowed, denied) = match value {
+                Value::Object(members) => (members.get("allow"), members.get("deny")),
+                value => (Some(value), None),
+            };
+            for (target, value) in [(allow, allowed), (deny, denied)] {
+                if target.is_none()
+                    && let Some(value) = value
+                {
+                    *target = self.permission_list(value, is_path).ok_or_else(|| {
+                        self.malformed(format!("\"permissions\": malformed \"{kind}\""))
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// True means everything, false nothing, a list what is in it; a path in it is relative to
+    /// the file.
+    fn permission_list(&self, value: &Value, is_path: bool) -> Option<Option<Vec<String>>> {
+        match value {
+            Value::Bool(true) => Some(Some(Vec::new())),
+            Value::Bool(false) => Some(None),
+            Value::Array(items) if items.is_empty() => Some(None),
+            Value::Array(items) => {
+                let folder = self.specifier.to_file_path().ok();
+                let folder = folder.as_deref().and_then(Path::parent);
+                let items = items.iter().map(|item| {
+                    let item = item.as_str()?;
+                    Some(match folder {
+                        Some(folder) if is_path => folder.join(item).to_string_lossy().into(),
+                        _ => item.to_string(),
+                    })
+                });
+                items.collect::<Option<Vec<String>>>().map(Some)
+            }
+            _ => None,
+        }
+    }
+
     fn malformed(&self, reason: String) -> ConfigError {
         ConfigError::Malformed {
             path: self
@@ -143,6 +224,21 @@ impl ConfigFile {
                 .unwrap_or_else(|()| PathBuf::from(self.specifier.path())),
             reason,
         }
+    }
+}
+
+fn allow_everything(options: &mut PermissionsOptions) {
+    for kind in [
+        &mut options.allow_read,
+        &mut options.allow_write,
+        &mut options.allow_import,
+        &mut options.allow_env,
+        &mut options.allow_net,
+        &mut options.allow_run,
+        &mut options.allow_ffi,
+        &mut options.allow_sys,
+    ] {
+        kind.get_or_insert_default();
     }
 }
 

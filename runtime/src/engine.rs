@@ -22,6 +22,7 @@ use crate::RootCerts;
 use crate::WorkerError;
 use crate::extensions;
 use crate::ops::RuntimeInfo;
+use crate::packages::Node;
 use crate::snapshot;
 use crate::snapshot::StartupData;
 use crate::web_worker::WebWorkerLoaders;
@@ -56,6 +57,7 @@ pub struct EngineOptions {
     pub location: Option<Url>,
     pub permissions: PermissionsContainer,
     pub module_loader: Rc<dyn ModuleLoader>,
+    pub node: Node,
     pub is_main: bool,
 }
 
@@ -109,6 +111,7 @@ impl Engine {
             unsafely_ignore_certificate_errors: common.unsafely_ignore_certificate_errors.clone(),
             user_agent: common.user_agent.clone(),
             exit_code: exit_code.clone(),
+            node: options.node.services,
             runtime: RuntimeInfo {
                 args: common.args.clone(),
                 main_module: options.main_module,
@@ -124,6 +127,10 @@ impl Engine {
             state.put(stack_base);
             state.put::<PermissionsContainer>(options.permissions);
             state.put(Arc::new(features()));
+            state.put(options.node.packages);
+            if let Some(channel) = options.node.channel {
+                state.put(channel);
+            }
             state.put(common);
         }
         let bootstrap = take_bootstrap(&mut runtime)?;

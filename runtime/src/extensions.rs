@@ -10,6 +10,10 @@ use deno_tls::RootCertStoreProvider;
 
 use crate::lazy_scripts;
 use crate::ops;
+use crate::packages::NodeServices;
+use crate::packages::PackageChecker;
+use crate::packages::PackageFolders;
+use crate::packages::Sys;
 
 /// What the extensions are told at start-up.
 pub struct ExtensionOptions {
@@ -21,6 +25,7 @@ pub struct ExtensionOptions {
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
     pub user_agent: String,
     pub exit_code: deno_os::ExitCode,
+    pub node: NodeServices,
     pub runtime: ops::RuntimeInfo,
 }
 
@@ -39,6 +44,10 @@ pub fn list() -> Vec<Extension> {
         deno_io::deno_io::lazy_init(),
         deno_fs::deno_fs::lazy_init(),
         deno_os::deno_os::lazy_init(),
+        deno_process::deno_process::lazy_init(),
+        deno_node_crypto::deno_node_crypto::lazy_init(),
+        deno_node_sqlite::deno_node_sqlite::lazy_init(),
+        deno_node::deno_node::lazy_init::<PackageChecker, PackageFolders, Sys>(),
         on_demand(duplex_websocket::duplex_websocket::lazy_init()),
         on_demand(duplex_http::duplex_http::lazy_init()),
         ops::duplex_runtime::lazy_init(),
@@ -80,6 +89,13 @@ pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
         deno_io::deno_io::args(Some(deno_io::Stdio::default())),
         deno_fs::deno_fs::args(Arc::new(deno_fs::RealFs)),
         deno_os::deno_os::args(Some(options.exit_code)),
+        deno_process::deno_process::args(None),
+        deno_node_crypto::deno_node_crypto::args(),
+        deno_node_sqlite::deno_node_sqlite::args(),
+        deno_node::deno_node::args::<PackageChecker, PackageFolders, Sys>(
+            Some(options.node),
+            Arc::new(deno_fs::RealFs),
+        ),
         duplex_websocket::duplex_websocket::args(),
         duplex_http::duplex_http::args(),
         ops::duplex_runtime::args(options.runtime),

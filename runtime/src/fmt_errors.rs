@@ -238,13 +238,14 @@ fn hints(error: &JsError) -> Vec<&'static str> {
     };
     let mut hints = Vec::new();
     if is_undefined("require") || is_undefined("module") || is_undefined("exports") {
-        hints.push("CommonJS is not supported, write an ES module: `import` and `export`.");
+        hints.push(
+            "This file is an ES module. Name it .cjs, or write \"type\": \"commonjs\" in the \
+             package.json, if it is CommonJS.",
+        );
     } else if is_undefined("__filename") {
         hints.push("Use import.meta.filename.");
     } else if is_undefined("__dirname") {
         hints.push("Use import.meta.dirname.");
-    } else if is_undefined("process") || is_undefined("Buffer") {
-        hints.push("Node.js globals are not supported, use the web's API or Deno's.");
     } else if is_undefined("document") || is_undefined("window") {
         hints.push("This runtime is no browser. `globalThis` is the global object.");
     }
@@ -336,8 +337,12 @@ mod tests {
 
     #[test]
     fn hints_for_the_newcomer() {
-        assert!(plain(&error("require is not defined")).contains("hint: CommonJS"));
-        assert!(plain(&error("'require' is not defined")).contains("hint: CommonJS"));
+        assert!(
+            plain(&error("require is not defined")).contains("hint: This file is an ES module")
+        );
+        assert!(
+            plain(&error("'require' is not defined")).contains("hint: This file is an ES module")
+        );
         assert!(!plain(&error("require")).contains("hint"));
     }
 }

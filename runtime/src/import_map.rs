@@ -44,6 +44,22 @@ pub fn from_config(config: &ConfigFile) -> Result<Option<ImportMap>, ImportMapLo
 /// # Errors
 /// See [`ImportMapLoadError`].
 pub fn load(specifier: &Url) -> Result<ImportMap, ImportMapLoadError> {
+    from_value(specifier, read(specifier)?)
+}
+
+/// The import map that was read at `specifier`.
+///
+/// # Errors
+/// See [`ImportMapLoadError`].
+pub fn from_value(specifier: &Url, value: Value) -> Result<ImportMap, ImportMapLoadError> {
+    parse(specifier, value, ImportMapOptions::default())
+}
+
+/// Reads the text of an import map at a `file:` or `data:` URL.
+///
+/// # Errors
+/// See [`ImportMapLoadError`].
+pub fn read(specifier: &Url) -> Result<Value, ImportMapLoadError> {
     let bytes = match specifier.scheme() {
         "file" => match specifier.to_file_path() {
             Ok(path) => std::fs::read(path),
@@ -57,11 +73,10 @@ pub fn load(specifier: &Url) -> Result<ImportMap, ImportMapLoadError> {
         source,
     })?;
     let json = strip_comments(&String::from_utf8_lossy(&bytes));
-    let value = serde_json::from_str(&json).map_err(|source| ImportMapLoadError::Json {
+    serde_json::from_str(&json).map_err(|source| ImportMapLoadError::Json {
         specifier: specifier.clone(),
         source,
-    })?;
-    parse(specifier, value, ImportMapOptions::default())
+    })
 }
 
 /// Why there is no import map to use.

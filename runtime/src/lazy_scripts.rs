@@ -4,8 +4,7 @@
 //! `ext:` module, runs microtasks, and tells internal code from a program's by name
 //! only. A program that has its text run then, under such a name, has all ops. A classic
 //! script (`core.loadExtScript`) opens nothing while it is loaded. So after the start of
-//! an engine there are no ES modules of extensions to load, and nobody can import
-//! `ext:`.
+//! an engine there are no ES modules of extensions to load but those of deno_node.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,13 +24,21 @@ pub fn make_scripts(extensions: &mut [Extension]) {
         let modules = extension.lazy_loaded_esm_files.to_mut();
         let (modules, kept) = std::mem::take(modules)
             .into_iter()
-            .partition::<Vec<_>, _>(|file| file.specifier.starts_with("ext:"));
+            .partition::<Vec<_>, _>(|file| becomes_script(file.specifier));
         extension.lazy_loaded_esm_files = Cow::Owned(kept);
         extension
             .lazy_loaded_js_files
             .to_mut()
             .extend(modules.iter().map(as_script));
     }
+}
+
+/// Whether a module is one that only the runtime loads. Those of deno_node are imported by
+/// the modules that a program imports, and so must stay modules.
+fn becomes_script(specifier: &str) -> bool {
+    specifier.starts_with("ext:")
+        && !specifier.starts_with("ext:deno_node/")
+        && specifier != "ext:runtime/98_global_scope_shared.js"
 }
 
 fn as_script(file: &ExtensionFileSource) -> ExtensionFileSource {
@@ -140,7 +147,7 @@ mod tests {
         make_scripts(&mut extensions);
         for extension in &extensions {
             for file in extension.lazy_loaded_esm_files.iter() {
-                assert!(!file.specifier.starts_with("ext:"), "{}", file.specifier);
+                assert!(!becomes_script(file.specifier), "{}", file.specifier);
             }
         }
     }

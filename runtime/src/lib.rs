@@ -28,6 +28,7 @@ mod lazy_scripts;
 pub mod module_loader;
 mod module_permissions;
 pub mod ops;
+pub mod packages;
 pub mod permissions;
 mod root_certs;
 mod snapshot;
@@ -36,6 +37,7 @@ pub mod web_worker;
 mod worker;
 
 pub use deno_core;
+pub use deno_features::UNSTABLE_FEATURES;
 pub use deno_permissions;
 pub use deno_web::BlobStore;
 pub use duplex_websocket::collect_early;

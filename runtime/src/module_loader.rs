@@ -7,9 +7,14 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
 
 use ::import_map::ImportMap;
+use ::import_map::ImportMapErrorKind;
 use deno_ast::MediaType;
 use deno_ast::TranspileOptions;
 use deno_core::ModuleCodeBytes;
@@ -26,8 +31,11 @@ use deno_core::ResolutionKind;
 use deno_core::SourceCodeCacheInfo;
 use deno_core::error::ModuleLoaderError;
 use deno_core::futures::FutureExt;
+use deno_core::serde_json;
+use deno_core::v8;
 use deno_error::JsErrorBox;
 use deno_error::JsErrorClass;
+use deno_node::is_builtin_node_module;
 use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStoreTrait;
@@ -41,6 +49,12 @@ use crate::module_permissions::Ground;
 use crate::module_permissions::ModulePermissions;
 use crate::module_permissions::ReadError;
 use crate::module_permissions::Reader;
+use crate::packages::Asking;
+use crate::packages::CjsSources;
+use crate::packages::Found;
+use crate::packages::Node;
+use crate::packages::Packages;
+use crate::packages::PackagesOptions;
 use crate::snapshot::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
@@ -66,13 +80,16 @@ pub struct ModuleLoaderOptions {
     /// Modules whose text is given rather than read, such as the argument of
     /// `duplex eval`, and modules whose media type the user chose (`--ext`).
     pub overrides: HashMap<ModuleSpecifier, ModuleOverride>,
+    /// How packages and remote modules are found.
+    pub packages: PackagesOptions,
     /// The worker's, so that the engine need not compile the runtime's own scripts. The
     /// default is empty.
     pub startup: StartupData,
 }
 
 impl ModuleLoaderOptions {
-    /// No import map, no overrides, the default transforms.
+    /// No import map, no overrides, the default transforms; packages as for a program in the
+    /// current directory.
     pub fn new(permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
@@ -81,6 +98,7 @@ impl ModuleLoaderOptions {
             transpile: default_transpile_options(),
             blob_store: None,
             overrides: HashMap::new(),
+            packages: PackagesOptions::new(std::env::current_dir().unwrap_or_default()),
             startup: StartupData::default(),
         }
     }
@@ -98,6 +116,7 @@ impl ModuleLoaderOptions {
             import_map: self.import_map.clone(),
             transpile: self.transpile.clone(),
             blob_store: self.blob_store.clone(),
+            packages: self.packages.clone(),
             overrides,
         }
     }
@@ -112,13 +131,20 @@ pub struct ModuleOverride {
     pub media_type: Option<MediaType>,
 }
 
-/// Loads ES modules from local files, `data:` and `blob:` URLs; JSON, text and
-/// bytes by import attribute; TypeScript and JSX by transpiling.
-pub struct DuplexModuleLoader {
+/// Loads modules: the program's files, `data:` and `blob:` URLs by itself, JSON, text and
+/// bytes by import attribute, TypeScript and JSX by transpiling, CommonJS by an ES module
+/// that runs it; packages and remote modules by [`Packages`].
+pub struct DuplexModuleLoader(Rc<Inner>);
+
+/// What a load that waits holds.
+pub struct Inner {
     options: ModuleLoaderOptions,
     permissions: ModulePermissions,
+    packages: Rc<Packages>,
     /// What was loaded, for source maps, source lines and the rules of imports.
     loaded: RefCell<HashMap<String, LoadedModule>>,
+    /// Whether the package.json that holds for a folder says that its files are CommonJS.
+    common_js_folders: RefCell<HashMap<PathBuf, bool>>,
 }
 
 impl DuplexModuleLoader {
@@ -127,18 +153,32 @@ impl DuplexModuleLoader {
             options.permissions.clone(),
             options.program_permissions.clone(),
         );
-        Self {
+        Self(Rc::new(Inner {
+            packages: Packages::new(options.packages.clone()),
             options,
             permissions,
             loaded: RefCell::default(),
-        }
+            common_js_folders: RefCell::default(),
+        }))
+    }
+
+    /// What an engine with this loader has of Node.js.
+    pub fn node(&self) -> Node {
+        let inner = self.0.clone();
+        let is_of_program = move |specifier: &ModuleSpecifier| inner.is_of_program(specifier);
+        Node::new(self.0.packages.clone(), Rc::new(is_of_program))
+    }
+
+    /// Where packages and remote modules come from.
+    pub fn packages(&self) -> &Rc<Packages> {
+        &self.0.packages
     }
 
     /// The parser's account of why a loaded module is not one. An engine that
     /// rejects a module says less about it.
     pub fn syntax_error(&self, specifier: &str) -> Option<SourceParseError> {
         let (url, media_type, text) = {
-            let loaded = self.loaded.borrow();
+            let loaded = self.0.loaded.borrow();
             let module = loaded.get(specifier)?;
             (
                 ModuleSpecifier::parse(specifier).ok()?,
@@ -148,52 +188,84 @@ impl DuplexModuleLoader {
         };
         parse_module(&url, media_type, text).err()
     }
+}
 
+impl Inner {
     fn try_resolve(
         &self,
         specifier: &str,
         referrer: &str,
         kind: ResolutionKind,
+        is_import_meta: bool,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
         if kind == ResolutionKind::MainModule {
             let resolved = deno_core::resolve_url(specifier).map_err(JsErrorBox::from_err)?;
             return match is_internal(&resolved) {
-                true => Err(LoadError::unsupported(&resolved).into()),
+                true => Err(LoadError::internal(resolved).into()),
                 false => Ok(resolved),
             };
         }
-        let resolved = match (&self.options.import_map, ModuleSpecifier::parse(referrer)) {
-            (Some(import_map), Ok(referrer)) => import_map
-                .resolve(specifier, &referrer)
-                .map_err(JsErrorBox::from_err),
-            _ => deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err),
+        let resolved = match ModuleSpecifier::parse(referrer) {
+            Ok(referrer) => self.resolve_in(specifier, &referrer, is_import_meta)?,
+            Err(_) => {
+                deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)?
+            }
         };
-        match resolved {
-            Ok(resolved) => match compat::module_for(&resolved) {
-                Some(module) => Ok(module),
-                None if is_internal(&resolved) && !self.is_wrapper(&resolved, referrer, kind) => {
-                    Err(LoadError::unsupported(&resolved).into())
-                }
-                None => Ok(resolved),
-            },
-            Err(error) => compat::module_for_bare(specifier).ok_or_else(|| {
-                match hint_for_bare_specifier(specifier) {
-                    Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
-                    None => error,
-                }
-            }),
+        match compat::module_for(&resolved) {
+            Some(module) => Ok(module),
+            None if is_internal(&resolved) => Err(LoadError::internal(resolved).into()),
+            None => Ok(resolved),
         }
     }
 
-    /// Whether it is the wrapper of a CommonJS module that imports what runs it. The
-    /// module's own text is no ES module.
-    fn is_wrapper(&self, resolved: &ModuleSpecifier, referrer: &str, kind: ResolutionKind) -> bool {
-        resolved.as_str() == compat::COMMON_JS
-            && kind == ResolutionKind::Import
-            && self.loaded.borrow().get(referrer).is_some_and(|module| {
-                ModuleSpecifier::parse(referrer)
-                    .is_ok_and(|referrer| is_common_js(&referrer, module.media_type))
-            })
+    /// A path, a URL or what the import map makes one is resolved here; all else takes
+    /// looking for packages.
+    fn resolve_in(
+        &self,
+        specifier: &str,
+        referrer: &ModuleSpecifier,
+        is_import_meta: bool,
+    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
+        let by_packages =
+            |specifier: &str| self.packages.resolve(specifier, referrer, is_import_meta);
+        let is_own = matches!(referrer.scheme(), "file" | "data" | "blob")
+            && !self.packages.in_package(referrer);
+        if !is_own {
+            return by_packages(specifier);
+        }
+        let resolved = match &self.options.import_map {
+            Some(import_map) => match import_map.resolve(specifier, referrer) {
+                Ok(resolved) => Some(resolved),
+                Err(error) => match error.as_kind() {
+                    ImportMapErrorKind::UnmappedBareSpecifier(..) => None,
+                    _ => return Err(JsErrorBox::from_err(error)),
+                },
+            },
+            None if is_bare(specifier) => None,
+            None => Some(
+                deno_core::resolve_import(specifier, referrer.as_str())
+                    .map_err(JsErrorBox::from_err)?,
+            ),
+        };
+        match resolved {
+            Some(resolved) if matches!(resolved.scheme(), "npm" | "jsr") => {
+                by_packages(resolved.as_str())
+            }
+            Some(resolved) if self.packages.in_package(&resolved) => by_packages(resolved.as_str()),
+            Some(resolved) => Ok(resolved),
+            None => by_packages(specifier).or_else(|error| {
+                if let Some(resolved) = self.packages.resolve_beside(specifier, referrer) {
+                    return Ok(resolved);
+                }
+                if is_builtin_node_module(specifier) {
+                    return ModuleSpecifier::parse(&format!("node:{specifier}")).map_err(|_| error);
+                }
+                Err(match hint_for_bare_specifier(specifier) {
+                    Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
+                    None => error,
+                })
+            }),
+        }
     }
 
     /// Makes the files that a module of the program names in an `import()`, and what they
@@ -212,8 +284,12 @@ impl DuplexModuleLoader {
             waiting.extend(dynamic.map(|it| (it.specifier.clone(), referrer.clone())));
         }
         while let Some((specifier, referrer)) = waiting.pop() {
-            let resolved =
-                self.try_resolve(&specifier, referrer.as_str(), ResolutionKind::DynamicImport);
+            let resolved = self.try_resolve(
+                &specifier,
+                referrer.as_str(),
+                ResolutionKind::DynamicImport,
+                false,
+            );
             // What cannot be read now is no part of the program.
             let Ok(resolved) = resolved else { continue };
             if resolved.scheme() != "file" {
@@ -231,6 +307,21 @@ impl DuplexModuleLoader {
                     .into_iter()
                     .map(|it| (it.specifier, resolved.clone())),
             );
+        }
+    }
+
+    /// Whether a module was loaded as part of the program.
+    fn is_of_program(&self, specifier: &ModuleSpecifier) -> bool {
+        let loaded = self.loaded.borrow();
+        let module = loaded.get(specifier.as_str());
+        module.is_some_and(|module| module.ground == Ground::Program)
+    }
+
+    /// Whose permissions decide about a load.
+    fn permissions_for(&self, is_dynamic_import: bool) -> &PermissionsContainer {
+        match &self.options.program_permissions {
+            Some(permissions) if !is_dynamic_import => permissions,
+            _ => &self.options.permissions,
         }
     }
 
@@ -266,7 +357,7 @@ impl DuplexModuleLoader {
         }
         let location = self
             .import_location(name, |dependency| {
-                self.try_resolve(&dependency.specifier, name, ResolutionKind::Import)
+                self.try_resolve(&dependency.specifier, name, ResolutionKind::Import, false)
                     .is_ok_and(|resolved| resolved == *specifier)
             })
             .unwrap_or_else(|| {
@@ -278,7 +369,7 @@ impl DuplexModuleLoader {
         with_suffix(error, &location)
     }
 
-    fn load_source(
+    async fn load_source(
         &self,
         specifier: &ModuleSpecifier,
         requested: &RequestedModuleType,
@@ -303,6 +394,7 @@ impl DuplexModuleLoader {
             .and_then(|given| given.media_type)
             .unwrap_or(found_type);
         self.make_source(specifier, bytes, media_type, requested, ground)
+            .await
     }
 
     /// For whom a module is read.
@@ -329,7 +421,7 @@ impl DuplexModuleLoader {
     }
 
     /// Makes what the engine takes of what was read.
-    fn make_source(
+    async fn make_source(
         &self,
         specifier: &ModuleSpecifier,
         bytes: Vec<u8>,
@@ -338,10 +430,13 @@ impl DuplexModuleLoader {
         ground: Ground,
     ) -> Result<ModuleSource, ModuleLoaderError> {
         let (module_type, code) = match requested {
-            RequestedModuleType::Json if is_json(media_type) => (
-                ModuleType::Json,
-                ModuleSourceCode::String(to_text(bytes).into()),
-            ),
+            RequestedModuleType::Json if is_json(media_type) => {
+                check_json(specifier, &bytes)?;
+                (
+                    ModuleType::Json,
+                    ModuleSourceCode::String(to_text(bytes).into()),
+                )
+            }
             RequestedModuleType::Json => {
                 return Err(LoadError::wrong_type(specifier, "Json", media_type).into());
             }
@@ -375,22 +470,31 @@ impl DuplexModuleLoader {
                 let text = to_text(bytes);
                 (
                     ModuleType::JavaScript,
-                    self.make_script(specifier, media_type, text, ground)?,
+                    self.make_script(specifier, media_type, text, ground)
+                        .await?,
                 )
             }
         };
         Ok(ModuleSource::new(module_type, code, specifier, None))
     }
 
-    fn make_script(
+    async fn make_script(
         &self,
         specifier: &ModuleSpecifier,
         media_type: MediaType,
         text: Arc<str>,
         ground: Ground,
     ) -> Result<ModuleSourceCode, ModuleLoaderError> {
-        let (code, source_map) = if is_common_js(specifier, media_type) {
-            (wrap_common_js(&text), None)
+        let (code, source_map) = if self.is_common_js(specifier, media_type) {
+            let permissions = self.options.permissions.deep_clone_without_prompt();
+            let sources = CjsSources {
+                permissions: &permissions,
+            };
+            let code = self
+                .packages
+                .translate_common_js(specifier, media_type, text.clone(), &sources)
+                .await?;
+            (ModuleSourceCode::String(code.into()), None)
         } else if media_type.is_declaration() {
             // A module of types only is a module of nothing.
             (ModuleSourceCode::String(String::new().into()), None)
@@ -410,6 +514,7 @@ impl DuplexModuleLoader {
                 text,
                 media_type,
                 source_map,
+                ground,
                 dependencies: None,
             },
         );
@@ -420,6 +525,103 @@ impl DuplexModuleLoader {
     }
 }
 
+impl Inner {
+    /// A module of the program, or of a package that is there. It is read at once, but for
+    /// CommonJS, which is parsed on another thread.
+    async fn load_here(
+        self: Rc<Self>,
+        specifier: ModuleSpecifier,
+        referrer: Option<ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
+    ) -> Result<ModuleSource, ModuleLoaderError> {
+        let requested = &options.requested_module_type;
+        let loaded = if is_package_file(&self.packages, &specifier) {
+            let from = referrer.as_ref().map(|referrer| &referrer.specifier);
+            self.load_of_package(&specifier, from, requested).await
+        } else {
+            // What a script loads while it waits, it has named itself.
+            let is_static = !options.is_dynamic_import && !options.is_synchronous;
+            self.load_source(&specifier, requested, is_static).await
+        };
+        loaded.map_err(|error| match &referrer {
+            Some(referrer) if error.get_class() != NOT_CAPABLE => {
+                self.locate_failed_load(&specifier, referrer, error)
+            }
+            _ => error,
+        })
+    }
+
+    async fn load_of_package(
+        &self,
+        specifier: &ModuleSpecifier,
+        referrer: Option<&ModuleSpecifier>,
+        requested: &RequestedModuleType,
+    ) -> Result<ModuleSource, ModuleLoaderError> {
+        let permissions = self.options.permissions.deep_clone_without_prompt();
+        let sources = CjsSources {
+            permissions: &permissions,
+        };
+        let found = self
+            .packages
+            .load_file(specifier, referrer, requested, &sources)
+            .await?;
+        to_module_source(specifier, found, requested)
+    }
+
+    /// A package or a remote module, which may have to be fetched.
+    async fn load_from_afar(
+        self: Rc<Self>,
+        specifier: ModuleSpecifier,
+        referrer: Option<ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
+    ) -> Result<ModuleSource, ModuleLoaderError> {
+        let silent = self.options.permissions.deep_clone_without_prompt();
+        let sources = CjsSources {
+            permissions: &silent,
+        };
+        let asking = Asking {
+            referrer: referrer.as_ref().map(|referrer| &referrer.specifier),
+            requested: &options.requested_module_type,
+            permissions: self.permissions_for(options.is_dynamic_import),
+            is_dynamic: options.is_dynamic_import,
+            sources: &sources,
+        };
+        let loaded = match self.packages.load(&specifier, asking).await {
+            Ok(found) => to_module_source(&specifier, found, &options.requested_module_type),
+            Err(error) => Err(error),
+        };
+        loaded.map_err(|error| match &referrer {
+            Some(referrer) => self.locate_failed_load(&specifier, referrer, error),
+            None => error,
+        })
+    }
+
+    /// Whether a file is CommonJS: by its name, or by the `type` of the package.json
+    /// nearest to it, as in Node.js. Without one it is an ES module, as in Deno.
+    fn is_common_js(&self, specifier: &ModuleSpecifier, media_type: MediaType) -> bool {
+        match media_type {
+            MediaType::Cjs | MediaType::Cts => true,
+            MediaType::JavaScript | MediaType::TypeScript => {
+                let Ok(path) = specifier.to_file_path() else {
+                    return false;
+                };
+                let Some(folder) = path.parent() else {
+                    return false;
+                };
+                if let Some(known) = self.common_js_folders.borrow().get(folder) {
+                    return *known;
+                }
+                let is_common_js = package_type(folder).as_deref() == Some("commonjs");
+                self.common_js_folders
+                    .borrow_mut()
+                    .insert(folder.to_path_buf(), is_common_js);
+                is_common_js
+            }
+            _ => false,
+        }
+    }
+}
+
 impl ModuleLoader for DuplexModuleLoader {
     fn resolve(
         &self,
@@ -427,13 +629,15 @@ impl ModuleLoader for DuplexModuleLoader {
         referrer: &str,
         kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        self.try_resolve(specifier, referrer, kind)
-            .map_err(
-                |error| match self.import_location(referrer, |it| it.specifier == specifier) {
+        let inner = &self.0;
+        inner
+            .try_resolve(specifier, referrer, kind, false)
+            .map_err(|error| {
+                match inner.import_location(referrer, |it| it.specifier == specifier) {
                     Some(location) => with_suffix(error, &location),
                     None => error,
-                },
-            )
+                }
+            })
     }
 
     fn import_meta_resolve(
@@ -441,7 +645,8 @@ impl ModuleLoader for DuplexModuleLoader {
         specifier: &str,
         referrer: &str,
     ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        self.try_resolve(specifier, referrer, ResolutionKind::DynamicImport)
+        let kind = ResolutionKind::DynamicImport;
+        self.0.try_resolve(specifier, referrer, kind, true)
     }
 
     fn load(
@@ -450,15 +655,30 @@ impl ModuleLoader for DuplexModuleLoader {
         referrer: Option<&ModuleLoadReferrer>,
         options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
-        // What a script loads while it waits, it has named itself.
-        let is_static = !options.is_dynamic_import && !options.is_synchronous;
-        let source = self.load_source(specifier, &options.requested_module_type, is_static);
-        ModuleLoadResponse::Sync(source.map_err(|error| match referrer {
-            Some(referrer) if error.get_class() != NOT_CAPABLE => {
-                self.locate_failed_load(specifier, referrer, error)
-            }
-            _ => error,
-        }))
+        let inner = self.0.clone();
+        let (specifier, referrer) = (specifier.clone(), referrer.cloned());
+        if matches!(specifier.scheme(), "http" | "https" | "jsr" | "npm") {
+            let load = inner.load_from_afar(specifier, referrer, options);
+            return ModuleLoadResponse::Async(load.boxed_local());
+        }
+        let mut load = inner.load_here(specifier, referrer, options).boxed_local();
+        match load.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(source) => ModuleLoadResponse::Sync(source),
+            Poll::Pending => ModuleLoadResponse::Async(load),
+        }
+    }
+
+    /// Marks the modules of packages, for deno_node.
+    fn get_host_defined_options<'s, 'i>(
+        &self,
+        scope: &mut v8::PinScope<'s, 'i>,
+        name: &str,
+    ) -> Option<v8::Local<'s, v8::Data>> {
+        let specifier = ModuleSpecifier::parse(name).ok()?;
+        self.0
+            .packages
+            .in_package(&specifier)
+            .then(|| deno_node::create_host_defined_options(scope))
     }
 
     fn get_code_cache(
@@ -467,7 +687,7 @@ impl ModuleLoader for DuplexModuleLoader {
         _source: &str,
     ) -> Option<SourceCodeCacheInfo> {
         // The source is the one that was compiled.
-        let code = self.options.startup.compiled(specifier.as_str())?;
+        let code = self.0.options.startup.compiled(specifier.as_str())?;
         Some(SourceCodeCacheInfo {
             hash: 0,
             data: Some(Cow::Borrowed(code)),
@@ -475,7 +695,7 @@ impl ModuleLoader for DuplexModuleLoader {
     }
 
     fn get_source_map(&self, file_name: &str) -> Option<Cow<'_, [u8]>> {
-        let loaded = self.loaded.borrow();
+        let loaded = self.0.loaded.borrow();
         let source_map = loaded.get(file_name)?.source_map.as_ref()?;
         Some(Cow::Owned(source_map.to_vec()))
     }
@@ -495,8 +715,12 @@ impl ModuleLoader for DuplexModuleLoader {
     }
 
     fn get_source_mapped_source_line(&self, file_name: &str, line_number: usize) -> Option<String> {
-        let loaded = self.loaded.borrow();
-        let line = loaded.get(file_name)?.text.lines().nth(line_number)?;
+        let loaded = self.0.loaded.borrow();
+        let text = match loaded.get(file_name) {
+            Some(module) => module.text.clone(),
+            None => self.0.packages.fetched_text(file_name)?,
+        };
+        let line = text.lines().nth(line_number)?;
         Some(line.to_string())
     }
 }
@@ -509,6 +733,7 @@ struct LoadedModule {
     text: Arc<str>,
     media_type: MediaType,
     source_map: Option<Box<[u8]>>,
+    ground: Ground,
     dependencies: Option<Vec<Dependency>>,
 }
 
@@ -542,12 +767,12 @@ pub(crate) enum LoadError {
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
     #[class(type)]
-    #[error("{what} are not supported: \"{specifier}\"\n  hint: {hint}")]
-    Unsupported {
-        what: String,
-        specifier: Box<ModuleSpecifier>,
-        hint: String,
-    },
+    #[error("\"{}:\" modules are not supported: \"{specifier}\"\n  hint: {}", .specifier.scheme(), SCHEME_HINT)]
+    UnknownScheme { specifier: ModuleSpecifier },
+    #[class(type)]
+    #[property("code" = "ERR_UNKNOWN_BUILTIN_MODULE")]
+    #[error("No such built-in module: \"{specifier}\"")]
+    UnknownBuiltIn { specifier: ModuleSpecifier },
     #[class(type)]
     #[error(
         "Expected a {expected} module, but identified a {found:?} module.{}\n  Specifier: {specifier}",
@@ -565,30 +790,11 @@ pub(crate) enum LoadError {
 }
 
 impl LoadError {
-    fn unsupported(specifier: &ModuleSpecifier) -> Self {
-        let (what, hint) = match specifier.scheme() {
-            "http" | "https" if compat::std_path(specifier).is_some() => {
-                let there = compat::STD_MODULES.map(|(path, _)| path).join(", ");
-                let hint = format!("Of deno.land/std there are {there}.");
-                ("Other modules of deno.land/std".to_string(), hint)
-            }
-            "http" | "https" => ("Remote modules".to_string(), REMOTE_HINT.to_string()),
-            "npm" => (
-                "npm packages".to_string(),
-                format!("\"npm:ws\" is built in. {PACKAGE_HINT}"),
-            ),
-            "jsr" => ("JSR packages".to_string(), PACKAGE_HINT.to_string()),
-            "node" => {
-                let there = compat::NODE_MODULES.join(", ");
-                let hint = format!("There are, in part, {there}. {NODE_HINT}");
-                ("Node.js modules of this name".to_string(), hint)
-            }
-            scheme => (format!("\"{scheme}:\" modules"), SCHEME_HINT.to_string()),
-        };
-        Self::Unsupported {
-            what,
-            specifier: Box::new(specifier.clone()),
-            hint,
+    /// A module that is the runtime's own, or nobody's.
+    fn internal(specifier: ModuleSpecifier) -> Self {
+        match specifier.scheme() {
+            "node" => Self::UnknownBuiltIn { specifier },
+            _ => Self::UnknownScheme { specifier },
         }
     }
 
@@ -607,12 +813,8 @@ impl From<LoadError> for JsErrorBox {
     }
 }
 
-const REMOTE_HINT: &str =
-    "Save the module to a file and import that, or map its URL to the file in an import map.";
-const PACKAGE_HINT: &str = "Put an ES module build of the package beside the program and map its \
-     name to that file in an import map.";
-const NODE_HINT: &str = "Use the web's API or Deno's for the same purpose.";
-const SCHEME_HINT: &str = "Modules come from files, \"data:\" and \"blob:\" URLs.";
+const SCHEME_HINT: &str =
+    "Modules come from file:, http:, https:, data:, blob:, npm:, jsr: and node:.";
 
 /// An error with more text behind its message, and otherwise the same.
 #[derive(Debug, thiserror::Error)]
@@ -670,7 +872,9 @@ pub(crate) fn read(
             source,
         }),
         "blob" => read_blob(specifier, blob_store),
-        _ => Err(LoadError::unsupported(specifier)),
+        _ => Err(LoadError::UnknownScheme {
+            specifier: specifier.clone(),
+        }),
     }
 }
 
@@ -726,7 +930,7 @@ fn read_blob(
 fn is_internal(specifier: &ModuleSpecifier) -> bool {
     match specifier.scheme() {
         "ext" => true,
-        "node" => !compat::NODE_MODULES.contains(&specifier.path()),
+        "node" => !is_builtin_node_module(specifier.path()),
         _ => false,
     }
 }
@@ -744,42 +948,78 @@ pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {
     text.strip_prefix('\u{feff}').unwrap_or(&text).into()
 }
 
-/// Whether a file is CommonJS: by its name, or by the `type` of the package.json
-/// nearest to it, as in Node.js. Without one it is an ES module, as in Deno.
-fn is_common_js(specifier: &ModuleSpecifier, media_type: MediaType) -> bool {
-    match media_type {
-        MediaType::Cjs => true,
-        MediaType::JavaScript => {
-            let Ok(path) = specifier.to_file_path() else {
-                return false;
-            };
-            let package = path
-                .ancestors()
-                .skip(1)
-                .find_map(|folder| std::fs::read(folder.join("package.json")).ok());
-            let package = package.and_then(|json| {
-                deno_core::serde_json::from_slice::<deno_core::serde_json::Value>(&json).ok()
-            });
-            package.is_some_and(|package| package["type"] == "commonjs")
+/// The `type` in the package.json that holds for a folder.
+fn package_type(folder: &Path) -> Option<String> {
+    let package = folder
+        .ancestors()
+        .find_map(|folder| std::fs::read(folder.join("package.json")).ok())?;
+    let package = serde_json::from_slice::<serde_json::Value>(&package).ok()?;
+    package["type"].as_str().map(String::from)
+}
+
+/// Whether a file is in a package, and not a link out of it.
+fn is_package_file(packages: &Packages, specifier: &ModuleSpecifier) -> bool {
+    packages.in_package(specifier)
+        && specifier
+            .to_file_path()
+            .ok()
+            .and_then(|path| path.canonicalize().ok())
+            .and_then(|path| ModuleSpecifier::from_file_path(path).ok())
+            .is_none_or(|real| packages.in_package(&real))
+}
+
+fn to_module_source(
+    specifier: &ModuleSpecifier,
+    found: Found,
+    requested: &RequestedModuleType,
+) -> Result<ModuleSource, ModuleLoaderError> {
+    let module_type = match requested {
+        RequestedModuleType::Text => ModuleType::Text,
+        RequestedModuleType::Bytes => ModuleType::Bytes,
+        RequestedModuleType::Json if !is_json(found.media_type) => {
+            return Err(LoadError::wrong_type(specifier, "Json", found.media_type).into());
         }
-        _ => false,
+        RequestedModuleType::None if is_json(found.media_type) => {
+            return Err(LoadError::wrong_type(
+                specifier,
+                "JavaScript or TypeScript",
+                found.media_type,
+            )
+            .into());
+        }
+        RequestedModuleType::Json => {
+            check_json(specifier, found.code.as_bytes())?;
+            ModuleType::Json
+        }
+        _ => match found.media_type {
+            MediaType::Wasm => ModuleType::Wasm,
+            _ => ModuleType::JavaScript,
+        },
+    };
+    Ok(ModuleSource::new_with_redirect(
+        module_type,
+        found.code,
+        specifier,
+        &found.specifier,
+        None,
+    ))
+}
+
+/// The engine's own error does not tell where it is.
+fn check_json(specifier: &ModuleSpecifier, bytes: &[u8]) -> Result<(), ModuleLoaderError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(JsErrorBox::new(
+            "SyntaxError",
+            format!("The JSON is malformed: {error}\n  Specifier: {specifier}"),
+        )),
     }
 }
 
-/// The ES module that runs a CommonJS module and exports its `module.exports`.
-fn wrap_common_js(text: &str) -> ModuleSourceCode {
-    let text = text.split_inclusive('\n').enumerate();
-    // A `#!` line is none of the module's; its line stays for the numbers' sake.
-    let text = text.map(|(line, text)| match line == 0 && text.starts_with("#!") {
-        true => "\n",
-        false => text,
-    });
-    let text = deno_core::serde_json::Value::String(text.collect());
-    let code = format!(
-        "import {{ run }} from \"{}\"; export default run(import.meta.url, {text});",
-        compat::COMMON_JS
-    );
-    ModuleSourceCode::String(code.into())
+/// Neither a path nor a URL.
+fn is_bare(specifier: &str) -> bool {
+    !specifier.starts_with(['/', '.']) && ModuleSpecifier::parse(specifier).is_err()
 }
 
 fn is_json(media_type: MediaType) -> bool {
@@ -822,30 +1062,22 @@ fn hint_for_missing_file(path: &Path) -> Option<String> {
 
 /// What to do about a specifier that is neither a URL nor a path.
 fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
-    const NODE_MODULES: [&str; 8] = [
-        "child_process",
-        "cluster",
-        "dgram",
-        "dns",
-        "http2",
-        "readline",
-        "worker_threads",
-        "zlib",
-    ];
-    let is_path_or_url = specifier.starts_with(['/', '.']) || specifier.contains(':');
-    if is_path_or_url || specifier.is_empty() {
+    if specifier.is_empty() || !is_bare(specifier) || specifier.starts_with('#') {
         return None;
     }
-    if NODE_MODULES.contains(&specifier) {
-        let there = compat::NODE_MODULES.join(", ");
+    if specifier.starts_with("@std/") {
         return Some(format!(
-            "Of Node.js there are, in part, {there}. {NODE_HINT}"
+            "To use the package of JSR, import \"jsr:{specifier}\"."
         ));
     }
-    Some(format!(
-        "If \"{specifier}\" is a file, write \"./{specifier}\"; otherwise map the name in the \
-         \"imports\" of a deno.json or in an import map."
-    ))
+    let is_file = specifier.contains('.') && !specifier.starts_with('@');
+    Some(match is_file {
+        true => format!("If \"{specifier}\" is a file, write \"./{specifier}\"."),
+        false => format!(
+            "If \"{specifier}\" is a package, install it with npm, import \"npm:{specifier}\", or map \
+             the name in the \"imports\" of a deno.json; if it is a file, write \"./{specifier}\"."
+        ),
+    })
 }
 
 #[cfg(test)]

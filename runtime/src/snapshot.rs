@@ -98,9 +98,6 @@ pub enum StartupDataError {
         specifier: String,
         source: JsErrorBox,
     },
-    /// A source that is not ASCII cannot be shared with the engine.
-    #[error("{0} is not ASCII")]
-    NotAscii(String),
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -216,6 +213,7 @@ pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
                 runtime
                     .execute_script("ext:duplex_runtime/warm_up.js", "bootstrap.materialize();")
                     .expect("the globals of the snapshot load");
+                add_vm_context(runtime);
             })),
         },
         None,
@@ -227,20 +225,55 @@ pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
     Ok(output.consumed_lazy_specifiers)
 }
 
-/// Strips the types from an extension's TypeScript; JavaScript passes as it
-/// is.
+/// `node:vm` makes its contexts from one in the snapshot.
+#[cfg(feature = "v8")]
+fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
+    use deno_core::v8;
+    use deno_node::ContextInitMode::ForSnapshot;
+
+    v8::scope!(scope, runtime.v8_isolate());
+    let template = deno_node::init_global_template(scope, ForSnapshot);
+    let queue = std::ptr::null_mut();
+    let context = deno_node::create_v8_context(scope, template, ForSnapshot, queue);
+    assert_eq!(scope.add_context(context), deno_node::VM_CONTEXT_INDEX);
+}
+
+/// Strips the types from an extension's TypeScript; JavaScript passes as it is. A module of
+/// Node.js does not say by its name which of both it is. The JavaScript of deno_node loses
+/// its comments, for it is a large part of the program.
 pub(crate) fn transpile_extension(
     specifier: ModuleName,
     source: ModuleCodeString,
 ) -> Result<(ModuleCodeString, Option<SourceMapData>), JsErrorBox> {
-    if !specifier.as_str().ends_with(".ts") {
+    let name = specifier.as_str();
+    let is_node = name.starts_with("node:") || name.starts_with("ext:deno_node/");
+    if !name.ends_with(".ts") && !is_node {
         return Ok((source, None));
     }
+    let source = match name {
+        // What deno_node leaves to whoever builds it in.
+        "ext:deno_node/_process/process.ts" => source
+            .as_str()
+            .replace("__NODE_VERSION__", deno_node::NODE_VERSION)
+            .into(),
+        // The module is a classic script by now; see lazy_scripts.
+        "node:worker_threads" | "ext:deno_node/worker_threads.ts" => source
+            .as_str()
+            .replace(
+                "core.createLazyLoader(\"ext:deno_web/locks.js\")()",
+                "core.loadExtScript(\"ext:deno_web/locks.js\")",
+            )
+            .into(),
+        _ => source,
+    };
     let failed = |error: &dyn std::fmt::Display| JsErrorBox::generic(error.to_string());
-    let parsed = deno_ast::parse_module(deno_ast::ParseParams {
+    let parsed = deno_ast::parse_program(deno_ast::ParseParams {
         specifier: Url::parse(specifier.as_str()).map_err(|error| failed(&error))?,
         text: source.as_str().into(),
-        media_type: MediaType::TypeScript,
+        media_type: match name.ends_with("js") {
+            true => MediaType::JavaScript,
+            false => MediaType::TypeScript,
+        },
         capture_tokens: false,
         scope_analysis: false,
         maybe_syntax: None,
@@ -255,6 +288,7 @@ pub(crate) fn transpile_extension(
             &deno_ast::TranspileModuleOptions::default(),
             &deno_ast::EmitOptions {
                 source_map: deno_ast::SourceMapOption::None,
+                remove_comments: is_node,
                 ..Default::default()
             },
         )
@@ -285,10 +319,7 @@ fn collect(
                 specifier: file.specifier.to_string(),
                 source,
             })?;
-        if !source.as_str().is_ascii() {
-            return Err(StartupDataError::NotAscii(file.specifier.to_string()));
-        }
-        table.push((file.specifier.to_string(), source.as_str().to_string()));
+        table.push((file.specifier.to_string(), to_ascii(source.as_str())));
     }
     Ok(())
 }
@@ -301,6 +332,22 @@ fn watch(files: &[ExtensionFileSource]) {
             println!("cargo:rerun-if-changed={path}");
         }
     }
+}
+
+/// Only a source that is ASCII can be shared with the engine. What is not stands in
+/// strings, templates, regular expressions and comments, where an escape means the same.
+fn to_ascii(source: &str) -> String {
+    let mut ascii = String::with_capacity(source.len());
+    for character in source.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            write!(ascii, "\\u{unit:04x}").expect("writing to a string cannot fail");
+        }
+    }
+    ascii
 }
 
 /// An engine may use it for as long as the process lives.

@@ -26,6 +26,7 @@ use crate::engine::Engine;
 use crate::engine::EngineOptions;
 use crate::idle_memory::IdleMemory;
 use crate::ops::ServeAddress;
+use crate::packages::Node;
 use crate::snapshot::StartupData;
 use crate::web_worker;
 use crate::web_worker::WebWorkerLoaders;
@@ -66,6 +67,8 @@ pub struct WorkerOptions {
     pub permissions: PermissionsContainer,
     /// Resolves and loads the program's modules.
     pub module_loader: Rc<dyn ModuleLoader>,
+    /// Node.js's modules and packages. Share the packages with the loader.
+    pub node: Node,
     /// What `URL.createObjectURL` fills. Share it with the loader for `blob:`
     /// modules.
     pub blob_store: Arc<dyn BlobStoreTrait>,
@@ -79,6 +82,8 @@ pub struct WorkerOptions {
     pub startup: StartupData,
     /// `navigator.userAgent` and the `User-Agent` of requests.
     pub user_agent: String,
+    /// Modules that are evaluated before the program's.
+    pub preload: Vec<Url>,
     /// Makes the module loaders of web workers. Without it a program cannot make
     /// any.
     pub web_workers: Option<WebWorkerLoaders>,
@@ -98,12 +103,14 @@ impl WorkerOptions {
             location: None,
             permissions,
             module_loader,
+            node: Node::default(),
             blob_store: BlobStore::default_arc(),
             root_certs: Arc::default(),
             unsafely_ignore_certificate_errors: None,
             seed: None,
             startup: StartupData::default(),
             user_agent: format!("Deno/{DENO_VERSION} duplex/{}", env!("CARGO_PKG_VERSION")),
+            preload: Vec::new(),
             web_workers: None,
         }
     }
@@ -129,10 +136,13 @@ pub enum WorkerError {
 pub struct Worker {
     engine: Engine,
     main_module: Url,
+    preload: Vec<Url>,
     idle_memory: IdleMemory,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
     dispatch_unload: v8::Global<v8::Function>,
+    dispatch_before_exit: v8::Global<v8::Function>,
+    dispatch_exit: v8::Global<v8::Function>,
     serve: v8::Global<v8::Function>,
 }
 
@@ -161,6 +171,7 @@ impl Worker {
             location: options.location,
             permissions: options.permissions,
             module_loader: options.module_loader,
+            node: options.node,
             is_main: true,
         })?;
         let mut before_exit = OpExitCallbacks::default();
@@ -171,23 +182,28 @@ impl Worker {
         let dispatch_load = engine.function("dispatchLoadEvent")?;
         let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
         let dispatch_unload = engine.function("dispatchUnloadEvent")?;
+        let dispatch_before_exit = engine.function("dispatchBeforeExit")?;
+        let dispatch_exit = engine.function("dispatchExit")?;
         let serve = engine.function("serve")?;
         engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
         Ok(Self {
             engine,
             main_module: options.main_module,
+            preload: options.preload,
             idle_memory: IdleMemory::default(),
             dispatch_load,
             dispatch_before_unload,
             dispatch_unload,
+            dispatch_before_exit,
+            dispatch_exit,
             serve,
         })
     }
 
     /// Loads and evaluates the main module, fires `load`, runs the event loop
     /// to its end, fires `beforeunload` (a listener that prevents its default
-    /// keeps the loop going) and `unload`, and returns the exit code, which
-    /// is 0 unless the program set it.
+    /// keeps the loop going) and `unload`, and those of Node.js's `process`. Returns the exit
+    /// code, which is 0 unless the program set it.
     ///
     /// # Errors
     ///
@@ -230,8 +246,18 @@ impl Worker {
     }
 
     async fn evaluate_main_module(&mut self) -> Result<ModuleId, CoreError> {
+        for module in std::mem::take(&mut self.preload) {
+            let id = self.engine.runtime.load_side_es_module(&module).await?;
+            self.evaluate(id).await?;
+        }
         let runtime = &mut self.engine.runtime;
         let id = runtime.load_main_es_module(&self.main_module).await?;
+        self.evaluate(id).await?;
+        Ok(id)
+    }
+
+    async fn evaluate(&mut self, id: ModuleId) -> Result<(), CoreError> {
+        let runtime = &mut self.engine.runtime;
         let mut evaluated = std::pin::pin!(runtime.mod_evaluate(id));
         tokio::select! {
             // The module's own failure first: the loop reports it as well, but
@@ -243,18 +269,19 @@ impl Worker {
                 evaluated.await?;
             }
         }
-        Ok(id)
+        Ok(())
     }
 
     async fn run_to_end(&mut self) -> Result<i32, CoreError> {
         self.dispatch_load()?;
         loop {
             run_event_loop(&mut self.engine.runtime, &mut self.idle_memory).await?;
-            if self.dispatch_before_unload()? {
+            if self.dispatch_before_unload()? && !self.engine.call(&self.dispatch_before_exit)? {
                 break;
             }
         }
         self.dispatch_unload()?;
+        self.engine.call(&self.dispatch_exit)?;
         Ok(self.engine.exit_code.get())
     }
 

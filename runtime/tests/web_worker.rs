@@ -10,6 +10,7 @@ use duplex_runtime::WorkerOptions;
 use duplex_runtime::deno_core::StaticModuleLoader;
 use duplex_runtime::deno_core::error::CoreError;
 use duplex_runtime::deno_core::url::Url;
+use duplex_runtime::packages::Node;
 use duplex_runtime::permissions;
 use duplex_runtime::web_worker::WebWorkerLoader;
 use duplex_runtime::web_worker::WebWorkerLoaders;
@@ -23,6 +24,7 @@ async fn run(source: String, worker: Option<&'static str>) -> (Result<i32, CoreE
     options.web_workers = worker.map(|worker| -> WebWorkerLoaders {
         Arc::new(move |request| WebWorkerLoader {
             module_loader: Rc::new(StaticModuleLoader::with(request.main_module, worker)),
+            node: Node::default(),
             format_error: Box::new(|error| error.to_string()),
         })
     });

@@ -1,27 +1,18 @@
-// Runs tests of the package `ws` against the `ws` of duplex:
+// Runs the tests of the package `ws`:
 //
 //     duplex run -A tests/ws-suite/run.js SUITE CERTIFICATES [INDEX]
 //
-// runs the test of that number, or tells how many there are.
-// SUITE is a checkout of https://github.com/websockets/ws, of which only those tests are
-// read that are about what a program sees. CERTIFICATES is a folder that takes the
-// place of its fixtures, which are of X.509 v1. What Mocha does for the tests is done
-// here as far as they need it.
+// runs the test of that number, or tells how many there are. SUITE is a checkout of
+// https://github.com/websockets/ws. CERTIFICATES is a folder that takes the place of its
+// fixtures, which are of X.509 v1, and which rustls does not take. What Mocha does for the tests is
+// done here as far as they need it.
 
 import assert from "node:assert";
-import { Buffer } from "node:buffer";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
-import WebSocket, { createWebSocketStream } from "ws";
-import * as eventTarget from "node:internal/ws/event_target";
 import { KNOWN } from "./known.js";
 
-const FILES = [
-  "test/websocket-server.test.js",
-  "test/websocket.test.js",
-  "test/create-websocket-stream.test.js",
-];
 const TIMEOUT = 2000;
 
 const [suite, certificates, index] = Deno.args;
@@ -31,50 +22,14 @@ if (certificates === undefined) {
 }
 Deno.chdir(suite);
 
-/** Frames as the tests build them (RFC 6455 section 5.2). */
-const Sender = {
-  frame(data, { fin = false, rsv1 = false, opcode, mask }) {
-    const bytes = Buffer.from(data);
-    const size = bytes.length < 126 ? 0 : bytes.length < 65536 ? 2 : 8;
-    const header = Buffer.alloc(2 + size + (mask ? 4 : 0));
-    header[0] = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode;
-    header[1] = (mask ? 0x80 : 0) |
-      (size === 0 ? bytes.length : size === 2 ? 126 : 127);
-    if (size > 0) {
-      header.writeUIntBE(
-        bytes.length,
-        2 + size - Math.min(size, 6),
-        Math.min(size, 6),
-      );
-    }
-    // A mask of noughts masks nothing.
-    return [header, bytes];
-  },
-};
-
-/** What the tests take out of the package's own files. */
-const INTERNALS = {
-  "..": WebSocket,
-  "../lib/constants": {
-    EMPTY_BUFFER: eventTarget.EMPTY_BUFFER,
-    GUID: "258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-    hasBlob: true,
-    kForOnEventAttribute: eventTarget.kForAttribute,
-    kListener: eventTarget.kListener,
-    NOOP: () => {},
-  },
-  "../lib/event-target": eventTarget,
-  "../lib/sender": Sender,
-  "../lib/stream": createWebSocketStream,
-  fs: {
-    ...fs,
-    readFileSync: (path, ...rest) =>
-      fs.readFileSync(
-        path.replace(/^test\/fixtures/, certificates),
-        ...rest,
-      ),
-  },
-};
+const { readFileSync } = fs;
+createRequire(import.meta.url)("fs").readFileSync = (path, ...rest) =>
+  readFileSync(
+    typeof path === "string"
+      ? path.replace(/^test\/fixtures/, certificates)
+      : path,
+    ...rest,
+  );
 
 class Group {
   hooks = { before: [], after: [], beforeEach: [], afterEach: [] };
@@ -121,36 +76,8 @@ for (const hook of ["before", "after", "beforeEach", "afterEach"]) {
   globals[hook] = (run) => group.hooks[hook].push(run);
 }
 
-function load(file) {
-  const path = `${Deno.cwd()}/${file}`;
-  const outer = createRequire(path);
-  const require = (name) =>
-    INTERNALS[name] ?? (name.startsWith("./") ? loadHelper(name) : outer(name));
-  evaluate(path, require, {});
-}
-
-function loadHelper(name) {
-  const path = `${Deno.cwd()}/test/${name.slice(2)}.js`;
-  const module = { exports: {} };
-  evaluate(path, createRequire(path), module);
-  return module.exports;
-}
-
-function evaluate(path, require, module) {
-  const names = {
-    ...globals,
-    require,
-    module,
-    Buffer,
-    process: require("process"),
-    setImmediate: require("timers").setImmediate,
-    setTimeout: require("timers").setTimeout,
-  };
-  const text = Deno.readTextFileSync(path);
-  new Function(...Object.keys(names), `${text}\n//# sourceURL=${path}`)(
-    ...Object.values(names),
-  );
-}
+Object.assign(globalThis, globals);
+const require = createRequire(`${Deno.cwd()}/`);
 
 /** Fails the test that is running. */
 let fail = () => {};
@@ -209,7 +136,10 @@ async function run(test) {
 }
 
 assert.ok(Deno.statSync("test").isDirectory, `${suite} has tests`);
-FILES.forEach(load);
+const files = [...Deno.readDirSync("test")].map(({ name }) => name);
+for (const name of files.filter((name) => name.endsWith(".test.js")).sort()) {
+  require(`./test/${name}`);
+}
 
 const test = tests[index];
 if (test === undefined) {

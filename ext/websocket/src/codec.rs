@@ -1,5 +1,5 @@
-//! The protocol without a connection: for scripts that own the stream, as the
-//! `ws` of Node.js and std/ws do.
+//! The protocol without a connection: for scripts that own the stream, as those of
+//! deno.land/std/ws do.
 //!
 //! Such a script reads and writes the bytes itself, and has the frames in them
 //! decoded and encoded here, by the rules and limits of every other connection.
@@ -12,20 +12,16 @@ use std::time::Instant;
 use deno_core::{GarbageCollected, op2, v8};
 use duplex_protocol::control_rate::ControlRate;
 use duplex_protocol::decoder::{Decoder, Event};
-use duplex_protocol::deflate::{AnswerError, ClientConfig, Compressor, Parameters, ServerConfig};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::{Opcode, Role};
-use duplex_protocol::handshake::extension::{self, MalformedExtensions};
 
-use crate::deflate::PerMessageDeflate;
-use crate::limits::{LimitOptions, Limits};
+use crate::limits::Limits;
 
 /// Both directions of one connection.
 pub(crate) struct WebSocketCodec {
     role: Role,
     incoming: RefCell<Incoming>,
-    compressor: RefCell<Option<Box<Compressor>>>,
 }
 
 struct Incoming {
@@ -47,12 +43,6 @@ unsafe impl GarbageCollected for WebSocketCodec {
 
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum CodecError {
-    #[class(type)]
-    #[error(transparent)]
-    Extensions(#[from] MalformedExtensions),
-    #[class(type)]
-    #[error(transparent)]
-    Answer(#[from] AnswerError),
     #[class(range)]
     #[error("{0} is no opcode of RFC 6455 section 5.2")]
     Opcode(u8),
@@ -61,50 +51,28 @@ pub(crate) enum CodecError {
     ControlTooLong,
 }
 
-/// The codec of a server or a client. `agreed` is what the handshake agreed on for
-/// permessage-deflate, as the value of Sec-WebSocket-Extensions, and `deflate` how
-/// to compress then.
+/// The codec of a server or a client.
 #[op2]
 #[cppgc]
-pub(crate) fn op_ws_codec_create(
-    is_server: bool,
-    #[string] agreed: Option<String>,
-    #[scoped] deflate: Option<PerMessageDeflate>,
-    #[scoped] limits: Option<LimitOptions>,
-) -> Result<WebSocketCodec, CodecError> {
+pub(crate) fn op_ws_codec_create(is_server: bool) -> WebSocketCodec {
     let role = match is_server {
         true => Role::Server,
         false => Role::Client,
     };
-    let parameters = match &agreed {
-        Some(agreed) => ClientConfig::default().check(&extension::parse(agreed.as_bytes())?)?,
-        None => None,
-    };
-    let compression = deflate
-        .map(ClientConfig::from)
-        .unwrap_or_default()
-        .compression;
-    let limits = limits.map_or_else(Limits::default, Limits::from);
-    let decoder = match &parameters {
-        Some(parameters) => Decoder::with_deflate(role, limits.decoder(), parameters),
-        None => Decoder::new(role, limits.decoder()),
-    };
-    let compressor =
-        parameters.map(|parameters| Box::new(Compressor::new(role, &parameters, compression)));
-    Ok(WebSocketCodec {
+    let limits = Limits::default();
+    WebSocketCodec {
         role,
         incoming: RefCell::new(Incoming {
-            decoder,
+            decoder: Decoder::new(role, limits.decoder()),
             control_rate: ControlRate::new(limits.max_control_frames),
             is_over: false,
         }),
-        compressor: RefCell::new(compressor),
-    })
+    }
 }
 
 /// Decodes what was read. Returns a list with four elements for each event: its
 /// opcode, its payload as an ArrayBuffer, and for a Close frame the code and undefined; or 0 for an
-/// error, its name, the code to close with and what it says. Nothing follows a Close
+/// error, undefined, the code to close with and what it says. Nothing follows a Close
 /// frame or an error.
 #[op2]
 pub(crate) fn op_ws_codec_decode<'s>(
@@ -177,38 +145,28 @@ impl Incoming {
         elements: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
         self.is_over = true;
-        // The variant's name, with the opcode or the limit behind it.
-        let name = format!("{error:?}");
         elements.extend([
             v8::Integer::new(scope, 0).into(),
-            string(scope, &name),
+            v8::undefined(scope).into(),
             v8::Integer::new(scope, error.close_code().get().into()).into(),
             string(scope, &error.to_string()),
         ]);
     }
 }
 
-/// Encodes one frame. `mask` is how: 0 not at all, 1 with an unpredictable key, 2 with
-/// `key`, 3 as the role asks. `compress` allows a message in one frame to be compressed, where that
-/// was agreed on.
+/// Encodes one frame, masked where the role asks for it.
 #[op2]
 pub(crate) fn op_ws_codec_encode<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     #[cppgc] codec: &WebSocketCodec,
     #[smi] opcode: u8,
-    fin: bool,
-    compress: bool,
-    #[smi] mask: u8,
-    #[smi] key: u32,
     #[anybuffer] payload: &[u8],
 ) -> Result<v8::Local<'s, v8::ArrayBuffer>, CodecError> {
-    let mask = match (mask, codec.role) {
-        (1, _) | (3, Role::Client) => Some(rand::random()),
-        (2, _) => Some(key.to_be_bytes()),
-        _ => None,
+    let mask = match codec.role {
+        Role::Client => Some(rand::random()),
+        Role::Server => None,
     };
     let kind = match opcode {
-        0 => Opcode::Continuation,
         1 => Opcode::Text,
         2 => Opcode::Binary,
         8 => Opcode::Close,
@@ -220,49 +178,8 @@ pub(crate) fn op_ws_codec_encode<'s>(
         return Err(CodecError::ControlTooLong);
     }
     let mut out = Vec::new();
-    let mut compressor = codec.compressor.borrow_mut();
-    match (kind, compressor.as_mut().filter(|_| fin && compress)) {
-        (Opcode::Binary, Some(compressor)) => {
-            encoder::encode_binary_compressed(&mut out, mask, payload, compressor);
-        }
-        (Opcode::Text, Some(compressor)) if let Ok(text) = std::str::from_utf8(payload) => {
-            encoder::encode_text_compressed(&mut out, mask, text, compressor);
-        }
-        _ => encoder::encode_frame(&mut out, kind, fin, mask, payload),
-    }
+    encoder::encode_frame(&mut out, kind, true, mask, payload);
     Ok(array_buffer(scope, out))
-}
-
-/// A server's answer to what a client offers in Sec-WebSocket-Extensions, or null
-/// without one.
-#[op2]
-#[string]
-pub(crate) fn op_ws_deflate_accept(
-    #[string] offers: &str,
-    #[scoped] deflate: PerMessageDeflate,
-) -> Result<Option<String>, CodecError> {
-    let offers = extension::parse(offers.as_bytes())?;
-    let accepted = ServerConfig::from(deflate).accept(&offers);
-    Ok(accepted.as_ref().map(Parameters::to_string))
-}
-
-/// A client's offer.
-#[op2]
-#[string]
-pub(crate) fn op_ws_deflate_offer(#[scoped] deflate: PerMessageDeflate) -> String {
-    ClientConfig::from(deflate).offer()
-}
-
-/// Checks the server's answer to it. Returns what is agreed on, if anything.
-#[op2]
-#[string]
-pub(crate) fn op_ws_deflate_check(
-    #[string] answer: &str,
-    #[scoped] deflate: PerMessageDeflate,
-) -> Result<Option<String>, CodecError> {
-    let answer = extension::parse(answer.as_bytes())?;
-    let agreed = ClientConfig::from(deflate).check(&answer)?;
-    Ok(agreed.as_ref().map(Parameters::to_string))
 }
 
 /// The Sec-WebSocket-Accept that answers a Sec-WebSocket-Key.

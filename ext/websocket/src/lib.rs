@@ -103,9 +103,6 @@ deno_core::extension!(
         codec::op_ws_codec_create,
         codec::op_ws_codec_decode,
         codec::op_ws_codec_encode,
-        codec::op_ws_deflate_accept,
-        codec::op_ws_deflate_check,
-        codec::op_ws_deflate_offer,
         codec::op_ws_accept_key,
     ],
     esm = [

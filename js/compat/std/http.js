@@ -3,9 +3,13 @@
 
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
-import { HttpParser } from "node:internal/http_parser";
+import { core } from "ext:core/mod.js";
 import { deferred } from "node:deno_std/async";
 import { BufReader, BufWriter } from "node:deno_std/bufio";
+
+const { HttpParser } = core.loadExtScript(
+  "ext:duplex_runtime/std/http_parser.js",
+);
 
 const READ_SIZE = 16 * 1024;
 const encoder = new TextEncoder();

@@ -2,14 +2,15 @@
 // iterated over.
 
 import { Buffer } from "node:buffer";
-import { HttpParser } from "node:internal/http_parser";
-import {
-  acceptKey,
-  closePayload,
-  Codec,
-  OPCODES,
-} from "node:internal/websocket_codec";
+import { core } from "ext:core/mod.js";
 import { BufReader, BufWriter } from "node:deno_std/bufio";
+
+const { HttpParser } = core.loadExtScript(
+  "ext:duplex_runtime/std/http_parser.js",
+);
+const { acceptKey, closePayload, Codec, OPCODES } = core.loadExtScript(
+  "ext:duplex_runtime/std/websocket_codec.js",
+);
 
 const READ_SIZE = 16 * 1024;
 /** How long the peer may take to answer a Close frame, in ms. */
@@ -103,7 +104,7 @@ class WebSocket {
             case OPCODES.PING:
               if (!this.#isClosed) {
                 await this.#write(
-                  this.#codec.encodeControl(OPCODES.PONG, data),
+                  this.#codec.encode(OPCODES.PONG, data),
                 ).catch(() => {});
               }
               yield ["ping", new Uint8Array(data)];
@@ -143,12 +144,12 @@ class WebSocket {
   send(data) {
     this.#checkOpen();
     const opcode = typeof data === "string" ? OPCODES.TEXT : OPCODES.BINARY;
-    return this.#write(this.#codec.encodeData(opcode, toBytes(data)));
+    return this.#write(this.#codec.encode(opcode, toBytes(data)));
   }
 
   ping(data = "") {
     this.#checkOpen();
-    return this.#write(this.#codec.encodeControl(OPCODES.PING, toBytes(data)));
+    return this.#write(this.#codec.encode(OPCODES.PING, toBytes(data)));
   }
 
   /** Sends a Close frame; the connection is closed when it is answered. */
@@ -174,7 +175,7 @@ class WebSocket {
 
   #sendClose(payload) {
     this.#isClosed = true;
-    return this.#write(this.#codec.encodeControl(OPCODES.CLOSE, payload));
+    return this.#write(this.#codec.encode(OPCODES.CLOSE, payload));
   }
 
   #write(frame) {

@@ -30,12 +30,12 @@ pub fn guard(op: OpDecl) -> OpDecl {
     }
 }
 
-/// Reads the environment without a permission; compile and load modules under any name.
-const UNUSED: [&str; 3] = [
-    "op_get_env_no_permission_check",
-    "op_import_sync",
-    "op_import_sync_with_source",
-];
+/// Compiles a module under any name, for the hooks of `node:module` that give a source.
+///
+/// deno_node needs two others that do what a program may not: `op_import_sync`, which it
+/// calls with the URL of a file, and `op_get_env_no_permission_check`, with names that are
+/// in its text.
+const UNUSED: [&str; 1] = ["op_import_sync_with_source"];
 
 /// The core's op of this name: runs the script `source`. Returns an array of its value,
 /// or null, and of null, or the exception, whether that is an `Error`, and whether the

@@ -4,6 +4,7 @@
 mod guard;
 mod info;
 mod node;
+mod node_worker;
 mod permissions;
 mod serve;
 #[cfg(not(feature = "v8"))]
@@ -14,6 +15,7 @@ mod worker_scope;
 
 pub use info::RuntimeInfo;
 pub use serve::ServeAddress;
+pub(crate) use tty::window_size;
 
 deno_core::extension!(
     duplex_runtime,
@@ -26,6 +28,8 @@ deno_core::extension!(
         deno_io,
         deno_fs,
         deno_os,
+        deno_process,
+        deno_node,
         duplex_websocket,
         duplex_http
     ],
@@ -43,8 +47,26 @@ deno_core::extension!(
         info::op_runtime_stdout_no_color,
         info::op_runtime_user_agent,
         info::op_runtime_versions,
-        node::op_node_digest,
-        node::op_node_tls_start,
+        node::op_bootstrap_color_depth,
+        node::op_bootstrap_unstable_args,
+        node::op_current_thread_cpu_usage,
+        node::op_http_notify_serving,
+        node::op_http_serve_address_override,
+        node::op_napi_open,
+        node::op_runtime_uses_node_modules,
+        node::op_test_snapshot_in_update_mode,
+        node_worker::op_create_worker,
+        node_worker::op_host_get_worker_cpu_usage,
+        node_worker::op_host_post_message,
+        node_worker::op_host_post_message_raw,
+        node_worker::op_host_recv_ctrl,
+        node_worker::op_host_recv_message,
+        node_worker::op_host_recv_message_sync,
+        node_worker::op_host_terminate_worker,
+        node_worker::op_node_worker_thread_post_message,
+        node_worker::op_node_worker_thread_recv_message,
+        node_worker::op_node_worker_thread_register,
+        node_worker::op_node_worker_thread_set_listener_count,
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,
@@ -59,6 +81,8 @@ deno_core::extension!(
         worker_host::op_worker_receive,
         worker_scope::op_worker_scope,
         worker_scope::op_worker_scope_close,
+        worker_scope::op_worker_scope_exit_code,
+        worker_scope::op_worker_scope_metadata,
         worker_scope::op_worker_scope_post,
         worker_scope::op_worker_scope_post_raw,
         worker_scope::op_worker_scope_receive,
@@ -78,34 +102,9 @@ deno_core::extension!(
         dir "../js",
         "41_serve.js",
         "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
-        "node:internal/commonjs" = "compat/commonjs.js",
-        "node:internal/websocket_codec" = "compat/websocket_codec.js",
-        "node:assert" = "compat/node/assert.js",
-        "node:buffer" = "compat/node/buffer.js",
-        "node:crypto" = "compat/node/crypto.js",
-        "node:internal/errors" = "compat/node/errors.js",
-        "node:events" = "compat/node/events.js",
-        "node:fs" = "compat/node/fs.js",
-        "node:http" = "compat/node/http.js",
-        "node:internal/http_parser" = "compat/node/http_parser.js",
-        "node:https" = "compat/node/https.js",
-        "node:module" = "compat/node/module.js",
-        "node:net" = "compat/node/net.js",
-        "node:os" = "compat/node/os.js",
-        "node:path" = "compat/node/path.js",
-        "node:process" = "compat/node/process.js",
-        "node:stream" = "compat/node/stream.js",
-        "node:string_decoder" = "compat/node/string_decoder.js",
-        "node:timers" = "compat/node/timers.js",
-        "node:tls" = "compat/node/tls.js",
-        "node:url" = "compat/node/url.js",
-        "node:util" = "compat/node/util.js",
-        "node:internal/ws/event_target" = "compat/ws/event_target.js",
-        "node:internal/ws" = "compat/ws/mod.js",
-        "node:internal/ws/server" = "compat/ws/server.js",
-        "node:internal/ws/stream" = "compat/ws/stream.js",
-        "node:internal/ws/subprotocol" = "compat/ws/subprotocol.js",
-        "node:internal/ws/websocket" = "compat/ws/websocket.js",
+        "ext:duplex_runtime/std/http_parser.js" = "compat/std/http_parser.js",
+        "ext:duplex_runtime/std/websocket_codec.js" = "compat/std/websocket_codec.js",
+        "ext:runtime/98_global_scope_shared.js" = "15_node_console.js",
         "node:deno_std/async" = "compat/std/async.js",
         "node:deno_std/bufio" = "compat/std/bufio.js",
         "node:deno_std/http" = "compat/std/http.js",

@@ -117,7 +117,7 @@ fn set_mode(fd: RawFd, mode: &libc::termios) -> Result<(), Error> {
     Ok(())
 }
 
-fn window_size(fd: RawFd) -> Option<libc::winsize> {
+pub fn window_size(fd: RawFd) -> Option<libc::winsize> {
     let mut size = std::mem::MaybeUninit::<libc::winsize>::uninit();
     // SAFETY: TIOCGWINSZ writes one winsize to the pointer.
     if unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, size.as_mut_ptr()) } != 0 {

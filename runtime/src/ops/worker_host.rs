@@ -84,6 +84,9 @@ pub enum CreateError {
     #[error(transparent)]
     Permission(#[from] ChildPermissionError),
     #[class(inherit)]
+    #[error(transparent)]
+    Message(#[from] MessagePortError),
+    #[class(inherit)]
     #[error("Unable to start a thread: {0}")]
     Thread(#[from] Error),
 }
@@ -122,6 +125,7 @@ pub fn op_worker_create(
         source,
         name: arguments.name,
         is_classic: arguments.is_classic,
+        node: None,
         owner_permissions,
         permissions,
         port: inside,

@@ -22,6 +22,8 @@ use crate::web_worker::ScriptSource;
 pub struct Scope {
     name: String,
     is_classic: bool,
+    /// The number of a thread of `node:worker_threads`.
+    node_id: Option<u32>,
 }
 
 #[op2]
@@ -30,7 +32,28 @@ pub fn op_worker_scope(state: &mut OpState) -> Scope {
     Scope {
         name: inside.name.clone(),
         is_classic: inside.is_classic,
+        node_id: inside.node.as_ref().map(|node| node.id),
     }
+}
+
+/// What the owner gave a thread of `node:worker_threads` on its way.
+#[op2]
+#[serde]
+pub fn op_worker_scope_metadata(
+    state: &mut OpState,
+) -> Result<Option<JsMessageData>, MessagePortError> {
+    let inside = state.borrow::<Rc<Inside>>().clone();
+    match &inside.node {
+        Some(node) if node.has_metadata => inside.port.try_recv_sync(state),
+        _ => Ok(None),
+    }
+}
+
+/// The code that the worker exits with.
+#[op2(fast)]
+pub fn op_worker_scope_exit_code(state: &mut OpState, #[smi] code: i32) {
+    let lifeline = &state.borrow::<Rc<Inside>>().lifeline;
+    lifeline.set_exit_code(code);
 }
 
 /// Sends a message without transferred objects to the owner.

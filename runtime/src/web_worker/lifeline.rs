@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicI32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -19,6 +20,7 @@ use deno_core::error::CoreError;
 use deno_core::error::CoreErrorKind;
 use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
+use tokio::sync::watch;
 
 /// Held by a worker and its owner.
 pub struct Lifeline {
@@ -29,6 +31,9 @@ pub struct Lifeline {
     /// The worker's engine, while script may run in it.
     isolate: Mutex<Option<v8::IsolateHandle>>,
     outcome: Mutex<Option<Failure>>,
+    exit_code: AtomicI32,
+    /// Whether the outcome is final.
+    over: watch::Sender<bool>,
 }
 
 impl Lifeline {
@@ -42,6 +47,8 @@ impl Lifeline {
             isolate: Mutex::new(None),
             // Until it is known better: what ends without a word has panicked.
             outcome: Mutex::new(Some(Failure::of_thread())),
+            exit_code: AtomicI32::new(0),
+            over: watch::Sender::new(false),
         });
         let mut living = LIVING.lock();
         if living.is_exiting {
@@ -102,6 +109,26 @@ impl Lifeline {
         lock(&self.outcome).take()
     }
 
+    pub fn set_exit_code(&self, code: i32) {
+        self.exit_code.store(code, Ordering::SeqCst);
+    }
+
+    pub fn exit_code(&self) -> i32 {
+        self.exit_code.load(Ordering::SeqCst)
+    }
+
+    /// The outcome is final.
+    pub fn set_over(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Waits until it is.
+    pub async fn over(&self) {
+        let mut over = self.over.subscribe();
+        // Fails where the sender is gone, which this holds.
+        let _ = over.wait_for(|over| *over).await;
+    }
+
     /// Whether the process is about to exit, which takes down all of it at once.
     pub fn is_exiting(&self) -> bool {
         LIVING.lock().is_exiting
@@ -109,6 +136,7 @@ impl Lifeline {
 
     /// The worker's thread is done.
     pub fn leave(&self) {
+        self.set_over();
         LIVING.lock().workers.remove(&self.id);
         LIVING.left.notify_all();
     }

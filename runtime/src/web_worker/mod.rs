@@ -23,6 +23,7 @@ use deno_core::url::Url;
 use deno_permissions::PermissionsContainer;
 
 use crate::module_loader::ModuleOverride;
+use crate::packages::Node;
 
 pub(crate) use lifeline::Failure;
 pub(crate) use lifeline::Lifeline;
@@ -30,6 +31,7 @@ pub use lifeline::end_all;
 pub(crate) use script::ScriptError;
 pub(crate) use script::ScriptSource;
 pub(crate) use thread::Inside;
+pub(crate) use thread::NodeThread;
 pub(crate) use thread::Start;
 pub(crate) use thread::spawn;
 
@@ -53,6 +55,7 @@ pub struct WebWorkerRequest {
 /// What a web worker needs of its embedder.
 pub struct WebWorkerLoader {
     pub module_loader: Rc<dyn ModuleLoader>,
+    pub node: Node,
     /// The text of an error that ends the worker, for the log.
     pub format_error: Box<dyn Fn(&CoreError) -> String>,
 }

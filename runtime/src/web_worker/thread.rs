@@ -21,6 +21,7 @@ use crate::engine::Common;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
 use crate::module_loader::ModuleOverride;
+use crate::packages::Node;
 use crate::web_worker::Failure;
 use crate::web_worker::Lifeline;
 use crate::web_worker::ScriptSource;
@@ -36,16 +37,29 @@ pub struct Start {
     pub source: Option<ModuleOverride>,
     pub name: String,
     pub is_classic: bool,
+    /// Where it is a thread of `node:worker_threads`.
+    pub node: Option<NodeThread>,
     pub owner_permissions: PermissionsContainer,
     pub permissions: PermissionsContainer,
     pub port: MessagePort,
     pub lifeline: Arc<Lifeline>,
 }
 
+/// What a thread of `node:worker_threads` is beyond a web worker.
+pub struct NodeThread {
+    /// The number that Node.js knows it by.
+    pub id: u32,
+    /// Whether the first message is what the owner gave it on its way.
+    pub has_metadata: bool,
+    /// The text to run, in place of a module.
+    pub code: Option<String>,
+}
+
 /// The worker as its own engine's state knows it.
 pub struct Inside {
     pub name: String,
     pub is_classic: bool,
+    pub node: Option<NodeThread>,
     /// To the owner.
     pub port: MessagePort,
     pub lifeline: Arc<Lifeline>,
@@ -106,7 +120,7 @@ async fn live(start: Start) {
         main_module: start.url.clone(),
         source: start.source.clone(),
     });
-    let mut worker = match WebWorker::new(start, loader.module_loader) {
+    let mut worker = match WebWorker::new(start, loader.module_loader, loader.node) {
         Ok(worker) => worker,
         Err(error) => {
             log::error!("Worker \"{name}\": {error}");
@@ -121,7 +135,9 @@ async fn live(start: Start) {
         lifeline.leave();
         halt();
     }
-    if let Err(error) = &result {
+    if let Err(error) = &result
+        && worker.inside.node.is_none()
+    {
         let text = (loader.format_error)(error);
         let text = text.strip_prefix("Uncaught ").unwrap_or(&text);
         log::error!("Uncaught (in worker \"{name}\") {text}");
@@ -129,6 +145,7 @@ async fn live(start: Start) {
     lifeline.set_outcome(result.as_ref().err().map(Failure::from));
     // The owner need not wait until the engine is taken down.
     worker.inside.port.disentangle();
+    lifeline.set_over();
 }
 
 /// What remains to be done of the process is done on other threads.
@@ -146,10 +163,17 @@ struct WebWorker {
     text: Option<Arc<str>>,
     scripts: ScriptSource,
     start_messages: v8::Global<v8::Function>,
+    /// Whether a thread of `node:worker_threads` waits for messages.
+    awaits_messages: v8::Global<v8::Function>,
+    dispatch_exit: v8::Global<v8::Function>,
 }
 
 impl WebWorker {
-    fn new(start: Start, module_loader: Rc<dyn ModuleLoader>) -> Result<Self, WorkerError> {
+    fn new(
+        start: Start,
+        module_loader: Rc<dyn ModuleLoader>,
+        node: Node,
+    ) -> Result<Self, WorkerError> {
         let scripts = ScriptSource::new(&start.common, start.owner_permissions);
         let mut engine = Engine::start(EngineOptions {
             common: start.common,
@@ -157,17 +181,21 @@ impl WebWorker {
             location: Some(start.url.clone()),
             permissions: start.permissions,
             module_loader,
+            node,
             is_main: false,
         })?;
         let inside = Rc::new(Inside {
             name: start.name,
             is_classic: start.is_classic,
+            node: start.node,
             port: start.port,
             lifeline: start.lifeline,
         });
         engine.runtime.op_state().borrow_mut().put(inside.clone());
         let worker_runtime = engine.function("workerRuntime")?;
         let start_messages = engine.function("startMessages")?;
+        let awaits_messages = engine.function("awaitsMessages")?;
+        let dispatch_exit = engine.function("dispatchExit")?;
         engine
             .call(&worker_runtime)
             .map_err(WorkerError::Bootstrap)?;
@@ -178,20 +206,25 @@ impl WebWorker {
             text: start.source.and_then(|source| source.text),
             scripts,
             start_messages,
+            awaits_messages,
+            dispatch_exit,
         })
     }
 
     /// Runs the worker's script and event loop until the worker is to end or an
     /// error ends it.
     async fn run(&mut self) -> Result<(), CoreError> {
-        let result = match self.inside.is_classic {
-            true => self.run_script().await,
-            false => self.run_module().await,
+        let node_code = self.inside.node.as_ref().and_then(|node| node.code.clone());
+        let result = match (node_code, self.inside.is_classic) {
+            (Some(code), _) => self.run_text("[worker eval]".to_string(), code),
+            (None, true) => self.run_script().await,
+            (None, false) => self.run_module().await,
         };
         let result = match result {
             Ok(()) => self.run_event_loop().await,
             Err(error) => Err(error),
         };
+        let result = result.and_then(|()| self.exit());
         // What was stopped halfway has no error of its own.
         match self.inside.lifeline.must_end() {
             true => Ok(()),
@@ -211,9 +244,11 @@ impl WebWorker {
                 (script.url, script.text)
             }
         };
-        self.engine
-            .runtime
-            .execute_script(url.to_string(), text.to_string())?;
+        self.run_text(url.to_string(), text.to_string())
+    }
+
+    fn run_text(&mut self, name: String, text: String) -> Result<(), CoreError> {
+        self.engine.runtime.execute_script(name, text)?;
         self.start_messages()
     }
 
@@ -251,6 +286,7 @@ impl WebWorker {
 
     async fn run_event_loop(&mut self) -> Result<(), CoreError> {
         let lifeline = self.inside.lifeline.clone();
+        let is_node = self.inside.node.is_some();
         poll_fn(|cx| {
             lifeline.register(cx.waker());
             if lifeline.must_end() {
@@ -260,12 +296,29 @@ impl WebWorker {
                 .engine
                 .runtime
                 .poll_event_loop(cx, PollEventLoopOptions::default());
-            match lifeline.must_end() {
-                true => Poll::Ready(Ok(())),
-                false => polled,
+            if lifeline.must_end() {
+                return Poll::Ready(Ok(()));
             }
+            // The next message does not keep such a thread, but a listener for it does.
+            if is_node
+                && matches!(polled, Poll::Ready(Ok(())))
+                && self.engine.call(&self.awaits_messages)?
+            {
+                return Poll::Pending;
+            }
+            polled
         })
         .await
+    }
+
+    /// Tells a thread of Node.js that it ends by itself.
+    fn exit(&mut self) -> Result<(), CoreError> {
+        let lifeline = self.inside.lifeline.clone();
+        if self.inside.node.is_some() && !lifeline.must_end() {
+            self.engine.call(&self.dispatch_exit)?;
+            lifeline.set_exit_code(self.engine.exit_code.get());
+        }
+        Ok(())
     }
 }
 

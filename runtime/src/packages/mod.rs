@@ -1,0 +1,562 @@
+//! What a specifier means that is neither a path nor a URL of this machine, and where its
+//! source comes from: `node_modules`, npm, JSR, remote modules, workspaces. All of it is
+//! done by Deno's crates, with Deno's cache and lock file; here they are put together.
+//!
+//! | module | concern |
+//! |---|---|
+//! | `fetch` | requests to registries and to hosts of modules |
+//! | `graph` | remote modules and packages, fetched before they are loaded |
+//! | `node` | what `node:module` needs: `require` |
+//! | `progress` | what the user sees of downloads |
+//!
+//! A program that needs none of it makes none of it.
+
+mod fetch;
+mod graph;
+mod node;
+mod progress;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::path::Path;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_ast::MediaType;
+use deno_core::ModuleSourceCode;
+use deno_core::ModuleSpecifier;
+use deno_core::futures::FutureExt;
+use deno_core::serde_json;
+use deno_error::JsErrorBox;
+use deno_graph::ModuleGraph;
+use deno_npm_cache::NpmCacheSetting;
+use deno_npm_installer::LifecycleScriptsConfig;
+use deno_npm_installer::NpmInstallerFactory;
+use deno_npm_installer::NpmInstallerFactoryOptions;
+use deno_npm_installer::PackagesAllowedScripts;
+use deno_npm_installer::graph::NpmCachingStrategy;
+use deno_permissions::PermissionsContainer;
+use deno_resolver::cjs::IsCjsResolutionMode;
+use deno_resolver::factory::ConfigDiscoveryOption;
+use deno_resolver::factory::ResolverFactory;
+use deno_resolver::factory::ResolverFactoryOptions;
+use deno_resolver::factory::SpecifiedImportMapProvider;
+use deno_resolver::factory::WorkspaceFactory;
+use deno_resolver::factory::WorkspaceFactoryOptions;
+use deno_resolver::graph::DefaultDenoResolverRc;
+use deno_resolver::graph::ResolveWithGraphErrorKind;
+use deno_resolver::graph::ResolveWithGraphOptions;
+use deno_resolver::loader::LoadedModule;
+use deno_resolver::loader::LoadedModuleSource;
+use deno_resolver::workspace::SpecifiedImportMap;
+use deno_semver::package::PackageReq;
+use deno_semver::package::PackageReqParseError;
+use deno_web::BlobStoreTrait;
+use node_resolver::InNpmPackageChecker;
+use node_resolver::NodeResolutionKind;
+use node_resolver::ResolutionMode;
+use node_resolver::analyze::CjsAnalysisSourceProvider;
+use node_resolver::cache::NodeResolutionThreadLocalCache;
+
+pub use deno_cache_dir::file_fetcher::CacheSetting;
+pub use deno_config::deno_json::NodeModulesDirMode as NodeModulesDir;
+pub use fetch::Downloads;
+pub use graph::Asking;
+pub use graph::jsr_url;
+pub use node::Node;
+pub use node::NodeServices;
+pub use node::PackageChecker;
+pub use node::PackageFolders;
+pub use node::take_channel;
+
+use self::fetch::RegistryClient;
+use self::progress::Progress;
+
+/// The file system and the environment, for the crates that ask for them.
+pub type Sys = sys_traits::impls::RealSys;
+
+type Npm = NpmInstallerFactory<RegistryClient, Progress, Sys>;
+
+/// How packages and remote modules are found.
+#[derive(Clone)]
+pub struct PackagesOptions {
+    pub cwd: PathBuf,
+    pub config: ConfigDiscovery,
+    /// That of `--import-map`, with the URL that its addresses are relative to.
+    pub import_map: Option<(ModuleSpecifier, serde_json::Value)>,
+    /// What of the cache may be used: `--reload`, `--cached-only`.
+    pub cache: CacheSetting,
+    pub no_remote: bool,
+    pub no_npm: bool,
+    pub no_lock: bool,
+    /// A path relative to `cwd`.
+    pub lock: Option<PathBuf>,
+    pub frozen: Option<bool>,
+    pub node_modules_dir: Option<NodeModulesDir>,
+    /// The packages whose lifecycle scripts may run when they are installed.
+    pub allowed_scripts: AllowedScripts,
+    /// All packages of the workspace are to be installed, as `duplex install` does.
+    pub is_installation: bool,
+    pub downloads: Downloads,
+    pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
+}
+
+impl PackagesOptions {
+    /// Deno's defaults, for programs in `cwd`.
+    pub fn new(cwd: PathBuf) -> Self {
+        Self {
+            config: ConfigDiscovery::From(cwd.clone()),
+            cwd,
+            import_map: None,
+            cache: CacheSetting::Use,
+            no_remote: false,
+            no_npm: false,
+            no_lock: false,
+            lock: None,
+            frozen: None,
+            node_modules_dir: None,
+            allowed_scripts: AllowedScripts::None,
+            is_installation: false,
+            downloads: Downloads::default(),
+            blob_store: None,
+        }
+    }
+}
+
+/// The packages whose scripts may run when they are installed.
+#[derive(Clone, Debug, Default)]
+pub enum AllowedScripts {
+    #[default]
+    None,
+    Some(Vec<PackageReq>),
+    All,
+}
+
+impl AllowedScripts {
+    /// Those of packages by name, with a version or without one, as in `npm:sharp@1`.
+    ///
+    /// # Errors
+    /// A name is not one of a package.
+    pub fn some(names: &[String]) -> Result<Self, PackageReqParseError> {
+        let parse = |name: &String| PackageReq::from_str(name.strip_prefix("npm:").unwrap_or(name));
+        Ok(Self::Some(
+            names.iter().map(parse).collect::<Result<_, _>>()?,
+        ))
+    }
+}
+
+/// Where `deno.json` and `package.json` are.
+#[derive(Clone, Debug)]
+pub enum ConfigDiscovery {
+    /// In this folder or one above it.
+    From(PathBuf),
+    /// This `deno.json`.
+    Path(PathBuf),
+    Disabled,
+}
+
+/// Finds and loads what is not simply a file of the program.
+pub struct Packages {
+    options: PackagesOptions,
+    parts: OnceCell<Parts>,
+    graph: RefCell<Arc<ModuleGraph>>,
+    building: tokio::sync::Mutex<()>,
+    wanted: RefCell<Vec<ModuleSpecifier>>,
+    /// For a `node_modules` that no package.json and no flag tells of.
+    unannounced: OnceCell<Rc<Packages>>,
+}
+
+struct Parts {
+    resolvers: Arc<ResolverFactory<Sys>>,
+    npm: Npm,
+    files: OnceCell<Arc<graph::FileFetcher>>,
+}
+
+/// A module as it was found.
+pub struct Found {
+    /// Where it is, after all redirects.
+    pub specifier: ModuleSpecifier,
+    pub media_type: MediaType,
+    pub code: ModuleSourceCode,
+}
+
+impl Packages {
+    pub fn new(options: PackagesOptions) -> Rc<Self> {
+        Rc::new(Self {
+            options,
+            parts: OnceCell::new(),
+            graph: RefCell::new(Arc::new(ModuleGraph::new(deno_graph::GraphKind::CodeOnly))),
+            building: tokio::sync::Mutex::new(()),
+            wanted: RefCell::default(),
+            unannounced: OnceCell::new(),
+        })
+    }
+
+    pub fn options(&self) -> &PackagesOptions {
+        &self.options
+    }
+
+    /// Whether a module is part of a package. Without a `node_modules` in its path only one
+    /// in the cache can be, and who has such a module has asked for packages before.
+    pub fn in_package(&self, specifier: &ModuleSpecifier) -> bool {
+        if specifier.scheme() != "file" {
+            return false;
+        }
+        if specifier.path().contains("/node_modules/") {
+            return true;
+        }
+        self.parts.get().is_some_and(|parts| {
+            parts
+                .resolvers
+                .in_npm_package_checker()
+                .is_ok_and(|checker| checker.in_npm_package(specifier))
+        })
+    }
+
+    /// Those that know a module which is in a package, or is not.
+    fn of(&self, specifier: &ModuleSpecifier) -> &Packages {
+        let is_own = !specifier.path().contains("/node_modules/")
+            || self
+                .parts()
+                .resolvers
+                .in_npm_package_checker()
+                .is_ok_and(|checker| checker.in_npm_package(specifier));
+        match is_own {
+            true => self,
+            false => self.unannounced(),
+        }
+    }
+
+    /// The packages of `node_modules` folders as they are.
+    fn unannounced(&self) -> &Packages {
+        self.unannounced.get_or_init(|| {
+            Self::new(PackagesOptions {
+                node_modules_dir: Some(NodeModulesDir::Manual),
+                ..self.options.clone()
+            })
+        })
+    }
+
+    /// What a name means in a module that has a `node_modules` folder beside it or above it
+    /// which nothing tells of, as Node.js finds it.
+    pub fn resolve_beside(
+        &self,
+        specifier: &str,
+        referrer: &ModuleSpecifier,
+    ) -> Option<ModuleSpecifier> {
+        let path = referrer.to_file_path().ok()?;
+        let mut parts = specifier.splitn(3, '/');
+        let mut name = parts.next()?.to_string();
+        if name.starts_with('@') {
+            name = format!("{name}/{}", parts.next()?);
+        }
+        path.ancestors()
+            .skip(1)
+            .any(|folder| folder.join("node_modules").join(&name).is_dir())
+            .then(|| self.unannounced().resolve(specifier, referrer, false).ok())?
+    }
+
+    /// What `specifier` means in the module `referrer`. A package that is not installed yet
+    /// stays `npm:…` or `jsr:…`, which [`Self::load`] takes.
+    pub fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &ModuleSpecifier,
+        is_import_meta: bool,
+    ) -> Result<ModuleSpecifier, JsErrorBox> {
+        let this = self.of(referrer);
+        if !std::ptr::eq(this, self) {
+            return this.resolve(specifier, referrer, is_import_meta);
+        }
+        let graph = self.graph();
+        let options = ResolveWithGraphOptions {
+            mode: ResolutionMode::Import,
+            kind: NodeResolutionKind::Execution,
+            maintain_npm_specifiers: !is_import_meta,
+        };
+        let position = deno_graph::Position::zeroed();
+        let resolved = self
+            .resolver()?
+            .resolve_with_graph(&graph, specifier, referrer, position, options);
+        match resolved {
+            Ok(resolved) => {
+                if !is_import_meta {
+                    refuse_remote_import_of_package(&resolved, referrer)?;
+                }
+                Ok(resolved)
+            }
+            Err(error) => {
+                // What is not there has a name nevertheless.
+                if is_import_meta
+                    && let Some(specifier) = error
+                        .maybe_specifier()
+                        .and_then(|specifier| specifier.into_owned().into_url().ok())
+                {
+                    return Ok(specifier);
+                }
+                Err(match error.into_kind() {
+                    ResolveWithGraphErrorKind::Resolution(error) => {
+                        JsErrorBox::type_error(error.to_string_with_range())
+                    }
+                    error => JsErrorBox::from_err(error),
+                })
+            }
+        }
+    }
+
+    /// Whether packages are in a `node_modules` folder rather than in the cache.
+    pub fn uses_node_modules(&self) -> bool {
+        let workspace = self.parts().resolvers.workspace_factory();
+        workspace
+            .node_modules_dir_path()
+            .is_ok_and(|path| path.is_some())
+    }
+
+    /// Loads a module of a package from the file system. It waits for a parser at most.
+    pub async fn load_file(
+        &self,
+        specifier: &ModuleSpecifier,
+        referrer: Option<&ModuleSpecifier>,
+        requested: &deno_core::RequestedModuleType,
+        sources: &dyn CjsAnalysisSourceProvider,
+    ) -> Result<Found, JsErrorBox> {
+        let requested = to_requested(requested);
+        let loader = self.of(specifier).parts().resolvers.npm_module_loader();
+        let loader = loader.map_err(to_js_error)?;
+        let loading = loader.load(
+            Cow::Borrowed(specifier),
+            referrer,
+            &requested,
+            Some(sources),
+        );
+        let module = loading.await.map_err(JsErrorBox::from_err)?;
+        Ok(found(module))
+    }
+
+    /// The ES module that stands for a CommonJS one outside of packages, with what that
+    /// exports as far as its text tells. Text that is an ES module stays as it is.
+    pub async fn translate_common_js(
+        &self,
+        specifier: &ModuleSpecifier,
+        media_type: MediaType,
+        text: Arc<str>,
+        sources: &dyn CjsAnalysisSourceProvider,
+    ) -> Result<Arc<str>, JsErrorBox> {
+        let resolvers = &self.parts().resolvers;
+        let text = match media_type.is_emittable() {
+            true => resolvers
+                .emitter()
+                .map_err(to_js_error)?
+                .maybe_emit_source_sync(specifier, media_type, deno_ast::ModuleKind::Cjs, &text)
+                .map_err(JsErrorBox::from_err)?,
+            false => text,
+        };
+        let translator = resolvers.node_code_translator().map_err(to_js_error)?;
+        let translating = translator.translate_cjs_to_esm_with_source_provider(
+            specifier,
+            Some(Cow::Borrowed(&*text)),
+            Some(sources),
+        );
+        let translated = translating.await.map_err(JsErrorBox::from_err)?;
+        Ok(match translated {
+            Cow::Borrowed(_) => text.clone(),
+            Cow::Owned(translated) => translated.into(),
+        })
+    }
+
+    /// The text of a module that was fetched, before transpiling.
+    pub fn fetched_text(&self, specifier: &str) -> Option<Arc<str>> {
+        let specifier = ModuleSpecifier::parse(specifier).ok()?;
+        match self.graph().get(&specifier)? {
+            deno_graph::Module::Js(module) => Some(module.source.text.clone()),
+            deno_graph::Module::Json(module) => Some(module.source.text.clone()),
+            _ => None,
+        }
+    }
+
+    fn graph(&self) -> Arc<ModuleGraph> {
+        self.graph.borrow().clone()
+    }
+
+    fn resolver(&self) -> Result<&DefaultDenoResolverRc<Sys>, JsErrorBox> {
+        now(self.parts().resolvers.deno_resolver())?.map_err(to_js_error)
+    }
+
+    fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| self.make_parts())
+    }
+
+    fn make_parts(&self) -> Parts {
+        let options = &self.options;
+        let workspace = Arc::new(WorkspaceFactory::new(
+            Sys::default(),
+            options.cwd.clone(),
+            WorkspaceFactoryOptions {
+                config_discovery: match &options.config {
+                    ConfigDiscovery::From(folder) => ConfigDiscoveryOption::Discover {
+                        start_paths: vec![folder.clone()],
+                    },
+                    ConfigDiscovery::Path(path) => {
+                        ConfigDiscoveryOption::Path(options.cwd.join(path))
+                    }
+                    ConfigDiscovery::Disabled => ConfigDiscoveryOption::Disabled,
+                },
+                is_package_manager_subcommand: options.is_installation,
+                import_npm_lockfile: options.is_installation,
+                frozen_lockfile: options.frozen,
+                lock_arg: options.lock.as_ref().map(|path| options.cwd.join(path)),
+                node_modules_dir: options.node_modules_dir,
+                no_lock: options.no_lock,
+                no_npm: options.no_npm,
+                ..Default::default()
+            },
+        ));
+        let resolvers = Arc::new(ResolverFactory::new(
+            workspace,
+            ResolverFactoryOptions {
+                is_cjs_resolution_mode: IsCjsResolutionMode::ExplicitTypeCommonJs,
+                node_code_translator_mode:
+                    node_resolver::analyze::NodeCodeTranslatorMode::ModuleLoader,
+                node_resolution_cache: Some(Arc::new(NodeResolutionThreadLocalCache)),
+                package_json_cache: Some(Arc::new(node_resolver::PackageJsonThreadLocalCache)),
+                specified_import_map: Some(Box::new(ImportMap(options.import_map.clone()))),
+                ..Default::default()
+            },
+        ));
+        let progress = Progress::default();
+        let npm = NpmInstallerFactory::new(
+            resolvers.clone(),
+            Arc::new(RegistryClient::new(
+                options.downloads.clone(),
+                progress.clone(),
+            )),
+            Arc::new(node::LifecycleScripts),
+            progress,
+            None,
+            NpmInstallerFactoryOptions {
+                cache_setting: NpmCacheSetting::from_cache_setting(&options.cache),
+                caching_strategy: match options.is_installation {
+                    true => NpmCachingStrategy::Eager,
+                    false => NpmCachingStrategy::Lazy,
+                },
+                clean_on_install: options.is_installation,
+                dedup_lockfile_peer_variants: true,
+                lifecycle_scripts_config: LifecycleScriptsConfig {
+                    allowed: match &options.allowed_scripts {
+                        AllowedScripts::None => PackagesAllowedScripts::None,
+                        AllowedScripts::Some(packages) => {
+                            PackagesAllowedScripts::Some(packages.clone())
+                        }
+                        AllowedScripts::All => PackagesAllowedScripts::All,
+                    },
+                    denied: Vec::new(),
+                    initial_cwd: options.cwd.clone(),
+                    root_dir: options.cwd.clone(),
+                    explicit_install: options.is_installation,
+                },
+                production: false,
+                skip_types: false,
+                resolve_npm_resolution_snapshot: Box::new(|| Ok(None)),
+            },
+        );
+        Parts {
+            resolvers,
+            npm,
+            files: OnceCell::new(),
+        }
+    }
+}
+
+/// The import map that the user named.
+#[derive(Debug)]
+struct ImportMap(Option<(ModuleSpecifier, serde_json::Value)>);
+
+#[async_trait::async_trait(?Send)]
+impl SpecifiedImportMapProvider for ImportMap {
+    async fn get(&self) -> Result<Option<SpecifiedImportMap>, anyhow::Error> {
+        let named = self.0.as_ref();
+        Ok(named.map(|(base_url, value)| SpecifiedImportMap {
+            base_url: base_url.clone(),
+            value: value.clone(),
+        }))
+    }
+}
+
+/// As in Deno: who takes a package of JSR knows where all of its code comes from.
+fn refuse_remote_import_of_package(
+    specifier: &ModuleSpecifier,
+    referrer: &ModuleSpecifier,
+) -> Result<(), JsErrorBox> {
+    let jsr = graph::jsr_url().as_str();
+    let is_remote = matches!(specifier.scheme(), "http" | "https");
+    if is_remote && referrer.as_str().starts_with(jsr) && !specifier.as_str().starts_with(jsr) {
+        return Err(JsErrorBox::generic(format!(
+            "Importing {specifier} blocked. JSR packages cannot import non-JSR remote modules \
+             for security reasons."
+        )));
+    }
+    Ok(())
+}
+
+fn found(module: LoadedModule<'_>) -> Found {
+    Found {
+        specifier: module.specifier.into_owned(),
+        media_type: module.media_type,
+        code: match module.source {
+            LoadedModuleSource::ArcStr(text) => ModuleSourceCode::String(text.into()),
+            LoadedModuleSource::ArcBytes(bytes) => ModuleSourceCode::Bytes(bytes.into()),
+            LoadedModuleSource::String(text) => ModuleSourceCode::String(text.into_owned().into()),
+            LoadedModuleSource::Bytes(bytes) => {
+                ModuleSourceCode::Bytes(bytes.into_owned().into_boxed_slice().into())
+            }
+        },
+    }
+}
+
+fn to_requested(
+    requested: &deno_core::RequestedModuleType,
+) -> deno_resolver::loader::RequestedModuleType<'_> {
+    use deno_core::RequestedModuleType as Core;
+    use deno_resolver::loader::RequestedModuleType as Resolver;
+    match requested {
+        Core::None => Resolver::None,
+        Core::Json => Resolver::Json,
+        Core::Text => Resolver::Text,
+        Core::Bytes => Resolver::Bytes,
+        Core::Other(name) => Resolver::Other(name),
+    }
+}
+
+/// The output of a future that waits for nothing: what the crates share with browsers is
+/// asynchronous, and on a file system it is ready at once.
+fn now<F: Future>(future: F) -> Result<F::Output, JsErrorBox> {
+    future
+        .now_or_never()
+        .ok_or_else(|| JsErrorBox::generic("A module cannot be resolved without waiting."))
+}
+
+pub(crate) fn to_js_error(error: anyhow::Error) -> JsErrorBox {
+    JsErrorBox::type_error(format!("{error:#}"))
+}
+
+/// What a module reads of others to know what it exports: files that it may read.
+pub struct CjsSources<'a> {
+    pub permissions: &'a PermissionsContainer,
+}
+
+impl CjsAnalysisSourceProvider for CjsSources<'_> {
+    fn load_source<'b>(&'b self, specifier: &ModuleSpecifier) -> Option<Cow<'b, str>> {
+        let path = specifier.to_file_path().ok()?;
+        let path = node::check_package_read(self.permissions, Cow::Owned(path)).ok()?;
+        let bytes = std::fs::read(path).ok()?;
+        Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+/// Whether a path is in a `node_modules`, after `.` and `..`.
+pub(crate) fn is_in_node_modules(path: &Path) -> bool {
+    path.components()
+        .any(|component| component.as_os_str() == "node_modules")
+}

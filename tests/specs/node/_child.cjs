@@ -1,0 +1,4 @@
+process.on("message", (message) => {
+  process.send({ echo: message });
+  process.disconnect();
+});
