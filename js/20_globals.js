@@ -118,8 +118,7 @@ const NODE = {
   "node:buffer": ["Buffer"],
 };
 
-// The ES modules among the scripts. They are on their way out: an ES module that the core
-// loads after the start opens `ext:` to whoever passes for internal code meanwhile.
+// The ES modules among the scripts, all of them of deno_node.
 const MODULES = {
   __proto__: null,
   "node:buffer": core.createLazyLoader("node:buffer"),

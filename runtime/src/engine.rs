@@ -1,10 +1,12 @@
 //! An engine with the runtime's globals: what the main program and its web
 //! workers have alike.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::CompiledWasmModuleStore;
+use deno_core::ImportAttributesContext;
 use deno_core::JsRuntime;
 use deno_core::ModuleLoader;
 use deno_core::RuntimeOptions;
@@ -21,6 +23,7 @@ use deno_web::InMemoryBroadcastChannel;
 use crate::RootCerts;
 use crate::WorkerError;
 use crate::extensions;
+use crate::internal_imports;
 use crate::ops::RuntimeInfo;
 use crate::packages::Node;
 use crate::snapshot;
@@ -97,7 +100,9 @@ impl Engine {
             shared_array_buffer_store: Some(common.channels.shared_buffers.clone()),
             compiled_wasm_module_store: Some(common.channels.wasm_modules.clone()),
             is_main: options.is_main,
-            validate_import_attributes_cb: Some(Box::new(validate_import_attributes)),
+            validate_import_attributes_cb: Some(Box::new(move |scope, attributes, import| {
+                validate_import(&startup, scope, attributes, import);
+            })),
             ..Default::default()
         })?;
 
@@ -202,25 +207,30 @@ fn features() -> FeatureChecker {
     features
 }
 
-fn validate_import_attributes(
+/// Throws where a module may not be imported, or not with these attributes. The core
+/// calls this for each import before it resolves it.
+fn validate_import(
+    startup: &StartupData,
     scope: &mut v8::PinScope<'_, '_>,
-    attributes: &std::collections::HashMap<String, String>,
-    context: &deno_core::ImportAttributesContext,
+    attributes: &HashMap<String, String>,
+    import: &ImportAttributesContext,
 ) {
-    for (key, value) in attributes {
-        let message = if key != "type" {
-            format!("\"{key}\" attribute is not supported.")
-        } else if value != "json" && value != "text" && value != "bytes" {
-            format!("\"{value}\" is not a valid module type.")
-        } else {
-            continue;
-        };
-        let message = format!("{message}{}", context.format_location());
-        let Some(message) = v8::String::new(scope, &message) else {
-            return;
-        };
+    let refused_attribute = || {
+        attributes.iter().find_map(|(key, value)| {
+            if key != "type" {
+                Some(format!("\"{key}\" attribute is not supported."))
+            } else if value != "json" && value != "text" && value != "bytes" {
+                Some(format!("\"{value}\" is not a valid module type."))
+            } else {
+                None
+            }
+        })
+    };
+    let message = internal_imports::refusal(startup, import).or_else(refused_attribute);
+    let Some(message) = message else { return };
+    let message = format!("{message}{}", import.format_location());
+    if let Some(message) = v8::String::new(scope, &message) {
         let exception = v8::Exception::type_error(scope, message);
         scope.throw_exception(exception);
-        return;
     }
 }

@@ -3,8 +3,8 @@
 //! While deno_core loads an ES module of an extension it lets internal code import any
 //! `ext:` module, runs microtasks, and tells internal code from a program's by name
 //! only. A program that has its text run then, under such a name, has all ops. A classic
-//! script (`core.loadExtScript`) opens nothing while it is loaded. So after the start of
-//! an engine there are no ES modules of extensions to load but those of deno_node.
+//! script (`core.loadExtScript`) opens nothing while it is loaded. deno_node has ES modules
+//! that are loaded on demand all the same, so imports are checked too: `internal_imports.rs`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -24,6 +24,7 @@ mod extensions;
 pub mod fmt_errors;
 mod idle_memory;
 pub mod import_map;
+mod internal_imports;
 mod lazy_scripts;
 pub mod module_loader;
 mod module_permissions;

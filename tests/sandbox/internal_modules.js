@@ -13,6 +13,11 @@ const names = [
   "ext:/core/mod.js",
   "ext:core/../core/mod.js",
   "checkin:core",
+  "node:internal/errors",
+  "node:internal/commonjs",
+  "node:internal/ws",
+  "node:deno_std/ws",
+  "node:deno_std/async",
 ];
 const importOf = (name) => async () => {
   const module = await import(name);

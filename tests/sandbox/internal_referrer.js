@@ -1,8 +1,11 @@
-// deno: a part of it that fails to load stays so, and ends the program
+// deno: it imports `ext:core/mod.js` in this way; and a part of it that fails to load stays so, and ends the program
 // A script has functions whose text counts as the runtime's, since the runtime called
 // `eval` for it. Whatever is being loaded when they are called, they cannot import what is
 // internal.
 import { done, escaped, isInternal } from "./_attempt.js";
+
+// What is loaded while the script lies may fail, and has nobody to tell.
+globalThis.addEventListener("unhandledrejection", (event) => event.preventDefault());
 
 const text = `(() => import("ext:core/mod.js"))`;
 const functions = [];
@@ -119,6 +122,9 @@ const uses = [
   () => Deno.createHttpClient,
   () => Deno.createHttpClient({}),
   () => Deno.permissions,
+  () => Buffer,
+  () => process,
+  () => setImmediate,
   () => EventSource,
   () => CompressionStream,
   () => URLPattern,
@@ -143,6 +149,23 @@ for (const use of uses) {
     // Refused, or not there.
   }
   await undefined;
+}
+for (
+  const name of [
+    "node:fs",
+    "node:http",
+    "node:module",
+    "node:net",
+    "node:tls",
+    "node:util",
+  ]
+) {
+  Promise.resolve().then(attempt);
+  try {
+    await import(name);
+  } catch {
+    // Refused, or not there.
+  }
 }
 isAttempting = true;
 if (functions.length < 4) {

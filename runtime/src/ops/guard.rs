@@ -1,9 +1,9 @@
-//! Ops of other crates that duplex replaces or takes away.
+//! Ops of other crates that duplex replaces by ones that check more.
 //!
 //! deno_core tells internal code from a program's by the URL that its text was compiled
 //! under. So those ops that compile a program's text are replaced by ones that take the
-//! URLs of programs only. What nothing needs, and what would do things that a program
-//! may not, is taken away.
+//! URLs of programs only. The op that reads the environment without a permission reads
+//! the settings of Node.js and Deno, and nothing else.
 
 use deno_core::OpDecl;
 use deno_core::op2;
@@ -25,17 +25,43 @@ pub fn guard(op: OpDecl) -> OpDecl {
             const GUARDED: OpDecl = op_compile_function();
             op.with_implementation_from(&GUARDED)
         }
-        name if UNUSED.contains(&name) => op.disable(),
+        "op_get_env_no_permission_check" => {
+            const GUARDED: OpDecl = op_get_env_no_permission_check();
+            op.with_implementation_from(&GUARDED)
+        }
         _ => op,
     }
 }
 
-/// Compiles a module under any name, for the hooks of `node:module` that give a source.
-///
-/// deno_node needs two others that do what a program may not: `op_import_sync`, which it
-/// calls with the URL of a file, and `op_get_env_no_permission_check`, with names that are
-/// in its text.
-const UNUSED: [&str; 1] = ["op_import_sync_with_source"];
+/// What deno_node heeds of the environment by itself, without showing it to the program.
+const SETTINGS: [&str; 15] = [
+    "DENO_NODE_USE_OPENSSL_CA",
+    "DENO_TLS_CA_STORE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NODE_CLUSTER_SCHED_POLICY",
+    "NODE_DEBUG_NATIVE",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NODE_USE_ENV_PROXY",
+    "NODE_USE_SYSTEM_CA",
+    "NO_PROXY",
+    "TERM",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// deno_os's op of this name: a variable of the environment, where it is one of
+/// [`SETTINGS`].
+#[op2]
+#[string]
+fn op_get_env_no_permission_check(#[string] key: &str) -> Option<String> {
+    SETTINGS
+        .contains(&key)
+        .then(|| std::env::var(key).ok())
+        .flatten()
+}
 
 /// The core's op of this name: runs the script `source`. Returns an array of its value,
 /// or null, and of null, or the exception, whether that is an `Error`, and whether the
