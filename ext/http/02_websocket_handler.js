@@ -81,12 +81,12 @@ function upgrade(server, request, options, handler, shared) {
       "Cannot upgrade to a WebSocket: the first argument must be a Request that this server received",
     );
   }
-  let answer;
+  let answer, target;
   try {
     answer = upgradeRequest(request, options, shared, (protocol) => {
       const socket = createServerWebSocket(protocol, inner, handler);
       socket.data = options?.data;
-      return new SocketTarget(socket, inner);
+      return target = new SocketTarget(socket, inner);
     });
   } catch (error) {
     if (!isRefusal(error)) {
@@ -95,7 +95,11 @@ function upgrade(server, request, options, handler, shared) {
     inner.refusal = error;
     return false;
   }
-  return inner.respondUpgrade(answer);
+  const isUpgraded = inner.respondUpgrade(answer);
+  if (!isUpgraded) {
+    target.forget();
+  }
+  return isUpgraded;
 }
 
 /**

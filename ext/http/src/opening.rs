@@ -39,7 +39,7 @@ use crate::connection::Requests;
 use crate::connection::ServerIo;
 use crate::exchange::Answer;
 use crate::exchange::Exchange;
-use crate::exchange::is_host;
+use crate::host::is_host;
 use crate::server::Entry;
 use crate::server::Server;
 use crate::upgrade;
@@ -274,7 +274,7 @@ fn parse(bytes: &[u8], limits: &Limits) -> Option<(Result<Offer, OfferError>, us
             return None;
         }
     }
-    if !is_handshake || !host.is_none_or(|host| is_name(host) || is_host(host)) {
+    if !is_handshake || !host.is_some_and(is_host) {
         return None;
     }
     let headers = parsed.headers.iter().map(|field| (field.name, field.value));
@@ -311,17 +311,6 @@ pub fn head(bytes: &Bytes) -> Parts {
 /// section 3.3). Others are for hyper to look at.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
-}
-
-/// Whether this is a name or an address, with or without a port, as nearly all are.
-fn is_name(host: &[u8]) -> bool {
-    let mut parts = host.splitn(2, |byte| *byte == b':');
-    let name = parts.next().unwrap_or_default();
-    let port = parts.next().unwrap_or(b"0");
-    !name.is_empty()
-        && (name.iter()).all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte))
-        && (1..=5).contains(&port.len())
-        && port.iter().all(u8::is_ascii_digit)
 }
 
 /// What the first read of each connection goes to, one after the other.

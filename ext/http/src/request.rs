@@ -43,8 +43,8 @@ pub fn op_http_request_method<'s>(
     Ok(internalized(scope, method.as_str().as_bytes()))
 }
 
-/// The URL of the request: the scheme of the server, then the authority that
-/// the client named, then the target as it was sent.
+/// The URL of the request: the scheme of the server, whatever the client says, then
+/// the authority that the client named, then the target as it was sent.
 #[op2]
 pub fn op_http_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -169,17 +169,9 @@ fn url(exchange: &Exchange) -> String {
         (None, _) => server.fallback_authority().into(),
     };
     let mut url = String::with_capacity(128);
-    match uri.scheme_str() {
-        Some(scheme) => {
-            url.push_str(scheme);
-            url.push_str("://");
-        }
-        None => url.push_str(server.scheme()),
-    }
+    // Not the one that the client says.
+    url.push_str(server.scheme());
     url.push_str(&authority);
-    if exchange.head().method == Method::CONNECT && exchange.connect_protocol().is_none() {
-        return url;
-    }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     if !target.starts_with('/') {
         // `OPTIONS *`, or a query right after the authority.

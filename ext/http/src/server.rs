@@ -314,7 +314,7 @@ impl Server {
 
     fn sweep(&self) {
         for (_, connection) in self.connections.borrow().iter() {
-            connection.sweep(Limits::SWEEPS);
+            connection.sweep(&self.limits);
         }
     }
 }

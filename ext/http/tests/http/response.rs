@@ -423,7 +423,7 @@ async fn turns_errors_into_500() {
         ),
         (
             "/101",
-            "TypeError: A response with status 101 must come from Deno.upgradeWebSocket()",
+            "TypeError: A response with status 101 must come from Deno.upgradeWebSocket(), and be returned once",
         ),
         ("/header", "TypeError: Invalid header value for \"a\""),
         (
