@@ -60,6 +60,7 @@ const {
   SafeMap,
   SafeWeakMap,
   StringPrototypeIncludes,
+  StringPrototypeSlice,
   SymbolAsyncDispose,
   TypedArrayPrototypeGetByteLength,
   TypeError,
@@ -1210,7 +1211,10 @@ function listenUnix(options, dispatch) {
   return {
     rid,
     addr: { transport: "unix", path },
-    greeting: `Listening on ${path}`,
+    // As other programs write one that has no file.
+    greeting: `Listening on ${
+      path[0] === "\0" ? `@${StringPrototypeSlice(path, 1)}` : path
+    }`,
   };
 }
 

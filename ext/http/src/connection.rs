@@ -366,8 +366,8 @@ pub struct ServerIo<S> {
     linger: Option<Linger>,
 }
 
-/// How long what a client still sends is read.
-struct Linger {
+/// How long what a client still sends after its answer is read.
+pub struct Linger {
     /// The end of its silence.
     silence: Pin<Box<Sleep>>,
     /// The end in any case.
@@ -376,8 +376,8 @@ struct Linger {
 
 impl Linger {
     /// After so long without a byte, the client is given up.
-    const SILENCE: Duration = Duration::from_secs(2);
-    const LONGEST: Duration = Duration::from_secs(30);
+    pub const SILENCE: Duration = Duration::from_secs(2);
+    pub const LONGEST: Duration = Duration::from_secs(30);
 }
 
 /// The end of what the client sends.

@@ -24,8 +24,10 @@ use deno_error::JsErrorBox;
 use h2::RecvStream;
 use hyper::body::Body;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::connection::Clock;
+use crate::connection::Linger;
 use crate::exchange::Exchange;
 
 /// A body of which some may have been received and not been read yet.
@@ -190,14 +192,35 @@ impl Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for ReceivedBody {
     fn drop(&mut self) {
-        if !self.is_end()
-            && let Self::Http1 { clock, .. } = self
-        {
-            clock.left_unread();
+        if self.source.is_end() {
+            return;
+        }
+        match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Empty => {}
+            // The connection lingers.
+            Source::Http1 { clock, .. } => clock.left_unread(),
+            Source::Http2(stream) => {
+                // Not where the engine has ended.
+                if tokio::runtime::Handle::try_current().is_ok() {
+                    deno_core::unsync::spawn(drain(stream));
+                }
+            }
         }
     }
+}
+
+/// Reads and forgets what the client sends. A stream that is reset before is an error to
+/// some, although they have the answer.
+async fn drain(mut stream: RecvStream) {
+    let rest = async {
+        while let Ok(Some(Ok(bytes))) = timeout(Linger::SILENCE, stream.data()).await {
+            // A stream that has ended has no window.
+            let _ = stream.flow_control().release_capacity(bytes.len());
+        }
+    };
+    let _ = timeout(Linger::LONGEST, rest).await;
 }
 
 /// A request body as a resource. The connection is read only as far as the
@@ -240,7 +263,7 @@ impl RequestBody {
                 let message = format!("The client sent nothing of the body for {limit} s");
                 JsErrorBox::new("Http", message)
             };
-            tokio::time::timeout(limit, read).await.map_err(late)?
+            timeout(limit, read).await.map_err(late)?
         };
         let chunk = pin!(read).try_or_cancel(cancel).await?;
         Ok(chunk.map_or_else(BufView::empty, BufView::from))

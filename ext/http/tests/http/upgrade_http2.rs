@@ -434,6 +434,52 @@ async fn no_length_with_nothing() {
     harness.shutdown().await;
 }
 
+/// The answer comes before the request has been read. The client can send what it has begun.
+#[tokio::test]
+async fn an_upload_that_nobody_reads() {
+    let mut harness = Harness::new(
+        "globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           async (request) => {
+             if (new URL(request.url).pathname === '/part') {
+               await request.body.getReader().read();
+             }
+             return new Response('answer');
+           },
+         );",
+    );
+    let port = harness.port();
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let handshake = h2::client::handshake(stream);
+    let (mut client, connection) = harness.run(handshake).await.unwrap();
+    tokio::spawn(connection);
+    for path in ["/unread", "/part"] {
+        let request = http::Request::post(format!("http://localhost{path}"));
+        let (head, mut send) = client
+            .send_request(request.body(()).unwrap(), false)
+            .unwrap();
+        harness
+            .run(async {
+                // More than the windows.
+                for _ in 0..64 {
+                    let mut part = Bytes::from(vec![0; 64 << 10]);
+                    while !part.is_empty() {
+                        send.reserve_capacity(part.len());
+                        let capacity = std::future::poll_fn(|cx| send.poll_capacity(cx)).await;
+                        let part = part.split_to(capacity.unwrap().unwrap());
+                        send.send_data(part, false).unwrap();
+                    }
+                }
+                send.send_data(Bytes::new(), true).unwrap();
+                let mut body = head.await.unwrap().into_body();
+                assert_eq!(body.data().await.unwrap().unwrap(), "answer");
+                assert!(body.data().await.is_none());
+            })
+            .await;
+    }
+    harness.shutdown().await;
+}
+
 /// An upload that is given up is no upload that is done.
 #[tokio::test]
 async fn a_body_that_is_reset_fails() {
