@@ -78,7 +78,7 @@ function upgrade(server, request, options, handler, shared) {
     : undefined;
   if (!isServerRequest(inner) || inner.server !== server) {
     throw new TypeError(
-      "Cannot upgrade to a WebSocket: the first argument must be a Request that this server received",
+      "Cannot upgrade to a WebSocket: the first argument must be the Request that this server received, and no copy of it",
     );
   }
   let answer, target;

@@ -269,9 +269,10 @@ impl Clock {
             _ => age(&self.head) > Limits::SWEEPS,
         };
         let is_idle = head == 0 && !self.is_busy();
+        // HTTP/2 looks at each of its streams, some of which may be WebSockets.
+        let is_stalled = head != Self::OFF && self.stalled.load(Relaxed) != 0;
         is_head_late
-            || self.stalled.load(Relaxed) != 0
-                && age(&self.stalled) > limits.sweeps(limits.send_timeout)
+            || is_stalled && age(&self.stalled) > limits.sweeps(limits.send_timeout)
             || is_idle && age(&self.idle) > limits.sweeps(limits.keep_alive_timeout)
     }
 }
