@@ -484,14 +484,12 @@ class ServerRequest {
   // connection left, which the socket was told.
   respondUpgrade(inner) {
     if (this.#success === false) {
-      this.abandon();
-      return false;
+      takeUpgrade(inner)?.failed(CLIENT_LEFT);
+      return this.#abandonUpgrade();
     }
     const upgrade = this.#upgrade ?? this.#adoptUpgrade(inner);
     if (upgrade === undefined) {
-      // The client left just now.
-      this.abandon();
-      return false;
+      return this.#abandonUpgrade();
     }
     const { idleTimeout, sendPings, limits } = upgrade.options;
     const id = op_http_upgrade_accept(
@@ -510,8 +508,7 @@ class ServerRequest {
     }
     this.#watch();
     if (this.#success === false) {
-      this.abandon();
-      return false;
+      return this.#abandonUpgrade();
     }
     const headers = wireHeaderList(inner);
     const connection = op_http_upgrade_wait(
@@ -530,6 +527,13 @@ class ServerRequest {
     this.#endHandshake();
     this.#wasAnswered(outcome);
     return true;
+  }
+
+  // The client has left before its handshake was answered.
+  #abandonUpgrade() {
+    this.failUpgrade(CLIENT_LEFT);
+    this.abandon();
+    return false;
   }
 
   // The handshake that a handler has agreed to by a copy of the request, such as

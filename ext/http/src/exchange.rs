@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -32,6 +33,7 @@ use crate::host;
 use crate::http2::Http2Stream;
 use crate::opening;
 use crate::opening::Held;
+use crate::opening::Places;
 use crate::request_body::ReceivedBody;
 use crate::response_body::ResponseBody;
 use crate::server::Event;
@@ -52,6 +54,7 @@ pub struct Exchange {
     head: OnceCell<Parts>,
     /// What that is made of when it is looked at, where hyper has not made it.
     raw_head: Bytes,
+    places: Option<Places>,
     body: RefCell<Option<ReceivedBody>>,
     upgrade: RefCell<Option<Upgrade>>,
     /// The connection of a handshake, while the script's turn lasts in which it was
@@ -150,9 +153,11 @@ impl Exchange {
         offer: Result<Offer, OfferError>,
         held: Held,
     ) -> Result<(), Held> {
+        let (raw_head, places) = held.head();
         let exchange = Exchange {
             offer: RefCell::new(Some(offer)),
-            raw_head: held.head(),
+            raw_head,
+            places: Some(places),
             ..Exchange::new(server.clone(), peer)
         };
         let exchange = Rc::new(exchange);
@@ -172,6 +177,7 @@ impl Exchange {
             peer,
             head: OnceCell::new(),
             raw_head: Bytes::new(),
+            places: None,
             offer: RefCell::new(None),
             body: RefCell::new(None),
             upgrade: RefCell::new(None),
@@ -222,6 +228,13 @@ impl Exchange {
 
     pub fn head(&self) -> &Parts {
         self.head.get_or_init(|| opening::head(&self.raw_head))
+    }
+
+    /// Host and target of the request, where hyper has not read it.
+    pub fn raw_host_and_target(&self) -> Option<(&str, &str)> {
+        let places = self.places.as_ref()?;
+        let part = |range: &Range<usize>| str::from_utf8(&self.raw_head[range.clone()]).ok();
+        Some((part(&places.host)?, part(&places.target)?))
     }
 
     pub fn is_http2(&self) -> bool {

@@ -158,6 +158,14 @@ pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<Resou
 
 fn url(exchange: &Exchange) -> String {
     let server = exchange.server();
+    if let Some((host, target)) = exchange.raw_host_and_target() {
+        // As below, for a head that nobody may look at any further.
+        let host = match host {
+            "" => server.fallback_authority(),
+            host => host,
+        };
+        return [server.scheme(), host, target].concat();
+    }
     let uri = &exchange.head().uri;
     let host = exchange.head().headers.get(header::HOST);
     let authority: Cow<'_, str> = match (uri.authority(), host) {
