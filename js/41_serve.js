@@ -1,6 +1,7 @@
 // `duplex serve`: serves what the main module exports by default.
 
 import { core, primordials } from "ext:core/mod.js";
+import { problemWith } from "ext:duplex_http/00_serve.js";
 import { serveOwn } from "ext:duplex_http/02_websocket_handler.js";
 
 const {
@@ -118,6 +119,8 @@ function refusal(namespace) {
       : `has a fetch that is not a function`;
     return `The default export of ${file} ${kind}. ${wanted}`;
   }
+  const problem = problemWith(exported);
+  return problem && `The default export of ${file}: ${problem}`;
 }
 
 /** The module's options; the command line goes before them. */

@@ -181,7 +181,7 @@ impl Asked {
     fn start(name: &str, secure: bool) -> Result<Self, String> {
         let mut command = support::duplex();
         command
-            .args(["serve", "--allow-read"])
+            .args(["serve", "--allow-read", "--allow-net"])
             .arg(support::tests_dir().join("connector/http2_server.js"));
         if secure {
             let files = Files::new(name)?;

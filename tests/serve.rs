@@ -392,6 +392,42 @@ fn what_cannot_be_served_is_named() {
     );
 }
 
+/// Options by which other runtimes close a server to others. Without them it would be open.
+#[test]
+fn tls_and_unix_are_refused_by_name() {
+    for (option, problem) in [
+        (
+            "tls: { cert: '', key: '' }",
+            "`tls` is not supported: use `cert` and `key`",
+        ),
+        ("tls: []", "`tls` is not supported"),
+        ("unix: '/tmp/x.sock'", "`unix` is not supported: use `path`"),
+        (
+            "get unix() { return '/tmp/x.sock'; }",
+            "`unix` is not supported",
+        ),
+    ] {
+        let script = format!("export default {{ {option}, fetch() {{}} }};");
+        let finished = fails("closed.js", &script, &[], problem);
+        assert!(
+            finished.stderr.contains("closed.js"),
+            "{}",
+            finished.report()
+        );
+        let script = format!("Deno.serve({{ {option}, port: 0, fetch() {{}} }});");
+        fails("closed_by_call.js", &script, &["--allow-net"], problem);
+    }
+    for option in [
+        "tls: undefined",
+        "tls: false",
+        "tls: null",
+        "unix: undefined",
+    ] {
+        let script = format!("export default {{ {option}, fetch: () => new Response('served') }};");
+        assert_eq!(Server::start("open.js", &script, &[]).get(), "served");
+    }
+}
+
 #[test]
 fn bad_options_and_modules_end_it() {
     for (script, problem) in [

@@ -288,8 +288,34 @@ declare namespace Deno {
      * has handlers of sockets.
      */
     closeOnBackpressureLimit?: boolean;
-    /** Takes the client's offer of compression (RFC 7692). Default false. */
+    /**
+     * Takes the client's offer of compression (RFC 7692). Default false.
+     *
+     * The length of a compressed message tells how much of it repeats what went before.
+     * Do not compress a secret (a token, a session's id) on a connection that also
+     * carries text that somebody else chose: who can see the lengths can then guess the
+     * secret, TLS or not (CRIME, BREACH). Send such messages on another connection.
+     */
     perMessageDeflate?: boolean | PerMessageDeflateOptions;
+    /**
+     * The pages that may open a socket; others get status 403. A browser lets any page
+     * dial any server, with the cookies of the server (cross-site WebSocket hijacking),
+     * so a server that knows its users by cookies, or by their network, needs this.
+     *
+     * An entry is one of
+     *
+     * - an origin as browsers write it, `"https://example.com"` or
+     *   `"http://localhost:8080"`: scheme, host and port are compared as they are, without
+     *   wildcards;
+     * - `"same-origin"`: host and port of the page are those of the request's Host. Schemes
+     *   are not compared, for TLS may end at a proxy;
+     * - `"null"`: pages without an origin, such as files and sandboxed frames;
+     * - `"*"`: any page.
+     *
+     * A request without the header `Origin` does not come from a page of another server,
+     * for browsers always send it; it is not refused. Default: any page.
+     */
+    allowedOrigins?: readonly string[];
     /**
      * Seconds after which a client that is not heard from is closed with 1001. It is
      * pinged at half of it. A busy event loop does not count. Default 30; 0 is off.
@@ -453,7 +479,10 @@ declare namespace Deno {
   }
 
   interface ServeUnixOptions extends ServeOptions<UnixAddr> {
-    /** The path of the socket. Needs the permissions to read and write it. */
+    /**
+     * The path of the socket. Needs the permissions to read and write it, and to net for
+     * `unix:PATH`.
+     */
     path: string;
   }
 
@@ -463,7 +492,8 @@ declare namespace Deno {
     readonly finished: Promise<void>;
     /**
      * Accepts no more, lets requests be answered, and closes WebSockets with 1001;
-     * those that do not answer within their `closeTimeout` are dropped. Resolves like
+     * those that do not answer within their `closeTimeout` are dropped. A client that takes
+     * nothing of its answer for 60 s is dropped too. Resolves like
      * `finished`.
      */
     shutdown(): Promise<void>;

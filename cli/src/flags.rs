@@ -155,7 +155,7 @@ until a flag allows it, or the user does when asked on the terminal.";
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex run --allow-net server.ts      Serve, on any port
-  duplex run -N=localhost:8080 chat.ts  Serve or dial one address only
+  duplex run -N=localhost:8080 chat.ts  Serve with hostname: \"localhost\", or dial it
   duplex -A main.ts one two             Allow everything; \"run\" may be left out
   duplex serve --port 8080 chat.ts      Serve what it exports: export default { fetch, websocket }
   duplex eval -p '1 + 1'                Print the value of an expression

@@ -43,7 +43,10 @@ async function handler(request: Request): Promise<Response> {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return new Response("Please come with a WebSocket.\n", { status: 426 });
     }
-    const { socket, response } = Deno.upgradeWebSocket(request);
+    // No other site's page may speak for a visitor.
+    const { socket, response } = Deno.upgradeWebSocket(request, {
+      allowedOrigins: ["same-origin"],
+    });
     enter(socket, (searchParams.get("name") || "somebody").slice(0, 40));
     return response;
   }

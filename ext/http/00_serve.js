@@ -60,6 +60,7 @@ const {
   SafeMap,
   SafeWeakMap,
   StringPrototypeIncludes,
+  StringPrototypeSlice,
   SymbolAsyncDispose,
   TypedArrayPrototypeGetByteLength,
   TypeError,
@@ -88,7 +89,6 @@ const {
 } = core.loadExtScript("ext:deno_fetch/23_response.js");
 const {
   getReadableStreamResourceBacking,
-  isReadableStreamDisturbed,
   readableStreamDisturb,
   readableStreamForRid,
   ReadableStreamPrototype,
@@ -114,6 +114,8 @@ const NO_CONNECTION = -1;
 const MAX_TIMER = 2 ** 31 - 1;
 
 const TEXT = "text/plain;charset=UTF-8";
+
+const CLIENT_LEFT = "The client closed the connection";
 
 /**
  * What to answer to a request that is no WebSocket handshake, by the error
@@ -418,13 +420,17 @@ class ServerRequest {
    *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
    */
   beginUpgrade(upgrade) {
+    const { allowedOrigins, deflate } = upgrade.options;
+    if (allowedOrigins !== null) {
+      checkOrigin(allowedOrigins, this.header("origin"), this.url());
+    }
     const verdict = readVerdict(
-      op_http_upgrade_begin(
-        this.#id,
-        upgrade.protocol,
-        upgrade.options.deflate,
-      ),
+      op_http_upgrade_begin(this.#id, upgrade.protocol, deflate),
     );
+    upgrade.extensions = verdict.extensions;
+    // The handlers of a socket look at the request when the exchange is over.
+    this.url();
+    this.#method = "GET";
     this.#upgrade = upgrade;
     if (!this.isInTurn) {
       this.#awaitHandshake();
@@ -435,6 +441,10 @@ class ServerRequest {
   // The handler will answer the handshake, but not at once.
   #awaitHandshake() {
     this.#watch();
+    if (this.#success === false) {
+      this.failUpgrade(CLIENT_LEFT);
+      return;
+    }
     const { handshakeTimeout } = this.#upgrade.options;
     if (handshakeTimeout === 0) {
       return;
@@ -474,14 +484,12 @@ class ServerRequest {
   // connection left, which the socket was told.
   respondUpgrade(inner) {
     if (this.#success === false) {
-      this.abandon();
-      return false;
+      takeUpgrade(inner)?.failed(CLIENT_LEFT);
+      return this.#abandonUpgrade();
     }
-    const upgrade = this.#upgrade;
+    const upgrade = this.#upgrade ?? this.#adoptUpgrade(inner);
     if (upgrade === undefined) {
-      throw new TypeError(
-        "A response with status 101 must come from Deno.upgradeWebSocket()",
-      );
+      return this.#abandonUpgrade();
     }
     const { idleTimeout, sendPings, limits } = upgrade.options;
     const id = op_http_upgrade_accept(
@@ -499,6 +507,9 @@ class ServerRequest {
       return true;
     }
     this.#watch();
+    if (this.#success === false) {
+      return this.#abandonUpgrade();
+    }
     const headers = wireHeaderList(inner);
     const connection = op_http_upgrade_wait(
       this.#id,
@@ -516,6 +527,32 @@ class ServerRequest {
     this.#endHandshake();
     this.#wasAnswered(outcome);
     return true;
+  }
+
+  // The client has left before its handshake was answered.
+  #abandonUpgrade() {
+    this.failUpgrade(CLIENT_LEFT);
+    this.abandon();
+    return false;
+  }
+
+  // The handshake that a handler has agreed to by a copy of the request, such as
+  // `request.clone()`. Undefined where the client is gone.
+  #adoptUpgrade(inner) {
+    const upgrade = takeUpgrade(inner);
+    if (upgrade === undefined) {
+      throw new TypeError(
+        "A response with status 101 must come from Deno.upgradeWebSocket(), and be returned once",
+      );
+    }
+    try {
+      this.beginUpgrade(upgrade);
+    } catch (error) {
+      upgrade.failed(error.message);
+      throw error;
+    }
+    upgrade.adopted(this);
+    return this.#upgrade;
   }
 
   failUpgrade(message) {
@@ -591,7 +628,7 @@ class ServerRequest {
         // Whoever asks for the signal later finds it aborted.
         abortRequest(this.request);
       }
-      this.failUpgrade("The client closed the connection");
+      this.failUpgrade(CLIENT_LEFT);
     }
     if (this.#completed !== undefined) {
       this.#settleCompleted();
@@ -608,16 +645,11 @@ class ServerRequest {
     }
   }
 
-  // A body that somebody is reading stays; its stream closes it.
+  // What is left of a body when the answer was sent is nobody's: the connection is
+  // for the next request, or to be closed.
   #closeBody() {
     if (this.#bodyRid !== undefined) {
-      const stream = this.#body.streamOrStatic;
-      const beingRead =
-        ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, stream) &&
-        (stream.locked || isReadableStreamDisturbed(stream));
-      if (!beingRead) {
-        core.tryClose(this.#bodyRid);
-      }
+      core.tryClose(this.#bodyRid);
       this.#bodyRid = undefined;
     }
   }
@@ -657,6 +689,19 @@ function readVerdict(verdict) {
 }
 
 /**
+ * Throws where a page may not open a WebSocket.
+ *
+ * @param {AllowedOrigins} allowed of 00_allowed_origins.js
+ */
+function checkOrigin(allowed, origin, url) {
+  if (!allowed.allow(origin, url)) {
+    const error = new TypeError(`Origin '${origin}' is not in allowedOrigins`);
+    WeakMapPrototypeSet(refusals, error, { status: 403, headers: [] });
+    throw error;
+  }
+}
+
+/**
  * A response with status 101, as the `Response` class sees it inside. Its headers
  * are made when somebody looks at them.
  */
@@ -671,9 +716,12 @@ class UpgradeResponse {
 
   #makeHeaders;
   #headerList = undefined;
+  // The handshake that this answers, where no request of a server is bound to it.
+  #upgrade;
 
-  constructor(makeHeaders) {
+  constructor(makeHeaders, upgrade = undefined) {
     this.#makeHeaders = makeHeaders;
+    this.#upgrade = upgrade;
   }
 
   get headerList() {
@@ -693,9 +741,19 @@ class UpgradeResponse {
     // deno-lint-ignore prefer-primordials -- it asks for a private name
     return #headerList in inner && inner.#headerList === undefined;
   }
+
+  static takeUpgrade(inner) {
+    // deno-lint-ignore prefer-primordials -- it asks for a private name
+    if (!(#upgrade in inner)) {
+      return undefined;
+    }
+    const upgrade = inner.#upgrade;
+    inner.#upgrade = undefined;
+    return upgrade;
+  }
 }
 
-const { isUntouched } = UpgradeResponse;
+const { isUntouched, takeUpgrade } = UpgradeResponse;
 
 class ServeHandlerInfo {
   #inner;
@@ -958,7 +1016,24 @@ function fetchOf(options) {
     : fetch;
 }
 
+/**
+ * What is wrong with options of other runtimes, or undefined. Without the option a server
+ * would be open where it was meant to be closed.
+ */
+function problemWith({ tls, unix }) {
+  if (tls !== undefined && tls !== null && tls !== false) {
+    return "the option `tls` is not supported: use `cert` and `key`, in PEM";
+  }
+  if (unix !== undefined && unix !== null) {
+    return "the option `unix` is not supported: use `path`";
+  }
+}
+
 function startServer(options, handler, upgrader, isOwn) {
+  const problem = problemWith(options);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot serve HTTP requests: ${problem}`);
+  }
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
@@ -1140,7 +1215,10 @@ function listenUnix(options, dispatch) {
   return {
     rid,
     addr: { transport: "unix", path },
-    greeting: `Listening on ${path}`,
+    // As other programs write one that has no file.
+    greeting: `Listening on ${
+      path[0] === "\0" ? `@${StringPrototypeSlice(path, 1)}` : path
+    }`,
   };
 }
 
@@ -1164,10 +1242,12 @@ const MIN_HEADER_SIZE = 8192;
 const MAX_HEADER_SIZE = 2 ** 31 - 1;
 
 export {
+  checkOrigin,
   checkResponse,
   internalServerError,
   isRefusal,
   isServerRequest,
+  problemWith,
   readVerdict,
   refusalResponse,
   serve,

@@ -3,6 +3,7 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
+  checkOrigin,
   isServerRequest,
   readVerdict,
   UpgradeResponse,
@@ -54,6 +55,9 @@ const prefix = "Cannot upgrade to a WebSocket";
 const loadStreams = core.createLazyLoader(
   "ext:duplex_websocket/02_websocketstream.js",
 );
+const loadAllowedOrigins = core.createLazyLoader(
+  "ext:duplex_http/00_allowed_origins.js",
+);
 
 /**
  * @param {Request} request
@@ -64,11 +68,13 @@ const loadStreams = core.createLazyLoader(
  *   sendPings?: boolean,
  *   handshakeTimeout?: number,
  *   perMessageDeflate?: boolean | PerMessageDeflateOptions,
+ *   allowedOrigins?: string[],
  * } & LimitOptions} options `headers` are added to the answer. The client may be silent
  *   for `idleTimeout` seconds, 0 is for ever (30), and is sent a Ping after half of them
  *   unless `sendPings` is false. The handler has `handshakeTimeout` seconds to return the
  *   response, 0 is without end (30). Messages are compressed (RFC 7692) where
- *   `perMessageDeflate` and the client allow it.
+ *   `perMessageDeflate` and the client allow it. A page that is not of `allowedOrigins`
+ *   is answered 403.
  * @returns {{ socket: WebSocket, response: Response }}
  */
 function upgradeWebSocket(request, options = undefined) {
@@ -117,6 +123,7 @@ function convertUpgradeOptions(options, prefix) {
   if (options === undefined || options === null) {
     return DEFAULT_OPTIONS;
   }
+  const { allowedOrigins } = options;
   return {
     idleTimeout: seconds(options?.idleTimeout, `${prefix}: idleTimeout`) ??
       DEFAULT_IDLE_TIMEOUT,
@@ -126,6 +133,9 @@ function convertUpgradeOptions(options, prefix) {
       `${prefix}: handshakeTimeout`,
     ) ?? DEFAULT_HANDSHAKE_TIMEOUT,
     deflate: convertPerMessageDeflate(options?.perMessageDeflate, prefix),
+    allowedOrigins: allowedOrigins === undefined || allowedOrigins === null
+      ? null
+      : loadAllowedOrigins().convertAllowedOrigins(allowedOrigins, prefix),
     limits: convertLimits(options, prefix),
   };
 }
@@ -135,6 +145,7 @@ const DEFAULT_OPTIONS = {
   sendPings: true,
   handshakeTimeout: DEFAULT_HANDSHAKE_TIMEOUT,
   deflate: null,
+  allowedOrigins: null,
   // Those that Rust has.
   limits: null,
 };
@@ -151,7 +162,18 @@ class SocketTarget {
   }
 
   failed(message) {
-    failServerWebSocket(this.socket, message);
+    if (this.socket !== undefined) {
+      failServerWebSocket(this.socket, message);
+    }
+  }
+
+  adopted(inner) {
+    this.inner = inner;
+  }
+
+  /** Has nothing told to the socket, which nobody has seen. */
+  forget() {
+    this.socket = undefined;
   }
 }
 
@@ -178,6 +200,11 @@ class Upgrade {
       () => this.target.failed(message),
     );
   }
+
+  // The connection is that of the request `inner`.
+  adopted(inner) {
+    this.target.adopted?.(inner);
+  }
 }
 
 /**
@@ -201,20 +228,42 @@ function upgradeRequest(request, options, converted, create) {
     checkProtocols([protocol]);
   }
   const upgrade = new Upgrade(protocol, converted, create(protocol, inner));
-  const verdict = isServerRequest(inner)
+  const isReceived = isServerRequest(inner);
+  const verdict = isReceived
     ? inner.beginUpgrade(upgrade)
-    // A request that was not received: it can be answered, but there is no
-    // connection to open.
+    // A copy of a request, or one that no server has received. The connection is
+    // found when the response is returned for the request that came on it.
     : readVerdict(
       op_http_websocket_handshake(inner.method, inner.headerList, protocol),
     );
-  upgrade.extensions = verdict.extensions;
+  if (!isReceived && converted.allowedOrigins !== null) {
+    const { headerList } = inner;
+    checkOrigin(
+      converted.allowedOrigins,
+      headerOf(headerList, "origin"),
+      inner.url(),
+    );
+  }
 
-  const answer = new UpgradeResponse(() => answerHeaders(verdict, protocol));
+  const answer = new UpgradeResponse(
+    () => answerHeaders(verdict, protocol),
+    isReceived ? undefined : upgrade,
+  );
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
   return answer;
+}
+
+/** The value of a header, its lines joined; null when there is none. */
+function headerOf(list, name) {
+  let value = null;
+  for (let i = 0; i < list.length; i++) {
+    if (StringPrototypeToLowerCase(list[i][0]) === name) {
+      value = value === null ? list[i][1] : `${value}, ${list[i][1]}`;
+    }
+  }
+  return value;
 }
 
 function answerHeaders({ accept, extensions }, protocol) {

@@ -78,15 +78,15 @@ function upgrade(server, request, options, handler, shared) {
     : undefined;
   if (!isServerRequest(inner) || inner.server !== server) {
     throw new TypeError(
-      "Cannot upgrade to a WebSocket: the first argument must be a Request that this server received",
+      "Cannot upgrade to a WebSocket: the first argument must be the Request that this server received, and no copy of it",
     );
   }
-  let answer;
+  let answer, target;
   try {
     answer = upgradeRequest(request, options, shared, (protocol) => {
       const socket = createServerWebSocket(protocol, inner, handler);
       socket.data = options?.data;
-      return new SocketTarget(socket, inner);
+      return target = new SocketTarget(socket, inner);
     });
   } catch (error) {
     if (!isRefusal(error)) {
@@ -95,7 +95,11 @@ function upgrade(server, request, options, handler, shared) {
     inner.refusal = error;
     return false;
   }
-  return inner.respondUpgrade(answer);
+  const isUpgraded = inner.respondUpgrade(answer);
+  if (!isUpgraded) {
+    target.forget();
+  }
+  return isUpgraded;
 }
 
 /**

@@ -71,5 +71,5 @@ pub enum HttpError {
     /// being taken over.
     #[class("Http")]
     #[error("The connection was closed during the upgrade: {0}")]
-    UpgradeFailed(hyper::Error),
+    UpgradeFailed(String),
 }

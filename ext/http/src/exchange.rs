@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -16,23 +17,23 @@ use duplex_protocol::deflate::Compression;
 use duplex_protocol::deflate::Parameters;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
-use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
-use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::Version;
 use http::header;
 use http::request::Parts;
-use http::uri::Authority;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 
 use crate::connection::InFlight;
 use crate::connection::Peer;
+use crate::host;
+use crate::http2::Http2Stream;
 use crate::opening;
 use crate::opening::Held;
+use crate::opening::Places;
 use crate::request_body::ReceivedBody;
 use crate::response_body::ResponseBody;
 use crate::server::Event;
@@ -53,8 +54,9 @@ pub struct Exchange {
     head: OnceCell<Parts>,
     /// What that is made of when it is looked at, where hyper has not made it.
     raw_head: Bytes,
+    places: Option<Places>,
     body: RefCell<Option<ReceivedBody>>,
-    upgrade: RefCell<Option<OnUpgrade>>,
+    upgrade: RefCell<Option<Upgrade>>,
     /// The connection of a handshake, while the script's turn lasts in which it was
     /// handed over.
     held: RefCell<Option<Held>>,
@@ -70,6 +72,12 @@ pub struct Exchange {
     watched: Cell<bool>,
     state: RefCell<State>,
     in_flight: RefCell<Option<InFlight>>,
+}
+
+/// What becomes the stream of a WebSocket when its client was answered.
+pub enum Upgrade {
+    Http1(OnUpgrade),
+    Http2(oneshot::Receiver<Http2Stream>),
 }
 
 /// The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
@@ -108,12 +116,12 @@ impl Exchange {
         server: Rc<Server>,
         peer: Peer,
         in_flight: InFlight,
-        request: Request<Incoming>,
+        head: Parts,
+        body: ReceivedBody,
+        upgrade: Option<Upgrade>,
     ) -> Answer {
-        let (mut head, body) = request.into_parts();
-        let upgrade = head.extensions.remove::<OnUpgrade>();
         let exchange = Exchange {
-            body: RefCell::new(Some(ReceivedBody::new(body))),
+            body: RefCell::new(Some(body)),
             upgrade: RefCell::new(upgrade),
             in_flight: RefCell::new(Some(in_flight)),
             head: OnceCell::from(head),
@@ -121,8 +129,8 @@ impl Exchange {
         };
         let exchange = Rc::new(exchange);
         let head = exchange.head();
-        if !names_one_host(&head.headers) {
-            let mut response = plain(StatusCode::BAD_REQUEST);
+        if let Some(status) = host::refusal(head, exchange.connect_protocol()) {
+            let mut response = plain(status);
             if head.version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -145,9 +153,11 @@ impl Exchange {
         offer: Result<Offer, OfferError>,
         held: Held,
     ) -> Result<(), Held> {
+        let (raw_head, places) = held.head();
         let exchange = Exchange {
             offer: RefCell::new(Some(offer)),
-            raw_head: held.head(),
+            raw_head,
+            places: Some(places),
             ..Exchange::new(server.clone(), peer)
         };
         let exchange = Rc::new(exchange);
@@ -167,6 +177,7 @@ impl Exchange {
             peer,
             head: OnceCell::new(),
             raw_head: Bytes::new(),
+            places: None,
             offer: RefCell::new(None),
             body: RefCell::new(None),
             upgrade: RefCell::new(None),
@@ -194,11 +205,10 @@ impl Exchange {
     }
 
     /// hyper has read the request again.
-    pub fn resume(&self, request: Request<Incoming>, in_flight: InFlight) {
+    pub fn resume(&self, body: ReceivedBody, upgrade: Option<Upgrade>, in_flight: InFlight) {
         *self.in_flight.borrow_mut() = Some(in_flight);
-        let (mut head, body) = request.into_parts();
-        *self.body.borrow_mut() = Some(ReceivedBody::new(body));
-        *self.upgrade.borrow_mut() = head.extensions.remove::<OnUpgrade>();
+        *self.body.borrow_mut() = Some(body);
+        *self.upgrade.borrow_mut() = upgrade;
     }
 
     /// Takes the connection for a WebSocket, which is what the script answered. There
@@ -218,6 +228,13 @@ impl Exchange {
 
     pub fn head(&self) -> &Parts {
         self.head.get_or_init(|| opening::head(&self.raw_head))
+    }
+
+    /// Host and target of the request, where hyper has not read it.
+    pub fn raw_host_and_target(&self) -> Option<(&str, &str)> {
+        let places = self.places.as_ref()?;
+        let part = |range: &Range<usize>| str::from_utf8(&self.raw_head[range.clone()]).ok();
+        Some((part(&places.host)?, part(&places.target)?))
     }
 
     pub fn is_http2(&self) -> bool {
@@ -249,8 +266,8 @@ impl Exchange {
 
     /// The protocol that an extended CONNECT asks for (RFC 8441 section 4).
     pub fn connect_protocol(&self) -> Option<&str> {
-        let protocol = self.head().extensions.get::<hyper::ext::Protocol>();
-        protocol.map(hyper::ext::Protocol::as_str)
+        let protocol = self.head().extensions.get::<h2::ext::Protocol>();
+        protocol.map(h2::ext::Protocol::as_str)
     }
 
     /// Whether this is a WebSocket handshake over HTTP/2. A script sees it as one
@@ -263,7 +280,7 @@ impl Exchange {
         self.upgrade.borrow().is_some() || self.held.borrow().is_some()
     }
 
-    pub fn take_upgrade(&self) -> Option<OnUpgrade> {
+    pub fn take_upgrade(&self) -> Option<Upgrade> {
         self.upgrade.borrow_mut().take()
     }
 
@@ -371,24 +388,6 @@ impl Drop for Answer {
             State::Gone => {}
         }
     }
-}
-
-/// Whether the Host field is one, and is a host with or without a port
-/// (RFC 9112, section 3.2). It may be absent or empty: the server has a name
-/// for itself.
-fn names_one_host(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => true,
-        (Some(host), None) => is_host(host.as_bytes()),
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// Whether this is a host with or without a port, or empty.
-pub fn is_host(host: &[u8]) -> bool {
-    host.is_empty()
-        || Authority::try_from(host).is_ok_and(|authority| !authority.as_str().contains('@'))
 }
 
 /// An answer that does not come from the script.

@@ -8,8 +8,11 @@
 //! too, and an [`OwnAddress`].
 
 mod connection;
+mod date;
 mod error;
 mod exchange;
+mod host;
+mod http2;
 mod listener;
 mod opening;
 mod ops;
@@ -45,6 +48,7 @@ deno_core::extension!(
         ops::op_http_publish_text,
         ops::op_http_publish_binary,
         ops::op_http_subscriber_count,
+        host::op_http_origin,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,
@@ -65,6 +69,7 @@ deno_core::extension!(
         upgrade::op_http_upgrade_wait,
     ],
     esm = ["00_serve.js", "01_upgrade.js", "02_websocket_handler.js"],
+    lazy_loaded_esm = ["00_allowed_origins.js"],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
     },

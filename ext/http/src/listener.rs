@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -160,16 +161,15 @@ impl Listener {
         }
     }
 
+    /// The path of a unix socket; a NUL and the name where it has no file.
     pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
         let Self::Unix(listener) = self else {
             return Ok(None);
         };
-        let address = listener.local_addr()?;
-        match address.as_pathname() {
-            Some(path) => path
-                .to_str()
-                .map(|path| Some(path.to_owned()))
-                .ok_or(HttpError::InvalidSocketPath),
+        match unix_path(&listener.local_addr()?) {
+            Some(path) => {
+                (String::from_utf8(path).map(Some)).map_err(|_| HttpError::InvalidSocketPath)
+            }
             None => Ok(None),
         }
     }
@@ -195,20 +195,20 @@ impl Listener {
 
 impl Accepted {
     /// The stream of a connection that a script has accepted through deno_net, which
-    /// loses it.
-    pub fn take(state: &mut OpState, rid: ResourceId) -> Result<Self, HttpError> {
+    /// loses it. None where it has ended already, so that it has no peer.
+    pub fn take(state: &mut OpState, rid: ResourceId) -> Result<Option<Self>, HttpError> {
         Ok(
             match take_network_stream_resource(&mut state.resource_table, rid)? {
                 NetworkStream::Tcp(stream) => {
-                    let address = stream.peer_addr()?;
                     let _ = stream.set_nodelay(true);
-                    Self::Tcp(stream, address)
+                    let address = stream.peer_addr().ok();
+                    address.map(|address| Self::Tcp(stream, address))
                 }
                 NetworkStream::Tls(stream) => {
-                    let address = stream.peer_addr()?;
-                    Self::Tls(Box::new(stream), address)
+                    let address = stream.peer_addr().ok();
+                    address.map(|address| Self::Tls(Box::new(stream), address))
                 }
-                NetworkStream::Unix(stream) => Self::Unix(stream),
+                NetworkStream::Unix(stream) => Some(Self::Unix(stream)),
                 _ => return Err(HttpError::UnsupportedStream),
             },
         )
@@ -331,8 +331,14 @@ fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
 }
 
 fn unix_authority(address: &tokio::net::unix::SocketAddr) -> String {
-    let path = address.as_pathname().and_then(Path::to_str);
-    percent_encode(path.unwrap_or_default().as_bytes(), NON_ALPHANUMERIC).to_string()
+    percent_encode(&unix_path(address).unwrap_or_default(), NON_ALPHANUMERIC).to_string()
+}
+
+fn unix_path(address: &tokio::net::unix::SocketAddr) -> Option<Vec<u8>> {
+    match address.as_pathname() {
+        Some(path) => Some(path.as_os_str().as_bytes().to_owned()),
+        None => (address.as_abstract_name()).map(|name| [b"\0", name].concat()),
+    }
 }
 
 /// How many connections are accepted before others have their turn.

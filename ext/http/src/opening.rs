@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::io::Read;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -39,7 +40,7 @@ use crate::connection::Requests;
 use crate::connection::ServerIo;
 use crate::exchange::Answer;
 use crate::exchange::Exchange;
-use crate::exchange::is_host;
+use crate::host::is_host;
 use crate::server::Entry;
 use crate::server::Server;
 use crate::upgrade;
@@ -102,12 +103,12 @@ fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: Fi
         First::Handshake {
             offer,
             bytes,
-            length,
+            places,
         } => {
             let held = Held {
                 stream,
                 bytes,
-                length,
+                places,
                 entry,
             };
             if let Err(held) = Exchange::hold(server, peer, offer, held) {
@@ -123,9 +124,17 @@ pub struct Held {
     stream: Stream,
     /// All that was read of it.
     bytes: Bytes,
-    /// How much of that is the head of the request.
-    length: usize,
+    places: Places,
     entry: Entry,
+}
+
+/// What stands where in the head of a request.
+#[derive(Clone)]
+pub struct Places {
+    pub target: Range<usize>,
+    pub host: Range<usize>,
+    /// The end of the head.
+    end: usize,
 }
 
 impl Held {
@@ -134,8 +143,8 @@ impl Held {
     }
 
     /// The head of the request.
-    pub fn head(&self) -> Bytes {
-        self.bytes.slice(..self.length)
+    pub fn head(&self) -> (Bytes, Places) {
+        (self.bytes.slice(..self.places.end), self.places.clone())
     }
 
     /// What a WebSocket takes over, and what was read of it behind the head.
@@ -149,7 +158,7 @@ impl Held {
         // A slice would keep the head.
         Ok((
             transport,
-            Bytes::copy_from_slice(&self.bytes[self.length..]),
+            Bytes::copy_from_slice(&self.bytes[self.places.end..]),
         ))
     }
 
@@ -218,11 +227,11 @@ impl AsyncRead for Stream {
 
 /// What the first read of a connection brought.
 enum First {
-    /// A whole opening handshake, `length` bytes of `bytes`.
+    /// A whole opening handshake at the start of `bytes`.
     Handshake {
         offer: Result<Offer, OfferError>,
         bytes: Bytes,
-        length: usize,
+        places: Places,
     },
     Other(Bytes),
 }
@@ -231,29 +240,29 @@ impl First {
     fn of(bytes: &[u8], limits: &Limits) -> Self {
         let bytes = Bytes::copy_from_slice(bytes);
         match parse(&bytes, limits) {
-            Some((offer, length)) => Self::Handshake {
+            Some((offer, places)) => Self::Handshake {
                 offer,
                 bytes,
-                length,
+                places,
             },
             None => Self::Other(bytes),
         }
     }
 }
 
-/// The handshake at the start of `bytes`, and the length of its head, where that is
-/// whole, asks for a WebSocket and is one that hyper takes too.
-fn parse(bytes: &[u8], limits: &Limits) -> Option<(Result<Offer, OfferError>, usize)> {
+/// The handshake at the start of `bytes`, and what stands where in its head, where that
+/// is whole, asks for a WebSocket and is one that hyper takes too.
+fn parse(bytes: &[u8], limits: &Limits) -> Option<(Result<Offer, OfferError>, Places)> {
     if !bytes.starts_with(b"GET /") {
         return None;
     }
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
-    let length = match parsed.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) => length,
+    let end = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(end)) => end,
         _ => return None,
     };
-    if length > limits.head_bytes
+    if end > limits.head_bytes
         || parsed.headers.len() > limits.header_fields
         || parsed.version != Some(1)
         || !parsed.path?.bytes().all(is_plain)
@@ -274,11 +283,21 @@ fn parse(bytes: &[u8], limits: &Limits) -> Option<(Result<Offer, OfferError>, us
             return None;
         }
     }
-    if !is_handshake || !host.is_none_or(|host| is_name(host) || is_host(host)) {
+    let host = host?;
+    if !is_handshake || !is_host(host) {
         return None;
     }
+    let place = |part: &[u8]| {
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        start..start + part.len()
+    };
+    let places = Places {
+        target: place(parsed.path?.as_bytes()),
+        host: place(host),
+        end,
+    };
     let headers = parsed.headers.iter().map(|field| (field.name, field.value));
-    Some((Offer::parse("GET", (1, 1), headers), length))
+    Some((Offer::parse("GET", (1, 1), headers), places))
 }
 
 /// What [`parse`] has seen, as hyper would give it.
@@ -311,17 +330,6 @@ pub fn head(bytes: &Bytes) -> Parts {
 /// section 3.3). Others are for hyper to look at.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
-}
-
-/// Whether this is a name or an address, with or without a port, as nearly all are.
-fn is_name(host: &[u8]) -> bool {
-    let mut parts = host.splitn(2, |byte| *byte == b':');
-    let name = parts.next().unwrap_or_default();
-    let port = parts.next().unwrap_or(b"0");
-    !name.is_empty()
-        && (name.iter()).all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte))
-        && (1..=5).contains(&port.len())
-        && port.iter().all(u8::is_ascii_digit)
 }
 
 /// What the first read of each connection goes to, one after the other.

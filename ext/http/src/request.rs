@@ -43,8 +43,8 @@ pub fn op_http_request_method<'s>(
     Ok(internalized(scope, method.as_str().as_bytes()))
 }
 
-/// The URL of the request: the scheme of the server, then the authority that
-/// the client named, then the target as it was sent.
+/// The URL of the request: the scheme of the server, whatever the client says, then
+/// the authority that the client named, then the target as it was sent.
 #[op2]
 pub fn op_http_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -158,6 +158,14 @@ pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<Resou
 
 fn url(exchange: &Exchange) -> String {
     let server = exchange.server();
+    if let Some((host, target)) = exchange.raw_host_and_target() {
+        // As below, for a head that nobody may look at any further.
+        let host = match host {
+            "" => server.fallback_authority(),
+            host => host,
+        };
+        return [server.scheme(), host, target].concat();
+    }
     let uri = &exchange.head().uri;
     let host = exchange.head().headers.get(header::HOST);
     let authority: Cow<'_, str> = match (uri.authority(), host) {
@@ -169,17 +177,9 @@ fn url(exchange: &Exchange) -> String {
         (None, _) => server.fallback_authority().into(),
     };
     let mut url = String::with_capacity(128);
-    match uri.scheme_str() {
-        Some(scheme) => {
-            url.push_str(scheme);
-            url.push_str("://");
-        }
-        None => url.push_str(server.scheme()),
-    }
+    // Not the one that the client says.
+    url.push_str(server.scheme());
     url.push_str(&authority);
-    if exchange.head().method == Method::CONNECT && exchange.connect_protocol().is_none() {
-        return url;
-    }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     if !target.starts_with('/') {
         // `OPTIONS *`, or a query right after the authority.

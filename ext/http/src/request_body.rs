@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
@@ -19,23 +21,63 @@ use deno_core::CancelTryFuture;
 use deno_core::RcRef;
 use deno_core::Resource;
 use deno_error::JsErrorBox;
+use h2::RecvStream;
 use hyper::body::Body;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
+use crate::connection::Clock;
+use crate::connection::Linger;
 use crate::exchange::Exchange;
 
 /// A body of which some may have been received and not been read yet.
 pub struct ReceivedBody {
-    incoming: Incoming,
+    source: Source,
     ahead: VecDeque<Bytes>,
     /// What reading ended with, to be told after what is ahead was read.
-    failure: Option<hyper::Error>,
+    failure: Option<BodyError>,
+}
+
+enum Source {
+    Empty,
+    Http1 {
+        incoming: Incoming,
+        /// Is told of a body that is given up before its end.
+        clock: Arc<Clock>,
+        is_over: bool,
+    },
+    Http2(RecvStream),
+}
+
+/// Why there is no more of a body.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error(transparent)]
+    Http1(hyper::Error),
+    #[error("error reading a body from connection: {0}")]
+    Http2(h2::Error),
 }
 
 impl ReceivedBody {
-    pub fn new(incoming: Incoming) -> Self {
-        Self {
+    pub fn empty() -> Self {
+        Self::new(Source::Empty)
+    }
+
+    pub fn http1(incoming: Incoming, clock: Arc<Clock>) -> Self {
+        Self::new(Source::Http1 {
+            is_over: incoming.is_end_stream(),
             incoming,
+            clock,
+        })
+    }
+
+    pub fn http2(stream: RecvStream) -> Self {
+        Self::new(Source::Http2(stream))
+    }
+
+    fn new(source: Source) -> Self {
+        Self {
+            source,
             ahead: VecDeque::new(),
             failure: None,
         }
@@ -44,8 +86,8 @@ impl ReceivedBody {
     /// Takes the whole body when nothing of it has to be waited for.
     pub fn take_ready(&mut self) -> Option<Vec<u8>> {
         let mut cx = Context::from_waker(Waker::noop());
-        while !self.incoming.is_end_stream() {
-            match self.poll_incoming(&mut cx) {
+        while !self.source.is_end() {
+            match self.source.poll_data(&mut cx) {
                 Poll::Ready(Some(Ok(bytes))) => self.ahead.push_back(bytes),
                 Poll::Ready(Some(Err(error))) => {
                     self.failure = Some(error);
@@ -67,12 +109,12 @@ impl ReceivedBody {
         &mut self,
         cx: &mut Context<'_>,
         limit: usize,
-    ) -> Poll<Result<Option<Bytes>, hyper::Error>> {
+    ) -> Poll<Result<Option<Bytes>, BodyError>> {
         if self.ahead.is_empty() {
             if let Some(failure) = self.failure.take() {
                 return Poll::Ready(Err(failure));
             }
-            match ready!(self.poll_incoming(cx)).transpose()? {
+            match ready!(self.source.poll_data(cx)).transpose()? {
                 Some(bytes) => self.ahead.push_back(bytes),
                 None => return Poll::Ready(Ok(None)),
             }
@@ -87,28 +129,98 @@ impl ReceivedBody {
         Poll::Ready(Ok(Some(bytes)))
     }
 
+    fn length(&self) -> (u64, Option<u64>) {
+        let ahead: u64 = self.ahead.iter().map(|bytes| bytes.len() as u64).sum();
+        let (lower, upper) = self.source.length();
+        (
+            lower.saturating_add(ahead),
+            upper.and_then(|upper| upper.checked_add(ahead)),
+        )
+    }
+}
+
+impl Source {
     /// The next data that is not empty. Trailers are not shown to scripts.
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
-                    _ => continue,
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+            let data = match self {
+                Self::Empty => None,
+                Self::Http1 {
+                    incoming, is_over, ..
+                } => {
+                    let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                    *is_over = frame.is_none();
+                    frame.map(|frame| match frame {
+                        Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
+                        Err(error) => Err(BodyError::Http1(error)),
+                    })
+                }
+                Self::Http2(stream) => {
+                    let data = ready!(stream.poll_data(cx));
+                    if let Some(Ok(bytes)) = &data {
+                        // A stream that has ended has no window.
+                        let _ = stream.flow_control().release_capacity(bytes.len());
+                    }
+                    data.map(|data| data.map_err(BodyError::Http2))
+                }
+            };
+            if !matches!(&data, Some(Ok(bytes)) if bytes.is_empty()) {
+                return Poll::Ready(data);
             }
         }
     }
 
-    fn length(&self) -> (u64, Option<u64>) {
-        let ahead: u64 = self.ahead.iter().map(|bytes| bytes.len() as u64).sum();
-        let hint = self.incoming.size_hint();
-        (
-            hint.lower().saturating_add(ahead),
-            hint.upper().and_then(|upper| upper.checked_add(ahead)),
-        )
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Http1 {
+                incoming, is_over, ..
+            } => *is_over || incoming.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
+        }
     }
+
+    fn length(&self) -> (u64, Option<u64>) {
+        match self {
+            Self::Empty => (0, Some(0)),
+            Self::Http1 { incoming, .. } => {
+                let hint = incoming.size_hint();
+                (hint.lower(), hint.upper())
+            }
+            Self::Http2(_) => (0, None),
+        }
+    }
+}
+
+impl Drop for ReceivedBody {
+    fn drop(&mut self) {
+        if self.source.is_end() {
+            return;
+        }
+        match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Empty => {}
+            // The connection lingers.
+            Source::Http1 { clock, .. } => clock.left_unread(),
+            Source::Http2(stream) => {
+                // Not where the engine has ended.
+                if tokio::runtime::Handle::try_current().is_ok() {
+                    deno_core::unsync::spawn(drain(stream));
+                }
+            }
+        }
+    }
+}
+
+/// Reads and forgets what the client sends. A stream that is reset before is an error to
+/// some, although they have the answer.
+async fn drain(mut stream: RecvStream) {
+    let rest = async {
+        while let Ok(Some(Ok(bytes))) = timeout(Linger::SILENCE, stream.data()).await {
+            // A stream that has ended has no window.
+            let _ = stream.flow_control().release_capacity(bytes.len());
+        }
+    };
+    let _ = timeout(Linger::LONGEST, rest).await;
 }
 
 /// A request body as a resource. The connection is read only as far as the
@@ -144,7 +256,16 @@ impl RequestBody {
                 JsErrorBox::new("Http", error.to_string())
             }))
         });
-        let chunk = read.try_or_cancel(cancel).await?;
+        let limit = self.exchange.server().limits.body_timeout;
+        let read = async {
+            let late = |_| {
+                let limit = limit.as_secs_f64();
+                let message = format!("The client sent nothing of the body for {limit} s");
+                JsErrorBox::new("Http", message)
+            };
+            timeout(limit, read).await.map_err(late)?
+        };
+        let chunk = pin!(read).try_or_cancel(cancel).await?;
         Ok(chunk.map_or_else(BufView::empty, BufView::from))
     }
 }

@@ -163,11 +163,15 @@ fn respond(
 pub fn answer(
     exchange: &Rc<Exchange>,
     status: StatusCode,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     mut body: ResponseBody,
 ) -> Outcome {
     if !exchange.is_open() {
         return Outcome::Gone;
+    }
+    if status == StatusCode::NO_CONTENT || status.is_informational() {
+        // RFC 9110 section 8.6. Clients of HTTP/2 take it for a broken response.
+        headers.remove(header::CONTENT_LENGTH);
     }
     let watched = exchange.is_watched();
     if watched {

@@ -118,15 +118,20 @@ impl Server {
     }
 
     /// Serves one connection that the script has accepted, until it ends or becomes
-    /// a WebSocket.
+    /// a WebSocket; or none, which has ended.
     pub fn start_lone(
         state: &mut OpState,
-        accepted: Accepted,
+        accepted: Option<Accepted>,
         dispatch: v8::Global<v8::Function>,
     ) -> Rc<Self> {
-        let origin = (accepted.scheme(), accepted.authority());
+        let origin = match &accepted {
+            Some(accepted) => (accepted.scheme(), accepted.authority()),
+            None => ("http://", String::new()),
+        };
         let server = Self::new(state, origin, dispatch, 0, true);
-        server.accept(accepted);
+        if let Some(accepted) = accepted {
+            server.accept(accepted);
+        }
         deno_core::unsync::spawn(run(server.clone(), None));
         server
     }
@@ -314,7 +319,7 @@ impl Server {
 
     fn sweep(&self) {
         for (_, connection) in self.connections.borrow().iter() {
-            connection.sweep(Limits::SWEEPS);
+            connection.sweep(&self.limits);
         }
     }
 }

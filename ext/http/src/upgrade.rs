@@ -30,7 +30,6 @@ use http::Version;
 use http::header;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
@@ -42,6 +41,7 @@ use crate::exchange::Exchange;
 use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
+use crate::exchange::Upgrade;
 use crate::request::exchange;
 use crate::response::answer;
 use crate::response::header_map;
@@ -248,8 +248,17 @@ pub async fn op_http_upgrade_wait(
         .take_upgrade()
         .ok_or(HttpError::UpgradeUnavailable)?;
     let server = exchange.server().clone();
-    let upgraded = upgrade.await.map_err(HttpError::UpgradeFailed)?;
-    let (transport, read_ahead) = transport(upgraded);
+    let (transport, read_ahead) = match upgrade {
+        Upgrade::Http1(upgrade) => {
+            let upgraded = upgrade.await;
+            transport(upgraded.map_err(|error| HttpError::UpgradeFailed(error.to_string()))?)
+        }
+        Upgrade::Http2(upgrade) => {
+            let gone = || HttpError::UpgradeFailed("the stream was reset".to_owned());
+            let stream = upgrade.await.map_err(|_| gone())?;
+            (Transport::Stream(Box::new(stream)), Bytes::new())
+        }
+    };
     let options = server_options(&exchange, idle_timeout, send_pings, limits);
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
@@ -344,23 +353,23 @@ const NOT_THE_SCRIPTS: [HeaderName; 5] = [
 ];
 
 /// The stream of a connection that hyper has let go, and what hyper read of it
-/// beyond the request; or a stream of HTTP/2, which stays hyper's.
+/// beyond the request.
 fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
-    let upgraded = match downcast::<TokioIo<ServerIo<TcpStream>>>(upgraded) {
+    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
             return (Transport::Tcp(stream), joined(parts.read_buf, read_ahead));
         }
         Err(upgraded) => upgraded,
     };
-    let upgraded = match downcast::<TokioIo<ServerIo<UnixStream>>>(upgraded) {
+    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<UnixStream>>>() {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
             return (Transport::Unix(stream), joined(parts.read_buf, read_ahead));
         }
         Err(upgraded) => upgraded,
     };
-    match downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>(upgraded) {
+    match upgraded.downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>() {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
             (tls(stream), joined(parts.read_buf, read_ahead))

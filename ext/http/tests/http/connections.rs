@@ -111,6 +111,12 @@ async fn a_bad_request_ends_only_its_connection() {
                 "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
                 "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
                 "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: 999.1.1.1\r\n\r\n",
+                "GET / HTTP/1.1\r\n\r\n",
+                "GET http://a/ HTTP/1.1\r\n\r\n",
+                "GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET http://a:99999/ HTTP/1.1\r\nHost: a\r\n\r\n",
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                 "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -299,6 +305,174 @@ async fn speaks_http2_to_those_who_know() {
             assert_eq!(response.version(), http::Version::HTTP_2);
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, "POST /x hello");
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+/// Bytes of a long upload, more than the system takes ahead.
+const UPLOAD: usize = 8 << 20;
+
+/// An answer may come before the request has been read, or read to its end. The client gets
+/// the answer whole, can send what it has begun, and sees an orderly end.
+#[tokio::test]
+async fn an_upload_that_nobody_reads() {
+    let mut harness = Harness::new(
+        "globalThis.kept = [];
+         globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           async (request) => {
+             const { pathname } = new URL(request.url);
+             if (pathname !== '/unread') {
+               const reader = request.body.getReader();
+               // Held, so that no collection ends it.
+               kept.push(reader, request);
+               await reader.read();
+               if (pathname === '/cancelled') await reader.cancel();
+               if (pathname === '/reading') {
+                 const read = async () => { while (!(await reader.read()).done); };
+                 setTimeout(() => read().catch((error) => report(error.message)), 0);
+               }
+             }
+             return new Response('answer');
+           },
+         );",
+    );
+    let port = harness.port();
+    for path in ["/unread", "/part", "/cancelled", "/reading"] {
+        for head in [
+            "Content-Length: 8388608\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n800000\r\n",
+        ] {
+            harness
+                .run(async {
+                    let mut client = Client::connect(port).await;
+                    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{head}");
+                    client.send(head).await;
+                    // All of it can be sent before the answer is looked at.
+                    client.send(vec![0; UPLOAD]).await;
+                    assert_eq!(client.reply().await.text(), "answer", "{path}");
+                    let mut byte = [0; 1];
+                    let end = tokio::io::AsyncReadExt::read(&mut client.stream, &mut byte).await;
+                    assert_eq!(end.unwrap(), 0, "{path}");
+                })
+                .await;
+        }
+    }
+    let text = "Cannot read request body as underlying resource unavailable";
+    let log = harness.log();
+    harness.run(log.wait_for_times(2, text)).await;
+    harness.shutdown().await;
+}
+
+/// What is left of a short body is read over.
+#[tokio::test]
+async fn the_request_behind_a_short_body_that_nobody_reads() {
+    let mut harness = Harness::new(
+        "globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           (request) => new Response(request.method),
+         );",
+    );
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            for _ in 0..3 {
+                client
+                    .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+                    .await;
+                assert_eq!(client.reply().await.text(), "POST");
+            }
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn ends_a_connection_that_waits_for_no_request() {
+    let mut harness = limited(Limits {
+        keep_alive_timeout: Duration::from_millis(200),
+        head_timeout: Duration::from_millis(600),
+        ..Limits::default()
+    });
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(client.reply().await.text(), "GET /1 ");
+            assert!(client.is_closed().await);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn does_not_wait_forever_for_a_body() {
+    let mut harness = Harness::with(
+        "globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           async (request) => {
+             try {
+               return new Response(await request.text());
+             } catch (error) {
+               return new Response(error.message, { status: 408 });
+             }
+           },
+         );",
+        Permissions::allow_all,
+        Some(Limits {
+            body_timeout: Duration::from_millis(200),
+            ..Limits::default()
+        }),
+    );
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client
+                .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
+                .await;
+            let reply = client.reply().await;
+            assert_eq!(reply.status, 408);
+            assert_eq!(
+                reply.text(),
+                "The client sent nothing of the body for 0.2 s"
+            );
+            assert!(client.is_closed().await);
+        })
+        .await;
+    harness.shutdown().await;
+}
+
+#[tokio::test]
+async fn does_not_wait_forever_for_a_client_that_reads_nothing() {
+    let mut harness = Harness::with(
+        "globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           (_request, info) => {
+             info.completed.then(() => report('sent'), () => report('not sent'));
+             return new Response(new ReadableStream({
+               pull(controller) { controller.enqueue(new Uint8Array(1e6)); },
+             }));
+           },
+         );",
+        Permissions::allow_all,
+        Some(Limits {
+            head_timeout: Duration::from_millis(600),
+            send_timeout: Duration::from_millis(300),
+            ..Limits::default()
+        }),
+    );
+    let port = harness.port();
+    let log = harness.log();
+    let _client = harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            log.wait_for("not sent").await;
+            client
         })
         .await;
     harness.shutdown().await;

@@ -36,13 +36,17 @@ async fn has_the_url_that_the_client_meant() {
             "OPTIONS * HTTP/1.1\r\nHost: example.org",
             "OPTIONS http://example.org/*",
         ),
+        (
+            "GET https://other/x HTTP/1.1\r\nHost: example.org",
+            "GET http://other/x",
+        ),
         ("GET //a/../b HTTP/1.1\r\nHost: c", "GET http://c//a/../b"),
         ("DELETE /%20 HTTP/1.1\r\nHost: c", "DELETE http://c/%20"),
     ] {
         let reply = harness.exchange(&format!("{request}\r\n\r\n")).await;
         assert_eq!(reply.text(), url);
     }
-    for request in ["GET /a HTTP/1.1\r\nHost:", "GET /a HTTP/1.1"] {
+    for request in ["GET /a HTTP/1.1\r\nHost:", "GET /a HTTP/1.0"] {
         let reply = harness.exchange(&format!("{request}\r\n\r\n")).await;
         assert_eq!(reply.text(), format!("GET http://localhost:{port}/a"));
     }

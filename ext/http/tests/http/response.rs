@@ -423,7 +423,7 @@ async fn turns_errors_into_500() {
         ),
         (
             "/101",
-            "TypeError: A response with status 101 must come from Deno.upgradeWebSocket()",
+            "TypeError: A response with status 101 must come from Deno.upgradeWebSocket(), and be returned once",
         ),
         ("/header", "TypeError: Invalid header value for \"a\""),
         (
@@ -487,5 +487,38 @@ async fn sends_one_response_once() {
         serving("(() => { const response = new Response('x'); return () => response; })()");
     assert_eq!(harness.exchange(GET).await.status, 200);
     assert_eq!(harness.exchange(GET).await.status, 500);
+    harness.shutdown().await;
+}
+
+/// RFC 9110 section 8.6.
+#[tokio::test]
+async fn nothing_has_no_length() {
+    let mut harness = Harness::new(
+        "globalThis.server = Deno.serve(
+           { port: 0, hostname: '127.0.0.1', onListen() {} },
+           (request) => new Response(null, {
+             status: Number(new URL(request.url).pathname.slice(1)),
+             headers: { 'content-length': '0' },
+           }),
+         );",
+    );
+    let port = harness.port();
+    harness
+        .run(async {
+            let mut client = Client::connect(port).await;
+            for (method, status, length) in [
+                ("GET", 204, None),
+                ("HEAD", 204, None),
+                ("GET", 404, Some("0")),
+                ("HEAD", 404, Some("0")),
+            ] {
+                let request = format!("{method} /{status} HTTP/1.1\r\nHost: a\r\n\r\n");
+                client.send(request).await;
+                let reply = client.reply_to(method).await;
+                assert_eq!(reply.status, status);
+                assert_eq!(reply.header("content-length"), length, "{method} {status}");
+            }
+        })
+        .await;
     harness.shutdown().await;
 }

@@ -60,6 +60,9 @@ impl Offer {
         if !is_key(key) {
             return Err(OfferError::Key);
         }
+        if fields.body {
+            return Err(OfferError::Body);
+        }
         Ok(fields.into_offer(Some(accept_key(key))))
     }
 
@@ -196,6 +199,9 @@ pub enum OfferError {
     /// The extended CONNECT is for another protocol.
     #[error("Invalid ':protocol': a WebSocket handshake asks for 'websocket', not {0:?}")]
     ConnectProtocol(String),
+    /// The request has a body. It would stand before the first frame.
+    #[error("Invalid handshake: a WebSocket handshake has no body")]
+    Body,
     /// A subprotocol is not a token or stands twice.
     #[error(
         "Invalid Header: 'sec-websocket-protocol' header has an invalid or repeated value: {0:?}"
@@ -220,6 +226,7 @@ impl OfferError {
             | Self::KeyMissing
             | Self::KeyRepeated
             | Self::Key
+            | Self::Body
             | Self::Protocol(_)
             | Self::Extensions(_) => 400,
         }
@@ -266,6 +273,8 @@ struct Fields<'a> {
     version: Vec<&'a [u8]>,
     protocols: Vec<String>,
     extensions: Vec<Vec<u8>>,
+    /// Whether something follows the head that is no frame (RFC 9112 section 6.3).
+    body: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -287,6 +296,10 @@ impl<'a> Fields<'a> {
                 }
             } else if name.eq_ignore_ascii_case("Sec-WebSocket-Extensions") {
                 fields.extensions.push(value.to_owned());
+            } else if name.eq_ignore_ascii_case("Content-Length") {
+                fields.body |= value != b"0";
+            } else if name.eq_ignore_ascii_case("Transfer-Encoding") {
+                fields.body = true;
             }
         }
         Ok(fields)
@@ -498,6 +511,21 @@ mod tests {
         }
         // Clients exist that draw the characters, not the bytes.
         assert!(with("Sec-WebSocket-Key", &["abcdefghijklmnopqrstuv=="]).is_ok());
+    }
+
+    #[test]
+    fn a_body() {
+        for (name, value) in [
+            ("Content-Length", "10"),
+            ("content-length", "x"),
+            ("Transfer-Encoding", "chunked"),
+        ] {
+            let headers = [&HEADERS[..], &[(name, value)]].concat();
+            let error = parse(&headers).unwrap_err();
+            assert_eq!((&error, error.status()), (&OfferError::Body, 400));
+        }
+        let headers = [&HEADERS[..], &[("Content-Length", "0")]].concat();
+        assert!(parse(&headers).is_ok());
     }
 
     #[test]

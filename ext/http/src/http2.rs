@@ -1,0 +1,521 @@
+//! HTTP/2: a connection and the streams on it, served with the crate h2. hyper's server
+//! cannot reset the stream of a WebSocket, and ends a whole connection for the fault of
+//! one stream.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::task::ready;
+use std::time::Duration;
+
+use bytes::Buf;
+use bytes::Bytes;
+use deno_core::BufView;
+use h2::Reason;
+use h2::RecvStream;
+use h2::SendStream;
+use h2::server::Builder;
+use h2::server::SendResponse;
+use http::HeaderMap;
+use http::HeaderName;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use hyper::body::Body;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+use tokio::time::sleep;
+
+use crate::connection::Control;
+use crate::connection::Limits;
+use crate::connection::Requests;
+use crate::connection::ServerIo;
+use crate::connection::Signal;
+use crate::date;
+use crate::exchange::Answer;
+use crate::exchange::Upgrade;
+use crate::request_body::ReceivedBody;
+use crate::response_body::ResponseBody;
+
+/// Reads requests from `io` until it ends, or is told to stop through `control`.
+pub async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let limits = requests.limits();
+    let mut handshake = pin!(builder(&limits).handshake(io));
+    let shaken = poll_fn(|cx| match control.poll_signal(cx) {
+        // There is no request yet.
+        Some(_) => Poll::Ready(None),
+        None => handshake.as_mut().poll(cx).map(Result::ok),
+    });
+    let Some(mut connection) = shaken.await else {
+        return;
+    };
+    let live = Rc::new(Live::default());
+    let mut is_leaving = false;
+    // Runs while there is no stream.
+    let mut idle: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        loop {
+            match control.poll_signal(cx) {
+                Some(Signal::Kill) => return Poll::Ready(()),
+                Some(Signal::Finish) => {
+                    connection.graceful_shutdown();
+                    is_leaving = true;
+                    idle = None;
+                }
+                None => {}
+            }
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    start(&requests, &limits, &live, request, respond);
+                    continue;
+                }
+                // A broken connection concerns nobody but its client.
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+            if live.is_any(cx) {
+                idle = None;
+                return Poll::Pending;
+            }
+            let time = match is_leaving {
+                true => LEAVING,
+                false => limits.keep_alive_timeout,
+            };
+            let timer = idle.get_or_insert_with(|| Box::pin(sleep(time)));
+            ready!(timer.as_mut().poll(cx));
+            if is_leaving {
+                return Poll::Ready(());
+            }
+            connection.graceful_shutdown();
+            is_leaving = true;
+            idle = None;
+        }
+    })
+    .await;
+}
+
+fn builder(limits: &Limits) -> Builder {
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .enable_connect_protocol();
+    builder
+}
+
+/// How many streams of a connection somebody is at work on.
+#[derive(Default)]
+struct Live {
+    count: Cell<usize>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Live {
+    fn enter(self: &Rc<Self>) -> LiveStream {
+        self.count.set(self.count.get() + 1);
+        LiveStream(self.clone())
+    }
+
+    /// Whether there is any. If so, the end of the last one wakes.
+    fn is_any(&self, cx: &Context<'_>) -> bool {
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        self.count.get() > 0
+    }
+}
+
+/// One of them.
+struct LiveStream(Rc<Live>);
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        if self.0.count.get() == 0
+            && let Some(waker) = self.0.waker.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// Hands a request to the script, and has its answer sent.
+fn start(
+    requests: &Requests,
+    limits: &Limits,
+    live: &Rc<Live>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Data>,
+) {
+    let (head, receive) = request.into_parts();
+    let is_head = head.method == Method::HEAD;
+    let (answer, tunnel) = if head.method == Method::CONNECT {
+        if has_length(&head.headers) {
+            // What follows belongs to the tunnel (RFC 9113 section 8.5).
+            respond.send_reset(Reason::PROTOCOL_ERROR);
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let upgrade = Some(Upgrade::Http2(receiver));
+        let answer = requests.start(head, ReceivedBody::empty(), upgrade);
+        (answer, Some((sender, receive)))
+    } else {
+        let body = ReceivedBody::http2(receive);
+        (requests.start(head, body, None), None)
+    };
+    let stalled = limits.send_timeout;
+    let live = live.enter();
+    deno_core::unsync::spawn(async move {
+        let Some((head, mut body, is_upgraded)) = await_answer(answer, &mut respond).await else {
+            return;
+        };
+        let mut response = Response::from_parts(head, ());
+        let headers = response.headers_mut();
+        strip_connection_fields(headers);
+        headers
+            .entry(header::DATE)
+            .or_insert_with(date::header_value);
+        if let Some((sender, receive)) = tunnel
+            && response.status().is_success()
+        {
+            if !is_upgraded {
+                // The script has answered, and not taken the tunnel that 2xx opens.
+                *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+                let _ = respond.send_response(response, true);
+                return;
+            }
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            if let Ok(send) = respond.send_response(response, false) {
+                let _ = sender.send(Http2Stream::new(send, receive, live));
+            }
+            return;
+        }
+        let has_body = !(is_head
+            || body.is_end_stream()
+            || matches!(
+                response.status(),
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            ));
+        if response.status() != StatusCode::NO_CONTENT
+            && (has_body || is_head)
+            && let Some(length) = body.size_hint().exact()
+        {
+            (response.headers_mut().entry(header::CONTENT_LENGTH)).or_insert_with(|| length.into());
+        }
+        let Ok(mut send) = respond.send_response(response, !has_body) else {
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            return;
+        };
+        if has_body && let Err(reason) = send_body(&mut body, &mut send, stalled).await {
+            body.abandon();
+            send.send_reset(reason);
+        }
+    });
+}
+
+/// Waits for the answer, and tells whether somebody waits for the tunnel that it opens.
+/// None is that the client has gone.
+async fn await_answer(
+    answer: Answer,
+    respond: &mut SendResponse<Data>,
+) -> Option<(http::response::Parts, ResponseBody, bool)> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Poll::Ready(Ok(response)) = answer.as_mut().poll(cx) {
+            let is_upgraded = answer.exchange().take_upgrade().is_none();
+            let (head, body) = response.into_parts();
+            return Poll::Ready(Some((head, body, is_upgraded)));
+        }
+        respond.poll_reset(cx).map(|_| None)
+    })
+    .await
+}
+
+/// Sends as the client takes it. Fails with what the stream is to be reset with.
+async fn send_body(
+    body: &mut ResponseBody,
+    send: &mut SendStream<Data>,
+    stalled: Duration,
+) -> Result<(), Reason> {
+    loop {
+        let frame = poll_fn(|cx| {
+            if send.poll_reset(cx).is_ready() {
+                return Poll::Ready(Err(Reason::CANCEL));
+            }
+            Pin::new(&mut *body).poll_frame(cx).map(Ok)
+        });
+        let chunk = match frame.await? {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_else(|_| BufView::empty()),
+            Some(Err(_)) => return Err(Reason::INTERNAL_ERROR),
+            None => {
+                let sent = send.send_data(Data::empty(), true);
+                return sent.map_err(|_| Reason::CANCEL);
+            }
+        };
+        let is_last = body.is_end_stream();
+        let chunk = Rc::new(chunk);
+        let mut start = 0;
+        while start < chunk.len() {
+            send.reserve_capacity((chunk.len() - start).min(CHUNK));
+            let capacity = tokio::time::timeout(stalled, poll_fn(|cx| poll_capacity(send, cx)));
+            let Ok(Some(capacity)) = capacity.await else {
+                return Err(Reason::CANCEL);
+            };
+            let end = chunk.len().min(start + capacity);
+            let part = Data::Part(Part {
+                whole: chunk.clone(),
+                start,
+                end,
+            });
+            start = end;
+            let is_end = is_last && end == chunk.len();
+            send.send_data(part, is_end).map_err(|_| Reason::CANCEL)?;
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// How much the windows let through, at least 1; none where the client has gone.
+fn poll_capacity(send: &mut SendStream<Data>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+    if send.poll_reset(cx).is_ready() {
+        return Poll::Ready(None);
+    }
+    loop {
+        match send.capacity() {
+            0 => match ready!(send.poll_capacity(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Poll::Ready(None),
+            },
+            capacity => return Poll::Ready(Some(capacity)),
+        }
+    }
+}
+
+/// Whether a body is announced.
+fn has_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    lengths.any(|length| length != "0")
+}
+
+/// Takes away what is of HTTP/1.1 only (RFC 9113 section 8.2.2).
+fn strip_connection_fields(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in &named {
+        headers.remove(name);
+    }
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// What is sent on a stream.
+pub enum Data {
+    Bytes(Bytes),
+    Part(Part),
+}
+
+/// Some bytes of the body of a response.
+pub struct Part {
+    whole: Rc<BufView>,
+    start: usize,
+    end: usize,
+}
+
+impl Data {
+    fn empty() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+impl Buf for Data {
+    fn remaining(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Part(part) => part.end - part.start,
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Part(part) => &part.whole[part.start..part.end],
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Self::Bytes(bytes) => bytes.advance(count),
+            Self::Part(part) => {
+                assert!(count <= part.end - part.start);
+                part.start += count;
+            }
+        }
+    }
+}
+
+/// The stream of an extended CONNECT, which a WebSocket speaks over.
+///
+/// Bytes are taken for sending as far as the windows have room. A drop before
+/// [`poll_shutdown`](AsyncWrite::poll_shutdown) resets the stream with CANCEL, and what
+/// it has not sent is lost (RFC 8441 section 5).
+pub struct Http2Stream {
+    send: SendStream<Data>,
+    receive: RecvStream,
+    /// What has been received and not read.
+    chunk: Bytes,
+    /// How much has been read since the window was last opened.
+    unreleased: usize,
+    is_shut_down: bool,
+    _live: LiveStream,
+}
+
+impl Http2Stream {
+    fn new(send: SendStream<Data>, receive: RecvStream, live: LiveStream) -> Self {
+        Self {
+            send,
+            receive,
+            chunk: Bytes::new(),
+            unreleased: 0,
+            is_shut_down: false,
+            _live: live,
+        }
+    }
+}
+
+impl AsyncRead for Http2Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while this.chunk.is_empty() {
+            match ready!(this.receive.poll_data(cx)) {
+                Some(Ok(chunk)) => this.chunk = chunk,
+                None => return Poll::Ready(Ok(())),
+                // The client has all that it wants, and said so.
+                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(to_io(error))),
+            }
+        }
+        let count = this.chunk.len().min(buf.remaining());
+        buf.put_slice(&this.chunk[..count]);
+        this.chunk.advance(count);
+        this.unreleased += count;
+        if this.unreleased >= RELEASE {
+            let count = std::mem::take(&mut this.unreleased);
+            // A stream that has ended has no window.
+            let _ = this.receive.flow_control().release_capacity(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Http2Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.is_shut_down {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let send = &mut self.send;
+        send.reserve_capacity(buf.len().min(CHUNK));
+        let Some(capacity) = ready!(poll_capacity(send, cx)) else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
+        let count = capacity.min(buf.len());
+        let data = Data::Bytes(Bytes::copy_from_slice(&buf[..count]));
+        let sent = send.send_data(data, false).map_err(to_io);
+        Poll::Ready(sent.map(|()| count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut_down {
+            self.is_shut_down = true;
+            // A stream that the client has reset has ended too.
+            let _ = self.send.send_data(Data::empty(), true);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        if !self.is_shut_down {
+            self.send.send_reset(Reason::CANCEL);
+        }
+    }
+}
+
+/// An error of the transport as it was, any other in the words of h2.
+fn to_io(error: h2::Error) -> io::Error {
+    match error.is_io() {
+        true => error
+            .into_io()
+            .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
+        false if error.reason() == Some(Reason::CANCEL) => {
+            io::Error::new(io::ErrorKind::ConnectionReset, error)
+        }
+        false => io::Error::other(error),
+    }
+}
+
+/// How much a client may send ahead on a stream, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// The same for all streams of a connection. Some that nobody reads leave room for others.
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// How much is read before the window is opened again, in bytes. A window that is
+/// opened by little makes the client send little frames.
+const RELEASE: usize = STREAM_WINDOW as usize / 4;
+/// Streams that a client may have open at once.
+const MAX_STREAMS: u32 = 200;
+/// How much may wait for the kernel on a stream, in bytes.
+const SEND_BUFFER: usize = 64 << 10;
+/// How much is handed to HTTP/2 at a time, in bytes.
+const CHUNK: usize = 64 << 10;
+/// How long a connection without a stream may take to say goodbye.
+const LEAVING: Duration = Duration::from_secs(2);
