@@ -35,7 +35,6 @@ const {
   ObjectGetOwnPropertySymbols,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
-  PromiseWithResolvers,
   RangeError,
   RegExpPrototypeExec,
   SafeRegExp,
@@ -68,6 +67,7 @@ const { createFilteredInspectProxy } = core.loadExtScript(
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const {
   dispatch,
+  ErrorEvent,
   Event,
   EventTarget,
   eventTargetData,
@@ -91,7 +91,6 @@ const CLOSED = 3;
 const _binaryType = Symbol("[[binaryType]]");
 const _closeRequest = Symbol("[[closeRequest]]");
 const _dialHandle = Symbol("[[dialHandle]]");
-const _drainWaiter = Symbol("[[drainWaiter]]");
 const _extensions = Symbol("[[extensions]]");
 const _handlers = Symbol("[[eventHandlers]]");
 const _id = Symbol("[[id]]");
@@ -103,7 +102,7 @@ const _peer = Symbol("[[peer]]");
 const _protocol = Symbol("[[protocol]]");
 const _readyState = Symbol("[[readyState]]");
 const _remoteAddr = Symbol("[[remoteAddr]]");
-const _sendQueue = Symbol("[[sendQueue]]");
+const _blobs = Symbol("[[blobs]]");
 const _unsent = Symbol("[[unsent]]");
 const _url = Symbol("[[url]]");
 const _webSocketHandler = Symbol("[[webSocketHandler]]");
@@ -127,6 +126,7 @@ const connectionMembers = [
   { key: "maxControlFrames", converter: webidl.converters.any },
   { key: "backpressureLimit", converter: webidl.converters.any },
   { key: "closeTimeout", converter: webidl.converters.any },
+  { key: "leastProgress", converter: webidl.converters.any },
   { key: "connectTimeout", converter: webidl.converters.any },
   { key: "handshakeTimeout", converter: webidl.converters.any },
 ];
@@ -380,6 +380,15 @@ function dial(dialHandle, request) {
   );
 }
 
+/** What a script is told where there is no connection. */
+function dialError(error) {
+  // That the script closed the socket is told as Deno does.
+  return error.code === "EINTR" ? error : new DOMException(
+    `failed to connect to WebSocket: ${error.message}`,
+    "NetworkError",
+  );
+}
+
 let ops;
 let op_ws_attach;
 let op_ws_buffered_amount;
@@ -438,9 +447,9 @@ class WebSocket extends EventTarget {
     // All that a socket will ever have stands here: an engine makes room for what the
     // constructor sets, and looks up in a table what comes to it later.
     this[_binaryType] = "blob";
+    this[_blobs] = null;
     this[_closeRequest] = null;
     this[_dialHandle] = undefined;
-    this[_drainWaiter] = null;
     this[_extensions] = "";
     this[_handlers] = null;
     this[_id] = NO_ID;
@@ -450,9 +459,7 @@ class WebSocket extends EventTarget {
     this[_origin] = "";
     this[_protocol] = "";
     this[_readyState] = CONNECTING;
-    this[_sendQueue] = null;
-    // Bytes that were handed to send() and will never be counted by the op: those
-    // behind a Blob that is being read, and those after the end.
+    // Bytes that were handed to send() after the end.
     this[_unsent] = 0;
     this[_url] = "";
     this[_webSocketHandler] = null;
@@ -485,13 +492,7 @@ class WebSocket extends EventTarget {
       },
       (error) => {
         this[_dialHandle] = undefined;
-        failToOpen(
-          this,
-          new DOMException(
-            `failed to connect to WebSocket: ${error.message}`,
-            "NetworkError",
-          ),
-        );
+        failToOpen(this, dialError(error));
       },
     );
   }
@@ -555,12 +556,9 @@ class WebSocket extends EventTarget {
       webidl.requiredArguments(arguments.length, 1, prefix);
       data = convertData(data, prefix);
     }
-    let sent;
-    if (this[_readyState] === OPEN && this[_sendQueue] === null) {
-      sent = transmit(this, data);
-    } else {
-      sent = enqueue(this, data);
-    }
+    const sent = this[_readyState] === OPEN
+      ? transmit(this, data)
+      : countUnsent(this, data);
     if (this[_isServer]) {
       return sent === SENT_CLOSED ? 0 : sent;
     }
@@ -597,12 +595,7 @@ class WebSocket extends EventTarget {
       return;
     }
     this[_readyState] = CLOSING;
-    if (this[_sendQueue] === null) {
-      op_ws_close(this[_id], request.code, request.reason);
-    } else {
-      // Behind what is waiting for a Blob.
-      this[_closeRequest] = request;
-    }
+    op_ws_close(this[_id], request.code, request.reason);
   }
 
   /**
@@ -851,25 +844,17 @@ function checkConnected(socket) {
   }
 }
 
-/** Puts data behind a Blob that is being read, or counts what will not be sent. */
-function enqueue(socket, data) {
+/** Counts what will not be sent. */
+function countUnsent(socket, data) {
   checkConnected(socket);
-  const length = byteLength(data);
-  socket[_unsent] += length;
-  if (socket[_readyState] === OPEN) {
-    ArrayPrototypePush(socket[_sendQueue], data);
-    return length || 1;
-  }
-  return 0;
+  socket[_unsent] += byteLength(data);
+  return SENT_CLOSED;
 }
 
 /** What the ops say where the connection is ending. */
 const SENT_CLOSED = -2;
 
-/**
- * Hands data to the connection, or to the queue where it is a Blob. Returns what
- * `send()` is to return, or SENT_CLOSED.
- */
+/** Hands data to the connection. Returns what `send()` is to return, or SENT_CLOSED. */
 function transmit(socket, data) {
   let sent;
   if (typeof data === "string") {
@@ -879,11 +864,7 @@ function transmit(socket, data) {
   } else if (ArrayBufferIsView(data)) {
     sent = op_ws_send_binary(socket[_id], data);
   } else {
-    const length = byteLength(data);
-    socket[_unsent] += length;
-    socket[_sendQueue] = [data];
-    transmitQueue(socket);
-    return length || 1;
+    sent = transmitBlob(socket, data);
   }
   if (sent === SENT_CLOSED) {
     // The connection is ending, which the socket is about to be told.
@@ -893,42 +874,48 @@ function transmit(socket, data) {
 }
 
 /**
- * Sends what stands behind a Blob, in order. The content of a Blob is read
- * asynchronously, and everything after it waits.
+ * The content of a Blob is read asynchronously. The connection keeps its place: everything
+ * that is sent after it waits there, as it is now.
  */
-async function transmitQueue(socket) {
-  const queue = socket[_sendQueue];
-  while (queue.length > 0) {
-    const data = ArrayPrototypeShift(queue);
-    const length = byteLength(data);
-    let bytes = data;
-    if (ObjectPrototypeIsPrototypeOf(BlobPrototype, data)) {
-      try {
-        bytes = await readBlob(data);
-      } catch (error) {
-        reportException(error);
-        continue;
-      }
+function transmitBlob(socket, blob) {
+  const sent = ops.op_ws_defer_blob(
+    socket[_id],
+    FunctionPrototypeCall(blobSize, blob),
+  );
+  if (sent === SENT_CLOSED || sent === 0) {
+    return sent;
+  }
+  if (socket[_blobs] === null) {
+    socket[_blobs] = [blob];
+    transmitBlobs(socket);
+  } else {
+    ArrayPrototypePush(socket[_blobs], blob);
+  }
+  return sent;
+}
+
+/** Brings the bytes of the Blobs that have a place, in order. */
+async function transmitBlobs(socket) {
+  const blobs = socket[_blobs];
+  while (blobs.length > 0) {
+    const blob = ArrayPrototypeShift(blobs);
+    let bytes = null;
+    try {
+      bytes = await readBlob(blob);
+    } catch (error) {
+      reportException(error);
     }
-    if (socket[_id] === NO_ID) {
+    const id = socket[_id];
+    if (id === NO_ID) {
       return;
     }
-    socket[_unsent] -= length;
-    while (transmit(socket, bytes) === 0) {
-      // It was said to be taken, so it waits where there is no room.
-      socket[_drainWaiter] = PromiseWithResolvers();
-      await socket[_drainWaiter].promise;
-      if (socket[_id] === NO_ID) {
-        socket[_unsent] += length;
-        return;
-      }
+    if (bytes === null) {
+      ops.op_ws_drop_blob(id);
+    } else {
+      ops.op_ws_send_blob(id, bytes);
     }
   }
-  socket[_sendQueue] = null;
-  const request = socket[_closeRequest];
-  if (request !== null && !request.terminate && socket[_id] !== NO_ID) {
-    op_ws_close(socket[_id], request.code, request.reason);
-  }
+  socket[_blobs] = null;
 }
 
 /** Converts to the payload of a Ping or Pong: a string or a BufferSource. */
@@ -967,8 +954,26 @@ function setRef(socket, isRef) {
 
 const { arrayBuffer: blobArrayBuffer } = BlobPrototype;
 
+// What a Blob is made of, whatever a script has made of its class.
+const blobSymbols = { __proto__: null };
+{
+  const symbols = ObjectGetOwnPropertySymbols(new Blob());
+  for (let i = 0; i < symbols.length; i++) {
+    blobSymbols[SymbolPrototypeGetDescription(symbols[i])] = symbols[i];
+  }
+}
+const _blobParts = blobSymbols["Parts"];
+
+/** Resolves with the bytes of a Blob, as many as it has. */
 function readBlob(blob) {
-  return FunctionPrototypeCall(blobArrayBuffer, blob);
+  // deno_web asks the Blob for its size: this one says what it is.
+  const plain = new Blob();
+  plain[_blobParts] = blob[_blobParts];
+  ObjectDefineProperty(plain, "size", {
+    __proto__: null,
+    value: FunctionPrototypeCall(blobSize, blob),
+  });
+  return FunctionPrototypeCall(blobArrayBuffer, plain);
 }
 
 function byteLength(data) {
@@ -979,9 +984,15 @@ function byteLength(data) {
     return ArrayBufferPrototypeGetByteLength(data);
   }
   if (ArrayBufferIsView(data)) {
-    return TypedArrayPrototypeGetSymbolToStringTag(data) === undefined
-      ? DataViewPrototypeGetByteLength(data)
-      : TypedArrayPrototypeGetByteLength(data);
+    if (TypedArrayPrototypeGetSymbolToStringTag(data) !== undefined) {
+      return TypedArrayPrototypeGetByteLength(data);
+    }
+    try {
+      return DataViewPrototypeGetByteLength(data);
+    } catch {
+      // Unlike a typed array's, the length of a DataView without its buffer throws.
+      return 0;
+    }
   }
   return FunctionPrototypeCall(blobSize, data);
 }
@@ -1314,11 +1325,6 @@ function onClosing(socket) {
 
 /** The hub says that the kernel has taken all that was queued. */
 function onDrained(socket) {
-  const waiter = socket[_drainWaiter];
-  if (waiter !== null) {
-    socket[_drainWaiter] = null;
-    waiter.resolve(undefined);
-  }
   if (socket[_readyState] !== OPEN) {
     return;
   }
@@ -1368,11 +1374,6 @@ function onClosed(socket, code, reason, wasClean, error) {
   }
   socket[_id] = NO_ID;
   socket[_readyState] = CLOSED;
-  const waiter = socket[_drainWaiter];
-  if (waiter !== null) {
-    socket[_drainWaiter] = null;
-    waiter.resolve(undefined);
-  }
   const handler = socket[_webSocketHandler];
   if (handler !== null) {
     handler.close(socket, code, reason);
@@ -1429,29 +1430,9 @@ function failToOpen(socket, error) {
   );
 }
 
-/**
- * Dispatches a plain Event, as the standard asks for. What a program for Deno
- * reads of an ErrorEvent is there too, but does not show among its members.
- */
+/** Dispatches an ErrorEvent, as Deno does; the standard asks for a plain Event. */
 function dispatchError(socket, error, message) {
-  const event = new Event("error");
-  ObjectDefineProperties(event, {
-    error: member(error),
-    message: member(message),
-    [customInspect]: member(inspectError),
-  });
-  dispatchTrusted(socket, event);
-}
-
-function inspectError(inspect, inspectOptions) {
-  return inspect(
-    createFilteredInspectProxy({
-      object: this,
-      evaluate: true,
-      keys: ["type", "message", "error", "target", "timeStamp"],
-    }),
-    inspectOptions,
-  );
+  dispatchTrusted(socket, new ErrorEvent("error", { error, message }));
 }
 
 function dispatchTrusted(socket, event) {
