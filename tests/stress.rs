@@ -172,8 +172,9 @@ impl Stress {
         let (closed, rss) = self.quiet().await?;
         println!("{closed} sockets closed, {} MiB", rss >> 20);
 
+        // Each thread may get its io_uring late.
         let after = self.server.descriptors()?;
-        if after > descriptors {
+        if after > descriptors + 4 {
             return Err(format!("{descriptors} descriptors before, {after} after"));
         }
         let peak = self.server.peak_memory()?;
@@ -354,6 +355,11 @@ impl Plan {
         let carrier = random.of(&carriers);
         let count = random.below(100);
         let form = random.of(&["event", "event", "handler", "stream"]);
+        // A frame of HTTP/2 is short: whoever waits before each gets less than is published.
+        let pauses = match carrier {
+            Carrier::Http2 => &[0, 0, 0, 0, 1, 2],
+            _ => &[0, 0, 0, 1, 5, 15],
+        };
         Self {
             seed: 1 + random.below(1 << 30),
             carrier,
@@ -363,7 +369,7 @@ impl Plan {
             back: random.below(60),
             deflate: carrier != Carrier::Http2 && random.below(3) == 0,
             topic: form != "stream" && random.below(3) == 0,
-            pause: Duration::from_millis(random.of(&[0, 0, 0, 1, 5, 15])),
+            pause: Duration::from_millis(random.of(pauses)),
             stall: (random.below(5) == 0).then(|| random.below(count.max(1))),
         }
     }
@@ -983,7 +989,7 @@ impl Message {
 
     fn published(n: u32) -> Payload {
         let (_, content) = content(77, n);
-        Payload::Text(format!("P{n}:{}", &content[..content.len() % 20_000]))
+        Payload::Text(format!("P{n}:{}", &content[..content.len() % 3000]))
     }
 }
 

@@ -97,7 +97,7 @@ const onListen = ({ port }) => console.log(`listening ${port}`);
 Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen }, (request) => {
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.onmessage = ({ data }) => {
-    if (data.startsWith("note ")) return console.log(data);
+    if (`${data}`.startsWith("note ")) return console.log(data);
     if (data !== "much") return socket.send(data);
     socket.ondrain = () => console.log("drained");
     for (let i = 0; i < 256; i++) socket.send(new Uint8Array(128 << 10).fill(i));

@@ -88,24 +88,8 @@ const OPEN = 1;
 const CLOSING = 2;
 const CLOSED = 3;
 
-const _binaryType = Symbol("[[binaryType]]");
-const _closeRequest = Symbol("[[closeRequest]]");
-const _dialHandle = Symbol("[[dialHandle]]");
-const _extensions = Symbol("[[extensions]]");
-const _handlers = Symbol("[[eventHandlers]]");
-const _id = Symbol("[[id]]");
-const _isRef = Symbol("[[isRef]]");
-const _isServer = Symbol("[[isServer]]");
-const _listenerData = Symbol("[[listenerData]]");
-const _origin = Symbol("[[origin]]");
-const _peer = Symbol("[[peer]]");
-const _protocol = Symbol("[[protocol]]");
-const _readyState = Symbol("[[readyState]]");
-const _remoteAddr = Symbol("[[remoteAddr]]");
-const _blobs = Symbol("[[blobs]]");
-const _unsent = Symbol("[[unsent]]");
-const _url = Symbol("[[url]]");
-const _webSocketHandler = Symbol("[[webSocketHandler]]");
+/** Where a socket keeps its {@linkcode Slots}. */
+const _slots = Symbol("[[slots]]");
 
 const customInspect = SymbolFor("Deno.privateCustomInspect");
 
@@ -436,6 +420,33 @@ function start() {
   );
 }
 
+/**
+ * All that a socket has, like the internal slots of the standard: a script may freeze the
+ * socket. An engine makes room for what stands here, and looks up in a table what comes later.
+ */
+function Slots() {
+  this.binaryType = "blob";
+  this.blobs = null;
+  this.closeRequest = null;
+  this.dialHandle = undefined;
+  this.extensions = "";
+  this.handlers = null;
+  this.id = NO_ID;
+  this.isRef = true;
+  this.isServer = false;
+  this.listenerData = undefined;
+  this.origin = "";
+  this.peer = null;
+  this.protocol = "";
+  this.readyState = CONNECTING;
+  this.remoteAddr = undefined;
+  // Bytes that were handed to send() after the end.
+  this.unsent = 0;
+  this.url = "";
+  this.webSocketHandler = null;
+}
+Slots.prototype = ObjectCreate(null);
+
 /** What has the constructor make a socket that does not dial. */
 const ACCEPTED = Symbol("accepted");
 
@@ -444,25 +455,7 @@ class WebSocket extends EventTarget {
     super();
     start();
     this[webidl.brand] = webidl.brand;
-    // All that a socket will ever have stands here: an engine makes room for what the
-    // constructor sets, and looks up in a table what comes to it later.
-    this[_binaryType] = "blob";
-    this[_blobs] = null;
-    this[_closeRequest] = null;
-    this[_dialHandle] = undefined;
-    this[_extensions] = "";
-    this[_handlers] = null;
-    this[_id] = NO_ID;
-    this[_isRef] = true;
-    this[_isServer] = false;
-    this[_listenerData] = undefined;
-    this[_origin] = "";
-    this[_protocol] = "";
-    this[_readyState] = CONNECTING;
-    // Bytes that were handed to send() after the end.
-    this[_unsent] = 0;
-    this[_url] = "";
-    this[_webSocketHandler] = null;
+    this[_slots] = new Slots();
     if (url === ACCEPTED) {
       return;
     }
@@ -472,26 +465,29 @@ class WebSocket extends EventTarget {
     url = webidl.converters.USVString(url, prefix, "Argument 1");
     const init = convertInit(protocols, prefix);
     const parsed = parseUrl(url);
-    this[_url] = FunctionPrototypeCall(urlPrototype.href, parsed);
+    this[_slots].url = FunctionPrototypeCall(urlPrototype.href, parsed);
     const offered = init.protocols ?? [];
     checkProtocols(offered);
     const request = handshakeRequest(parsed, offered, init, prefix);
 
     const protocol = FunctionPrototypeCall(urlPrototype.protocol, parsed);
-    this[_origin] = `${protocol}//${
+    this[_slots].origin = `${protocol}//${
       FunctionPrototypeCall(urlPrototype.host, parsed)
     }`;
-    this[_dialHandle] = op_ws_check_permission("new WebSocket()", request.url);
+    this[_slots].dialHandle = op_ws_check_permission(
+      "new WebSocket()",
+      request.url,
+    );
     PromisePrototypeThen(
-      dial(this[_dialHandle], request),
+      dial(this[_slots].dialHandle, request),
       ({ id, protocol, extensions }) => {
-        this[_dialHandle] = undefined;
-        this[_protocol] = protocol;
-        this[_extensions] = extensions;
+        this[_slots].dialHandle = undefined;
+        this[_slots].protocol = protocol;
+        this[_slots].extensions = extensions;
         open(this, id);
       },
       (error) => {
-        this[_dialHandle] = undefined;
+        this[_slots].dialHandle = undefined;
         failToOpen(this, dialError(error));
       },
     );
@@ -499,34 +495,33 @@ class WebSocket extends EventTarget {
 
   get url() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_url];
+    return this[_slots].url;
   }
 
   get readyState() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_readyState];
+    return this[_slots].readyState;
   }
 
   get bufferedAmount() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_id] === NO_ID
-      ? this[_unsent]
-      : this[_unsent] + op_ws_buffered_amount(this[_id]);
+    const { id, unsent } = this[_slots];
+    return id === NO_ID ? unsent : unsent + op_ws_buffered_amount(id);
   }
 
   get extensions() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_extensions];
+    return this[_slots].extensions;
   }
 
   get protocol() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_protocol];
+    return this[_slots].protocol;
   }
 
   get binaryType() {
     webidl.assertBranded(this, WebSocketPrototype);
-    return this[_binaryType];
+    return this[_slots].binaryType;
   }
 
   set binaryType(value) {
@@ -537,7 +532,7 @@ class WebSocket extends EventTarget {
     );
     // A value that is not of the enumeration is ignored (Web IDL).
     if (value === "blob" || value === "arraybuffer") {
-      this[_binaryType] = value;
+      this[_slots].binaryType = value;
     }
   }
 
@@ -556,10 +551,11 @@ class WebSocket extends EventTarget {
       webidl.requiredArguments(arguments.length, 1, prefix);
       data = convertData(data, prefix);
     }
-    const sent = this[_readyState] === OPEN
-      ? transmit(this, data)
-      : countUnsent(this, data);
-    if (this[_isServer]) {
+    const slots = this[_slots];
+    const sent = slots.readyState === OPEN
+      ? transmit(slots, data)
+      : countUnsent(slots, data);
+    if (slots.isServer) {
       return sent === SENT_CLOSED ? 0 : sent;
     }
     // The standard says so.
@@ -577,8 +573,8 @@ class WebSocket extends EventTarget {
     if (reason !== undefined) {
       reason = webidl.converters.USVString(reason, prefix, "Argument 2");
     }
-    checkClose(code, reason, this[_isServer]);
-    if (this[_readyState] > OPEN) {
+    checkClose(code, reason, this[_slots].isServer);
+    if (this[_slots].readyState > OPEN) {
       return;
     }
     const request = {
@@ -586,16 +582,16 @@ class WebSocket extends EventTarget {
       code: code ?? (reason === undefined || reason === "" ? 0 : 1000),
       reason: reason ?? "",
     };
-    if (this[_readyState] === CONNECTING) {
-      this[_readyState] = CLOSING;
-      if (this[_dialHandle] !== undefined) {
-        core.tryClose(this[_dialHandle]);
+    if (this[_slots].readyState === CONNECTING) {
+      this[_slots].readyState = CLOSING;
+      if (this[_slots].dialHandle !== undefined) {
+        core.tryClose(this[_slots].dialHandle);
       }
-      this[_closeRequest] = request;
+      this[_slots].closeRequest = request;
       return;
     }
-    this[_readyState] = CLOSING;
-    op_ws_close(this[_id], request.code, request.reason);
+    this[_slots].readyState = CLOSING;
+    op_ws_close(this[_slots].id, request.code, request.reason);
   }
 
   /**
@@ -618,16 +614,19 @@ class WebSocket extends EventTarget {
   /** Drops the connection without a close handshake; a `close` event follows. */
   terminate() {
     webidl.assertBranded(this, WebSocketPrototype);
-    if (this[_readyState] === CLOSED) {
+    if (this[_slots].readyState === CLOSED) {
       return;
     }
-    if (this[_readyState] === CONNECTING && this[_dialHandle] !== undefined) {
-      core.tryClose(this[_dialHandle]);
+    if (
+      this[_slots].readyState === CONNECTING &&
+      this[_slots].dialHandle !== undefined
+    ) {
+      core.tryClose(this[_slots].dialHandle);
     }
-    this[_readyState] = CLOSING;
-    this[_closeRequest] = { terminate: true };
-    if (this[_id] !== NO_ID) {
-      ops.op_ws_terminate(this[_id]);
+    this[_slots].readyState = CLOSING;
+    this[_slots].closeRequest = { terminate: true };
+    if (this[_slots].id !== NO_ID) {
+      ops.op_ws_terminate(this[_slots].id);
     }
   }
 
@@ -694,44 +693,49 @@ class ServerWebSocket extends WebSocket {
   constructor(protocol, peer, handler) {
     super(ACCEPTED);
     // As in Deno: a Blob would cost a server a turn for each message.
-    this[_binaryType] = "arraybuffer";
-    this[_isServer] = true;
-    this[_protocol] = protocol;
-    this[_peer] = peer;
-    this[_remoteAddr] = null;
-    this[_webSocketHandler] = handler;
+    this[_slots].binaryType = "arraybuffer";
+    this[_slots].isServer = true;
+    this[_slots].protocol = protocol;
+    this[_slots].peer = peer;
+    this[_slots].remoteAddr = null;
+    this[_slots].webSocketHandler = handler;
   }
 
   /** The address of the client, as `Deno.serve` tells it. */
   get remoteAddr() {
     webidl.assertBranded(this, ServerWebSocketPrototype);
-    return this[_remoteAddr] ??= readRemoteAddr(this);
+    return this[_slots].remoteAddr ??= readRemoteAddr(this);
   }
 
   /** Subscribes to a topic of the server. Returns whether it was not. */
   subscribe(topic) {
     const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
     const name = topicOf(this, arguments.length, topic, prefix);
-    return this[_id] !== NO_ID && ops.op_ws_subscribe(this[_id], name);
+    return this[_slots].id !== NO_ID &&
+      ops.op_ws_subscribe(this[_slots].id, name);
   }
 
   /** Ends a subscription. Returns whether there was one. */
   unsubscribe(topic) {
     const prefix = "Failed to execute 'unsubscribe' on 'WebSocket'";
     const name = topicOf(this, arguments.length, topic, prefix);
-    return this[_id] !== NO_ID && ops.op_ws_unsubscribe(this[_id], name);
+    return this[_slots].id !== NO_ID &&
+      ops.op_ws_unsubscribe(this[_slots].id, name);
   }
 
   isSubscribed(topic) {
     const prefix = "Failed to execute 'isSubscribed' on 'WebSocket'";
     const name = topicOf(this, arguments.length, topic, prefix);
-    return this[_id] !== NO_ID && ops.op_ws_is_subscribed(this[_id], name);
+    return this[_slots].id !== NO_ID &&
+      ops.op_ws_is_subscribed(this[_slots].id, name);
   }
 
   /** The topics, in the order of their subscriptions. */
   get subscriptions() {
     webidl.assertBranded(this, ServerWebSocketPrototype);
-    return this[_id] === NO_ID ? [] : ops.op_ws_subscriptions(this[_id]);
+    return this[_slots].id === NO_ID
+      ? []
+      : ops.op_ws_subscriptions(this[_slots].id);
   }
 
   /**
@@ -742,21 +746,21 @@ class ServerWebSocket extends WebSocket {
     const prefix = "Failed to execute 'publish' on 'WebSocket'";
     const name = topicOf(this, arguments.length, topic, prefix);
     data = convertPublished(arguments.length, data, prefix);
-    if (this[_id] === NO_ID) {
+    if (this[_slots].id === NO_ID) {
       return 0;
     }
     return typeof data === "string"
-      ? op_ws_publish_text(this[_id], name, data)
-      : ops.op_ws_publish_binary(this[_id], name, data);
+      ? op_ws_publish_text(this[_slots].id, name, data)
+      : ops.op_ws_publish_binary(this[_slots].id, name, data);
   }
 }
 
 function readRemoteAddr(socket) {
-  const peer = socket[_peer];
-  if (socket[_id] === NO_ID) {
+  const peer = socket[_slots].peer;
+  if (socket[_slots].id === NO_ID) {
     return peer?.remoteAddr ?? null;
   }
-  const address = ops.op_ws_remote_addr(socket[_id]);
+  const address = ops.op_ws_remote_addr(socket[_slots].id);
   return address === null
     ? peer?.remoteAddr ?? null
     : { transport: "tcp", hostname: address[0], port: address[1] };
@@ -838,16 +842,16 @@ function convertData(data, prefix, context = "Argument 1") {
   return webidl.converters.USVString(data, prefix, context);
 }
 
-function checkConnected(socket) {
-  if (socket[_readyState] === CONNECTING) {
+function checkConnected(slots) {
+  if (slots.readyState === CONNECTING) {
     throw new DOMException("'readyState' not OPEN", "InvalidStateError");
   }
 }
 
 /** Counts what will not be sent. */
-function countUnsent(socket, data) {
-  checkConnected(socket);
-  socket[_unsent] += byteLength(data);
+function countUnsent(slots, data) {
+  checkConnected(slots);
+  slots.unsent += byteLength(data);
   return SENT_CLOSED;
 }
 
@@ -855,20 +859,20 @@ function countUnsent(socket, data) {
 const SENT_CLOSED = -2;
 
 /** Hands data to the connection. Returns what `send()` is to return, or SENT_CLOSED. */
-function transmit(socket, data) {
+function transmit(slots, data) {
   let sent;
   if (typeof data === "string") {
-    sent = op_ws_send_text(socket[_id], data);
+    sent = op_ws_send_text(slots.id, data);
   } else if (isArrayBuffer(data)) {
-    sent = op_ws_send_arraybuffer(socket[_id], data);
+    sent = op_ws_send_arraybuffer(slots.id, data);
   } else if (ArrayBufferIsView(data)) {
-    sent = op_ws_send_binary(socket[_id], data);
+    sent = op_ws_send_binary(slots.id, data);
   } else {
-    sent = transmitBlob(socket, data);
+    sent = transmitBlob(slots, data);
   }
   if (sent === SENT_CLOSED) {
     // The connection is ending, which the socket is about to be told.
-    socket[_unsent] += byteLength(data);
+    slots.unsent += byteLength(data);
   }
   return sent;
 }
@@ -877,26 +881,26 @@ function transmit(socket, data) {
  * The content of a Blob is read asynchronously. The connection keeps its place: everything
  * that is sent after it waits there, as it is now.
  */
-function transmitBlob(socket, blob) {
+function transmitBlob(slots, blob) {
   const sent = ops.op_ws_defer_blob(
-    socket[_id],
+    slots.id,
     FunctionPrototypeCall(blobSize, blob),
   );
   if (sent === SENT_CLOSED || sent === 0) {
     return sent;
   }
-  if (socket[_blobs] === null) {
-    socket[_blobs] = [blob];
-    transmitBlobs(socket);
+  if (slots.blobs === null) {
+    slots.blobs = [blob];
+    transmitBlobs(slots);
   } else {
-    ArrayPrototypePush(socket[_blobs], blob);
+    ArrayPrototypePush(slots.blobs, blob);
   }
   return sent;
 }
 
 /** Brings the bytes of the Blobs that have a place, in order. */
-async function transmitBlobs(socket) {
-  const blobs = socket[_blobs];
+async function transmitBlobs(slots) {
+  const blobs = slots.blobs;
   while (blobs.length > 0) {
     const blob = ArrayPrototypeShift(blobs);
     let bytes = null;
@@ -905,7 +909,7 @@ async function transmitBlobs(socket) {
     } catch (error) {
       reportException(error);
     }
-    const id = socket[_id];
+    const id = slots.id;
     if (id === NO_ID) {
       return;
     }
@@ -915,7 +919,7 @@ async function transmitBlobs(socket) {
       ops.op_ws_send_blob(id, bytes);
     }
   }
-  socket[_blobs] = null;
+  slots.blobs = null;
 }
 
 /** Converts to the payload of a Ping or Pong: a string or a BufferSource. */
@@ -937,18 +941,18 @@ function convertPayload(data, prefix) {
 }
 
 function sendControl(socket, isPong, bytes) {
-  checkConnected(socket);
-  if (socket[_readyState] !== OPEN) {
+  checkConnected(socket[_slots]);
+  if (socket[_slots].readyState !== OPEN) {
     return 0;
   }
-  const sent = ops.op_ws_send_control(socket[_id], isPong, bytes);
+  const sent = ops.op_ws_send_control(socket[_slots].id, isPong, bytes);
   return sent === SENT_CLOSED ? 0 : sent;
 }
 
 function setRef(socket, isRef) {
-  socket[_isRef] = isRef;
-  if (socket[_id] !== NO_ID) {
-    ops.op_ws_set_ref(socket[_id], isRef);
+  socket[_slots].isRef = isRef;
+  if (socket[_slots].id !== NO_ID) {
+    ops.op_ws_set_ref(socket[_slots].id, isRef);
   }
 }
 
@@ -1007,7 +1011,7 @@ function defineHandler(type) {
   const name = `on${type}`;
   const listener = {
     callback(event) {
-      const handler = this[_handlers][type];
+      const handler = this[_slots].handlers[type];
       if (typeof handler === "function") {
         return FunctionPrototypeCall(handler, this, event);
       }
@@ -1019,7 +1023,7 @@ function defineHandler(type) {
   const accessors = {
     get [name]() {
       webidl.assertBranded(this, WebSocketPrototype);
-      const handlers = this[_handlers];
+      const handlers = this[_slots].handlers;
       return handlers === null ? null : handlers[type];
     },
     set [name](value) {
@@ -1027,14 +1031,14 @@ function defineHandler(type) {
       if (typeof value !== "object" && typeof value !== "function") {
         value = null;
       }
-      const handlers = this[_handlers] ??= new ByType(null);
+      const handlers = this[_slots].handlers ??= new ByType(null);
       const before = handlers[type];
       handlers[type] = value;
       if (before !== null && value !== null) {
         // A handler that is replaced keeps its place among the listeners.
         return;
       }
-      const data = this[_listenerData];
+      const data = this[_slots].listenerData;
       if (data === undefined) {
         // Nothing but handlers so far: they need no lists.
         return;
@@ -1116,14 +1120,21 @@ const onmessageListener = handlerListeners.message;
 ObjectDefineProperty(WebSocketPrototype, eventTargetData, {
   __proto__: null,
   get() {
-    const data = this[_listenerData];
-    const handlers = this[_handlers];
-    return data !== undefined || !handlers
-      ? data
-      : this[_listenerData] = new TargetData(handlers);
+    const slots = this[_slots];
+    if (slots === undefined) {
+      return undefined;
+    }
+    const { handlers, listenerData } = slots;
+    return listenerData !== undefined || handlers === null
+      ? listenerData
+      : slots.listenerData = new TargetData(handlers);
   },
   set(data) {
-    this[_listenerData] = data;
+    // The constructor of EventTarget comes before the slots, and is not needed.
+    const slots = this[_slots];
+    if (slots !== undefined) {
+      slots.listenerData = data;
+    }
   },
   configurable: true,
 });
@@ -1235,7 +1246,7 @@ SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
   [_stopPropagationFlag]: member(false),
   constructor: member(MessageEvent),
   origin: attribute(function () {
-    return this[_socket][_origin];
+    return this[_socket][_slots].origin;
   }),
   lastEventId: attribute(() => ""),
   source: attribute(() => null),
@@ -1249,22 +1260,23 @@ SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
 
 /** The hub delivers a message. */
 function onMessage(socket, data) {
-  if (socket[_readyState] !== OPEN) {
+  const slots = socket[_slots];
+  if (slots.readyState !== OPEN) {
     return;
   }
-  const handler = socket[_webSocketHandler];
+  const handler = slots.webSocketHandler;
   if (handler !== null) {
     handler.message(socket, data);
     return;
   }
-  if (typeof data !== "string" && socket[_binaryType] === "blob") {
+  if (typeof data !== "string" && slots.binaryType === "blob") {
     data = new Blob([data]);
   }
-  const listenerData = socket[_listenerData];
+  const { listenerData } = slots;
   let callback;
   let isOnly = true;
   if (listenerData === undefined) {
-    callback = socket[_handlers]?.message ?? null;
+    callback = slots.handlers?.message ?? null;
     if (callback === null) {
       return;
     }
@@ -1276,7 +1288,7 @@ function onMessage(socket, data) {
     isOnly = listeners.length === 1;
     const listener = listeners[0];
     if (listener === onmessageListener) {
-      callback = socket[_handlers].message;
+      callback = slots.handlers.message;
     } else if (!listener.options.once && !listener.options.passive) {
       callback = listener.callback;
     }
@@ -1318,17 +1330,17 @@ function onMessages(socket, messages) {
 
 /** The hub says that the peer has begun the close handshake. */
 function onClosing(socket) {
-  if (socket[_readyState] === OPEN) {
-    socket[_readyState] = CLOSING;
+  if (socket[_slots].readyState === OPEN) {
+    socket[_slots].readyState = CLOSING;
   }
 }
 
 /** The hub says that the kernel has taken all that was queued. */
 function onDrained(socket) {
-  if (socket[_readyState] !== OPEN) {
+  if (socket[_slots].readyState !== OPEN) {
     return;
   }
-  const handler = socket[_webSocketHandler];
+  const handler = socket[_slots].webSocketHandler;
   if (handler !== null) {
     handler.drain(socket);
   } else if (hasListeners(socket, "drain")) {
@@ -1338,28 +1350,28 @@ function onDrained(socket) {
 
 /** The hub says that a Ping or a Pong came. */
 function onControl(socket, data, isPong) {
-  if (socket[_readyState] !== OPEN) {
+  if (socket[_slots].readyState !== OPEN) {
     return;
   }
   const type = isPong ? "pong" : "ping";
-  const handler = socket[_webSocketHandler];
+  const handler = socket[_slots].webSocketHandler;
   if (handler !== null) {
     handler[type](socket, data);
   } else if (hasListeners(socket, type)) {
-    const origin = socket[_origin];
+    const origin = socket[_slots].origin;
     dispatchTrusted(socket, new MessageEvent(type, { data, origin }));
   }
 }
 
 function hasCloseListener(socket) {
-  const handler = socket[_webSocketHandler];
+  const handler = socket[_slots].webSocketHandler;
   return handler !== null ? handler.hasClose : hasListeners(socket, "close");
 }
 
 function hasListeners(socket, type) {
-  const data = socket[_listenerData];
+  const data = socket[_slots].listenerData;
   if (data === undefined) {
-    return (socket[_handlers]?.[type] ?? null) !== null;
+    return (socket[_slots].handlers?.[type] ?? null) !== null;
   }
   const listeners = data.listeners[type];
   return listeners !== undefined && listeners.length > 0;
@@ -1367,14 +1379,14 @@ function hasListeners(socket, type) {
 
 /** The hub says how the connection ended. */
 function onClosed(socket, code, reason, wasClean, error) {
-  socket[_unsent] += op_ws_buffered_amount(socket[_id]);
-  if (socket[_remoteAddr] === null && hasCloseListener(socket)) {
+  socket[_slots].unsent += op_ws_buffered_amount(socket[_slots].id);
+  if (socket[_slots].remoteAddr === null && hasCloseListener(socket)) {
     // It cannot be asked for any more.
-    socket[_remoteAddr] = readRemoteAddr(socket);
+    socket[_slots].remoteAddr = readRemoteAddr(socket);
   }
-  socket[_id] = NO_ID;
-  socket[_readyState] = CLOSED;
-  const handler = socket[_webSocketHandler];
+  socket[_slots].id = NO_ID;
+  socket[_slots].readyState = CLOSED;
+  const handler = socket[_slots].webSocketHandler;
   if (handler !== null) {
     handler.close(socket, code, reason);
     return;
@@ -1390,14 +1402,14 @@ function onClosed(socket, code, reason, wasClean, error) {
 
 /** The connection is open: announces it and starts delivery. */
 function open(socket, id) {
-  socket[_id] = id;
-  if (!socket[_isRef]) {
+  socket[_slots].id = id;
+  if (!socket[_slots].isRef) {
     ops.op_ws_set_ref(id, false);
   }
   op_ws_attach(id, socket);
-  if (socket[_readyState] === CLOSING) {
+  if (socket[_slots].readyState === CLOSING) {
     // close() or terminate() came before.
-    const { code, reason, terminate } = socket[_closeRequest];
+    const { code, reason, terminate } = socket[_slots].closeRequest;
     if (terminate) {
       ops.op_ws_terminate(id);
     } else {
@@ -1405,8 +1417,8 @@ function open(socket, id) {
     }
     return;
   }
-  socket[_readyState] = OPEN;
-  const handler = socket[_webSocketHandler];
+  socket[_slots].readyState = OPEN;
+  const handler = socket[_slots].webSocketHandler;
   if (handler !== null) {
     handler.open(socket);
     return;
@@ -1418,8 +1430,8 @@ function open(socket, id) {
 
 /** There will be no connection. */
 function failToOpen(socket, error) {
-  socket[_readyState] = CLOSED;
-  if (socket[_webSocketHandler] !== null) {
+  socket[_slots].readyState = CLOSED;
+  if (socket[_slots].webSocketHandler !== null) {
     // It was never opened, so it need not be closed.
     return;
   }
@@ -1462,14 +1474,14 @@ function createServerWebSocket(protocol = "", peer = null, handler = null) {
  * extensions that were agreed on; `peer` takes the place of the one before.
  */
 function openServerWebSocket(socket, id, extensions = "", peer = null) {
-  socket[_extensions] = extensions;
-  socket[_peer] = peer;
+  socket[_slots].extensions = extensions;
+  socket[_slots].peer = peer;
   open(socket, id);
 }
 
 /** The handshake was not answered, because of what `message` says. */
 function failServerWebSocket(socket, message) {
-  if (socket[_readyState] !== CLOSED) {
+  if (socket[_slots].readyState !== CLOSED) {
     failToOpen(socket, new DOMException(message, "NetworkError"));
   }
 }

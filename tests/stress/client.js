@@ -47,7 +47,8 @@ async function runSocket({ seed, count, back, end, url, options }) {
     socket.onclose = ({ code, reason }) => {
       sender?.stop();
       stats.closed++;
-      const said = `client ${seed} ${end}: ${code} ${reason}, ${receiver.count}`;
+      const said =
+        `client ${seed} ${end}: ${code} ${reason}, ${receiver.count}`;
       if (end === "client" && code !== 4001) anomaly(said);
       if (
         end === "server" &&
@@ -108,6 +109,8 @@ async function run(seed) {
   }
 }
 
-await Promise.all([1, 2, 3, 4, 5, 6].map((number) => run(seed + number * 7919)));
+await Promise.all(
+  [1, 2, 3, 4, 5, 6].map((number) => run(seed + number * 7919)),
+);
 console.log(`sessions ${stats.closed}`);
 if (stats.anomalies > 0) Deno.exit(1);

@@ -71,7 +71,9 @@ class Session {
         if (code !== 4000) anomaly(said);
         break;
       case "client":
-        if (code !== 4001 || reason !== `${back}` || this.#receiver.count !== back) {
+        if (
+          code !== 4001 || reason !== `${back}` || this.#receiver.count !== back
+        ) {
           anomaly(`${said}, ${this.#receiver.count} of ${back}, sent ${count}`);
         }
         break;
@@ -134,7 +136,10 @@ function handle(request, info) {
       if (info.upgrade(request, { data: new Session(query) })) return;
       return new Response(null, { status: 400 });
     case "stream": {
-      const { stream, response } = Deno.upgradeWebSocketStream(request, OPTIONS);
+      const { stream, response } = Deno.upgradeWebSocketStream(
+        request,
+        OPTIONS,
+      );
       serveStream({ stream, query });
       return response;
     }

@@ -43,7 +43,7 @@ impl Garbage {
     /// The script is about to be handed a payload of `length` bytes in an ArrayBuffer.
     #[inline]
     pub fn note(&self, scope: &mut v8::PinScope<'_, '_>, length: usize) {
-        let bytes = self.bytes.get() + length;
+        let bytes = self.bytes.get() + length + BESIDE;
         self.bytes.set(bytes);
         if bytes >= COLLECT_EVERY {
             self.bytes.set(0);
@@ -68,5 +68,7 @@ fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
 #[cfg(feature = "v8")]
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
-/// How many bytes of payload may be garbage.
+/// What an ArrayBuffer and the note of its memory take beside the payload.
+const BESIDE: usize = 128;
+/// How many bytes may be garbage.
 const COLLECT_EVERY: usize = 2 << 20;

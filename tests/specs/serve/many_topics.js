@@ -43,7 +43,11 @@ async function open(options) {
 
 for (
   const [options, topics, error] of [
-    [{ maxTopics: 2 }, ["a", "b", "a", "c"], "subscriptions exceed maxTopics (2)"],
+    [
+      { maxTopics: 2 },
+      ["a", "b", "a", "c"],
+      "subscriptions exceed maxTopics (2)",
+    ],
     [
       { maxTopicLength: 4 },
       ["four", "\u20acs", "\u20acss"],

@@ -20,7 +20,10 @@ const far = await accepted.promise;
 await once(socket, "open");
 socket.send(new Boaster(["four"]));
 assertEquals(socket.bufferedAmount, 4);
-assertEquals(new TextDecoder().decode((await once(far, "message")).data), "four");
+assertEquals(
+  new TextDecoder().decode((await once(far, "message")).data),
+  "four",
+);
 Object.defineProperty(Blob.prototype, "size", { get: () => 1e9 });
 Blob.prototype.arrayBuffer = () => Promise.reject(new Error("mine"));
 socket.send(new Blob(["other"]));

@@ -31,7 +31,9 @@ async function receive(socket) {
   const received = [];
   await new Promise((resolve) => {
     socket.onmessage = ({ data }) => {
-      received.push(typeof data === "string" ? data : `${new Uint8Array(data)}`);
+      received.push(
+        typeof data === "string" ? data : `${new Uint8Array(data)}`,
+      );
       if (data === "end") resolve();
     };
   });

@@ -46,7 +46,7 @@ assertEquals(read, [
   "connectTimeout",
   "handshakeTimeout",
   "headers",
-    "leastProgress",
+  "leastProgress",
   "maxControlFrames",
   "maxFragments",
   "maxPayloadLength",
