@@ -609,7 +609,8 @@ function onClosed(handle, code, reason, wasClean, message) {
     readableStreamDefaultControllerError(session.readable, error);
     endWritable(session, error);
     session.closing?.reject(error);
-    rejectWrite(session, session.writableError);
+    // Where the peer closed before it had read the message, too.
+    rejectWrite(session, error);
   }
 }
 
