@@ -12,7 +12,8 @@ import {
 const OPTIONS = {
   backpressureLimit: 8 << 20,
   closeTimeout: 20,
-  idleTimeout: 20,
+  // Clients that only read do not answer pings.
+  idleTimeout: 120,
   maxPayloadLength: 4 << 20,
   perMessageDeflate: true,
 };
