@@ -12,6 +12,8 @@ pub(crate) struct Deferred {
     entries: VecDeque<Entry>,
     /// Bytes of application data.
     payload: usize,
+    /// How many entries are Blobs.
+    blobs: usize,
     /// The Close frame that is to follow.
     close: Option<Close>,
 }
@@ -40,6 +42,7 @@ impl Owned {
 impl Deferred {
     pub fn push_blob(&mut self, length: usize) {
         self.payload += length;
+        self.blobs += 1;
         self.entries.push_back(Entry::Blob(length));
     }
 
@@ -65,6 +68,7 @@ impl Deferred {
     pub fn pop_blob(&mut self) {
         if let Some(Entry::Blob(length)) = self.entries.front() {
             self.payload -= length;
+            self.blobs -= 1;
             self.entries.pop_front();
         }
     }
@@ -99,10 +103,63 @@ impl Deferred {
 
     /// How much memory it takes, in bytes.
     pub fn held(&self) -> usize {
-        self.payload + self.entries.len() * ENTRY
+        self.payload + self.entries.len() * ENTRY + self.blobs * BLOB
     }
 }
 
-/// What an entry takes beside its bytes, which are allocated by themselves, and what
-/// JavaScript holds for a Blob.
+/// What an entry takes beside its bytes, which are allocated by themselves.
 const ENTRY: usize = 128;
+/// What JavaScript holds for a Blob beside its bytes.
+const BLOB: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`Deferred::pop`] returns until a Blob is next.
+    fn texts(deferred: &mut Deferred) -> Vec<String> {
+        let owned = std::iter::from_fn(|| deferred.pop());
+        owned
+            .map(|owned| match owned.message() {
+                Message::Text(text) => text.to_owned(),
+                Message::Binary(bytes) => format!("{bytes:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn messages_wait_for_the_blob_before_them() {
+        let mut deferred = Deferred::default();
+        deferred.push_blob(100);
+        deferred.push(Message::Text("one"));
+        deferred.push(Message::Binary(&[1, 2]));
+        deferred.push_blob(50);
+        deferred.push(Message::Text("two"));
+        deferred.close(&Close::empty());
+        assert_eq!(deferred.payload(), 100 + 3 + 2 + 50 + 3);
+        assert!(deferred.held() > 158 && deferred.has_close());
+
+        assert!(texts(&mut deferred).is_empty());
+        deferred.pop_blob();
+        assert_eq!(texts(&mut deferred), ["one", "[1, 2]"]);
+        assert_eq!(deferred.payload(), 53);
+        assert!(texts(&mut deferred).is_empty());
+        deferred.pop_blob();
+        assert_eq!(texts(&mut deferred), ["two"]);
+        assert!(deferred.is_empty());
+        assert_eq!((deferred.payload(), deferred.held()), (0, 0));
+        assert_eq!(deferred.take_close(), Some(Close::empty()));
+    }
+
+    #[test]
+    fn the_first_close_frame_counts() {
+        let mut deferred = Deferred::default();
+        deferred.push_blob(1);
+        let [first, second] = ["first", "second"]
+            .map(|reason| Close::new(duplex_protocol::close::CloseCode::GOING_AWAY, reason));
+        deferred.close(&first);
+        deferred.close(&second);
+        deferred.pop_blob();
+        assert_eq!(deferred.take_close(), Some(first));
+    }
+}
