@@ -309,11 +309,17 @@ impl Hub {
                 self.remove(&connection);
                 continue;
             }
-            if connection.is_blocked() {
+            // A stream's peer that has closed will not read what is left to write: whether it
+            // has must not depend on how much the kernel takes now.
+            let reads_first = connection.is_pull();
+            if connection.is_blocked() && !reads_first {
                 self.flush(scope, callbacks, &connection);
             }
             if !self.read(scope, callbacks, &connection, now) {
                 return false;
+            }
+            if connection.is_blocked() && reads_first {
+                self.flush(scope, callbacks, &connection);
             }
         }
         true
