@@ -242,7 +242,10 @@ declare namespace Deno {
 
   /** What a client may say of its connection. */
   interface WebSocketConnectOptions extends WebSocketLimits {
-    /** Headers of the opening handshake, beside its own. */
+    /**
+     * Headers of the opening handshake, beside its own. `Host` is sent where `client`
+     * has `allowHost`; what is not sent is told on standard error.
+     */
     headers?: HeadersInit;
     /** Certificates, proxy and versions of HTTP, of `Deno.createHttpClient`. */
     client?: HttpClient;
