@@ -694,7 +694,7 @@ declare namespace Deno {
     poolMaxIdlePerHost?: number;
     /** Of `fetch` only: milliseconds to keep one; false is without end. */
     poolIdleTimeout?: number | false;
-    /** Of `fetch` only: a request may set the header Host. Default false. */
+    /** A request, or a handshake, may set the header Host. Default false. */
     allowHost?: boolean;
   }
 
