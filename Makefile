@@ -7,6 +7,7 @@
 # SUITE=DIR                   the checkout that `make wpt` or `make ws-suite` runs
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
+# SECONDS=N SEED=N            how long `make stress` runs, and what it does (default: 60, any)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
 # WORK=NAMES PEERS=NAMES      what `make bench` measures beside what (default: all)
 # ROUNDS=N SECONDS_EACH=N     how often and how long it does (default: 3, 3)
@@ -16,7 +17,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak stress fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -63,6 +64,9 @@ wpt: ## Run web-platform-tests against duplex, SUITE=DIR is a checkout of them
 
 leak: ## Open and drop 100,000 sockets, and see whether memory grows
 	@scripts/leak $(SOCKETS)
+
+stress: ## Run sessions of all kinds against duplex at once, for SECONDS=N
+	@scripts/stress '$(SECONDS)' '$(SEED)'
 
 fuzz: ## Fuzz the protocol crate
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)

@@ -82,6 +82,35 @@ fn a_flood_of_pings_whose_answers_are_not_read() {
     });
 }
 
+/// An echo of each costs its sender nothing. What is held for them is what the limit says.
+#[test]
+fn tiny_messages_whose_echoes_are_not_read() {
+    for payload in [&b""[..], b"x", &[b'x'; 100]] {
+        let mut frames = Vec::new();
+        for _ in 0..100_000 {
+            push(&mut frames, Opcode::Text, false, payload);
+        }
+        // Each is a whole message.
+        let length = frames.len() / 100_000;
+        let first = frames.iter_mut().step_by(length);
+        first.for_each(|first| *first |= 0x80);
+        // More than enough to fill what a server may hold.
+        let rounds = 70 * MIB as usize / (payload.len() + 2) / 100_000 + 1;
+        let attack = |peer: &mut Peer| (0..rounds).all(|_| peer.try_write(&frames));
+
+        // What the engine needs for so many messages is the same.
+        let grown = |limit: u64| {
+            let options =
+                format!(r#"{{"backpressureLimit":{limit},"closeOnBackpressureLimit":false}}"#);
+            Server::start("tiny", &options).grown_by_unread(|peer| assert!(attack(peer)))
+        };
+        let (little, much) = (grown(MIB), grown(64 * MIB));
+        let held = much.saturating_sub(little);
+        assert!(held > 50 * MIB, "not even the limit: {little} and {much}");
+        assert!(held < 63 * MIB + 63 * MIB / 10, "{little} and {much}");
+    }
+}
+
 #[test]
 fn long_messages_that_are_only_announced() {
     let server = Server::start("announced", r#"{"perMessageDeflate":true}"#);
@@ -179,6 +208,18 @@ impl Server {
         let mut running = Running::start("the server", &mut command).unwrap();
         let port = running.line("listening ").unwrap().parse().unwrap();
         Self { running, port }
+    }
+
+    /// Lets a peer loose that reads nothing until it is dropped. Returns by how much the
+    /// server's memory grows.
+    fn grown_by_unread(&self, attack: impl FnOnce(&mut Peer)) -> u64 {
+        let mut peer = Peer::connect(self.port, "");
+        peer.echo(0);
+        let before = self.running.peak_memory().unwrap();
+        attack(&mut peer);
+        let grown = self.running.peak_memory().unwrap() - before;
+        Peer::connect(self.port, "").echo(1);
+        grown
     }
 
     /// Lets a peer loose. It is closed with `code`, and the server's memory grows

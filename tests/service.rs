@@ -103,6 +103,151 @@ fn a_gigabyte_in_step_with_a_client_that_reads() {
     }
 }
 
+/// A peer that reads is alive, however much there is to read before a Ping or a Close frame.
+#[test]
+fn a_client_that_reads_slowly_gets_all_of_it() {
+    for (version, pause, close_timeout) in [(Version::Http1, 25, 1), (Version::Http2, 1, 5)] {
+        let options = format!(
+            r#"{{"idleTimeout":1,"closeTimeout":{close_timeout},"backpressureLimit":1000000}}"#
+        );
+        let mut server = Server::start("backlog.js", &[&options]);
+        server.run(async |server| {
+            let connections = Connections::new(version, server.port, 1).await;
+            for (path, close, closed) in [
+                ("/long", None, None),
+                ("/close", Some((1000, "bye")), Some("1000 true")),
+                (
+                    "/limit",
+                    Some((
+                        1008,
+                        "queued messages exceed backpressureLimit (1000000 bytes)",
+                    )),
+                    None,
+                ),
+            ] {
+                let (mut reader, mut writer) = connections.open(0, path).await;
+                reader.slow_down(Duration::from_millis(pause));
+                loop {
+                    let frame = reader.frame().await.expect("the message");
+                    match frame.opcode {
+                        Opcode::Ping => {}
+                        opcode => {
+                            assert_eq!((opcode, frame.payload.len()), (Opcode::Binary, 8 << 20));
+                            break;
+                        }
+                    }
+                }
+                if let Some((code, reason)) = close {
+                    let frame = close_of(&mut reader).await;
+                    assert_eq!((frame.close_code(), frame.close_reason()), (code, reason));
+                    writer.send_close(code, "").await;
+                }
+                if let Some(closed) = closed {
+                    // Behind those of the others, in whatever order.
+                    while server.running.line("closed ").unwrap() != closed {}
+                }
+            }
+        });
+    }
+}
+
+/// But not at any pace.
+#[test]
+fn a_client_that_takes_too_little_is_given_up() {
+    let options = r#"{"idleTimeout":0,"closeTimeout":1,"leastProgress":100000000}"#;
+    let mut server = Server::start("backlog.js", &[options]);
+    server.run(async |server| {
+        let connections = Connections::new(Version::Http1, server.port, 1).await;
+        let (mut reader, _writer) = connections.open(0, "/close").await;
+        reader.slow_down(Duration::from_millis(100));
+        assert!(reader.frame().await.is_none());
+        assert_eq!(server.running.line("closed ").unwrap(), "1006 false");
+    });
+}
+
+/// RFC 6455 section 5.5.2: as soon as is practical.
+#[test]
+fn pings_are_answered_while_something_is_queued() {
+    for version in [Version::Http1, Version::Http2] {
+        let mut server = Server::start("backlog.js", &[r#"{"idleTimeout":0}"#]);
+        server.run(async |server| {
+            let connections = Connections::new(version, server.port, 1).await;
+            let (mut reader, mut writer) = connections.open(0, "/steady").await;
+            for number in 0..5_u8 {
+                // Those in between may be left out, the last one not.
+                for of_many in 0..10 {
+                    assert!(writer.send(Opcode::Ping, &[number, of_many]).await);
+                }
+                // What the server and the kernels hold is far less.
+                let mut left = 64 << 20;
+                while left > 0 {
+                    let frame = reader.frame().await.expect("a frame");
+                    if frame.opcode == Opcode::Pong && frame.payload[..] == [number, 9] {
+                        break;
+                    }
+                    left -= frame.payload.len() as i64;
+                }
+                assert!(left > 0, "no answer to Ping {number}");
+            }
+        });
+    }
+}
+
+/// The frames of many sockets leave by one system call, where that can be, and each once.
+#[test]
+fn nothing_is_sent_twice() {
+    const SOCKETS: usize = 8;
+    let mut server = Server::start("backlog.js", &["{}", &SOCKETS.to_string()]);
+    server.run(async |server| {
+        let connections = Connections::new(Version::Http1, server.port, 1).await;
+        let mut reading = JoinSet::new();
+        for index in 0..SOCKETS {
+            let (mut reader, writer) = connections.open(index, "/numbers").await;
+            reading.spawn(async move {
+                let mut numbers = 0..;
+                loop {
+                    let frame = reader.frame().await.expect("a frame");
+                    match frame.opcode {
+                        Opcode::Text => {
+                            let number: u32 =
+                                frame.text().split(' ').next().unwrap().parse().unwrap();
+                            assert_eq!(number, numbers.next().unwrap(), "{}", frame.text());
+                        }
+                        Opcode::Close => {
+                            let count: u32 = frame.close_reason().parse().unwrap();
+                            assert_eq!(count, numbers.next().unwrap());
+                            break;
+                        }
+                        _ => {}
+                    }
+                }
+                (reader, writer)
+            });
+        }
+        server.running.line("sent").unwrap();
+        assert_eq!(server.running.has_io_uring(), io_uring_is_allowed());
+        finish(reading).await;
+    });
+}
+
+/// Whether the kernel lets programs have io_uring.
+fn io_uring_is_allowed() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // What the kernel is asked with, none of which it needs.
+        let mut parameters = [0_u64; 15];
+        // SAFETY: the structure has 120 bytes, and outlives the call.
+        let descriptor =
+            unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, parameters.as_mut_ptr()) };
+        if let Ok(descriptor @ 0..) = i32::try_from(descriptor) {
+            // SAFETY: nobody else has it.
+            unsafe { libc::close(descriptor) };
+            return true;
+        }
+    }
+    false
+}
+
 #[test]
 fn shutdown_reaches_a_thousand_clients() {
     for version in [Version::Http1, Version::Http2] {

@@ -97,6 +97,7 @@ const onListen = ({ port }) => console.log(`listening ${port}`);
 Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen }, (request) => {
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.onmessage = ({ data }) => {
+    if (`${data}`.startsWith("note ")) return console.log(data);
     if (data !== "much") return socket.send(data);
     socket.ondrain = () => console.log("drained");
     for (let i = 0; i < 256; i++) socket.send(new Uint8Array(128 << 10).fill(i));
@@ -225,7 +226,24 @@ fn a_peer_that_goes_or_breaks_tls_ends_its_own_connection() {
     assert_eq!(server.line("closed ").unwrap(), "1006 false");
     other.echo(2);
 
-    // With what is no record, which it is told.
+    // With what is no record, which it is told. What one read brings before that arrives.
+    let mut peer = connect(&config, port);
+    let mut bytes = Vec::new();
+    for number in 0..20 {
+        let mut frame = Vec::new();
+        encode_text(&mut frame, Some([0; 4]), &format!("note {number}"));
+        peer.0.conn.writer().write_all(&frame).unwrap();
+        peer.0.conn.write_tls(&mut bytes).unwrap();
+    }
+    bytes.extend([0x17, 3, 3, 0, 20]);
+    bytes.extend([0xff; 20]);
+    peer.0.sock.write_all(&bytes).unwrap();
+    for number in 0..20 {
+        assert_eq!(server.line("note ").unwrap(), number.to_string());
+    }
+    assert!(server.line("error ").unwrap().contains("decrypt"));
+    assert_eq!(server.line("closed ").unwrap(), "1006 false");
+
     let mut peer = connect(&config, port);
     peer.0.sock.write_all(&[0x17, 3, 3, 0, 20]).unwrap();
     peer.0.sock.write_all(&[0xff; 20]).unwrap();

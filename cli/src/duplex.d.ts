@@ -229,15 +229,23 @@ declare namespace Deno {
     /** Pings and pongs in a second. Default 10,000; beyond it 1008. */
     maxControlFrames?: number;
     /**
-     * Bytes that may wait for the system when another message is sent. Default
-     * 64 MiB; beyond it 1008, unless a server says otherwise.
+     * Bytes of memory that what waits for the system may hold when another message is
+     * sent. Default 64 MiB; beyond it 1008, unless a server says otherwise.
      */
     backpressureLimit?: number;
+    /**
+     * Bytes a second that the other end has to take of what was sent before a Close
+     * frame or a ping, so that the time to answer that does not run. Default 1024.
+     */
+    leastProgress?: number;
   }
 
   /** What a client may say of its connection. */
   interface WebSocketConnectOptions extends WebSocketLimits {
-    /** Headers of the opening handshake, beside its own. */
+    /**
+     * Headers of the opening handshake, beside its own. `Host` is sent where `client`
+     * has `allowHost`; what is not sent is told on standard error.
+     */
     headers?: HeadersInit;
     /** Certificates, proxy and versions of HTTP, of `Deno.createHttpClient`. */
     client?: HttpClient;
@@ -247,7 +255,10 @@ declare namespace Deno {
     connectTimeout?: number;
     /** Seconds for the answer to the opening handshake. Default 60; 0 is without end. */
     handshakeTimeout?: number;
-    /** Seconds for the close handshake. Default 10; 0 is without end. */
+    /**
+     * Seconds for the close handshake, from when the server has taken what was sent
+     * before; see `leastProgress`. Default 10; 0 is without end.
+     */
     closeTimeout?: number;
   }
 
@@ -318,7 +329,9 @@ declare namespace Deno {
     allowedOrigins?: readonly string[];
     /**
      * Seconds after which a client that is not heard from is closed with 1001. It is
-     * pinged at half of it. A busy event loop does not count. Default 30; 0 is off.
+     * pinged at half of it, and has the other half from when it has taken what was sent
+     * before the ping; see `leastProgress`. A busy event loop does not count. Default 30;
+     * 0 is off.
      */
     idleTimeout?: number;
     /**
@@ -331,8 +344,15 @@ declare namespace Deno {
      * status 503. Default 30; 0 is without end.
      */
     handshakeTimeout?: number;
-    /** Seconds for the close handshake. Default 10; 0 is without end. */
+    /**
+     * Seconds for the close handshake, from when the client has taken what was sent
+     * before; see `leastProgress`. Default 10; 0 is without end.
+     */
     closeTimeout?: number;
+    /** Topics that the socket may be subscribed to. Default 131,072; beyond it 1008. */
+    maxTopics?: number;
+    /** Bytes of the name of one of them. Default 256; beyond it 1008. */
+    maxTopicLength?: number;
   }
 
   interface UpgradeWebSocketOptions extends ServerWebSocketOptions {
@@ -364,8 +384,8 @@ declare namespace Deno {
      *   `backpressureLimit` bytes wait and `closeOnBackpressureLimit` is false. In the
      *   second case a `drain` event follows as well.
      *
-     * A `Blob` counts as taken; its content is read first, and messages keep their
-     * order.
+     * The content of a `Blob` is read first. Messages keep their order nevertheless,
+     * those that are published too, and are sent as they are now.
      *
      * @throws {DOMException} InvalidStateError while the socket is connecting
      */
@@ -375,7 +395,7 @@ declare namespace Deno {
     readonly remoteAddr: NetAddr | UnixAddr;
     /** The topics it is subscribed to. */
     readonly subscriptions: string[];
-    /** False where it was subscribed already, or is closed. */
+    /** False where it was subscribed already, is closed, or exceeds a limit. */
     subscribe(topic: string): boolean;
     /** False where it was not subscribed. */
     unsubscribe(topic: string): boolean;
@@ -704,7 +724,7 @@ declare namespace Deno {
     poolMaxIdlePerHost?: number;
     /** Of `fetch` only: milliseconds to keep one; false is without end. */
     poolIdleTimeout?: number | false;
-    /** Of `fetch` only: a request may set the header Host. Default false. */
+    /** A request, or a handshake, may set the header Host. Default false. */
     allowHost?: boolean;
   }
 

@@ -13,9 +13,15 @@ pub fn set(flags: &[String]) -> Result<(), String> {
         .map(str::to_string)
         .chain(flags.iter().cloned())
         .collect();
-    let is_gc_exposed = (all.iter()).any(|flag| flag.replace('_', "-") == "--expose-gc");
+    let has = |name: &str| {
+        (all.iter()).any(|flag| flag.replace('_', "-").split('=').next() == Some(name))
+    };
+    let is_gc_exposed = has("--expose-gc") || has("--expose-gc-as");
+    let is_strict = has("--use-strict");
     let set = set_all(all);
-    duplex_runtime::collect_early(is_gc_exposed);
+    if !is_strict {
+        duplex_runtime::collect_early(is_gc_exposed);
+    }
     set
 }
 

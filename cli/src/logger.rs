@@ -51,11 +51,11 @@ impl Log for StderrLogger {
     fn flush(&self) {}
 }
 
-/// The networking libraries tell at `info` and below what only they care about.
+/// The networking libraries tell what only they care about, and warn of whatever a peer
+/// sends: what matters of that is an error of its connection. `--log-level=trace` shows it.
 fn is_of_interest(metadata: &Metadata) -> bool {
-    const CHATTY: [&str; 5] = ["hyper", "h2", "rustls", "hickory", "mio"];
-    metadata.level() <= Level::Warn
-        || log::max_level() == LevelFilter::Trace
+    const CHATTY: [&str; 6] = ["hyper", "h2", "rustls", "tokio_rustls", "hickory", "mio"];
+    log::max_level() == LevelFilter::Trace
         || !CHATTY
             .iter()
             .any(|name| metadata.target().starts_with(name))

@@ -13,8 +13,7 @@ const { loadTlsKeyPair } = core.loadExtScript("ext:deno_net/02_tls.js");
 
 /**
  * A client for `fetch()` and, as the option `client`, for WebSockets. Of its
- * options those about the pool of connections and `allowHost` do not concern
- * WebSockets.
+ * options those about the pool of connections do not concern WebSockets.
  *
  * @param {Deno.CreateHttpClientOptions} options
  * @returns {Deno.HttpClient}
@@ -36,6 +35,7 @@ function createHttpClient(options) {
         http2: options.http2,
         localAddress: options.localAddress,
         http2MaxHeaderListSize: options.http2MaxHeaderListSize,
+        allowHost: !!options.allowHost,
       },
       loadTlsKeyPair("Deno.createHttpClient", options),
     );

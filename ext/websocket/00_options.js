@@ -52,11 +52,17 @@ function convertPerMessageDeflate(options, prefix) {
  *   backpressureLimit?: number,
  *   closeOnBackpressureLimit?: boolean,
  *   closeTimeout?: number,
+ *   leastProgress?: number,
+ *   maxTopics?: number,
+ *   maxTopicLength?: number,
  * }} LimitOptions the longest message that is received, in bytes (64 MiB); how
  *   many frames it may take (2^17); how many pings and pongs may come in a second
- *   (10,000); how many bytes may be queued where another message is sent (64 MiB),
- *   and whether the connection is closed beyond, or the message refused (true); how
- *   many seconds the peer may take to answer a Close frame, 0 is without end (10)
+ *   (10,000); how many bytes of memory what is queued may hold where another message is
+ *   sent (64 MiB), and whether the connection is closed beyond, or the message refused
+ *   (true); how many seconds the peer may take to answer a Close frame, 0 is without end
+ *   (10); how many bytes a second it has to take of what stands before a Close frame or a
+ *   Ping, so that its time does not run (1024); of a server's socket, to how many topics it
+ *   may be subscribed (2^17), and how many bytes their names may have (256)
  */
 
 /** Checks the options that are limits; null is the default, for one or for all. */
@@ -71,11 +77,16 @@ function convertLimits(options, prefix) {
     backpressureLimit,
     closeOnBackpressureLimit,
     closeTimeout,
+    leastProgress,
+    maxTopics,
+    maxTopicLength,
   } = options;
   if (
     maxPayloadLength === undefined && maxFragments === undefined &&
     maxControlFrames === undefined && backpressureLimit === undefined &&
-    closeOnBackpressureLimit === undefined && closeTimeout === undefined
+    closeOnBackpressureLimit === undefined && closeTimeout === undefined &&
+    leastProgress === undefined && maxTopics === undefined &&
+    maxTopicLength === undefined
   ) {
     return null;
   }
@@ -99,6 +110,17 @@ function convertLimits(options, prefix) {
       `${prefix}: closeOnBackpressureLimit`,
     ),
     closeTimeout: seconds(closeTimeout, `${prefix}: closeTimeout`),
+    leastProgress: limit(
+      "leastProgress",
+      leastProgress,
+      NumberMAX_SAFE_INTEGER,
+    ),
+    maxTopics: limit("maxTopics", maxTopics, NumberMAX_SAFE_INTEGER),
+    maxTopicLength: limit(
+      "maxTopicLength",
+      maxTopicLength,
+      NumberMAX_SAFE_INTEGER,
+    ),
   };
 }
 

@@ -56,7 +56,6 @@ const { createFilteredInspectProxy } = core.loadExtScript(
   "ext:deno_web/01_console.js",
 );
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
-const { setTimeout } = core.loadExtScript("ext:deno_web/02_timers.js");
 const {
   createReadableStream,
   readableStreamDefaultControllerClose,
@@ -610,21 +609,10 @@ function onClosed(handle, code, reason, wasClean, message) {
     readableStreamDefaultControllerError(session.readable, error);
     endWritable(session, error);
     session.closing?.reject(error);
-    const reject = () => rejectWrite(session, session.writableError);
-    if (code === ABNORMAL_CLOSURE || session.pendingWrite === null) {
-      reject();
-    } else {
-      // The peer closed before it had read the message. That this stream has
-      // ended is what a script is to hear first: the page remote-close.any.js of
-      // web-platform-tests fails as a whole where it hears of the write too
-      // before it is over.
-      setTimeout(reject, OVERTAKEN_WRITE_DELAY);
-    }
+    // Where the peer closed before it had read the message, too.
+    rejectWrite(session, error);
   }
 }
-
-/** In milliseconds. */
-const OVERTAKEN_WRITE_DELAY = 2000;
 
 // For servers.
 

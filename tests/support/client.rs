@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each target uses a part
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use duplex_protocol::decoder::{Decoder, Event, Limits};
@@ -11,6 +12,7 @@ use duplex_protocol::frame::{FrameHeader, Opcode, Role};
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{Method, Request, StatusCode};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -58,6 +60,7 @@ async fn open(port: u16, path: &str, offer: &str) -> io::Result<(Reader, Writer)
         source: Source::Tcp(reading),
         read,
         inflate: None,
+        pause: None,
     };
     Ok((reader, Writer::Tcp(writing)))
 }
@@ -106,6 +109,7 @@ impl Http2 {
             source: Source::Http2(response.into_body()),
             read: BytesMut::new(),
             inflate: None,
+            pause: None,
         };
         Ok((reader, Writer::Http2(stream)))
     }
@@ -139,6 +143,8 @@ pub struct Reader {
     source: Source,
     read: BytesMut,
     inflate: Option<Box<Decoder>>,
+    /// How long it waits before it reads, and then a little.
+    pause: Option<Duration>,
 }
 
 enum Source {
@@ -147,6 +153,15 @@ enum Source {
 }
 
 impl Reader {
+    /// Reads little from now on, with pauses, and has the kernel take no more.
+    pub fn slow_down(&mut self, pause: Duration) {
+        self.pause = Some(pause);
+        if let Source::Tcp(stream) = &self.source {
+            let socket = SockRef::from(AsRef::<TcpStream>::as_ref(stream));
+            socket.set_recv_buffer_size(LITTLE).expect("a socket");
+        }
+    }
+
     /// The next frame; none at the end, however it came.
     pub async fn frame(&mut self) -> Option<Frame> {
         loop {
@@ -194,6 +209,15 @@ impl Reader {
     }
 
     async fn fill(&mut self) -> bool {
+        if let Some(pause) = self.pause {
+            tokio::time::sleep(pause).await;
+            if let Source::Tcp(stream) = &mut self.source {
+                let mut little = vec![0; LITTLE];
+                let count = stream.read(&mut little).await.unwrap_or(0);
+                self.read.extend_from_slice(&little[..count]);
+                return count > 0;
+            }
+        }
         match &mut self.source {
             Source::Tcp(stream) => matches!(stream.read_buf(&mut self.read).await, Ok(1..)),
             Source::Http2(stream) => match stream.data().await {
@@ -207,6 +231,9 @@ impl Reader {
         }
     }
 }
+
+/// How much a slow reader reads at a time.
+const LITTLE: usize = 64 << 10;
 
 pub enum Writer {
     Tcp(OwnedWriteHalf),

@@ -233,6 +233,29 @@ impl Running {
         Ok(kilobytes * 1024)
     }
 
+    /// The lines that have come by now and have `part` in them.
+    pub fn lines_with(&mut self, part: &str) -> Vec<String> {
+        self.seen.extend(self.lines.try_iter());
+        let lines = self.seen.iter().filter(|line| line.contains(part));
+        lines.cloned().collect()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize, String> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let descriptors = fs::read_dir(folder).map_err(|error| error.to_string())?;
+        Ok(descriptors.count())
+    }
+
+    /// Whether it has io_uring.
+    pub fn has_io_uring(&self) -> bool {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let descriptors = fs::read_dir(folder).into_iter().flatten().flatten();
+        descriptors
+            .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+            .any(|link| link.as_os_str() == "anon_inode:[io_uring]")
+    }
+
     /// Sends a signal by its number.
     pub fn signal(&self, signal: &str) -> Result<(), String> {
         let sent = Command::new("kill")

@@ -84,6 +84,11 @@ impl<S: Read + Write> Peer<S> {
         let _ = self.0.write_all(bytes);
     }
 
+    /// Writes all of it. Whether the server has taken it, and not gone.
+    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
     /// The code of the Close frame, behind whatever else has come.
     #[track_caller]
     pub fn close_code(&mut self) -> u16 {

@@ -22,13 +22,16 @@ use duplex_protocol::mask::MaskKey;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::deferred::Deferred;
+use crate::dirty_list::DirtyMark;
 use crate::group::Membership;
 use crate::idle::{Idle, IdleTimeout, Step};
 use crate::limits::Limits;
 use crate::out_buffer::OutBuffer;
 use crate::recycler::{self, Recycled, Recycler};
-use crate::topics::Publication;
+use crate::topics::{Message as Payload, Publication};
 use crate::transport::Transport;
+use crate::watch::{Pace, Watch};
 
 pub(crate) struct Connection {
     /// Its place in the hub. Another's once it has ended.
@@ -52,11 +55,13 @@ pub(crate) struct Connection {
     /// Whether the script knows that the close handshake has begun.
     is_closing_known: Cell<bool>,
     /// Whether the hub has this connection on its list of those to flush.
-    pub(crate) is_dirty: Cell<bool>,
+    pub(crate) dirty: DirtyMark,
     /// Whether the kernel refused bytes: the waker goes on with them.
     is_blocked: Cell<bool>,
-    /// Whether a message did: the hub ends the connection.
-    is_overflowing: Cell<bool>,
+    /// The limit that the script was made to exceed: the hub ends the connection.
+    exceeded: Cell<Option<Exceeded>>,
+    /// Whether messages wait for the bytes of a Blob.
+    is_deferring: Cell<bool>,
     /// Whether the script was told that the kernel takes no more, and is to be
     /// told when it has taken all.
     is_drain_awaited: Cell<bool>,
@@ -82,11 +87,13 @@ pub(crate) struct Connection {
 struct Rare {
     /// The peer's Close frame.
     close_received: OnceCell<Close>,
-    /// When a close handshake or the wait for a discarded peer's end is given up.
-    close_deadline: Cell<Option<Instant>>,
-    /// The last Ping that could not be answered because the kernel refuses
-    /// bytes. Earlier ones need no answer (RFC 6455 section 5.5.3).
+    /// How long a close handshake, or the end of a discarded peer, is waited for.
+    closing: Cell<Option<Watch>>,
+    /// The last Ping that is to be answered when the answer to another has been written.
+    /// Those between need none (RFC 6455 section 5.5.3).
     pending_pong: RefCell<Option<Box<[u8]>>>,
+    /// What waits for the bytes of a Blob.
+    deferred: RefCell<Deferred>,
     control_rate: Cell<Option<ControlRate>>,
 }
 
@@ -185,6 +192,14 @@ pub(crate) enum Sent {
     Closed,
 }
 
+/// A limit that ends a connection because of what its script does for the peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Exceeded {
+    Backpressure,
+    Topics,
+    TopicLength,
+}
+
 /// How far the messages of a script have come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Backlog {
@@ -272,9 +287,10 @@ impl Connection {
             phase: Cell::new(Phase::Unattached),
             close_sent: Cell::new(false),
             is_closing_known: Cell::new(false),
-            is_dirty: Cell::new(false),
+            dirty: DirtyMark::default(),
             is_blocked: Cell::new(false),
-            is_overflowing: Cell::new(false),
+            exceeded: Cell::new(None),
+            is_deferring: Cell::new(false),
             is_drain_awaited: Cell::new(false),
             is_terminated: Cell::new(false),
             is_ref: Cell::new(true),
@@ -332,8 +348,8 @@ impl Connection {
         self.rare.get()?.close_received.get()
     }
 
-    fn close_deadline(&self) -> Option<Instant> {
-        self.rare.get()?.close_deadline.get()
+    fn closing(&self) -> Option<Watch> {
+        self.rare.get()?.closing.get()
     }
 
     /// How many bytes may be queued when a message is sent.
@@ -583,25 +599,41 @@ impl Connection {
         counted
     }
 
-    /// Answers a Ping. Returns whether there is something to flush.
+    /// Answers a Ping, behind what is queued. Where the kernel refuses bytes, no more than
+    /// one answer is queued at a time. Returns whether there is something to flush.
     pub fn answer_ping(&self, payload: &[u8]) -> bool {
         if self.close_sent.get() {
             return false;
         }
-        if self.is_blocked.get() {
+        let mut out = self.out.borrow_mut();
+        if self.is_blocked.get() && out.has_answer() {
             *self.rare().pending_pong.borrow_mut() = Some(payload.into());
             return false;
         }
-        self.push_pong(payload);
+        self.push_pong(&mut out, payload);
         true
     }
 
-    fn push_pong(&self, payload: &[u8]) {
+    fn push_pong(&self, out: &mut OutBuffer, payload: &[u8]) {
         let key = self.mask_key();
-        self.out.borrow_mut().push_control(|out| {
+        out.push_answer(|out| {
             // A Ping's payload fits, so its answer does.
             let _ = encoder::encode_pong(out, key, payload);
         });
+    }
+
+    /// Queues the answer that had to wait for another, where that has been written. Returns
+    /// whether it did.
+    fn push_pending_pong(&self, out: &mut OutBuffer) -> bool {
+        if let Some(rare) = self.rare.get()
+            && !out.has_answer()
+            && !self.close_sent.get()
+            && let Some(payload) = rare.pending_pong.take()
+        {
+            self.push_pong(out, &payload);
+            return true;
+        }
+        false
     }
 
     // Writing.
@@ -614,24 +646,28 @@ impl Connection {
     /// Queues a text message.
     #[inline]
     pub fn send_text(&self, text: &str) -> Sent {
+        if self.is_deferring.get() {
+            return self.defer(Payload::Text(text));
+        }
         if let Some(sent) = self.send_long(Opcode::Text, text.as_bytes()) {
             return sent;
         }
-        self.send(text.len(), |out, key, compressor| match compressor {
-            None => encoder::encode_text(out, key, text),
-            Some(compressor) => encoder::encode_text_compressed(out, key, text, compressor),
+        self.send(text.len(), |out, key, compressor| {
+            Payload::Text(text).encode(out, key, compressor);
         })
     }
 
     /// Queues a binary message.
     #[inline]
     pub fn send_binary(&self, bytes: &[u8]) -> Sent {
+        if self.is_deferring.get() {
+            return self.defer(Payload::Binary(bytes));
+        }
         if let Some(sent) = self.send_long(Opcode::Binary, bytes) {
             return sent;
         }
-        self.send(bytes.len(), |out, key, compressor| match compressor {
-            None => encoder::encode_binary(out, key, bytes),
-            Some(compressor) => encoder::encode_binary_compressed(out, key, bytes, compressor),
+        self.send(bytes.len(), |out, key, compressor| {
+            Payload::Binary(bytes).encode(out, key, compressor);
         })
     }
 
@@ -645,16 +681,26 @@ impl Connection {
         if let Some(refused) = self.refusal(&mut out) {
             return refused;
         }
+        self.push_message(&mut out, payload, encode);
+        self.queued(&mut out)
+    }
+
+    #[inline]
+    fn push_message(
+        &self,
+        out: &mut OutBuffer,
+        payload: usize,
+        encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>, Option<&mut Compressor>),
+    ) {
         let key = self.mask_key();
         let mut compressor = self.compressor.borrow_mut();
         if payload > BACKLOG_LIMIT && compressor.is_some() && !self.is_blocked.get() {
             // What is queued need not wait while a long message is compressed.
-            self.write(&mut out);
+            self.write(out);
         }
         let is_huge = payload > COMPRESSED_LIMIT && self.is_pull();
         let compressor = compressor.as_deref_mut().filter(|_| !is_huge);
         out.push_data(payload, |out| encode(out, key, compressor));
-        self.queued(&mut out)
     }
 
     /// Writes a long message from where it lies, behind what is queued. `None` where it
@@ -670,7 +716,7 @@ impl Connection {
         }
         let mut out = self.out.borrow_mut();
         let mut transport = self.transport.borrow_mut();
-        if !transport.is_socket() || self.is_ending() || out.len() > self.backpressure_limit() {
+        if !transport.is_socket() || self.is_ending() || out.held() > self.backpressure_limit() {
             return None;
         }
         let (header, length) = encoder::frame_header(opcode, true, None, payload.len());
@@ -683,6 +729,9 @@ impl Connection {
 
     /// Queues a message that was encoded once for all who get it.
     pub fn send_published(&self, publication: &Publication<'_>) -> Sent {
+        if self.is_deferring.get() {
+            return self.defer(publication.message());
+        }
         let mut out = self.out.borrow_mut();
         if let Some(refused) = self.refusal(&mut out) {
             return refused;
@@ -693,6 +742,88 @@ impl Connection {
         });
         self.queued(&mut out)
     }
+
+    // Behind a Blob.
+
+    /// Keeps the place of a Blob of `length` bytes. What the script sends before
+    /// [`send_blob`](Self::send_blob) brings them waits, and so does the Close frame.
+    pub fn defer_blob(&self, length: usize) -> Sent {
+        self.defer_entry(|deferred| deferred.push_blob(length))
+    }
+
+    /// Keeps a message behind a Blob.
+    #[cold]
+    fn defer(&self, message: Payload<'_>) -> Sent {
+        self.defer_entry(|deferred| deferred.push(message))
+    }
+
+    fn defer_entry(&self, push: impl FnOnce(&mut Deferred)) -> Sent {
+        let mut out = self.out.borrow_mut();
+        let mut deferred = self.rare().deferred.borrow_mut();
+        if self.is_ending() || deferred.has_close() {
+            return Sent::Closed;
+        }
+        if let Some(refused) = self.overflow(&mut out, deferred.held()) {
+            return refused;
+        }
+        push(&mut deferred);
+        self.is_deferring.set(true);
+        Sent::Taken
+    }
+
+    /// Queues the bytes of the Blob whose turn it is, or nothing where they cannot be read,
+    /// and what was sent behind it. Returns the Close frame that is to follow.
+    pub fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
+        let mut deferred = self.rare().deferred.borrow_mut();
+        if self.is_ending() {
+            // It will not be sent, and stays in `bufferedAmount`.
+            return None;
+        }
+        deferred.pop_blob();
+        let mut out = self.out.borrow_mut();
+        // There was room for all of it when the script sent it.
+        if let Some(bytes) = bytes {
+            self.push_deferred(&mut out, Payload::Binary(bytes));
+        }
+        while let Some(owned) = deferred.pop() {
+            self.push_deferred(&mut out, owned.message());
+        }
+        self.is_deferring.set(!deferred.is_empty());
+        match deferred.is_empty() {
+            true => deferred.take_close(),
+            false => None,
+        }
+    }
+
+    fn push_deferred(&self, out: &mut OutBuffer, message: Payload<'_>) {
+        self.push_message(out, message.length(), |out, key, compressor| {
+            message.encode(out, key, compressor);
+        });
+        if !self.is_blocked.get() && out.len() >= FLUSH_EARLY_FROM {
+            self.write(out);
+        }
+        if self.is_blocked.get() {
+            self.is_drain_awaited.set(true);
+        }
+    }
+
+    /// Has the Close frame follow what waits for a Blob, where something does. Returns
+    /// whether that is so.
+    pub fn defer_close(&self, close: &Close) -> bool {
+        let is_deferring = self.is_deferring.get() && !self.is_ending();
+        if is_deferring {
+            self.rare().deferred.borrow_mut().close(close);
+        }
+        is_deferring
+    }
+
+    /// How much waits for a Blob.
+    fn deferred_payload(&self) -> usize {
+        let rare = self.rare.get();
+        rare.map_or(0, |rare| rare.deferred.borrow().payload())
+    }
+
+    // Control frames.
 
     /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
     pub fn send_ping(&self, payload: &[u8]) -> Sent {
@@ -724,8 +855,8 @@ impl Connection {
         if self.is_ending() {
             return Some(Sent::Closed);
         }
-        if out.len() > self.backpressure_limit() {
-            return self.overflow(out);
+        if out.held() > self.backpressure_limit() {
+            return self.overflow(out, 0);
         }
         None
     }
@@ -735,22 +866,23 @@ impl Connection {
     fn is_ending(&self) -> bool {
         self.close_sent.get()
             || self.is_broken.get()
-            || self.is_overflowing.get()
+            || self.exceeded.get().is_some()
             || self.is_terminated.get()
             || self.phase.get() == Phase::Draining
     }
 
+    /// Why nothing more can be queued where so much waits besides, if so.
     #[cold]
-    fn overflow(&self, out: &mut OutBuffer) -> Option<Sent> {
-        if !self.is_blocked.get() {
+    fn overflow(&self, out: &mut OutBuffer, deferred: usize) -> Option<Sent> {
+        let limit = self.backpressure_limit();
+        if out.held() + deferred > limit && !self.is_blocked.get() {
             self.write(out);
         }
-        if out.len() <= self.backpressure_limit() {
+        if out.held() + deferred <= limit {
             return None;
         }
         if self.settings.limits.close_on_backpressure_limit || self.is_pull() {
-            self.is_overflowing.set(true);
-            self.waker.wake_by_ref();
+            self.exceed(Exceeded::Backpressure);
             return Some(Sent::Closed);
         }
         self.is_drain_awaited.set(true);
@@ -806,19 +938,13 @@ impl Connection {
 
     /// Writes what is queued. Returns whether the kernel has taken all of it.
     pub fn flush(&self) -> bool {
-        self.is_dirty.set(false);
         let mut out = self.out.borrow_mut();
         out.end_turn();
         if self.close_sent.get() && self.close_received().is_some() {
             out.write_last_to(&self.transport.borrow());
         }
-        if self.write(&mut out)
-            && let Some(payload) = self.rare.get().and_then(|rare| rare.pending_pong.take())
-            && !self.close_sent.get()
-        {
-            drop(out);
-            self.push_pong(&payload);
-            out = self.out.borrow_mut();
+        self.write(&mut out);
+        if self.push_pending_pong(&mut out) && !self.is_blocked.get() {
             self.write(&mut out);
         }
         out.end_turn();
@@ -856,14 +982,34 @@ impl Connection {
         }
     }
 
-    /// How the connection ends where more was sent than may be queued. A peer
-    /// that reads on still gets what is queued.
-    pub fn overflow_ending(&self) -> Option<Ending> {
-        self.is_overflowing.take().then(|| {
-            let limit = self.backpressure_limit();
-            let message = format!("queued messages exceed backpressureLimit ({limit} bytes)");
-            self.fail(CloseCode::POLICY_VIOLATION, message)
-        })
+    /// Has the hub end the connection for a limit.
+    pub fn exceed(&self, limit: Exceeded) {
+        self.exceeded.set(Some(limit));
+        self.waker.wake_by_ref();
+    }
+
+    /// How the connection ends where a limit is exceeded. A peer that reads on still gets
+    /// what is queued.
+    pub fn exceeded_ending(&self) -> Option<Ending> {
+        let limits = &self.settings.limits;
+        let message = match self.exceeded.take()? {
+            Exceeded::Backpressure => {
+                let limit = limits.backpressure_limit;
+                format!("queued messages exceed backpressureLimit ({limit} bytes)")
+            }
+            Exceeded::Topics => {
+                format!("subscriptions exceed maxTopics ({})", limits.max_topics)
+            }
+            Exceeded::TopicLength => {
+                let limit = limits.max_topic_length;
+                format!("topic is longer than maxTopicLength ({limit} bytes)")
+            }
+        };
+        Some(self.fail(CloseCode::POLICY_VIOLATION, message))
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
     }
 
     pub fn is_blocked(&self) -> bool {
@@ -900,6 +1046,7 @@ impl Connection {
             return self.is_drain_awaited.get()
                 && !self.is_broken.get()
                 && !self.close_sent.get()
+                && !self.is_deferring.get()
                 && self.out.borrow().is_empty()
                 && self.is_drain_awaited.replace(false);
         };
@@ -928,7 +1075,7 @@ impl Connection {
     }
 
     pub fn buffered_amount(&self) -> usize {
-        self.out.borrow().buffered_amount()
+        self.out.borrow().buffered_amount() + self.deferred_payload()
     }
 
     /// Masks are unpredictable (RFC 6455 section 5.3), and a server has none.
@@ -1075,29 +1222,63 @@ impl Connection {
         self.settings.limits.close_timeout
     }
 
-    pub fn set_close_deadline(&self, deadline: Instant) {
-        self.rare().close_deadline.set(Some(deadline));
+    /// The peer has so much time to answer, or to end the stream, from when it has taken what
+    /// is queued.
+    pub fn watch_close(&self, timeout: Duration) {
+        let watch = self.watch(timeout, Instant::now());
+        self.rare().closing.set(Some(watch));
+    }
+
+    /// The peer owes something for the last of what is queued.
+    fn watch(&self, timeout: Duration, now: Instant) -> Watch {
+        let out = self.out.borrow();
+        let taken = self.pace(&out).taken;
+        // What does not wait behind anything is written in this turn.
+        let waiting = out.end().saturating_sub(taken);
+        match self.is_blocked.get() || waiting > UNHINDERED {
+            true => Watch::new(timeout, now, taken, out.end()),
+            false => Watch::unhindered(timeout, now),
+        }
+    }
+
+    /// How much the peer has taken, as far as this end can tell.
+    fn pace(&self, out: &OutBuffer) -> Pace {
+        let in_kernel = self.transport.borrow().bytes_in_kernel();
+        Pace {
+            taken: out.written().saturating_sub(in_kernel),
+            least: self.settings.limits.least_progress,
+        }
     }
 
     /// When to look at this connection again, as things are.
     pub fn next_deadline(&self) -> Option<Instant> {
         let idle = self.settings.idle.filter(|_| self.is_watched());
         let idle_due = idle.map(|limit| self.idle.due(limit));
-        [self.close_deadline(), idle_due]
-            .into_iter()
-            .flatten()
-            .min()
+        let close_due = self.closing().map(|watch| watch.due());
+        [close_due, idle_due].into_iter().flatten().min()
     }
 
     /// Acts on the deadlines that have passed at `now`.
     pub fn check_deadlines(&self, now: Instant) -> Due {
-        if self.close_deadline().is_some_and(|due| due <= now) {
-            return Due::GivenUp(self.abrupt_ending(None));
+        let pace = || self.pace(&self.out.borrow());
+        if let Some(mut watch) = self.closing() {
+            let is_over = watch.look(now, pace);
+            self.rare().closing.set(Some(watch));
+            if is_over {
+                return Due::GivenUp(self.abrupt_ending(None));
+            }
         }
-        let idle = self.settings.idle.filter(|_| self.is_watched());
-        match idle.map_or(Step::Nothing, |limit| self.idle.check(limit, now)) {
+        let Some(limit) = self.settings.idle.filter(|_| self.is_watched()) else {
+            return Due::Nothing;
+        };
+        match self.idle.check(limit, now, pace) {
             Step::Nothing => Due::Nothing,
             Step::Ask => {
+                let watch = self.watch(limit.timeout / 2, now);
+                self.idle.watch(watch);
+                if !limit.sends_pings {
+                    return Due::Nothing;
+                }
                 let key = self.mask_key();
                 self.out.borrow_mut().push_control(|out| {
                     let _ = encoder::encode_ping(out, key, &[]);
@@ -1124,6 +1305,8 @@ impl Connection {
     }
 }
 
+/// What is no longer than this hinders nothing behind it: one packet takes it.
+const UNHINDERED: u64 = 1 << 10;
 /// Binary messages of so many bytes are read into memory of their own when more of them
 /// are expected. The hub's read buffer has room for any of them.
 const EXPECTED: RangeInclusive<usize> = (4 << 10)..=(recycler::LONGEST - FrameHeader::MAX_LENGTH);
@@ -1138,3 +1321,18 @@ const WRITTEN_FROM: usize = 64 << 10;
 const COMPRESSED_LIMIT: usize = 16 << 20;
 /// A stream's writer waits while the kernel has more bytes than this to take.
 const BACKLOG_LIMIT: usize = 64 << 10;
+
+#[cfg(test)]
+impl Connection {
+    /// A server's end that no hub has, over `transport`.
+    pub fn for_test(transport: Transport) -> Self {
+        Self::new(
+            0,
+            Role::Server,
+            transport,
+            Bytes::new(),
+            Options::default(),
+            Waker::noop().clone(),
+        )
+    }
+}

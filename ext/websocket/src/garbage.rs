@@ -8,25 +8,26 @@
 
 use std::cell::Cell;
 #[cfg(feature = "v8")]
-use std::sync::atomic::{AtomicU8, Ordering};
-#[cfg(feature = "v8")]
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deno_core::v8;
 
 /// Lets the runtimes of this process collect payloads early that scripts have done with. To be
 /// called before V8 starts, by whoever does that: V8 has no call for it but one for tests,
-/// and takes that only under its flag `--expose-gc`, which stands for a moment then; that
-/// flags can be changed later is a flag of V8 too, `--no-freeze-flags-after-init`.
-/// `is_gc_exposed` is whether `--expose-gc` stands anyway.
+/// and takes that only under its flag `--expose-gc`. `is_gc_exposed` is whether that stands
+/// anyway, because the user asked for it. It cannot be done under `--use-strict`.
 ///
 /// Without this, V8 keeps some 100 MB of long messages. On QuickJS nothing is to be done.
 pub fn collect_early(is_gc_exposed: bool) {
     #[cfg(feature = "v8")]
     {
-        v8::V8::set_flags_from_string("--no-freeze-flags-after-init");
-        let way = if is_gc_exposed { EXPOSED } else { EXPOSING };
-        WAY.store(way, Ordering::Relaxed);
+        if !is_gc_exposed {
+            // The flag stands for as long as the process: all threads read it. It gives each
+            // realm a function by this name, which no script is to see: to assign to
+            // `undefined` changes nothing, so the function is nowhere.
+            v8::V8::set_flags_from_string("--expose-gc --expose-gc-as=undefined");
+        }
+        IS_ALLOWED.store(true, Ordering::Relaxed);
     }
     #[cfg(not(feature = "v8"))]
     let _ = is_gc_exposed;
@@ -42,7 +43,7 @@ impl Garbage {
     /// The script is about to be handed a payload of `length` bytes in an ArrayBuffer.
     #[inline]
     pub fn note(&self, scope: &mut v8::PinScope<'_, '_>, length: usize) {
-        let bytes = self.bytes.get() + length;
+        let bytes = self.bytes.get() + length + BESIDE;
         self.bytes.set(bytes);
         if bytes >= COLLECT_EVERY {
             self.bytes.set(0);
@@ -58,30 +59,16 @@ impl Garbage {
 #[cfg(feature = "v8")]
 #[cold]
 fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
-    /// The flag is the process's, and there may be runtimes on other threads.
-    static FLAG: Mutex<()> = Mutex::new(());
-
-    let kind = v8::GarbageCollectionType::Minor;
-    match WAY.load(Ordering::Relaxed) {
-        EXPOSED => scope.request_garbage_collection_for_testing(kind),
-        EXPOSING => {
-            let _flag = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
-            v8::V8::set_flags_from_string("--expose-gc");
-            scope.request_garbage_collection_for_testing(kind);
-            v8::V8::set_flags_from_string("--no-expose-gc");
-        }
-        _ => {}
+    if IS_ALLOWED.load(Ordering::Relaxed) {
+        scope.request_garbage_collection_for_testing(v8::GarbageCollectionType::Minor);
     }
 }
 
-/// How a collection can be asked for: not at all, under the flag that is set for it, or any
-/// time.
+/// Whether V8 takes the order to collect.
 #[cfg(feature = "v8")]
-static WAY: AtomicU8 = AtomicU8::new(0);
-#[cfg(feature = "v8")]
-const EXPOSING: u8 = 1;
-#[cfg(feature = "v8")]
-const EXPOSED: u8 = 2;
+static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
-/// How many bytes of payload may be garbage.
+/// What an ArrayBuffer and the note of its memory take beside the payload.
+const BESIDE: usize = 128;
+/// How many bytes may be garbage.
 const COLLECT_EVERY: usize = 2 << 20;

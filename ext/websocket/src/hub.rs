@@ -27,6 +27,7 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::{Connection, Due, Ending, Phase, Read, Settings};
+use crate::dirty_list::DirtyList;
 use crate::garbage::Garbage;
 use crate::recycler::{Recycled, Recycler};
 #[cfg(target_os = "linux")]
@@ -39,7 +40,7 @@ pub(crate) struct Hub {
     connections: RefCell<Slab<Rc<Connection>>>,
     ready: Arc<ReadyList>,
     /// Connections with something to write.
-    dirty: RefCell<Vec<Rc<Connection>>>,
+    dirty: DirtyList,
     #[cfg(target_os = "linux")]
     batch: SendBatch,
     callbacks: RefCell<Callbacks>,
@@ -110,7 +111,7 @@ impl Hub {
                 is_scheduled: AtomicBool::new(false),
                 spawner: Mutex::new(state.borrow::<V8CrossThreadTaskSpawner>().clone()),
             }),
-            dirty: RefCell::default(),
+            dirty: DirtyList::default(),
             #[cfg(target_os = "linux")]
             batch: SendBatch::default(),
             callbacks: RefCell::default(),
@@ -218,18 +219,14 @@ impl Hub {
     /// Has what the script queued written when its turn ends.
     #[inline]
     pub fn mark_dirty(&self, connection: &Rc<Connection>) {
-        if connection.is_blocked() || connection.is_dirty.replace(true) {
-            return;
-        }
-        self.dirty.borrow_mut().push(connection.clone());
-        if !self.is_running.get() {
+        if !connection.is_blocked() && self.dirty.add(connection) && !self.is_running.get() {
             self.ready.schedule();
         }
     }
 
-    /// Begins the close handshake (RFC 6455 section 7.1.2).
+    /// Begins the close handshake (RFC 6455 section 7.1.2), behind what was sent.
     pub fn close(&self, connection: &Rc<Connection>, close: &Close) {
-        if connection.send_close(close) {
+        if !connection.defer_close(close) && connection.send_close(close) {
             self.mark_dirty(connection);
             if connection.is_blocked() || connection.is_pull() {
                 // The kernel may be long; the script is to know now. And what a
@@ -237,6 +234,16 @@ impl Hub {
                 connection.waker().wake_by_ref();
             }
             self.set_close_deadline(connection, connection.close_timeout());
+        }
+    }
+
+    /// Queues the bytes of a Blob, or nothing where it cannot be read, and what waited for
+    /// them.
+    pub fn send_blob(&self, connection: &Rc<Connection>, bytes: Option<&[u8]>) {
+        let close = connection.send_blob(bytes);
+        self.mark_dirty(connection);
+        if let Some(close) = close {
+            self.close(connection, &close);
         }
     }
 
@@ -261,7 +268,7 @@ impl Hub {
         }
         loop {
             // A script that is told of an end may send to others.
-            let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
+            let dirty = self.dirty.take();
             if dirty.is_empty() {
                 break;
             }
@@ -288,7 +295,7 @@ impl Hub {
             let Some(connection) = self.get(id) else {
                 continue;
             };
-            if let Some(ending) = connection.overflow_ending() {
+            if let Some(ending) = connection.exceeded_ending() {
                 self.drain(&connection);
                 self.end(scope, callbacks, &connection, ending);
             }
@@ -302,11 +309,17 @@ impl Hub {
                 self.remove(&connection);
                 continue;
             }
-            if connection.is_blocked() {
+            // A stream's peer that has closed will not read what is left to write: whether it
+            // has must not depend on how much the kernel takes now.
+            let reads_first = connection.is_pull();
+            if connection.is_blocked() && !reads_first {
                 self.flush(scope, callbacks, &connection);
             }
             if !self.read(scope, callbacks, &connection, now) {
                 return false;
+            }
+            if connection.is_blocked() && reads_first {
+                self.flush(scope, callbacks, &connection);
             }
         }
         true
@@ -642,8 +655,8 @@ impl Hub {
     // Deadlines.
 
     fn set_close_deadline(&self, connection: &Connection, timeout: Option<Duration>) {
-        if let Some(due) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
-            connection.set_close_deadline(due);
+        if let Some(timeout) = timeout {
+            connection.watch_close(timeout);
             self.watch(connection);
         }
     }
@@ -656,6 +669,11 @@ impl Hub {
             if connection.watched.get().is_none_or(|watched| due < watched) {
                 connection.watched.set(Some(due));
                 deadlines.add(due, connection.id, &self.ready);
+                let connections = self.connections.borrow();
+                deadlines.sweep(connections.len(), |due, id| {
+                    let connection = connections.get(id as usize);
+                    connection.is_some_and(|it| it.watched.get() == Some(due))
+                });
             }
         }
     }
@@ -698,7 +716,7 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         LAST.set(ptr::null());
-        for connection in self.dirty.get_mut().drain(..) {
+        for connection in self.dirty.take() {
             connection.flush();
         }
     }
@@ -943,12 +961,14 @@ impl Wake for ConnectionWaker {
 ///
 /// A connection that is heard does not touch this: its entry is looked at when it
 /// comes up, and entered again for what the deadline has become. Nor does one that
-/// ends: where thousands come and go in a second, an entry costs little for as long as
-/// it stays.
+/// ends: where thousands come and go in a second, an entry costs little. Those that nobody
+/// waits for are removed when they are many.
 #[derive(Default)]
 struct Deadlines {
     /// Connections by when to look at them, which is [rounded](Self::round).
     entries: BTreeMap<Instant, Vec<u32>>,
+    /// How many entries there are.
+    count: usize,
     start: OnceCell<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -967,9 +987,23 @@ impl Deadlines {
     fn add(&mut self, due: Instant, id: u32, ready: &Arc<ReadyList>) {
         let is_first = self.entries.keys().next().is_none_or(|first| due < *first);
         self.entries.entry(due).or_default().push(id);
+        self.count += 1;
         if is_first {
             self.arm(ready);
         }
+    }
+
+    /// Removes the entries that `counts` says nobody waits for, where there are many more
+    /// entries than `connections`.
+    fn sweep(&mut self, connections: usize, counts: impl Fn(Instant, u32) -> bool) {
+        if self.count < SWEPT_FROM + 4 * connections {
+            return;
+        }
+        self.entries.retain(|due, ids| {
+            ids.retain(|id| counts(*due, *id));
+            !ids.is_empty()
+        });
+        self.count = self.entries.values().map(Vec::len).sum();
     }
 
     /// Sets the timer to the first deadline.
@@ -1010,6 +1044,7 @@ impl Deadlines {
             let (due, ids) = entry.remove_entry();
             taken.extend(ids.into_iter().map(|id| (due, id)));
         }
+        self.count -= taken.len();
         taken
     }
 }
@@ -1033,5 +1068,8 @@ const READS_IN_TURN: u32 = 16;
 const BYTES_IN_TURN: usize = 1 << 20;
 /// How late a deadline may be looked at, so that there are few for many connections.
 const DEADLINE_GRAIN: Duration = Duration::from_millis(4);
-/// How long a failed connection is kept so that its Close frame arrives.
+/// So few entries of deadlines are left alone.
+const SWEPT_FROM: usize = 4 << 10;
+/// How long a failed connection is kept, once the peer has taken what was queued, so that
+/// its Close frame arrives.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

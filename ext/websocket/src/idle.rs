@@ -1,17 +1,17 @@
 //! The watch over a peer that may have gone silently.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::watch::{Pace, Watch};
+
 /// How long a peer may stay silent.
 ///
-/// One that is not heard for half of the timeout is sent a Ping, and has the
-/// other half to be heard again; or it is not asked, and has all of it.
-///
-/// That is measured in time in which this end could have heard: while the event
-/// loop is busy, answers wait in the kernel, and nobody is dropped for that.
+/// One that is not heard for half of the timeout is sent a Ping, unless it is not to be
+/// asked, and has the other half to be heard again. That half is a [`Watch`]: the Ping may
+/// stand behind much that the peer is taking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct IdleTimeout {
     pub timeout: Duration,
@@ -20,18 +20,19 @@ pub(crate) struct IdleTimeout {
 
 /// For how long one was.
 pub(crate) struct Idle {
-    /// When the peer was heard last, or asked for an answer, or given the rest of its time
-    /// because this end was busy.
+    /// When the peer was heard last.
     since: Cell<Instant>,
-    /// Whether it was asked, or given that.
-    is_asked: Cell<bool>,
+    /// Whether the second half runs.
+    is_watched: Cell<bool>,
+    /// The second half. What is left of an earlier one counts no more.
+    watch: OnceCell<Box<Cell<Watch>>>,
 }
 
 /// What is to be done now.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
     Nothing,
-    /// Send a Ping.
+    /// Send a Ping, where the peer is to be asked, and [`watch`](Idle::watch) it.
     Ask,
     /// Give the peer up.
     GiveUp,
@@ -41,45 +42,55 @@ impl Idle {
     pub fn new(now: Instant) -> Self {
         Self {
             since: Cell::new(now),
-            is_asked: Cell::new(false),
+            is_watched: Cell::new(false),
+            watch: OnceCell::new(),
         }
     }
 
     #[inline]
     pub fn note_heard(&self, now: Instant) {
         self.since.set(now);
-        self.is_asked.set(false);
+        self.is_watched.set(false);
     }
 
     /// When [`check`](Self::check) is to be called.
     pub fn due(&self, limit: IdleTimeout) -> Instant {
-        let has_half = self.is_asked.get() || limit.sends_pings;
-        self.since.get() + limit.timeout / if has_half { 2 } else { 1 }
+        match self.second_half() {
+            Some(watch) => watch.get().due(),
+            None => self.since.get() + limit.timeout / 2,
+        }
     }
 
     /// Called when all that had come by `now` has been read as far as the event
     /// loop knows of it.
-    pub fn check(&self, limit: IdleTimeout, now: Instant) -> Step {
-        let due = self.due(limit);
-        if now < due {
-            return Step::Nothing;
+    pub fn check(&self, limit: IdleTimeout, now: Instant, pace: impl FnOnce() -> Pace) -> Step {
+        let Some(cell) = self.second_half() else {
+            return match now < self.due(limit) {
+                true => Step::Nothing,
+                false => Step::Ask,
+            };
+        };
+        let mut watch = cell.get();
+        let is_over = watch.look(now, pace);
+        cell.set(watch);
+        match is_over {
+            true => Step::GiveUp,
+            false => Step::Nothing,
         }
-        if limit.sends_pings && !self.is_asked.get() {
-            self.ask(now);
-            return Step::Ask;
-        }
-        if now - due > limit.timeout / 8 {
-            // The loop was busy. It may not know yet what has come, and the peer may
-            // have had no chance.
-            self.ask(now);
-            return Step::Nothing;
-        }
-        Step::GiveUp
     }
 
-    fn ask(&self, now: Instant) {
-        self.since.set(now);
-        self.is_asked.set(true);
+    /// Begins the second half, in which the peer is to be heard.
+    pub fn watch(&self, watch: Watch) {
+        let cell = self.watch.get_or_init(|| Box::new(Cell::new(watch)));
+        cell.set(watch);
+        self.is_watched.set(true);
+    }
+
+    fn second_half(&self) -> Option<&Cell<Watch>> {
+        self.watch
+            .get()
+            .filter(|_| self.is_watched.get())
+            .map(|it| &**it)
     }
 }
 
@@ -89,63 +100,72 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    const PINGS: IdleTimeout = IdleTimeout {
+    const LIMIT: IdleTimeout = IdleTimeout {
         timeout: Duration::from_secs(30),
         sends_pings: true,
     };
-    const NO_PINGS: IdleTimeout = IdleTimeout {
-        sends_pings: false,
-        ..PINGS
-    };
 
-    fn idle() -> (Idle, Instant) {
+    /// A peer, and how it is checked when it takes nothing: nothing waits for it.
+    fn idle() -> (Idle, Instant, impl Fn(&Idle, Instant) -> Step) {
         let start = Instant::now();
-        (Idle::new(start), start)
+        let check = |idle: &Idle, now| {
+            let step = idle.check(LIMIT, now, || unreachable!("nothing waits"));
+            if step == Step::Ask {
+                idle.watch(Watch::unhindered(LIMIT.timeout / 2, now));
+            }
+            step
+        };
+        (Idle::new(start), start, check)
     }
 
     #[test]
     fn a_silent_peer_is_asked_and_given_up() {
-        let (idle, start) = idle();
-        assert_eq!(idle.check(PINGS, start + SECOND * 14), Step::Nothing);
-        assert_eq!(idle.due(PINGS), start + SECOND * 15);
-        assert_eq!(idle.check(PINGS, start + SECOND * 15), Step::Ask);
-        assert_eq!(idle.check(PINGS, start + SECOND * 29), Step::Nothing);
-        assert_eq!(idle.due(PINGS), start + SECOND * 30);
-        assert_eq!(idle.check(PINGS, start + SECOND * 30), Step::GiveUp);
+        let (idle, start, check) = idle();
+        assert_eq!(check(&idle, start + SECOND * 14), Step::Nothing);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 15);
+        assert_eq!(check(&idle, start + SECOND * 15), Step::Ask);
+        assert_eq!(check(&idle, start + SECOND * 29), Step::Nothing);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 30);
+        assert_eq!(check(&idle, start + SECOND * 30), Step::GiveUp);
     }
 
     #[test]
     fn an_answer_starts_anew() {
-        let (idle, start) = idle();
-        assert_eq!(idle.check(PINGS, start + SECOND * 15), Step::Ask);
+        let (idle, start, check) = idle();
+        assert_eq!(check(&idle, start + SECOND * 15), Step::Ask);
         idle.note_heard(start + SECOND * 16);
-        assert_eq!(idle.due(PINGS), start + SECOND * 31);
-        assert_eq!(idle.check(PINGS, start + SECOND * 31), Step::Ask);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 31);
+        assert_eq!(check(&idle, start + SECOND * 31), Step::Ask);
+        assert_eq!(check(&idle, start + SECOND * 46), Step::GiveUp);
     }
 
     #[test]
     fn a_busy_loop_drops_nobody() {
-        let (idle, start) = idle();
+        let (idle, start, check) = idle();
         // Before the Ping: the peer has its time from when it is sent.
-        assert_eq!(idle.check(PINGS, start + SECOND * 60), Step::Ask);
-        assert_eq!(idle.check(PINGS, start + SECOND * 74), Step::Nothing);
+        assert_eq!(check(&idle, start + SECOND * 60), Step::Ask);
+        assert_eq!(check(&idle, start + SECOND * 74), Step::Nothing);
         // After it: the answer may be there.
-        assert_eq!(idle.check(PINGS, start + SECOND * 120), Step::Nothing);
-        assert_eq!(idle.check(PINGS, start + SECOND * 134), Step::Nothing);
+        assert_eq!(check(&idle, start + SECOND * 120), Step::Nothing);
+        assert_eq!(check(&idle, start + SECOND * 134), Step::Nothing);
         // But not for ever.
-        assert_eq!(idle.check(PINGS, start + SECOND * 135), Step::GiveUp);
+        assert_eq!(check(&idle, start + SECOND * 135), Step::GiveUp);
     }
 
     #[test]
-    fn a_peer_that_is_not_asked_has_all_of_the_time() {
-        let (idle, start) = idle();
-        assert_eq!(idle.check(NO_PINGS, start + SECOND * 29), Step::Nothing);
-        assert_eq!(idle.due(NO_PINGS), start + SECOND * 30);
-        assert_eq!(idle.check(NO_PINGS, start + SECOND * 30), Step::GiveUp);
-
-        idle.note_heard(start);
-        assert_eq!(idle.check(NO_PINGS, start + SECOND * 60), Step::Nothing);
-        assert_eq!(idle.due(NO_PINGS), start + SECOND * 75);
-        assert_eq!(idle.check(NO_PINGS, start + SECOND * 75), Step::GiveUp);
+    fn a_peer_that_takes_what_stands_before_the_ping_is_not_silent() {
+        let (idle, start, _) = idle();
+        let pace = |taken| move || Pace { taken, least: 1000 };
+        let asked = start + SECOND * 15;
+        assert_eq!(idle.check(LIMIT, asked, pace(0)), Step::Ask);
+        idle.watch(Watch::new(LIMIT.timeout / 2, asked, 0, 1_000_000));
+        for second in 1..=100 {
+            let now = asked + SECOND * second;
+            let taken = 10_000 * u64::from(second);
+            assert_eq!(idle.check(LIMIT, now, pace(taken)), Step::Nothing);
+        }
+        assert!(idle.due(LIMIT) > asked + SECOND * 100);
+        let end = asked + SECOND * 116;
+        assert_eq!(idle.check(LIMIT, end, pace(1_000_000)), Step::GiveUp);
     }
 }

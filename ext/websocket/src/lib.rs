@@ -7,6 +7,11 @@
 //! | `tls` | TLS, once its handshake is done |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `connection` | one connection: protocol state, reading, the close handshake |
+//! | `deferred` | what was sent behind a Blob |
+//! | `dirty_list` | the connections that have something to write |
+//! | `send_batch` | what a turn wrote to many sockets, by one system call |
+//! | `topics` | messages that go to all who subscribed |
+//! | `watch` | how long a peer may take, measured in progress |
 //! | `idle` | the watch over a peer that may have gone silently |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
@@ -37,7 +42,9 @@ compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `qu
 mod client;
 mod codec;
 mod connection;
+mod deferred;
 pub mod deflate;
+mod dirty_list;
 mod garbage;
 mod group;
 mod hub;
@@ -51,6 +58,7 @@ mod send_batch;
 mod tls;
 mod topics;
 pub mod transport;
+mod watch;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -88,6 +96,9 @@ deno_core::extension!(
         ops::op_ws_takes_any_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
+        ops::op_ws_defer_blob,
+        ops::op_ws_send_blob,
+        ops::op_ws_drop_blob,
         ops::op_ws_send_control,
         ops::op_ws_close,
         ops::op_ws_terminate,

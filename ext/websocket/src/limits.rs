@@ -20,7 +20,7 @@ pub struct Limits {
     /// `maxControlFrames`: how many Pings and Pongs may come in a second. 10,000
     /// by default; 1008 beyond.
     pub max_control_frames: u32,
-    /// `backpressureLimit`: how many bytes may wait for the kernel to take them
+    /// `backpressureLimit`: how many bytes of memory what waits for the kernel may hold
     /// when a further message is sent, which may be of any length itself. 64 MiB
     /// by default; 1008 beyond, or the message is refused.
     pub backpressure_limit: usize,
@@ -29,8 +29,19 @@ pub struct Limits {
     /// sent must not be missing.
     pub close_on_backpressure_limit: bool,
     /// `closeTimeout`: how long the peer may take to answer a Close frame, before the
-    /// connection is dropped. 10 s by default; `None` is for ever.
+    /// connection is dropped. 10 s by default; `None` is for ever. The time does not run
+    /// while the peer takes what was sent before.
     pub close_timeout: Option<Duration>,
+    /// `leastProgress`: how many bytes a second a peer has to take of what stands before
+    /// that which it is to answer, a Ping or a Close frame, so that its time does not run.
+    /// 1 KiB by default.
+    pub least_progress: u64,
+    /// `maxTopics`: to how many topics a server's connection may be subscribed. 2^17 by
+    /// default; 1008 beyond.
+    pub max_topics: usize,
+    /// `maxTopicLength`: the longest name of a topic to subscribe to, in bytes. 256 by
+    /// default; 1008 beyond.
+    pub max_topic_length: usize,
 }
 
 impl Limits {
@@ -55,6 +66,9 @@ impl Default for Limits {
             backpressure_limit: 64 << 20,
             close_on_backpressure_limit: true,
             close_timeout: Some(Duration::from_secs(10)),
+            least_progress: 1 << 10,
+            max_topics: 1 << 17,
+            max_topic_length: 256,
         }
     }
 }
@@ -69,6 +83,9 @@ pub struct LimitOptions {
     backpressure_limit: Option<f64>,
     close_on_backpressure_limit: Option<bool>,
     close_timeout: Option<f64>,
+    least_progress: Option<f64>,
+    max_topics: Option<f64>,
+    max_topic_length: Option<f64>,
 }
 
 /// A timeout as a script gives it, in seconds: 0 is without end, and so is what is longer
@@ -94,6 +111,10 @@ impl From<LimitOptions> for Limits {
                 .close_on_backpressure_limit
                 .unwrap_or(default.close_on_backpressure_limit),
             close_timeout: options.close_timeout.map_or(default.close_timeout, timeout),
+            least_progress: (options.least_progress)
+                .map_or(default.least_progress, |value| value as u64),
+            max_topics: bytes(options.max_topics, default.max_topics),
+            max_topic_length: bytes(options.max_topic_length, default.max_topic_length),
         }
     }
 }

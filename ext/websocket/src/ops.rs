@@ -49,7 +49,8 @@ pub(crate) enum OpError {
     #[class(type)]
     #[error("invalid URL: {0}")]
     Url(#[from] url::ParseError),
-    #[class(generic)]
+    #[class("Interrupted")]
+    #[property("code" = "EINTR")]
     #[error("WebSocket is closed before the connection is established")]
     Canceled,
 }
@@ -328,6 +329,36 @@ pub(crate) fn op_ws_send_arraybuffer(
     send(state, id, bytes.len(), |connection| {
         connection.send_binary(bytes)
     })
+}
+
+/// Keeps the place of a Blob of `length` bytes; likewise. What is sent before
+/// [`op_ws_send_blob`] or [`op_ws_drop_blob`] waits for it.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_ws_defer_blob(state: &OpState, #[smi] id: u32, #[number] length: usize) -> i32 {
+    send(state, id, length, |connection| {
+        connection.defer_blob(length)
+    })
+}
+
+/// Queues the bytes of the first Blob that has a place, and what waited for them.
+#[op2(fast)]
+pub(crate) fn op_ws_send_blob(state: &OpState, #[smi] id: u32, #[arraybuffer] bytes: &[u8]) {
+    send_blob(state, id, Some(bytes));
+}
+
+/// The Blob cannot be read: queues what waited for it.
+#[op2(fast)]
+pub(crate) fn op_ws_drop_blob(state: &OpState, #[smi] id: u32) {
+    send_blob(state, id, None);
+}
+
+fn send_blob(state: &OpState, id: u32, bytes: Option<&[u8]>) {
+    if let Some(hub) = Hub::existing(state)
+        && let Some(connection) = hub.get(id)
+    {
+        hub.send_blob(&connection, bytes);
+    }
 }
 
 /// Queues a Ping, or a Pong that no Ping asked for; likewise. The caller has checked that

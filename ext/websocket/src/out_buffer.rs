@@ -20,7 +20,11 @@ use crate::transport::Transport;
 /// While there are none, it holds no memory: all connections of a thread share what
 /// few of them need at a time, so that it is in the caches.
 #[derive(Default)]
-pub(crate) struct OutBuffer(Option<Box<Queue>>);
+pub(crate) struct OutBuffer {
+    queue: Option<Box<Queue>>,
+    /// How many bytes were queued while there was a queue last.
+    end: u64,
+}
 
 /// What an [`OutBuffer`] needs while there is something in it.
 #[derive(Default)]
@@ -32,11 +36,13 @@ struct Queue {
     /// How much the kernel has taken of the first chunk, or of `bytes` where there is
     /// none.
     taken: usize,
-    /// How many bytes were pushed since the buffer was empty last.
+    /// How many bytes were pushed since the connection began.
     end: u64,
     /// How many of those the kernel has taken.
     written: u64,
-    /// The frames that end behind `written`.
+    /// Where the last Pong ends that answers a Ping. 0 where there was none.
+    pong_end: u64,
+    /// The frames that end behind `written`. Where they are many, short neighbours are one.
     frames: VecDeque<Span>,
     /// How much of the first frame's payload `pending` no longer counts.
     front_taken: usize,
@@ -48,7 +54,7 @@ struct Queue {
     needs_flush: bool,
 }
 
-/// A data frame: where it ends, by the count of [`OutBuffer::end`], and how long its
+/// A data frame: where it ends, by the count of [`Queue::end`], and how long its
 /// payload, the end of it, is.
 struct Span {
     end: u64,
@@ -60,40 +66,58 @@ struct Span {
 impl OutBuffer {
     /// Whether the kernel has taken everything.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|queue| queue.is_empty())
+        self.queue.as_ref().is_none_or(|queue| queue.is_empty())
     }
 
     /// Bytes on their way, frame headers included.
     #[inline]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.len())
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// How much memory that takes, in bytes: with what the kernel has taken and is not freed,
+    /// and with what is noted of the frames.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.held())
+    }
+
+    /// How many bytes have been queued since the connection began.
+    pub fn end(&self) -> u64 {
+        self.queue.as_ref().map_or(self.end, |queue| queue.end)
+    }
+
+    /// How many of them the kernel has taken.
+    pub fn written(&self) -> u64 {
+        self.queue.as_ref().map_or(self.end, |queue| queue.written)
     }
 
     /// Bytes of application data sent by the script that had not reached the
     /// kernel when its current turn began, or that were sent since.
     pub fn buffered_amount(&self) -> usize {
-        let queue = self.0.as_ref();
+        let queue = self.queue.as_ref();
         queue.map_or(0, |queue| queue.pending + queue.taken_this_turn)
     }
 
     /// Bytes of application data that the kernel has not taken.
     pub fn pending(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.pending)
+        self.queue.as_ref().map_or(0, |queue| queue.pending)
     }
 
     /// Whether application data is on its way, be it an empty message.
     pub fn has_data(&self) -> bool {
-        let queue = self.0.as_ref();
+        let queue = self.queue.as_ref();
         queue.is_some_and(|queue| !queue.frames.is_empty())
     }
 
     /// Called between two turns of the script: what was taken counts from now.
     pub fn end_turn(&mut self) {
-        if let Some(queue) = &mut self.0 {
+        if let Some(queue) = &mut self.queue {
             queue.taken_this_turn = 0;
             // What was lost stays in `bufferedAmount`.
             if queue.is_empty() && queue.pending == 0 {
-                POOL.with_borrow_mut(|pool| pool.give(self.0.take()));
+                self.end = queue.end;
+                POOL.with_borrow_mut(|pool| pool.give(self.queue.take()));
             }
         }
     }
@@ -129,11 +153,26 @@ impl OutBuffer {
         self.queue().append(encode);
     }
 
+    /// Appends the answer to a Ping.
+    pub fn push_answer(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let queue = self.queue();
+        queue.append(encode);
+        queue.pong_end = queue.end;
+    }
+
+    /// Whether the kernel has not taken all of the answer to a Ping.
+    pub fn has_answer(&self) -> bool {
+        let queue = self.queue.as_ref();
+        queue.is_some_and(|queue| queue.written < queue.pong_end)
+    }
+
     /// Discards what has not been written: the transport is gone.
     pub fn clear(&mut self) {
-        if let Some(queue) = &mut self.0 {
+        if let Some(queue) = &mut self.queue {
             // What never reached the kernel stays in `bufferedAmount`.
             **queue = Queue {
+                end: queue.end,
+                written: queue.end,
                 pending: queue.pending,
                 taken_this_turn: queue.taken_this_turn,
                 ..Queue::default()
@@ -144,7 +183,7 @@ impl OutBuffer {
     /// Writes the last of it, behind which the transport is shut down, as far as the
     /// transport takes it at once.
     pub fn write_last_to(&mut self, transport: &Transport) {
-        if let Some(queue) = &mut self.0
+        if let Some(queue) = &mut self.queue
             && queue.chunks.is_empty()
         {
             let count = transport.write_last(&queue.bytes[queue.taken..]);
@@ -156,7 +195,7 @@ impl OutBuffer {
     /// is in several pieces.
     #[cfg(target_os = "linux")]
     pub fn unwritten(&self) -> Option<&[u8]> {
-        let queue = self.0.as_ref()?;
+        let queue = self.queue.as_ref()?;
         let bytes = &queue.bytes[queue.taken.min(queue.bytes.len())..];
         (queue.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
     }
@@ -164,7 +203,7 @@ impl OutBuffer {
     /// It wrote so many bytes of that.
     #[cfg(target_os = "linux")]
     pub fn note_written(&mut self, count: usize) {
-        if let Some(queue) = &mut self.0 {
+        if let Some(queue) = &mut self.queue {
             queue.note_written(count);
         }
     }
@@ -176,7 +215,7 @@ impl OutBuffer {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.queue {
             Some(queue) => queue.poll_write(transport, cx, [&[], &[]]),
             None => Poll::Ready(Ok(())),
         }
@@ -218,8 +257,8 @@ impl OutBuffer {
 
     #[inline]
     fn queue(&mut self) -> &mut Queue {
-        self.0
-            .get_or_insert_with(|| POOL.with_borrow_mut(Pool::take))
+        self.queue
+            .get_or_insert_with(|| POOL.with_borrow_mut(|pool| pool.take(self.end)))
     }
 }
 
@@ -230,6 +269,11 @@ impl Queue {
 
     fn len(&self) -> usize {
         (self.end - self.written) as usize
+    }
+
+    fn held(&self) -> usize {
+        let notes = self.frames.len() * size_of::<Span>() + self.chunks.len() * CHUNK;
+        self.len() + self.taken + notes
     }
 
     /// Appends what `encode` does. Returns how long that is.
@@ -247,10 +291,20 @@ impl Queue {
         length
     }
 
-    /// Puts what was appended into a chunk of its own.
+    /// Puts what was appended into a chunk of its own, which holds little more than that.
     fn seal(&mut self) {
-        if !self.bytes.is_empty() {
+        let length = self.bytes.len();
+        if length == 0 {
+            return;
+        }
+        if self.bytes.capacity() - length <= length / 16 {
             self.chunks.push_back(mem::take(&mut self.bytes).into());
+            return;
+        }
+        self.chunks.push_back(Bytes::copy_from_slice(&self.bytes));
+        match self.bytes.capacity() {
+            ..=LONGEST_KEPT => self.bytes.clear(),
+            _ => self.bytes = Vec::new(),
         }
     }
 
@@ -258,11 +312,39 @@ impl Queue {
     #[inline]
     fn note_frame(&mut self, length: usize, payload: usize) {
         self.pending += payload;
+        let is_compressed = length < payload;
+        if self.frames.len() >= SEPARATE_FRAMES && self.join_frame(payload, is_compressed) {
+            return;
+        }
         self.frames.push_back(Span {
             end: self.end,
             payload,
-            is_compressed: length < payload,
+            is_compressed,
         });
+    }
+
+    /// Counts the frame that ends at `end` with the one before it where both are short, so
+    /// that what is noted of frames is little beside them. Returns whether it did.
+    #[cold]
+    fn join_frame(&mut self, payload: usize, is_compressed: bool) -> bool {
+        let Some([before, last]) = self
+            .frames
+            .len()
+            .checked_sub(2)
+            .map(|at| [at, at + 1].map(|at| self.frames[at].end))
+        else {
+            return false;
+        };
+        debug_assert!(before <= last);
+        if self.end - before > JOINED {
+            return false;
+        }
+        if let Some(span) = self.frames.back_mut() {
+            span.end = self.end;
+            span.payload += payload;
+            span.is_compressed |= is_compressed;
+        }
+        true
     }
 
     /// The transport has taken `count` bytes, which it may still hold.
@@ -301,13 +383,12 @@ impl Queue {
                 }
             }
         }
-        if self.end > 0 {
+        // What was lost stays in `pending`: there is nothing else then.
+        if !self.frames.is_empty() || !self.bytes.is_empty() {
             self.taken_this_turn += self.pending;
             self.pending = 0;
             self.front_taken = 0;
             self.taken = 0;
-            self.written = 0;
-            self.end = 0;
             self.frames.clear();
             self.bytes.clear();
         }
@@ -381,10 +462,14 @@ struct Pool {
 }
 
 impl Pool {
+    /// A queue for a connection that has queued `end` bytes so far.
     #[inline]
-    fn take(&mut self) -> Box<Queue> {
-        let queue = self.queues.pop().unwrap_or_default();
+    fn take(&mut self, end: u64) -> Box<Queue> {
+        let mut queue = self.queues.pop().unwrap_or_default();
         self.bytes -= queue.bytes.capacity();
+        queue.end = end;
+        queue.written = end;
+        queue.pong_end = 0;
         queue
     }
 
@@ -395,7 +480,7 @@ impl Pool {
             return;
         };
         let capacity = queue.bytes.capacity();
-        if capacity >= 2 * FULL_FROM || self.bytes + capacity > POOLED_BYTES {
+        if capacity >= LONGEST_KEPT || self.bytes + capacity > POOLED_BYTES {
             queue.bytes = Vec::new();
         }
         if queue.frames.capacity().max(queue.chunks.capacity()) > POOLED_FRAMES {
@@ -424,6 +509,14 @@ const POOLED_BYTES: usize = 2 << 20;
 const POOLED_FRAMES: usize = 64;
 /// A buffer with so many bytes is not appended to, but followed by another.
 const FULL_FROM: usize = 64 << 10;
+/// A longer buffer is not used again.
+const LONGEST_KEPT: usize = 2 * FULL_FROM;
+/// So many frames are noted one by one.
+const SEPARATE_FRAMES: usize = 64;
+/// Beyond, frames that are no longer together are noted as one.
+const JOINED: u64 = 4 << 10;
+/// What a chunk takes beside its bytes.
+const CHUNK: usize = 96;
 /// A frame of so many bytes that others send too is not copied.
 const SHARED_FROM: usize = 4 << 10;
 /// How many parts are written at once.
@@ -507,7 +600,7 @@ mod tests {
         frame(&mut out, FULL_FROM - 4);
         frame(&mut out, 7);
         assert!(out.poll_write_to(&mut transport, &mut cx).is_pending());
-        let queue = out.0.as_ref().unwrap();
+        let queue = out.queue.as_ref().unwrap();
         assert!(queue.chunks.is_empty());
         assert_eq!((queue.bytes.len(), out.len()), (11, 11));
         out.end_turn();
@@ -519,7 +612,7 @@ mod tests {
         assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
         assert_eq!(out.buffered_amount(), 2007);
         out.end_turn();
-        assert!(out.0.is_none());
+        assert!(out.queue.is_none());
     }
 
     #[tokio::test]
@@ -527,10 +620,10 @@ mod tests {
         let (_far, near) = tokio::io::duplex(1 << 20);
         let mut transport = Transport::Stream(Box::new(near));
         let mut cx = Context::from_waker(Waker::noop());
-        let [mut first, mut second, mut third] = [const { OutBuffer(None) }; 3];
+        let [mut first, mut second, mut third] = [0; 3].map(|_| OutBuffer::default());
         frame(&mut first, 5000);
         frame(&mut second, 1);
-        let at = |out: &OutBuffer| out.0.as_ref().unwrap().bytes.as_ptr();
+        let at = |out: &OutBuffer| out.queue.as_ref().unwrap().bytes.as_ptr();
         let memory = at(&first);
         assert_ne!(at(&second), memory);
         assert!(first.poll_write_to(&mut transport, &mut cx).is_ready());
@@ -592,7 +685,7 @@ mod tests {
 
     fn share(out: &mut OutBuffer, _: &mut Transport, _: &mut Context<'_>, payload: &[u8]) {
         let frame: Bytes = [b"head", payload].concat().into();
-        let capacity = |out: &OutBuffer| out.0.as_ref().map_or(0, |it| it.bytes.capacity());
+        let capacity = |out: &OutBuffer| out.queue.as_ref().map_or(0, |it| it.bytes.capacity());
         let allocated = capacity(out);
         out.push_shared(payload.len(), &frame);
         if frame.len() >= SHARED_FROM {
@@ -655,7 +748,7 @@ mod tests {
                     }
                 }
                 assert!(arrived == expected, "{step}");
-                assert!(out.is_empty() && out.0.is_none());
+                assert!(out.is_empty() && out.queue.is_none());
             }
         }
     }
@@ -668,7 +761,7 @@ mod tests {
         let mut out = OutBuffer::default();
         let payload = payload(FULL_FROM);
         write(&mut out, &mut transport, &mut cx, &payload[..900]);
-        let capacity = out.0.as_ref().unwrap().bytes.capacity();
+        let capacity = out.queue.as_ref().unwrap().bytes.capacity();
         assert_eq!((capacity, out.buffered_amount()), (0, 900));
         out.end_turn();
         assert_eq!(out.buffered_amount(), 0);
@@ -676,7 +769,7 @@ mod tests {
         far.read_exact(&mut [0; 904]).await.unwrap();
         write(&mut out, &mut transport, &mut cx, &payload);
         let left = payload.len() + 4 - 1000;
-        let kept = out.0.as_ref().unwrap().bytes.len();
+        let kept = out.queue.as_ref().unwrap().bytes.len();
         assert_eq!((out.len(), kept), (left, left));
         assert_eq!(out.buffered_amount(), payload.len());
         out.end_turn();
@@ -696,5 +789,88 @@ mod tests {
         out.clear();
         out.end_turn();
         assert_eq!((out.buffered_amount(), out.len()), (5020, 0));
+    }
+
+    /// Whatever the frames are like, what is counted is what is held.
+    #[tokio::test]
+    async fn what_is_held_is_counted() {
+        const LIMIT: usize = 4 << 20;
+        for length in [
+            0,
+            1,
+            100,
+            1000,
+            2040,
+            2100,
+            4090,
+            20_000,
+            33_000,
+            70_000,
+            1 << 20,
+        ] {
+            let mut out = OutBuffer::default();
+            while out.held() < LIMIT {
+                frame(&mut out, length);
+            }
+            let queue = out.queue.as_ref().unwrap();
+            let chunks: usize = queue.chunks.iter().map(Bytes::len).sum();
+            let notes = queue.frames.capacity() * size_of::<Span>();
+            let lists = queue.chunks.capacity() * size_of::<Bytes>();
+            let held = chunks + queue.bytes.capacity() + notes + lists;
+            assert!(held < LIMIT + LIMIT / 20 + 2 * length, "{length}: {held}");
+            // Most of it are the frames.
+            assert!(out.len() > LIMIT - LIMIT / 20, "{length}: {}", out.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_that_are_joined_count_as_before() {
+        let (mut far, near) = tokio::io::duplex(1000);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = OutBuffer::default();
+        let lengths = || (0..10_000).map(|at| at % 7);
+        lengths().for_each(|length| frame(&mut out, length));
+        let mut left: usize = lengths().sum();
+        assert_eq!(out.buffered_amount(), left);
+        assert!(out.queue.as_ref().unwrap().frames.len() < 100);
+        let total = out.end();
+        loop {
+            tokio::task::yield_now().await;
+            let is_done = out.poll_write_to(&mut transport, &mut cx).is_ready();
+            out.end_turn();
+            let now = out.buffered_amount();
+            assert!(now <= left && now <= out.len() && out.has_data() != is_done);
+            left = now;
+            if is_done {
+                break;
+            }
+            let mut taken = vec![0; 1000];
+            far.read_exact(&mut taken).await.unwrap();
+        }
+        assert_eq!((left, out.written(), out.end()), (0, total, total));
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_a_ping_is_known_until_it_is_written() {
+        let (mut far, near) = tokio::io::duplex(10);
+        let mut transport = Transport::Stream(Box::new(near));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = OutBuffer::default();
+        frame(&mut out, 8);
+        out.push_answer(|bytes| bytes.extend_from_slice(&[0x8a, 0]));
+        frame(&mut out, 8);
+        assert!(out.poll_write_to(&mut transport, &mut cx).is_pending());
+        assert!(out.has_answer());
+        far.read_exact(&mut [0; 10]).await.unwrap();
+        assert!(out.poll_write_to(&mut transport, &mut cx).is_pending());
+        assert!(!out.has_answer());
+        far.read_exact(&mut [0; 10]).await.unwrap();
+        assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
+        out.end_turn();
+        assert_eq!((out.end(), out.written()), (26, 26));
+        // The next queue is another's, too.
+        frame(&mut out, 1);
+        assert!(!out.has_answer());
     }
 }

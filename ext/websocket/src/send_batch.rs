@@ -12,6 +12,7 @@ use std::rc::Rc;
 use io_uring::{IoUring, opcode, types};
 
 use crate::connection::Connection;
+use crate::dirty_list::Dirty;
 
 /// Writes to the sockets of one runtime.
 #[derive(Default)]
@@ -29,24 +30,31 @@ enum State {
 
 impl SendBatch {
     /// Writes what the connections have queued as far as the kernel takes it at once.
-    /// What is left, or failed, is for [`Connection::flush`] to find.
-    pub fn write(&self, connections: &[Rc<Connection>]) {
+    /// What is left, or failed, is for [`Connection::flush`] to find. Returns how many sends
+    /// the kernel did or refused: none where the connections are few, or where it does not
+    /// allow io_uring.
+    pub fn write(&self, connections: &Dirty) -> usize {
         if connections.len() < BATCH_FROM {
-            return;
+            return 0;
         }
         let mut state = self.0.borrow_mut();
         if matches!(*state, State::New) {
             *state = ring().map_or(State::Unavailable, |ring| State::Ready(Box::new(ring)));
         }
         let State::Ready(ring) = &mut *state else {
-            return;
+            return 0;
         };
+        let mut sends = 0;
         for batch in connections.chunks(ENTRIES as usize) {
-            if write(ring, batch).is_err() {
-                *state = State::Unavailable;
-                return;
+            match write(ring, batch) {
+                Ok(count) => sends += count,
+                Err(_) => {
+                    *state = State::Unavailable;
+                    break;
+                }
             }
         }
+        sends
     }
 }
 
@@ -58,7 +66,9 @@ fn ring() -> io::Result<IoUring> {
         .build(ENTRIES)
 }
 
-fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<()> {
+/// Returns how many sends were completed. The connections are different ones: each has its
+/// bytes in one entry.
+fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<usize> {
     let mut count = 0;
     for (index, connection) in connections.iter().enumerate() {
         connection.with_unwritten(|socket, bytes| {
@@ -95,10 +105,112 @@ fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<()> {
             return Err(error);
         }
     }
-    Ok(())
+    Ok(completed)
 }
 
 /// How many sends the kernel is handed at a time.
 const ENTRIES: u32 = 256;
 /// Fewer are written one by one.
 const BATCH_FROM: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::dirty_list::DirtyList;
+    use crate::transport::Transport;
+
+    /// Connections, and what their peers read.
+    fn connections(count: usize) -> (Vec<Rc<Connection>>, Vec<UnixStream>) {
+        (0..count)
+            .map(|_| {
+                let (near, far) = UnixStream::pair().unwrap();
+                let connection = Connection::for_test(Transport::Unix(near));
+                (Rc::new(connection), far)
+            })
+            .unzip()
+    }
+
+    fn is_allowed() -> bool {
+        let is_allowed = ring().is_ok();
+        if !is_allowed {
+            eprintln!("io_uring is forbidden here: nothing is tested");
+        }
+        is_allowed
+    }
+
+    #[tokio::test]
+    async fn what_many_sent_leaves_by_one_call_and_once() {
+        // A task that does not yield has tokio's sockets pause, but for this.
+        tokio::task::unconstrained(send_to_many()).await;
+    }
+
+    async fn send_to_many() {
+        if !is_allowed() {
+            return;
+        }
+        let (connections, mut peers) = connections(300);
+        let (list, batch) = (DirtyList::default(), SendBatch::default());
+        let mut expected = Vec::new();
+        for round in 0..3 {
+            for connection in &connections {
+                // Whatever is written in between, and however often it is marked.
+                connection.send_text(&format!("first {round}"));
+                list.add(connection);
+                connection.flush();
+                connection.send_text(&format!("second {round}"));
+                list.add(connection);
+            }
+            for text in ["first", "second"] {
+                let text = format!("{text} {round}");
+                expected.extend([0x81, text.len() as u8]);
+                expected.extend(text.as_bytes());
+            }
+            let dirty = list.take();
+            assert_eq!(batch.write(&dirty), connections.len());
+            dirty
+                .into_iter()
+                .for_each(|connection| assert!(connection.flush()));
+        }
+        drop(connections);
+        for peer in &mut peers {
+            let mut arrived = Vec::new();
+            peer.read_to_end(&mut arrived).await.unwrap();
+            assert!(arrived == expected, "{}", String::from_utf8_lossy(&arrived));
+        }
+    }
+
+    #[tokio::test]
+    async fn those_that_are_blocked_or_have_nothing_are_left_out() {
+        if !is_allowed() {
+            return;
+        }
+        let (connections, _peers) = connections(5);
+        let (list, batch) = (DirtyList::default(), SendBatch::default());
+        connections[0].send_binary(&vec![0; 4 << 20]);
+        assert!(!connections[0].flush() && connections[0].is_blocked());
+        for connection in &connections {
+            list.add(connection);
+        }
+        connections[1..4].iter().for_each(|it| {
+            it.send_text("one");
+        });
+        let dirty = list.take();
+        assert_eq!(batch.write(&dirty), 3);
+        assert!(dirty.iter().skip(1).all(|connection| connection.flush()));
+    }
+
+    #[tokio::test]
+    async fn few_are_written_one_by_one() {
+        let (connections, _peers) = connections(BATCH_FROM - 1);
+        let (list, batch) = (DirtyList::default(), SendBatch::default());
+        for connection in &connections {
+            connection.send_text("one");
+            list.add(connection);
+        }
+        assert_eq!(batch.write(&list.take()), 0);
+        assert!(matches!(*batch.0.borrow(), State::New));
+    }
+}

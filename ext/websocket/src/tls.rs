@@ -28,6 +28,8 @@ pub struct Tls {
     #[cfg(target_os = "linux")]
     sent: usize,
     is_closing: bool,
+    /// What the peer broke the connection with. What came before goes first.
+    failure: Option<Error>,
 }
 
 impl Tls {
@@ -41,7 +43,14 @@ impl Tls {
             #[cfg(target_os = "linux")]
             sent: 0,
             is_closing: false,
+            failure: None,
         }
+    }
+
+    /// The socket that carries it, where one does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn socket(&self) -> Option<RawFd> {
+        self.carrier.socket()
     }
 
     /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch). Returns
@@ -127,6 +136,9 @@ impl AsyncRead for Tls {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result.map(drop)),
             }
+            if let Some(error) = &this.failure {
+                return Poll::Ready(Err(into_io(error.clone())));
+            }
             let carrier = Pin::new(&mut this.carrier);
             if let Err(error) = this.session.read_tls(&mut Wire { carrier, cx }) {
                 return pending_or(error);
@@ -135,7 +147,7 @@ impl AsyncRead for Tls {
             // The peer may have asked for new keys, or is to be alerted. What the carrier
             // does not take goes with the next message.
             let _ = this.poll_send(cx);
-            processed.map_err(into_io)?;
+            this.failure = processed.err();
         }
     }
 }

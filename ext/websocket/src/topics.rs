@@ -7,9 +7,10 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use duplex_protocol::deflate::Compressor;
 use duplex_protocol::encoder;
+use duplex_protocol::mask::MaskKey;
 use slab::Slab;
 
-use crate::connection::{Connection, Sent};
+use crate::connection::{Connection, Exceeded, Sent};
 use crate::hub::Hub;
 use crate::ops::outcome;
 
@@ -21,10 +22,32 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
-    fn length(&self) -> usize {
+    /// Bytes of application data.
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Appends its frame to `out`.
+    #[inline]
+    pub(crate) fn encode(
+        self,
+        out: &mut Vec<u8>,
+        key: Option<MaskKey>,
+        compressor: Option<&mut Compressor>,
+    ) {
+        match (self, compressor) {
+            (Self::Text(text), None) => encoder::encode_text(out, key, text),
+            (Self::Binary(bytes), None) => encoder::encode_binary(out, key, bytes),
+            (Self::Text(text), Some(compressor)) => {
+                encoder::encode_text_compressed(out, key, text, compressor);
+            }
+            (Self::Binary(bytes), Some(compressor)) => {
+                encoder::encode_binary_compressed(out, key, bytes, compressor);
+            }
         }
     }
 }
@@ -40,12 +63,18 @@ struct Topic {
 
 /// The subscriptions of one connection.
 #[derive(Default)]
-pub(crate) struct Subscriptions(Vec<Subscription>);
+pub(crate) struct Subscriptions {
+    by_name: HashMap<Rc<str>, Subscription>,
+    /// How many there have been.
+    count: u64,
+}
 
 struct Subscription {
     topic: Rc<Topic>,
     /// The place among its subscribers.
     key: usize,
+    /// How many there had been before.
+    order: u64,
 }
 
 impl Topics {
@@ -82,31 +111,44 @@ impl Topics {
 }
 
 impl Subscriptions {
-    fn position(&self, topic: &str) -> Option<usize> {
-        self.0.iter().position(|it| *it.topic.name == *topic)
-    }
-
     pub fn clear(&mut self, topics: &Topics) {
-        for subscription in std::mem::take(&mut self.0) {
+        for subscription in std::mem::take(&mut self.by_name).into_values() {
             topics.end(&subscription);
         }
+    }
+
+    fn add(&mut self, topic: Rc<Topic>, key: usize) {
+        let order = self.count;
+        self.count += 1;
+        let name = topic.name.clone();
+        self.by_name
+            .insert(name, Subscription { topic, key, order });
     }
 }
 
 /// Subscribes a connection of a server. Returns whether it was not; false too where it
-/// has ended.
+/// has ended, or ends because of a limit.
 pub(crate) fn subscribe(connection: &Rc<Connection>, topic: &str) -> bool {
     let mut membership = connection.membership.borrow_mut();
     let Some(membership) = &mut *membership else {
         return false;
     };
     let (subscriptions, topics) = membership.subscriptions_mut();
-    if connection.has_ended() || subscriptions.position(topic).is_some() {
+    if connection.has_ended() || subscriptions.by_name.contains_key(topic) {
+        return false;
+    }
+    let limits = connection.limits();
+    if topic.len() > limits.max_topic_length {
+        connection.exceed(Exceeded::TopicLength);
+        return false;
+    }
+    if subscriptions.by_name.len() >= limits.max_topics {
+        connection.exceed(Exceeded::Topics);
         return false;
     }
     let topic = topics.named(topic);
     let key = (topic.subscribers.borrow_mut()).insert(Rc::downgrade(connection));
-    subscriptions.0.push(Subscription { topic, key });
+    subscriptions.add(topic, key);
     true
 }
 
@@ -117,10 +159,10 @@ pub(crate) fn unsubscribe(connection: &Connection, topic: &str) -> bool {
         return false;
     };
     let (subscriptions, topics) = membership.subscriptions_mut();
-    let Some(position) = subscriptions.position(topic) else {
+    let Some(subscription) = subscriptions.by_name.remove(topic) else {
         return false;
     };
-    topics.end(&subscriptions.0.remove(position));
+    topics.end(&subscription);
     true
 }
 
@@ -128,14 +170,20 @@ pub(crate) fn is_subscribed(connection: &Connection, topic: &str) -> bool {
     let membership = connection.membership.borrow();
     membership
         .as_ref()
-        .is_some_and(|it| it.subscriptions().position(topic).is_some())
+        .is_some_and(|it| it.subscriptions().by_name.contains_key(topic))
 }
 
 /// The topics of a connection, in the order of their subscriptions.
 pub(crate) fn of(connection: &Connection) -> Vec<String> {
     let membership = connection.membership.borrow();
-    let subscriptions = membership.iter().flat_map(|it| &it.subscriptions().0);
-    subscriptions.map(|it| it.topic.name.to_string()).collect()
+    let subscriptions = membership
+        .iter()
+        .flat_map(|it| it.subscriptions().by_name.values());
+    let mut subscriptions: Vec<_> = subscriptions.collect();
+    subscriptions.sort_unstable_by_key(|it| it.order);
+    (subscriptions.into_iter())
+        .map(|it| it.topic.name.to_string())
+        .collect()
 }
 
 /// Sends a message to all subscribers but `sender`. Returns what
@@ -195,6 +243,10 @@ impl<'a> Publication<'a> {
         }
     }
 
+    pub fn message(&self) -> Message<'a> {
+        self.message
+    }
+
     /// Bytes of application data.
     pub fn payload_length(&self) -> usize {
         self.message.length()
@@ -237,16 +289,7 @@ impl<'a> Publication<'a> {
 
     fn encode(&self, compressor: Option<&mut Compressor>) -> Vec<u8> {
         let mut out = Vec::new();
-        match (self.message, compressor) {
-            (Message::Text(text), None) => encoder::encode_text(&mut out, None, text),
-            (Message::Binary(bytes), None) => encoder::encode_binary(&mut out, None, bytes),
-            (Message::Text(text), Some(compressor)) => {
-                encoder::encode_text_compressed(&mut out, None, text, compressor);
-            }
-            (Message::Binary(bytes), Some(compressor)) => {
-                encoder::encode_binary_compressed(&mut out, None, bytes, compressor);
-            }
-        }
+        self.message.encode(&mut out, None, compressor);
         out
     }
 }

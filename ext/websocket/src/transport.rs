@@ -46,6 +46,27 @@ impl Transport {
         }
     }
 
+    /// How many of the bytes that were written the kernel holds still: the peer's has not
+    /// taken them. 0 where that cannot be told.
+    pub(crate) fn bytes_in_kernel(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        {
+            let socket = match self {
+                Self::Tls(tls) => tls.socket(),
+                other => other.socket(),
+            };
+            let mut count: libc::c_int = 0;
+            if let Some(socket) = socket {
+                // SAFETY: the socket is open, as `self` owns it, and the request writes one
+                // integer.
+                unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut count) };
+            }
+            u64::try_from(count).unwrap_or(0)
+        }
+        #[cfg(not(target_os = "linux"))]
+        0
+    }
+
     /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),
     /// so that the two can leave in one packet. Returns how much of it was taken, 0 where
     /// nothing is gained by it.

@@ -13,6 +13,6 @@ socket.onopen = () => log.push("open");
 socket.onerror = (event) => log.push(event.constructor.name);
 const { code, reason, wasClean } = await once(socket, "close");
 assertEquals([code, reason, wasClean], [1006, "", false]);
-assertEquals(log, ["Event"]);
+assertEquals(log, ["ErrorEvent"]);
 assertEquals(socket.readyState, WebSocket.CLOSED);
 console.log("ok");

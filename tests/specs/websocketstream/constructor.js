@@ -46,6 +46,7 @@ assertEquals(read, [
   "connectTimeout",
   "handshakeTimeout",
   "headers",
+  "leastProgress",
   "maxControlFrames",
   "maxFragments",
   "maxPayloadLength",

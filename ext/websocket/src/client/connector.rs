@@ -28,6 +28,7 @@ pub(crate) struct ClientOptions {
     http2: bool,
     local_address: Option<String>,
     http2_max_header_list_size: Option<u32>,
+    allow_host: bool,
 }
 
 /// A `Deno.HttpClient`, or what stands for it where a script names none.
@@ -38,6 +39,8 @@ pub(crate) struct Connector {
     pub http1: bool,
     pub http2: bool,
     pub http2_max_header_list_size: u32,
+    /// Whether a script may name another host in the handshake than it connects to.
+    pub allow_host: bool,
     pub user_agent: Option<String>,
     ca_certs: Vec<Vec<u8>>,
     key: Option<TlsKey>,
@@ -91,6 +94,7 @@ impl Connector {
             .transpose()?;
         connector.http1 = options.http1;
         connector.http2 = options.http2;
+        connector.allow_host = options.allow_host;
         if let Some(size) = options.http2_max_header_list_size {
             connector.http2_max_header_list_size = size;
         }
@@ -116,6 +120,7 @@ impl Connector {
             http1: true,
             http2: true,
             http2_max_header_list_size: ResponseParser::MAX_LENGTH as u32,
+            allow_host: false,
             user_agent: options
                 .map(|options| options.user_agent.clone())
                 .filter(|user_agent| !user_agent.is_empty()),

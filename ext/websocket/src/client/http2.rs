@@ -358,6 +358,7 @@ mod tests {
     use super::*;
 
     const REQUEST: Request<'static> = Request {
+        authority: None,
         host: "localhost",
         port: 443,
         secure: true,

@@ -261,6 +261,9 @@ impl Dialer {
             .parse()
             .map_err(|_| invalid())?;
         let proxy = Proxy::select(connector.proxy.as_ref(), &uri)?;
+        for (name, _) in &target.headers {
+            warn_of_dropped(name, connector.allow_host);
+        }
         Ok(Self {
             state,
             target,
@@ -437,7 +440,10 @@ impl Dialer {
 
     fn request<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
         let url = &self.target.url;
+        let own_host = self.target.headers.iter().filter(|(name, _)| is_host(name));
+        let own_host = own_host.last().filter(|_| self.connector.allow_host);
         Request {
+            authority: own_host.map(|(_, value)| &value[..]),
             host: &self.host,
             port: self.port,
             secure: self.secure,
@@ -466,6 +472,26 @@ impl Dialer {
             headers.push(("User-Agent", user_agent.as_bytes()));
         }
         headers
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case("host")
+}
+
+/// Says that a header of the script is not sent, where that is so.
+fn warn_of_dropped(name: &str, allow_host: bool) {
+    if is_host(name) {
+        if !allow_host {
+            log::warn!(
+                "The header \"{name}\" of a WebSocket is not sent. Pass a client that may: \
+                 client: Deno.createHttpClient({{ allowHost: true }})"
+            );
+        }
+    } else if header::is_reserved(name) {
+        log::warn!(
+            "The header \"{name}\" of a WebSocket is not sent: the opening handshake sets it itself"
+        );
     }
 }
 

@@ -14,6 +14,7 @@ fuzz_target!(|input: &[u8]| {
     let config = ClientConfig::default();
     let protocols = ["a".to_owned(), "b".to_owned()];
     let request = Request {
+        authority: None,
         host: "example.com",
         port: 80,
         secure: false,

@@ -21,6 +21,8 @@ use crate::frame::Role;
 pub struct Decompressor {
     takeover: bool,
     state: Option<Inflate>,
+    /// Whether the last byte ended a DEFLATE stream.
+    is_at_end: bool,
 }
 
 impl Decompressor {
@@ -34,6 +36,7 @@ impl Decompressor {
         Self {
             takeover: !no_takeover,
             state: None,
+            is_at_end: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Decompressor {
         if input.is_empty() {
             return Ok(());
         }
+        self.is_at_end = false;
         let state = self.state.get_or_insert_with(take_state);
         loop {
             reserve(message, input.len(), limit);
@@ -83,7 +87,13 @@ impl Decompressor {
                 // The last block of a stream (section 7.2.3.4). What follows is
                 // another, without the context of the first: a distance does not
                 // reach back beyond the beginning of its stream (RFC 1951 section 2).
-                Ok(Status::StreamEnd) => state.reset(false),
+                Ok(Status::StreamEnd) => {
+                    state.reset(false);
+                    if input.is_empty() {
+                        self.is_at_end = true;
+                        return Ok(());
+                    }
+                }
                 Ok(_) if read == 0 && written == 0 && !input.is_empty() => {
                     return Err(ProtocolError::CompressedData);
                 }
@@ -95,6 +105,10 @@ impl Decompressor {
 
     /// Ends a message that had input: appends what its tail brings forth.
     ///
+    /// The tail completes an empty block whose header the message ends with. Where the
+    /// message ends with a stream instead, without the byte 0 that section 7.2.3.4 has
+    /// behind it, there is no block to complete.
+    ///
     /// # Errors
     ///
     /// As [`inflate`](Self::inflate).
@@ -104,7 +118,9 @@ impl Decompressor {
         limit: usize,
         check: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        self.inflate(&TAIL, message, limit, check)?;
+        if !self.is_at_end {
+            self.inflate(&TAIL, message, limit, check)?;
+        }
         if !self.takeover
             && let Some(state) = self.state.take()
         {
@@ -163,3 +179,54 @@ const EXPECTED_RATIO: usize = 4;
 
 /// The least room made for a message, in bytes.
 const MIN_CAPACITY: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use zlib_rs::{Deflate, DeflateFlush};
+
+    use super::*;
+
+    /// What a library that knows nothing of RFC 7692 makes of a text: a DEFLATE stream.
+    fn stream(text: &[u8]) -> Vec<u8> {
+        let mut state = Deflate::new(6, false, WindowBits::MAX.get());
+        let mut out = vec![0; text.len() + 64];
+        let status = state.compress(text, &mut out, DeflateFlush::Finish);
+        assert!(matches!(status, Ok(Status::StreamEnd)));
+        out.truncate(state.total_out() as usize);
+        out
+    }
+
+    #[test]
+    fn messages_that_end_with_a_stream() {
+        let texts = ["", "one", "a text that is somewhat longer, longer", "two"];
+        for no_takeover in [false, true] {
+            let parameters = Parameters {
+                client_no_context_takeover: no_takeover,
+                ..Parameters::default()
+            };
+            // With the byte that section 7.2.3.4 asks for, without it, and by turns.
+            for tails in [[1, 1], [0, 0], [1, 0]] {
+                // And however the message is cut.
+                for part in 1..40 {
+                    let mut decompressor = Decompressor::new(Role::Server, &parameters);
+                    for (at, text) in texts.iter().cycle().take(9).enumerate() {
+                        let mut payload = stream(text.as_bytes());
+                        payload.extend(&[0; 1][..tails[at % 2]]);
+                        let mut message = Vec::new();
+                        for part in payload.chunks(part) {
+                            let check = |_: &[u8]| Ok(());
+                            decompressor
+                                .inflate(part, &mut message, 1000, check)
+                                .unwrap();
+                            decompressor
+                                .inflate(&[], &mut message, 1000, check)
+                                .unwrap();
+                        }
+                        decompressor.finish(&mut message, 1000, |_| Ok(())).unwrap();
+                        assert_eq!(message, text.as_bytes(), "{tails:?} {part}");
+                    }
+                }
+            }
+        }
+    }
+}

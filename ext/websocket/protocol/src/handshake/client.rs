@@ -17,6 +17,8 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// The port.
     pub port: u16,
+    /// What the Host header says in place of host and port, where that is another.
+    pub authority: Option<&'a [u8]>,
     /// Whether the URL's scheme is `wss`. It decides which port is the default
     /// one, which the Host header leaves out.
     pub secure: bool,
@@ -140,8 +142,14 @@ impl Request<'_> {
 
     /// The value of the Host header, and of `:authority`.
     fn authority(&self) -> Result<String, RequestError> {
-        let host = self.host;
         let is_legal = |byte| matches!(byte, b'!'..=b'~') && !b"/?#@\\".contains(&byte);
+        if let Some(authority) = self.authority {
+            return match String::from_utf8(authority.to_vec()) {
+                Ok(own) if !own.is_empty() && own.bytes().all(is_legal) => Ok(own),
+                _ => Err(RequestError::Host(lossy(authority))),
+            };
+        }
+        let host = self.host;
         if host.is_empty() || !host.bytes().all(is_legal) {
             return Err(RequestError::Host(host.to_owned()));
         }
@@ -512,6 +520,7 @@ mod tests {
     const NONCE: &[u8; 16] = b"the sample nonce";
 
     const REQUEST: Request<'static> = Request {
+        authority: None,
         host: "example.com",
         port: 80,
         secure: false,
@@ -622,6 +631,26 @@ mod tests {
                 ..REQUEST
             };
             assert!(encode(&request).contains(&format!("\r\nHost: {expected}\r\n")));
+        }
+    }
+
+    #[test]
+    fn another_host_header() {
+        for authority in ["example.org", "example.org:99", "[::1]:1"] {
+            let request = Request {
+                authority: Some(authority.as_bytes()),
+                ..REQUEST
+            };
+            assert!(encode(&request).contains(&format!("\r\nHost: {authority}\r\n")));
+            assert_eq!(request.http2().unwrap().0.authority, authority);
+        }
+        for authority in ["", "a b", "a\r\nb", "a/b", "a@b", "\u{e9}"] {
+            let request = Request {
+                authority: Some(authority.as_bytes()),
+                ..REQUEST
+            };
+            let error = request.encode(*NONCE).err();
+            assert_eq!(error, Some(RequestError::Host(authority.to_owned())));
         }
     }
 
