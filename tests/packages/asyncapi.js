@@ -1,0 +1,3 @@
+// client: @asyncapi/parser
+import { Parser } from "@asyncapi/parser";
+console.log(Parser);
