@@ -1,4 +1,5 @@
 // client: primus
+// flags: --unsafe-proto
 // server: primus
 import { createServer } from "node:http";
 import Primus from "primus";
