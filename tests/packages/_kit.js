@@ -2,7 +2,10 @@
 // that has no package's part in it where the runtime brings one.
 
 export const text = "hé€😀";
-export const binary = Uint8Array.from({ length: 100 * 1024 }, (_, at) => (at * 31) >> 3);
+export const binary = Uint8Array.from(
+  { length: 100 * 1024 },
+  (_, at) => (at * 31) >> 3,
+);
 export const reason = "réason";
 
 // Node.js 20 has none, and the packages take it from there.
@@ -10,7 +13,9 @@ globalThis.WebSocket ??= (await import("ws")).WebSocket;
 
 export function equal(actual, expected) {
   const [one, other] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (one !== other) throw new Error(`${one?.slice(0, 200)} is not ${other?.slice(0, 200)}`);
+  if (one !== other) {
+    throw new Error(`${one?.slice(0, 200)} is not ${other?.slice(0, 200)}`);
+  }
 }
 
 // A view, an ArrayBuffer or a Blob against the binary message.
@@ -21,7 +26,9 @@ export async function equalBinary(actual) {
     : new Uint8Array(actual);
   equal(bytes.length, binary.length);
   const at = bytes.findIndex((byte, at) => byte !== binary[at]);
-  if (at !== -1) throw new Error(`byte ${at} is ${bytes[at]}, not ${binary[at]}`);
+  if (at !== -1) {
+    throw new Error(`byte ${at} is ${bytes[at]}, not ${binary[at]}`);
+  }
 }
 
 // The next event of an EventTarget. An error in its place fails.
@@ -31,7 +38,8 @@ export function event(target, name) {
     if (name !== "error") {
       target.addEventListener(
         "error",
-        (event) => reject(event.error ?? new Error(event.message || "an error event")),
+        (event) =>
+          reject(event.error ?? new Error(event.message || "an error event")),
         { once: true },
       );
     }
@@ -59,17 +67,26 @@ export function inbox() {
 // one that is agreed on.
 export async function serve(accept, protocol) {
   if (globalThis.Deno) {
-    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-      const { socket, response } = Deno.upgradeWebSocket(request, { protocol });
-      socket.binaryType = "arraybuffer";
-      socket.onopen = () => accept(socket, new URL(request.url));
-      return response;
-    });
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request) => {
+        const { socket, response } = Deno.upgradeWebSocket(request, {
+          protocol,
+        });
+        socket.binaryType = "arraybuffer";
+        socket.onopen = () => accept(socket, new URL(request.url));
+        return response;
+      },
+    );
     return { port: server.addr.port, close: () => server.shutdown() };
   }
   const { WebSocketServer } = await import("ws");
   const handleProtocols = () => protocol ?? false;
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols });
+  const server = new WebSocketServer({
+    host: "127.0.0.1",
+    port: 0,
+    handleProtocols,
+  });
   server.on("connection", (socket, request) => {
     socket.binaryType = "arraybuffer";
     accept(socket, new URL(request.url, "http://127.0.0.1"));

@@ -14,7 +14,10 @@ export function channels(socket) {
     const names = new TextDecoder().decode(push.subarray(7));
     const join = names.slice(0, joinLength);
     const ref = names.slice(joinLength, joinLength + refLength);
-    const topic = names.slice(joinLength + refLength, joinLength + refLength + topicLength);
+    const topic = names.slice(
+      joinLength + refLength,
+      joinLength + refLength + topicLength,
+    );
     send(join, ref, topic, "phx_reply", { status: "ok", response: {} });
     const rest = push.subarray(7 + joinLength + refLength);
     socket.send(new Uint8Array([BROADCAST, ...push.subarray(3, 7), ...rest]));
@@ -39,5 +42,14 @@ function reply(push) {
   const names = push.subarray(5, 5 + join + ref + topic);
   const payload = push.subarray(5 + join + ref + topic + event);
   const status = new TextEncoder().encode("ok");
-  return new Uint8Array([REPLY, join, ref, topic, status.length, ...names, ...status, ...payload]);
+  return new Uint8Array([
+    REPLY,
+    join,
+    ref,
+    topic,
+    status.length,
+    ...names,
+    ...status,
+    ...payload,
+  ]);
 }

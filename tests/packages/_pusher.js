@@ -10,5 +10,8 @@ export function channels(socket) {
     }
     if (event.startsWith("client-")) send(event, channel, data);
   };
-  send("pusher:connection_established", undefined, { socket_id: "1.1", activity_timeout: 120 });
+  send("pusher:connection_established", undefined, {
+    socket_id: "1.1",
+    activity_timeout: 120,
+  });
 }

@@ -7,7 +7,8 @@ export function hub(socket) {
   const send = (message) => socket.send(JSON.stringify(message) + END);
   socket.onmessage = ({ data }) => {
     for (const part of data.split(END).slice(0, -1)) {
-      const { protocol, type, target, invocationId, arguments: values } = JSON.parse(part);
+      const { protocol, type, target, invocationId, arguments: values } = JSON
+        .parse(part);
       if (protocol) {
         equal(protocol, "json");
         send({});

@@ -4,7 +4,18 @@ import Ably from "ably";
 import { equal, inbox, serve, text } from "./_kit.js";
 
 // The numbers of their protocol.
-const [HEARTBEAT, ACK, CONNECTED, CLOSE, CLOSED, ATTACH, ATTACHED, DETACH, DETACHED, MESSAGE] = [
+const [
+  HEARTBEAT,
+  ACK,
+  CONNECTED,
+  CLOSE,
+  CLOSED,
+  ATTACH,
+  ATTACHED,
+  DETACH,
+  DETACHED,
+  MESSAGE,
+] = [
   0,
   1,
   4,
@@ -23,14 +34,26 @@ const server = await serve((socket) => {
     const { action, channel, msgSerial, messages } = JSON.parse(data);
     if (action === HEARTBEAT) send({ action });
     if (action === CLOSE) send({ action: CLOSED });
-    if (action === ATTACH) send({ action: ATTACHED, channel, flags: PUBLISH | SUBSCRIBE });
+    if (action === ATTACH) {
+      send({ action: ATTACHED, channel, flags: PUBLISH | SUBSCRIBE });
+    }
     if (action === DETACH) send({ action: DETACHED, channel });
     if (action === MESSAGE) {
       send({ action: ACK, msgSerial, count: 1 });
-      send({ action: MESSAGE, channel, id: `i:${msgSerial}`, connectionId: "c", messages });
+      send({
+        action: MESSAGE,
+        channel,
+        id: `i:${msgSerial}`,
+        connectionId: "c",
+        messages,
+      });
     }
   };
-  const connectionDetails = { connectionKey: "k", maxMessageSize: 1e6, maxIdleInterval: 15_000 };
+  const connectionDetails = {
+    connectionKey: "k",
+    maxMessageSize: 1e6,
+    maxIdleInterval: 15_000,
+  };
   send({ action: CONNECTED, connectionId: "c", connectionDetails });
 });
 const client = new Ably.Realtime({

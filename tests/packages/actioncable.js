@@ -8,7 +8,9 @@ const server = await serve((socket) => {
   const send = (message) => socket.send(JSON.stringify(message));
   socket.onmessage = ({ data: message }) => {
     const { command, identifier, data } = JSON.parse(message);
-    if (command === "subscribe") send({ type: "confirm_subscription", identifier });
+    if (command === "subscribe") {
+      send({ type: "confirm_subscription", identifier });
+    }
     if (command === "message") send({ identifier, message: JSON.parse(data) });
   };
   send({ type: "welcome" });

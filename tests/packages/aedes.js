@@ -18,7 +18,10 @@ const port = await listen(http);
 
 const client = await mqtt.connectAsync(`ws://127.0.0.1:${port}`);
 const messages = inbox();
-client.on("message", (topic, payload, packet) => messages.push([topic, payload, packet.qos]));
+client.on(
+  "message",
+  (topic, payload, packet) => messages.push([topic, payload, packet.qos]),
+);
 await client.subscribeAsync("a/+", { qos: 1 });
 await client.publishAsync("a/text", text, { qos: 1 });
 let [topic, payload, qos] = await messages.next();

@@ -7,13 +7,18 @@ import process from "node:process";
 import { equal, event, inbox, text } from "./_kit.js";
 
 // What the description says is what examples/chat sends and takes.
-const source = await readFile(new URL("./chat.asyncapi.json", import.meta.url), "utf8");
+const source = await readFile(
+  new URL("./chat.asyncapi.json", import.meta.url),
+  "utf8",
+);
 const { document, diagnostics } = await new Parser().parse(source);
 equal(diagnostics.filter(({ severity }) => severity === 0), []);
 const channel = document.channels().get("chat");
 const operation = (name) => {
   const [message] = document.operations().get(name).messages().all();
-  return new Ajv({ keywords: ["x-parser-schema-id"] }).compile(message.payload().json());
+  return new Ajv({ keywords: ["x-parser-schema-id"] }).compile(
+    message.payload().json(),
+  );
 };
 const isSaid = operation("say");
 const isHeard = operation("hear");
@@ -21,7 +26,9 @@ equal(channel.address(), "/chat");
 
 const url = new URL(channel.address(), process.env.CHAT_URL);
 url.protocol = "ws:";
-const [query] = Object.keys(channel.bindings().get("ws").json().query.properties);
+const [query] = Object.keys(
+  channel.bindings().get("ws").json().query.properties,
+);
 const visit = async (name) => {
   url.searchParams.set(query, name);
   const socket = new WebSocket(url);

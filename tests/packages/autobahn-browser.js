@@ -21,7 +21,10 @@ const news = inbox();
 await session.subscribe("news", ([message]) => news.push(message));
 const long = text.repeat(10_000);
 for (const message of [text, long]) {
-  await session.publish("news", [message], {}, { acknowledge: true, exclude_me: false });
+  await session.publish("news", [message], {}, {
+    acknowledge: true,
+    exclude_me: false,
+  });
   equal(await news.next(), message);
   equal(await session.call("echo", [message]), message);
 }

@@ -28,7 +28,9 @@ class Api extends RpcTarget {
   }
 }
 const broken = inbox();
-const server = await serve((socket) => newWebSocketRpcSession(socket, new Api()));
+const server = await serve((socket) =>
+  newWebSocketRpcSession(socket, new Api())
+);
 
 const api = newWebSocketRpcSession(`ws://127.0.0.1:${server.port}/`);
 api.onRpcBroken(broken.push);

@@ -10,7 +10,10 @@ const server = await serve((socket) => {
       const { id, ...command } = JSON.parse(line);
       const [[method, request]] = Object.entries(command);
       if (method === "connect") {
-        send({ id, connect: { client: "c", version: "1", ping: 25, pong: true } });
+        send({
+          id,
+          connect: { client: "c", version: "1", ping: 25, pong: true },
+        });
       } else if (method === "rpc") {
         send({ id, rpc: { data: request.data } });
       } else {
@@ -21,7 +24,9 @@ const server = await serve((socket) => {
     }
   };
 });
-const client = new Centrifuge(`ws://127.0.0.1:${server.port}/connection/websocket`);
+const client = new Centrifuge(
+  `ws://127.0.0.1:${server.port}/connection/websocket`,
+);
 const states = inbox();
 client.on("connected", ({ client }) => states.push(client));
 client.on("disconnected", ({ code }) => states.push(code));

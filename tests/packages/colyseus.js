@@ -9,7 +9,10 @@ import { binary, equal, equalBinary, exit, inbox, text } from "./_kit.js";
 class Chat extends Room {
   onCreate() {
     this.onMessage("echo", (client, message) => client.send("echo", message));
-    this.onMessage("bytes", (client, message) => client.sendBytes("bytes", message));
+    this.onMessage(
+      "bytes",
+      (client, message) => client.sendBytes("bytes", message),
+    );
     this.onMessage("leave", (client) => client.leave(4001));
   }
 }

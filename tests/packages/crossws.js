@@ -9,8 +9,9 @@ const server = serve({
   fetch: () => new Response("page"),
   websocket: {
     message(peer, message) {
-      if (message.rawData === "close" || message.text() === "close") peer.close(4001, reason);
-      else peer.send(message.rawData);
+      if (message.rawData === "close" || message.text() === "close") {
+        peer.close(4001, reason);
+      } else peer.send(message.rawData);
     },
   },
 });

@@ -21,7 +21,10 @@ const client = new DeepgramClient({
   apiKey: "key",
   environment: { base, production: base, agent: base },
 });
-const connection = await client.listen.v1.connect({ model: "nova-3", reconnectAttempts: 0 });
+const connection = await client.listen.v1.connect({
+  model: "nova-3",
+  reconnectAttempts: 0,
+});
 const events = inbox();
 connection.on("message", events.push);
 connection.on("close", ({ code }) => events.push(code));

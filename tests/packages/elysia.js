@@ -13,8 +13,12 @@ const app = new Elysia({ adapter: node() })
     },
   });
 const port = await freePort();
-await new Promise((resolve) => app.listen({ hostname: "127.0.0.1", port }, resolve));
-equal(await (await fetch(`http://127.0.0.1:${port}/user/x`)).json(), { name: "x" });
+await new Promise((resolve) =>
+  app.listen({ hostname: "127.0.0.1", port }, resolve)
+);
+equal(await (await fetch(`http://127.0.0.1:${port}/user/x`)).json(), {
+  name: "x",
+});
 const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
 await event(socket, "open");
 // Binary reaches the handler as a string.

@@ -10,12 +10,17 @@ const http = createServer();
 const server = attach(http, { maxHttpBufferSize: 1e6 });
 const ends = inbox();
 server.on("connection", (socket) => {
-  socket.on("message", (data) => data === "close" ? socket.close() : socket.send(data));
+  socket.on(
+    "message",
+    (data) => data === "close" ? socket.close() : socket.send(data),
+  );
   socket.on("close", ends.push);
 });
 const url = `ws://127.0.0.1:${await listen(http)}`;
 
-for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
+for (
+  const transports of [["websocket"], ["polling"], ["polling", "websocket"]]
+) {
   const client = new Socket(url, { transports });
   const messages = inbox();
   const left = inbox();
@@ -23,7 +28,10 @@ for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
   client.on("message", messages.push);
   client.on("close", left.push);
   client.on("error", (error) => opened.push(error));
-  client.on(transports.length > 1 ? "upgrade" : "open", () => opened.push(null));
+  client.on(
+    transports.length > 1 ? "upgrade" : "open",
+    () => opened.push(null),
+  );
   const error = await opened.next();
   if (error) throw error;
   equal(client.transport.name, transports.at(-1));

@@ -8,7 +8,10 @@ import { echo, equal, exercise, listen, text } from "./_kit.js";
 const app = express();
 app.use(express.json());
 app.get("/", (_request, response) => response.json({ text }));
-app.post("/echo", (request, response) => response.status(201).send(request.body));
+app.post(
+  "/echo",
+  (request, response) => response.status(201).send(request.body),
+);
 const http = createServer(app);
 const sockets = new WebSocketServer({ server: http, path: "/ws" });
 sockets.on("connection", (socket) => {

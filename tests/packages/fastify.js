@@ -6,8 +6,16 @@ import { echo, equal, exercise, text } from "./_kit.js";
 
 const app = Fastify();
 await app.register(websocket);
-const user = { type: "object", required: ["name"], properties: { name: { type: "string" } } };
-app.post("/user", { schema: { body: user } }, (request) => ({ hello: request.body.name }));
+const user = {
+  type: "object",
+  required: ["name"],
+  properties: { name: { type: "string" } },
+};
+app.post(
+  "/user",
+  { schema: { body: user } },
+  (request) => ({ hello: request.body.name }),
+);
 app.get("/ws", { websocket: true }, (socket) => {
   socket.binaryType = "arraybuffer";
   echo(socket);

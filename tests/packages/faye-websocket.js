@@ -3,7 +3,15 @@
 import WebSocket from "faye-websocket";
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
-import { equal, equalBinary, event, exercise, inbox, listen, reason } from "./_kit.js";
+import {
+  equal,
+  equalBinary,
+  event,
+  exercise,
+  inbox,
+  listen,
+  reason,
+} from "./_kit.js";
 import { binary, text } from "./_kit.js";
 
 const http = createServer();

@@ -24,7 +24,9 @@ app.service("messages").publish(() => app.channel("all"));
 const server = await app.listen({ host: "127.0.0.1", port: 0 });
 if (!server.listening) await once(server, "listening");
 
-const socket = io(`http://127.0.0.1:${server.address().port}`, { transports: ["websocket"] });
+const socket = io(`http://127.0.0.1:${server.address().port}`, {
+  transports: ["websocket"],
+});
 const far = feathers();
 far.configure(client(socket));
 const messages = far.service("messages");

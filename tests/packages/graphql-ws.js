@@ -1,7 +1,12 @@
 // client: graphql-ws
 // server: graphql-ws
 // ci: yes
-import { GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from "graphql";
+import {
+  GraphQLNonNull,
+  GraphQLObjectType,
+  GraphQLSchema,
+  GraphQLString,
+} from "graphql";
 import { createClient } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import { once } from "node:events";
@@ -36,7 +41,11 @@ const schema = new GraphQLSchema({
   }),
 });
 
-const sockets = new WebSocketServer({ host: "127.0.0.1", port: 0, path: "/graphql" });
+const sockets = new WebSocketServer({
+  host: "127.0.0.1",
+  port: 0,
+  path: "/graphql",
+});
 await once(sockets, "listening");
 const server = useServer({ schema }, sockets);
 const closed = inbox();
@@ -55,11 +64,15 @@ const query = client.iterate({
 equal((await query.next()).value.data, { echo: long });
 await query.return();
 const greetings = [];
-for await (const { data } of client.iterate({ query: "subscription { greetings }" })) {
+for await (
+  const { data } of client.iterate({ query: "subscription { greetings }" })
+) {
   greetings.push(data.greetings);
 }
 equal(greetings, ["a", text, long]);
-const wrong = await client.iterate({ query: "{ nothing }" }).next().catch((errors) => errors);
+const wrong = await client.iterate({ query: "{ nothing }" }).next().catch((
+  errors,
+) => errors);
 equal(wrong[0].message, 'Cannot query field "nothing" on type "Query".');
 
 const going = server.dispose();

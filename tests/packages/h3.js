@@ -18,7 +18,9 @@ const server = serve(app, {
   hostname: "127.0.0.1",
   port: 0,
   silent: true,
-  plugins: [ws({ resolve: async (request) => (await app.fetch(request)).crossws })],
+  plugins: [
+    ws({ resolve: async (request) => (await app.fetch(request)).crossws }),
+  ],
 });
 await server.ready();
 const { host } = new URL(server.url);

@@ -1,6 +1,9 @@
 // client: @hocuspocus/provider
 // server: @hocuspocus/server
-import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/provider";
+import {
+  HocuspocusProvider,
+  HocuspocusProviderWebsocket,
+} from "@hocuspocus/provider";
 import { Server } from "@hocuspocus/server";
 import * as Y from "yjs";
 import { binary, equal, equalBinary, text } from "./_kit.js";
@@ -30,7 +33,9 @@ const editors = ["one", "other"].map(() => {
   return { websocketProvider, document, provider };
 });
 for (const { provider } of editors) {
-  if (!provider.synced) await new Promise((resolve) => provider.on("synced", resolve));
+  if (!provider.synced) {
+    await new Promise((resolve) => provider.on("synced", resolve));
+  }
 }
 const [one, other] = editors.map(({ document }) => document);
 const changed = (doc, done) =>

@@ -17,7 +17,10 @@ app.get(
     },
   })),
 );
-const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
+const server = Deno.serve(
+  { hostname: "127.0.0.1", port: 0, onListen() {} },
+  app.fetch,
+);
 const host = `127.0.0.1:${server.addr.port}`;
 equal(await (await fetch(`http://${host}/`)).json(), { path: "/" });
 equal((await fetch(`http://${host}/none`)).status, 404);

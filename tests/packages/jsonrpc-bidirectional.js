@@ -31,7 +31,10 @@ const router = () => {
 const sockets = new WebSocket.Server({ host: "127.0.0.1", port: 0 });
 await once(sockets, "listening");
 const far = router();
-sockets.on("connection", (socket, request) => far.addWebSocketSync(socket, request));
+sockets.on(
+  "connection",
+  (socket, request) => far.addWebSocketSync(socket, request),
+);
 
 const socket = new WebSocket(`ws://127.0.0.1:${sockets.address().port}/api`);
 await once(socket, "open");

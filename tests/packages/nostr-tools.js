@@ -1,6 +1,10 @@
 // client: nostr-tools
 // The server is a stand-in for a relay.
-import { finalizeEvent, generateSecretKey, verifyEvent } from "nostr-tools/pure";
+import {
+  finalizeEvent,
+  generateSecretKey,
+  verifyEvent,
+} from "nostr-tools/pure";
 import { Relay } from "nostr-tools/relay";
 import { equal, inbox, serve, text } from "./_kit.js";
 

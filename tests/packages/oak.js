@@ -19,11 +19,17 @@ const listening = inbox();
 app.addEventListener("listen", listening.push);
 const port = await freePort();
 const controller = new AbortController();
-const served = app.listen({ hostname: "127.0.0.1", port, signal: controller.signal });
+const served = app.listen({
+  hostname: "127.0.0.1",
+  port,
+  signal: controller.signal,
+});
 await listening.next();
 // It says so before it does.
 let page;
-while (!page) page = await fetch(`http://127.0.0.1:${port}/user/x`).catch(() => null);
+while (!page) {
+  page = await fetch(`http://127.0.0.1:${port}/user/x`).catch(() => null);
+}
 equal(await page.json(), { name: "x" });
 await exercise(new WebSocket(`ws://127.0.0.1:${port}/ws`));
 controller.abort();

@@ -10,7 +10,9 @@ const host = `127.0.0.1:${http.address().port}/app`;
 const id = await (await fetch(`http://${host}/peerjs/id`)).text();
 equal(id.length, 36);
 const connect = async (id) => {
-  const socket = new WebSocket(`ws://${host}/peerjs?key=peerjs&id=${id}&token=t`);
+  const socket = new WebSocket(
+    `ws://${host}/peerjs?key=peerjs&id=${id}&token=t`,
+  );
   const { data } = await event(socket, "message");
   equal(JSON.parse(data), { type: "OPEN" });
   return socket;

@@ -9,10 +9,15 @@ const http = createServer();
 const server = new Primus(http, { transformer: "websockets" });
 const port = await listen(http);
 const left = inbox();
-server.on("connection", (spark) => spark.on("data", (data) => spark.write(data)));
+server.on(
+  "connection",
+  (spark) => spark.on("data", (data) => spark.write(data)),
+);
 server.on("disconnection", ({ id }) => left.push(id));
 
-const client = new server.Socket(`http://127.0.0.1:${port}`, { strategy: false });
+const client = new server.Socket(`http://127.0.0.1:${port}`, {
+  strategy: false,
+});
 const events = inbox();
 client.on("open", () => events.push("open"));
 client.on("error", events.push);

@@ -13,7 +13,9 @@ const sockets = new WebSocketServer({ host: "127.0.0.1", port: 0 });
 await once(sockets, "listening");
 const responder = {
   requestResponse({ data }) {
-    return String(data) === "fail" ? Single.error(new Error(text)) : Single.of({ data });
+    return String(data) === "fail"
+      ? Single.error(new Error(text))
+      : Single.of({ data });
   },
   requestStream: ({ data }) => Flowable.just({ data }, { data }, { data }),
 };
@@ -24,7 +26,9 @@ new RSocketServer({
 
 const url = `ws://127.0.0.1:${sockets.address().port}`;
 const value = (single) =>
-  new Promise((onComplete, onError) => single.subscribe({ onComplete, onError }));
+  new Promise((onComplete, onError) =>
+    single.subscribe({ onComplete, onError })
+  );
 const socket = await value(
   new RSocketClient({
     setup: {
@@ -33,10 +37,14 @@ const socket = await value(
       keepAlive: 60_000,
       lifetime: 180_000,
     },
-    transport: new client.default({ url, wsCreator: (url) => new WebSocket(url) }, BufferEncoders),
+    transport: new client.default({
+      url,
+      wsCreator: (url) => new WebSocket(url),
+    }, BufferEncoders),
   }).connect(),
 );
-const ask = (data) => value(socket.requestResponse({ data: Buffer.from(data) }));
+const ask = (data) =>
+  value(socket.requestResponse({ data: Buffer.from(data) }));
 equal(String((await ask(text)).data), text);
 await equalBinary((await ask(binary)).data);
 equal((await ask("fail").catch((error) => error)).source.message, text);

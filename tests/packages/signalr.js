@@ -1,7 +1,11 @@
 // client: @microsoft/signalr
 // ci: yes
 // The server is a stand-in: Microsoft's own needs .NET.
-import { HubConnectionBuilder, HttpTransportType, LogLevel } from "@microsoft/signalr";
+import {
+  HttpTransportType,
+  HubConnectionBuilder,
+  LogLevel,
+} from "@microsoft/signalr";
 import { equal, inbox, serve, text } from "./_kit.js";
 import { hub } from "./_signalr.js";
 

@@ -19,14 +19,18 @@ server.on("connection", talk);
 server.of("/name").on("connection", talk);
 const url = `http://127.0.0.1:${await listen(http)}`;
 
-for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
+for (
+  const transports of [["websocket"], ["polling"], ["polling", "websocket"]]
+) {
   const manager = { transports, forceNew: true };
   const client = io(url, manager);
   await new Promise((resolve, reject) => {
     client.on("connect", resolve);
     client.on("connect_error", reject);
   });
-  if (transports.length > 1 && client.io.engine.transport.name !== "websocket") {
+  if (
+    transports.length > 1 && client.io.engine.transport.name !== "websocket"
+  ) {
     await new Promise((resolve) => client.io.engine.on("upgrade", resolve));
   }
   equal(client.io.engine.transport.name, transports.at(-1));

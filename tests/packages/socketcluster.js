@@ -16,13 +16,19 @@ const cluster = server.attach(http);
       }
     })();
     (async () => {
-      for await (const _ of socket.receiver("leave")) socket.disconnect(4001, reason);
+      for await (const _ of socket.receiver("leave")) {
+        socket.disconnect(4001, reason);
+      }
     })();
   }
 })();
 const port = await listen(http);
 
-const socket = client.create({ hostname: "127.0.0.1", port, autoReconnect: false });
+const socket = client.create({
+  hostname: "127.0.0.1",
+  port,
+  autoReconnect: false,
+});
 const { error } = await Promise.race([
   socket.listener("connect").once(),
   socket.listener("error").once(),

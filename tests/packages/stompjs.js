@@ -17,7 +17,9 @@ const client = new Client({
 client.activate();
 equal(await events.next(), "connected");
 const destination = "/topic/duplex";
-const subscription = client.subscribe(destination, events.push, { receipt: "r" });
+const subscription = client.subscribe(destination, events.push, {
+  receipt: "r",
+});
 const receipts = inbox();
 client.watchForReceipt("r", receipts.push);
 await receipts.next();

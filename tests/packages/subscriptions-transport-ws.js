@@ -2,7 +2,10 @@
 // server: subscriptions-transport-ws
 import { buildSchema, execute, subscribe } from "graphql";
 import { once } from "node:events";
-import { SubscriptionClient, SubscriptionServer } from "subscriptions-transport-ws";
+import {
+  SubscriptionClient,
+  SubscriptionServer,
+} from "subscriptions-transport-ws";
 import { WebSocket, WebSocketServer } from "ws";
 import { equal, inbox, text } from "./_kit.js";
 
@@ -45,7 +48,8 @@ for (const message of [text, long]) {
   const query = "query ($message: String!) { echo(message: $message) }";
   equal(await results(query, { message }), [{ echo: message }]);
 }
-const subscription = "subscription ($message: String!) { letters(message: $message) }";
+const subscription =
+  "subscription ($message: String!) { letters(message: $message) }";
 const letters = await results(subscription, { message: text });
 equal(letters.map(({ letters }) => letters), [...text]);
 const closed = inbox();

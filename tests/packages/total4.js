@@ -1,7 +1,16 @@
 // client: total4
 // server: total4
 import { require } from "./_total.js";
-import { binary, equal, equalBinary, event, exit, freePort, inbox, text } from "./_kit.js";
+import {
+  binary,
+  equal,
+  equalBinary,
+  event,
+  exit,
+  freePort,
+  inbox,
+  text,
+} from "./_kit.js";
 
 const port = await freePort();
 require("total4");
@@ -19,7 +28,11 @@ ROUTE("SOCKET /binary/", echo, ["binary"], 1024);
 HTTP("release", { ip: "127.0.0.1", port });
 await new Promise((resolve) => ON("ready", resolve));
 
-for (const [path, messages] of [["text", [text, text.repeat(10_000)]], ["binary", [binary]]]) {
+for (
+  const [path, messages] of [["text", [text, text.repeat(10_000)]], ["binary", [
+    binary,
+  ]]]
+) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/${path}/`);
   socket.binaryType = "arraybuffer";
   await event(socket, "open");

@@ -7,7 +7,10 @@ import websocket from "websocket-stream";
 import { binary, equal, equalBinary, listen, text } from "./_kit.js";
 
 const http = createServer();
-const server = websocket.createServer({ server: http }, (stream) => stream.pipe(stream));
+const server = websocket.createServer(
+  { server: http },
+  (stream) => stream.pipe(stream),
+);
 const stream = websocket(`ws://127.0.0.1:${await listen(http)}`);
 stream.write(text);
 equal(String((await once(stream, "data"))[0]), text);

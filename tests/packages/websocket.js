@@ -3,13 +3,28 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import websocket from "websocket";
-import { binary, equal, equalBinary, exercise, inbox, listen, reason, text } from "./_kit.js";
+import {
+  binary,
+  equal,
+  equalBinary,
+  exercise,
+  inbox,
+  listen,
+  reason,
+  text,
+} from "./_kit.js";
 
 const http = createServer();
-const server = new websocket.server({ httpServer: http, autoAcceptConnections: false });
+const server = new websocket.server({
+  httpServer: http,
+  autoAcceptConnections: false,
+});
 const ends = inbox();
 server.on("request", (request) => {
-  const connection = request.accept(request.requestedProtocols[0], request.origin);
+  const connection = request.accept(
+    request.requestedProtocols[0],
+    request.origin,
+  );
   connection.on("message", ({ type, utf8Data, binaryData }) => {
     if (utf8Data === "close") connection.close(4001, reason);
     else if (type === "utf8") connection.sendUTF(utf8Data);

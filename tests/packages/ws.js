@@ -5,12 +5,19 @@ import { once } from "node:events";
 import { WebSocket, WebSocketServer } from "ws";
 import { binary, equal, equalBinary, inbox, reason, text } from "./_kit.js";
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: true });
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: 0,
+  perMessageDeflate: true,
+});
 await once(server, "listening");
 const url = `ws://127.0.0.1:${server.address().port}`;
 const ends = inbox();
 server.on("connection", (socket, request) => {
-  socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  socket.on(
+    "message",
+    (data, isBinary) => socket.send(data, { binary: isBinary }),
+  );
   socket.on("close", (code, why) => ends.push([code, String(why)]));
   if (request.url === "/close") socket.close(4001, reason);
 });

@@ -20,7 +20,9 @@ const editors = ["one", "other"].map(() => {
 });
 const [one, other] = editors;
 for (const { provider } of editors) {
-  if (!provider.synced) await new Promise((resolve) => provider.once("sync", resolve));
+  if (!provider.synced) {
+    await new Promise((resolve) => provider.once("sync", resolve));
+  }
 }
 const changed = (doc, done) =>
   new Promise((resolve) => doc.on("update", () => done() && resolve()));
@@ -33,13 +35,17 @@ seen = changed(one.doc, () => one.doc.getMap("m").has("binary"));
 other.doc.getMap("m").set("binary", binary);
 await seen;
 await equalBinary(one.doc.getMap("m").get("binary"));
-const aware = new Promise((resolve) => other.provider.awareness.on("change", resolve));
+const aware = new Promise((resolve) =>
+  other.provider.awareness.on("change", resolve)
+);
 one.provider.awareness.setLocalStateField("user", text);
 await aware;
 equal(other.provider.awareness.getStates().get(one.doc.clientID).user, text);
 
 for (const { doc, provider } of editors) {
-  const closed = new Promise((resolve) => provider.once("connection-close", resolve));
+  const closed = new Promise((resolve) =>
+    provider.once("connection-close", resolve)
+  );
   provider.destroy();
   await closed;
   doc.destroy();

@@ -1,7 +1,15 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import WebSocket from "faye-websocket";
-import { binary, equal, equalBinary, event, listen, reason, text } from "../_kit.js";
+import {
+  binary,
+  equal,
+  equalBinary,
+  event,
+  listen,
+  reason,
+  text,
+} from "../_kit.js";
 import { system } from "./_system.js";
 
 system({
@@ -14,7 +22,8 @@ system({
         else if (data === "ping") socket.ping("p", () => socket.send("pong"));
         else socket.send(data);
       };
-      socket.onclose = ({ code, reason }) => console.log(`closed ${code} ${reason}`);
+      socket.onclose = ({ code, reason }) =>
+        console.log(`closed ${code} ${reason}`);
     });
     return listen(http);
   },

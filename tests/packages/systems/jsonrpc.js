@@ -28,7 +28,10 @@ system({
     const sockets = new WebSocket.Server({ host: "127.0.0.1", port: 0 });
     await once(sockets, "listening");
     const far = router();
-    sockets.on("connection", (socket, request) => far.addWebSocketSync(socket, request));
+    sockets.on(
+      "connection",
+      (socket, request) => far.addWebSocketSync(socket, request),
+    );
     return sockets.address().port;
   },
   async talk({ host }) {

@@ -12,11 +12,16 @@ system({
     socket.onClose(closed.push);
     socket.connect();
     const reply = (push) =>
-      new Promise((resolve, reject) => push.receive("ok", resolve).receive("error", reject));
+      new Promise((resolve, reject) =>
+        push.receive("ok", resolve).receive("error", reject)
+      );
     const channel = socket.channel("room:1", { text });
     equal(await reply(channel.join()), { text });
     equal(await reply(channel.push("echo", { text })), { text });
-    equal((await reply(channel.push("echo", binary.buffer))).byteLength, binary.length);
+    equal(
+      (await reply(channel.push("echo", binary.buffer))).byteLength,
+      binary.length,
+    );
     socket.disconnect(null, 4002, "réason");
     await closed.next();
   },

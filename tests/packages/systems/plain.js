@@ -1,6 +1,14 @@
 // The Web's own interface, on duplex. The server sends everything back, and closes at
 // the text "close". Of a client it is told what the server cannot do.
-import { binary, equal, equalBinary, event, reason, serve, text } from "../_kit.js";
+import {
+  binary,
+  equal,
+  equalBinary,
+  event,
+  reason,
+  serve,
+  text,
+} from "../_kit.js";
 import { system } from "./_system.js";
 
 system({
@@ -10,7 +18,8 @@ system({
         if (data === "close") socket.close(4001, reason);
         else socket.send(data);
       };
-      socket.onclose = ({ code, reason }) => console.log(`closed ${code} ${reason}`);
+      socket.onclose = ({ code, reason }) =>
+        console.log(`closed ${code} ${reason}`);
     });
     return port;
   },

@@ -1,5 +1,9 @@
 // The client of SignalR; the server is a stand-in.
-import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import {
+  HttpTransportType,
+  HubConnectionBuilder,
+  LogLevel,
+} from "@microsoft/signalr";
 import { equal, inbox, serve, text } from "../_kit.js";
 import { hub } from "../_signalr.js";
 import { system } from "./_system.js";

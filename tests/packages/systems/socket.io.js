@@ -15,7 +15,9 @@ system({
     return listen(http);
   },
   async talk({ host }) {
-    for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
+    for (
+      const transports of [["websocket"], ["polling"], ["polling", "websocket"]]
+    ) {
       const socket = io(`http://${host}`, { transports, forceNew: true });
       const left = inbox();
       socket.on("disconnect", left.push);

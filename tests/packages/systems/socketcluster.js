@@ -11,10 +11,14 @@ system({
     (async () => {
       for await (const { socket } of cluster.listener("connection")) {
         (async () => {
-          for await (const request of socket.procedure("echo")) request.end(request.data);
+          for await (const request of socket.procedure("echo")) {
+            request.end(request.data);
+          }
         })();
         (async () => {
-          for await (const _ of socket.receiver("leave")) socket.disconnect(4001, reason);
+          for await (const _ of socket.receiver("leave")) {
+            socket.disconnect(4001, reason);
+          }
         })();
       }
     })();

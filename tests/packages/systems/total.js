@@ -32,7 +32,11 @@ system({
     const { WEBSOCKETCLIENT } = start();
     const events = inbox();
     WEBSOCKETCLIENT((client) => {
-      Object.assign(client.options, { masking: true, reconnect: 0, type: "text" });
+      Object.assign(client.options, {
+        masking: true,
+        reconnect: 0,
+        type: "text",
+      });
       client.on("open", () => events.push(client));
       client.on("error", events.push);
       client.on("message", events.push);

@@ -16,10 +16,15 @@ system({
         else socket.send(message, isBinary, true);
       },
       pong: (socket) => socket.send("pong"),
-      close: (_, code, message) => console.log(`closed ${code} ${decoder.decode(message)}`),
+      close: (_, code, message) =>
+        console.log(`closed ${code} ${decoder.decode(message)}`),
     });
     return new Promise((resolve) => {
-      app.listen("127.0.0.1", 0, (listening) => resolve(uws.us_socket_local_port(listening)));
+      app.listen(
+        "127.0.0.1",
+        0,
+        (listening) => resolve(uws.us_socket_local_port(listening)),
+      );
     });
   },
 });

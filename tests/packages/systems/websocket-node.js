@@ -1,13 +1,24 @@
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import websocket from "websocket";
-import { binary, equal, equalBinary, inbox, listen, reason, text } from "../_kit.js";
+import {
+  binary,
+  equal,
+  equalBinary,
+  inbox,
+  listen,
+  reason,
+  text,
+} from "../_kit.js";
 import { system } from "./_system.js";
 
 system({
   serve() {
     const http = createServer();
-    const server = new websocket.server({ httpServer: http, maxReceivedFrameSize: 1 << 20 });
+    const server = new websocket.server({
+      httpServer: http,
+      maxReceivedFrameSize: 1 << 20,
+    });
     server.on("request", (request) => {
       const connection = request.accept();
       connection.on("message", ({ utf8Data, binaryData }) => {
@@ -17,7 +28,10 @@ system({
         else connection.sendUTF(utf8Data);
       });
       connection.on("pong", () => connection.sendUTF("pong"));
-      connection.on("close", (code, reason) => console.log(`closed ${code} ${reason}`));
+      connection.on(
+        "close",
+        (code, reason) => console.log(`closed ${code} ${reason}`),
+      );
     });
     return listen(http);
   },
