@@ -16,7 +16,7 @@ sockets.on("connection", (socket, request) => {
 });
 const port = await listen(http);
 
-const client = await mqtt.connectAsync(`ws://127.0.0.1:${port}`);
+const client = await mqtt.connectAsync(`ws://127.0.0.1:${port}`, { forceNativeWebSocket: true });
 const messages = inbox();
 client.on(
   "message",
