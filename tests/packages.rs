@@ -9,7 +9,7 @@
 //! // client: the packages that dial
 //! // server: the packages that accept
 //! // ci: yes, for those that are tried unless more is asked for
-//! // peer: nats-server, rabbitmq-server, chromium or examples/chat, which is started
+//! // peer: nats-server, rabbitmq-server, redis-server, chromium or examples/chat, which is started
 //! // flags: for the runtime
 //! // node: why it is not for Node.js
 //! // duplex: why it fails there; it has to
@@ -298,12 +298,19 @@ fn write_table(programs: &[Arc<Program>], results: &BTreeMap<String, Outcome>) -
 enum PeerKind {
     Nats,
     RabbitMq,
+    Redis,
     Chromium,
     Chat,
 }
 
 impl PeerKind {
-    const ALL: [Self; 4] = [Self::Nats, Self::RabbitMq, Self::Chromium, Self::Chat];
+    const ALL: [Self; 5] = [
+        Self::Nats,
+        Self::RabbitMq,
+        Self::Redis,
+        Self::Chromium,
+        Self::Chat,
+    ];
 
     fn by_name(name: &str) -> Self {
         let found = Self::ALL.into_iter().find(|peer| peer.name() == name);
@@ -314,6 +321,7 @@ impl PeerKind {
         match self {
             Self::Nats => "nats-server",
             Self::RabbitMq => "rabbitmq-server",
+            Self::Redis => "redis-server",
             Self::Chromium => "chromium",
             Self::Chat => "examples/chat",
         }
@@ -323,6 +331,7 @@ impl PeerKind {
         match self {
             Self::Nats => support::program("DUPLEX_TEST_NATS").is_some(),
             Self::RabbitMq => support::program("DUPLEX_TEST_RABBITMQ").is_some(),
+            Self::Redis => support::program("DUPLEX_TEST_REDIS").is_some(),
             Self::Chromium => support::program("DUPLEX_TEST_CHROMIUM").is_some(),
             Self::Chat => true,
         }
@@ -367,6 +376,18 @@ impl Peer {
                 let mut running = Running::start("nats-server", &mut command)?;
                 let url = running.after("Listening for websocket clients on ")?;
                 peer.environment.push(("NATS_URL", url));
+                peer.running = Some(running);
+            }
+            PeerKind::Redis => {
+                let program = support::program("DUPLEX_TEST_REDIS").ok_or("no redis-server")?;
+                let [port] = free_ports()?;
+                let mut command = Command::new(program);
+                command.args(["--bind", "127.0.0.1", "--save", "", "--port"]);
+                command.arg(port.to_string());
+                let mut running = Running::start("redis-server", &mut command)?;
+                running.line_with("Ready to accept connections")?;
+                peer.environment
+                    .push(("REDIS_URL", format!("redis://127.0.0.1:{port}")));
                 peer.running = Some(running);
             }
             PeerKind::RabbitMq => {
