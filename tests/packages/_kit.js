@@ -70,11 +70,12 @@ export async function serve(accept, protocol) {
     const server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {} },
       (request) => {
+        const url = new URL(request.url);
         const { socket, response } = Deno.upgradeWebSocket(request, {
           protocol,
         });
         socket.binaryType = "arraybuffer";
-        socket.onopen = () => accept(socket, new URL(request.url));
+        socket.onopen = () => accept(socket, url);
         return response;
       },
     );
