@@ -1,7 +1,7 @@
 // client: y-websocket
-// server: @y/websocket-server
+// server: y-websocket-2
 // ci: yes
-import { setupWSConnection } from "@y/websocket-server/utils";
+import { setupWSConnection } from "y-websocket-2/bin/utils";
 import { once } from "node:events";
 import { WebSocketServer } from "ws";
 import { WebsocketProvider } from "y-websocket";
