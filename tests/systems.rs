@@ -199,9 +199,9 @@ const SYSTEMS: &[System] = &[
     System {
         name: "Total.js",
         server: on(Runner::Node, "total.js"),
-        client: plain(&["no-binary", "no-ping", "no-code", "no-reason"]),
+        client: plain(&["no-binary", "no-ping", "no-code", "no-answer", "no-reason"]),
         sees: Some("closed 4002"),
-        remark: "a route takes text or binary; it answers a close without a code, and sends reasons as Latin-1",
+        remark: "a route takes text or binary; it does not answer a close, and sends reasons as Latin-1",
         ..PLAIN
     },
     System {
