@@ -11,13 +11,15 @@
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
 # WORK=NAMES PEERS=NAMES      what `make bench` measures beside what (default: all)
 # ROUNDS=N SECONDS_EACH=N     how often and how long it does (default: 3, 3)
+# PACKAGES=all|ci|NAMES       the programs of tests/packages that `make test` (default: ci) and
+#                             `make packages` (default: all) run
 # WRITE=1                     makes it write docs/performance.md and docs/bench.svg
 
 ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno autobahn wpt ws-suite leak stress fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress fuzz clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -55,6 +57,9 @@ bench-protocol: ## Time the protocol crate beside fastwebsockets, tokio-websocke
 
 specs-on-deno: ## Run tests/specs with Deno, to see where the two differ
 	@scripts/specs-on-deno
+
+packages: ## Try packages from npm and other systems, and write docs/packages.md and docs/systems.md
+	@scripts/packages $(PACKAGES)
 
 autobahn: ## Run the Autobahn suite against duplex, CASES=most or ci for a part of it
 	@set -f; scripts/autobahn $(CASES)

@@ -13,7 +13,8 @@ mkdir -p "$target_dir"
 target_dir=$(cd "$target_dir" && pwd)
 cache_dir=${XDG_CACHE_HOME:-$HOME/.cache}/duplex
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-export PATH="$cargo_home/bin:$PATH"
+# Debian has servers in /usr/sbin, where only root looks.
+export PATH="$cargo_home/bin:$PATH:/usr/sbin"
 
 # Packages that are workspaces of their own, each with a Cargo.lock.
 apart=(ext/websocket/protocol/bench ext/websocket/protocol/fuzz bench/load)
@@ -162,6 +163,9 @@ npm_install() {
 # The npm packages of tests/interop: Deno, Bun and ws as peers, and Deno's
 # formatter and linter.
 npm_packages() { npm_install "$root/tests/interop" "Deno, Bun and ws"; }
+
+# The packages that tests/packages tries.
+package_programs() { npm_install "$root/tests/packages" "the packages of tests/packages"; }
 
 deno_binary() {
   local binary

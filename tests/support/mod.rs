@@ -198,6 +198,13 @@ impl Running {
         self.find(part, |line| line.contains(part).then_some(()))
     }
 
+    /// Waits for a line that has `part` in it and returns what stands behind it.
+    pub fn after(&mut self, part: &str) -> Result<String, String> {
+        self.find(part, |line| {
+            line.split_once(part).map(|(_, rest)| rest.to_string())
+        })
+    }
+
     fn find<T>(&mut self, wanted: &str, look: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -258,8 +265,17 @@ impl Running {
 
     /// Sends a signal by its number.
     pub fn signal(&self, signal: &str) -> Result<(), String> {
+        self.kill(signal, self.child.id().to_string())
+    }
+
+    /// Sends a signal to the program's process group, which it has to lead.
+    pub fn signal_group(&self, signal: &str) -> Result<(), String> {
+        self.kill(signal, format!("-{}", self.child.id()))
+    }
+
+    fn kill(&self, signal: &str, target: String) -> Result<(), String> {
         let sent = Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
+            .args([format!("-{signal}"), "--".to_string(), target])
             .status()
             .map_err(|error| error.to_string())?;
         sent.success()

@@ -1,0 +1,41 @@
+// client: playwright-core
+// peer: chromium
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+import { equal, text } from "./_kit.js";
+
+// By a pipe if it starts the browser itself, by a WebSocket if it connects to one.
+const profile = mkdtempSync(join(tmpdir(), "duplex-playwright-"));
+const child = spawn(process.env.DUPLEX_TEST_CHROMIUM, [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--remote-debugging-port=0",
+  `--user-data-dir=${profile}`,
+], { stdio: ["ignore", "ignore", "pipe"] });
+let url;
+for await (const line of createInterface({ input: child.stderr })) {
+  url = line.match(/ws:.*/)?.[0];
+  if (url) break;
+}
+child.stderr.resume();
+const browser = await chromium.connectOverCDP(url);
+const page = await browser.newPage();
+await page.setContent(`<title>${text}</title>`);
+equal(await page.title(), text);
+const long = text.repeat(60_000);
+equal(await page.evaluate((text) => text + text, long), long + long);
+const image = await page.screenshot();
+equal(String.fromCharCode(...image.subarray(1, 4)), "PNG");
+await browser.close();
+child.kill();
+await once(child, "exit");
+rmSync(profile, { recursive: true, force: true, maxRetries: 9 });
+console.log("ok");
