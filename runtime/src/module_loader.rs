@@ -430,13 +430,10 @@ impl Inner {
         ground: Ground,
     ) -> Result<ModuleSource, ModuleLoaderError> {
         let (module_type, code) = match requested {
-            RequestedModuleType::Json if is_json(media_type) => {
-                check_json(specifier, &bytes)?;
-                (
-                    ModuleType::Json,
-                    ModuleSourceCode::String(to_text(bytes).into()),
-                )
-            }
+            RequestedModuleType::Json if is_json(media_type) => (
+                ModuleType::Json,
+                ModuleSourceCode::String(to_text(bytes).into()),
+            ),
             RequestedModuleType::Json => {
                 return Err(LoadError::wrong_type(specifier, "Json", media_type).into());
             }
@@ -543,6 +540,13 @@ impl Inner {
             let is_static = !options.is_dynamic_import && !options.is_synchronous;
             self.load_source(&specifier, requested, is_static).await
         };
+        let loaded = loaded.and_then(|source| {
+            // A program that handles the error wants the engine's, of the right class.
+            if source.module_type == ModuleType::Json && !options.is_dynamic_import {
+                check_json(&specifier, source.code.as_bytes())?;
+            }
+            Ok(source)
+        });
         loaded.map_err(|error| match &referrer {
             Some(referrer) if error.get_class() != NOT_CAPABLE => {
                 self.locate_failed_load(&specifier, referrer, error)
@@ -987,10 +991,7 @@ fn to_module_source(
             )
             .into());
         }
-        RequestedModuleType::Json => {
-            check_json(specifier, found.code.as_bytes())?;
-            ModuleType::Json
-        }
+        RequestedModuleType::Json => ModuleType::Json,
         _ => match found.media_type {
             MediaType::Wasm => ModuleType::Wasm,
             _ => ModuleType::JavaScript,
@@ -1005,7 +1006,7 @@ fn to_module_source(
     ))
 }
 
-/// The engine's own error does not tell where it is.
+/// Whether the engine will take it. Its own error does not tell where it is.
 fn check_json(specifier: &ModuleSpecifier, bytes: &[u8]) -> Result<(), ModuleLoaderError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
