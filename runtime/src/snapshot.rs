@@ -239,15 +239,16 @@ fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
 }
 
 /// Strips the types from an extension's TypeScript; JavaScript passes as it is. A module of
-/// Node.js does not say by its name which of both it is. The JavaScript of deno_node loses
-/// its comments, for it is a large part of the program.
+/// Node.js does not say by its name which of both it is. The JavaScript of Deno's crates
+/// loses its comments, for it is a large part of the program.
 pub(crate) fn transpile_extension(
     specifier: ModuleName,
     source: ModuleCodeString,
 ) -> Result<(ModuleCodeString, Option<SourceMapData>), JsErrorBox> {
     let name = specifier.as_str();
     let is_node = name.starts_with("node:") || name.starts_with("ext:deno_node/");
-    if !name.ends_with(".ts") && !is_node {
+    let is_foreign = is_node || name.starts_with("ext:deno_");
+    if !name.ends_with(".ts") && !is_foreign {
         return Ok((source, None));
     }
     let source = match name {
@@ -288,7 +289,7 @@ pub(crate) fn transpile_extension(
             &deno_ast::TranspileModuleOptions::default(),
             &deno_ast::EmitOptions {
                 source_map: deno_ast::SourceMapOption::None,
-                remove_comments: is_node,
+                remove_comments: is_foreign,
                 ..Default::default()
             },
         )

@@ -11,6 +11,7 @@ use deno_core::ModuleSpecifier;
 use deno_core::RequestedModuleType;
 use deno_core::url::Url;
 use deno_error::JsErrorBox;
+use deno_error::JsErrorClass;
 use deno_graph::CheckJsOption;
 use deno_graph::GraphKind;
 use deno_graph::ModuleGraph;
@@ -138,8 +139,14 @@ impl Packages {
             .await
             .map_err(to_js_error)?;
         if let Some(installer) = npm.npm_installer_if_managed().await.map_err(to_js_error)? {
-            installer.ensure_top_level_package_json_install().await?;
-            installer.cache_packages(PackageCaching::All).await?;
+            installer
+                .ensure_top_level_package_json_install()
+                .await
+                .map_err(with_causes)?;
+            installer
+                .cache_packages(PackageCaching::All)
+                .await
+                .map_err(with_causes)?;
         }
         self.write_lock_file().await
     }
@@ -306,7 +313,10 @@ impl Packages {
                 .await
                 .map_err(to_js_error)?
         {
-            installer.ensure_top_level_package_json_install().await?;
+            installer
+                .ensure_top_level_package_json_install()
+                .await
+                .map_err(with_causes)?;
         }
         Ok(())
     }
@@ -458,4 +468,9 @@ impl deno_cache_dir::file_fetcher::BlobStore for Blobs {
             None => None,
         })
     }
+}
+
+/// An error whose message tells what it came from.
+fn with_causes(error: JsErrorBox) -> JsErrorBox {
+    JsErrorBox::new(error.get_class(), format_deno_graph_error(&error))
 }
