@@ -319,7 +319,8 @@ declare namespace Deno {
      *   `"http://localhost:8080"`: scheme, host and port are compared as they are, without
      *   wildcards;
      * - `"same-origin"`: host and port of the page are those of the request's Host. Schemes
-     *   are not compared, for TLS may end at a proxy;
+     *   are not compared, for TLS may end at a proxy. An attacker can have a name of its
+     *   own lead to a server in your network (DNS rebinding): name the origins there;
      * - `"null"`: pages without an origin, such as files and sandboxed frames;
      * - `"*"`: any page.
      *
