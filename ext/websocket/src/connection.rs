@@ -610,6 +610,10 @@ impl Connection {
             *self.rare().pending_pong.borrow_mut() = Some(payload.into());
             return false;
         }
+        if let Some(rare) = self.rare.get() {
+            // An earlier one needs no answer any more.
+            rare.pending_pong.take();
+        }
         self.push_pong(&mut out, payload);
         true
     }
