@@ -1,6 +1,7 @@
 // client: mqtt
 // server: aedes
 // deno: read() gives one chunk at a time, as in Node.js 26, and the broker waits for the rest
+// duplex: as on Deno
 import { Aedes } from "aedes";
 import mqtt from "mqtt";
 import { once } from "node:events";

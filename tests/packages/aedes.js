@@ -16,7 +16,9 @@ sockets.on("connection", (socket, request) => {
 });
 const port = await listen(http);
 
-const client = await mqtt.connectAsync(`ws://127.0.0.1:${port}`, { forceNativeWebSocket: true });
+const client = await mqtt.connectAsync(`ws://127.0.0.1:${port}`, {
+  forceNativeWebSocket: true,
+});
 const messages = inbox();
 client.on(
   "message",

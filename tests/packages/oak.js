@@ -1,6 +1,7 @@
 // server: @oakserver/oak
 // node: the build for npm cannot upgrade
 // deno: the build for npm cannot upgrade, the one for JSR can
+// duplex: as on Deno
 import { Application, Router } from "@oakserver/oak";
 import { echo, equal, exercise, freePort, inbox } from "./_kit.js";
 

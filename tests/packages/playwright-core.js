@@ -34,8 +34,10 @@ const long = text.repeat(60_000);
 equal(await page.evaluate((text) => text + text, long), long + long);
 const image = await page.screenshot();
 equal(String.fromCharCode(...image.subarray(1, 4)), "PNG");
-await browser.close();
-child.kill();
-await once(child, "exit");
-rmSync(profile, { recursive: true, force: true, maxRetries: 9 });
+// Of all of its processes: each has the pipe.
+const closed = once(child, "close");
+const session = await browser.newBrowserCDPSession();
+await session.send("Browser.close");
+await closed;
+rmSync(profile, { recursive: true, force: true });
 console.log("ok");

@@ -14,11 +14,15 @@ const open = async () => {
   const subscriber = publisher.duplicate();
   await Promise.all([publisher.connect(), subscriber.connect()]);
   const http = createServer();
-  const server = new Server(http, { adapter: createAdapter(publisher, subscriber) });
+  const server = new Server(http, {
+    adapter: createAdapter(publisher, subscriber),
+  });
   server.on("connection", (socket) => {
     socket.on("say", (...values) => server.emit("said", ...values));
   });
-  const client = io(`http://127.0.0.1:${await listen(http)}`, { transports: ["websocket"] });
+  const client = io(`http://127.0.0.1:${await listen(http)}`, {
+    transports: ["websocket"],
+  });
   const heard = inbox();
   client.on("said", (...values) => heard.push(values));
   await new Promise((resolve, reject) => {

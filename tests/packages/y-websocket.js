@@ -1,5 +1,5 @@
 // client: y-websocket
-// server: y-websocket-2
+// server: y-websocket@2
 // ci: yes
 import { setupWSConnection } from "y-websocket-2/bin/utils";
 import { once } from "node:events";
