@@ -1,0 +1,611 @@
+//! Runs every block of code in README.md and in docs/manual, and compares the reference
+//! with the program.
+//!
+//! A page is a story that a reader follows from the top, in a folder of its own:
+//!
+//! - A block whose first line is a comment with a file's name (`// server.ts`) is that file.
+//!   A format without comments has the name before the block: `<!-- file: deno.json -->`.
+//! - Each line of a `sh` block is a command. It must end with success, unless it says
+//!   `# leave it running`, which is a server, or `# press Ctrl+C to end it`.
+//! - A `text` block right behind a `sh` block is what the last command prints; `…` stands for
+//!   anything.
+//! - Any other block of `ts` or `js` is a fragment: it is parsed. One of `json` is parsed too.
+//! - A block behind `<!-- from: PATH -->` stands in that file of the repository.
+//! - A block that cannot run says why: `<!-- not run: REASON -->`.
+//!
+//! Port 8000 is one that the system chooses. A server is stopped when the next one starts.
+//!
+//! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use libtest_mimic::Failed;
+use libtest_mimic::Trial;
+use support::Running;
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    let deno = support::program("DUPLEX_TEST_DENO");
+    for path in pages() {
+        let name = name_of(&path);
+        let page = path.clone();
+        trials.push(Trial::test(format!("run {name}"), move || run(&page)));
+        let page = path.clone();
+        trials.push(Trial::test(format!("links {name}"), move || links(&page)));
+        let deno = deno.clone();
+        let ignored = deno.is_none() && std::env::var_os("CI").is_none();
+        let types = move || {
+            let deno = deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?;
+            types(&path, Path::new(&deno))
+        };
+        trials.push(Trial::test(format!("types {name}"), types).with_ignored_flag(ignored));
+    }
+    trials.push(Trial::test("summary", summary));
+    trials.push(Trial::test("reference is generated", generated));
+    trials.push(Trial::test("reference has the options", options));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn manual() -> PathBuf {
+    support::repository().join("docs/manual")
+}
+
+/// README and all pages of the manual.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![support::repository().join("README.md")];
+    let mut folders = vec![manual()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the manual is there") {
+            let path = entry.expect("a folder can be read").path();
+            if path.is_dir() && path != manual().join("book") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+fn name_of(page: &Path) -> String {
+    let root = support::repository();
+    let name = page.strip_prefix(root).expect("pages are in the repository");
+    name.display().to_string()
+}
+
+/// A block between two fences.
+struct Block {
+    language: String,
+    text: String,
+    /// That of the first fence.
+    line: usize,
+    /// Whether nothing stands between it and the block before.
+    follows: bool,
+    note: Note,
+}
+
+enum Note {
+    None,
+    File(String),
+    From(String),
+    NotRun,
+}
+
+impl Block {
+    /// The name of the file that the block is.
+    fn file(&self) -> Option<String> {
+        if let Note::File(name) = &self.note {
+            return Some(name.clone());
+        }
+        let first = self.text.lines().next()?;
+        let name = match self.language.as_str() {
+            "ts" | "js" | "tsx" => first.strip_prefix("// ")?,
+            "html" => first.strip_prefix("<!-- ")?.strip_suffix(" -->")?,
+            _ => return None,
+        };
+        let is_name = !name.starts_with('.')
+            && name.contains('.')
+            && (name.bytes()).all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+        is_name.then(|| name.to_string())
+    }
+}
+
+fn blocks(page: &Path) -> Result<Vec<Block>, Failed> {
+    let text = fs::read_to_string(page)?;
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut note = Note::None;
+    let mut follows = false;
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        if let Some(block) = &mut open {
+            if line == "```" {
+                blocks.extend(open.take());
+                follows = true;
+            } else {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+        } else if let Some(language) = line.strip_prefix("```") {
+            if language.is_empty() {
+                return Err(format!("line {number}: a block needs a language").into());
+            }
+            open = Some(Block {
+                language: language.to_string(),
+                text: String::new(),
+                line: number,
+                follows,
+                note: std::mem::replace(&mut note, Note::None),
+            });
+        } else if line.trim_start().starts_with("```") {
+            return Err(format!("line {number}: a block must not be indented").into());
+        } else if !line.trim().is_empty() {
+            follows = false;
+            let comment = line
+                .strip_prefix("<!-- ")
+                .and_then(|line| line.strip_suffix(" -->"));
+            note = match comment.and_then(|comment| comment.split_once(": ")) {
+                Some(("file", name)) => Note::File(name.to_string()),
+                Some(("from", path)) => Note::From(path.to_string()),
+                Some(("not run", reason)) if !reason.is_empty() => Note::NotRun,
+                Some((other, _)) => {
+                    return Err(format!("line {number}: what is \"{other}\"?").into());
+                }
+                None => Note::None,
+            };
+        }
+    }
+    match open {
+        Some(block) => Err(format!("line {}: the block has no end", block.line).into()),
+        None => Ok(blocks),
+    }
+}
+
+/// Follows a page.
+fn run(page: &Path) -> Result<(), Failed> {
+    let mut reader = Reader::new(page)?;
+    let blocks = blocks(page)?;
+    for (index, block) in blocks.iter().enumerate() {
+        let expected = blocks
+            .get(index + 1)
+            .filter(|next| next.follows && next.language == "text")
+            .map(|next| next.text.as_str());
+        reader.read(block, expected).map_err(|failed| {
+            let message = failed.message().unwrap_or("failed");
+            format!("{} line {}: {message}", name_of(page), block.line)
+        })?;
+    }
+    reader.stop_server()
+}
+
+/// Who follows a page.
+struct Reader {
+    folder: PathBuf,
+    /// As they are on the page.
+    files: BTreeMap<String, String>,
+    server: Option<Server>,
+    fragments: usize,
+}
+
+struct Server {
+    program: Running,
+    port: String,
+    /// Whether the program ends by itself at SIGTERM.
+    ends: bool,
+}
+
+impl Reader {
+    fn new(page: &Path) -> Result<Self, Failed> {
+        let folder = folder_of("run", page)?;
+        let bin = folder.join(".bin");
+        fs::create_dir(&bin)?;
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_duplex"), bin.join("duplex"))?;
+        Ok(Self {
+            folder,
+            files: BTreeMap::new(),
+            server: None,
+            fragments: 0,
+        })
+    }
+
+    fn read(&mut self, block: &Block, expected: Option<&str>) -> Result<(), Failed> {
+        match (&block.note, block.language.as_str()) {
+            (Note::From(path), _) => {
+                let text = fs::read_to_string(support::repository().join(path))?;
+                return match text.contains(&block.text) {
+                    true => Ok(()),
+                    false => Err(format!("{path} does not have this block").into()),
+                };
+            }
+            (Note::NotRun, "ts" | "js") => return self.parse(&block.text),
+            (Note::NotRun, _) => return Ok(()),
+            (Note::File(_) | Note::None, _) => {}
+        }
+        if let Some(name) = block.file() {
+            self.files.insert(name, block.text.clone());
+            return Ok(());
+        }
+        match block.language.as_str() {
+            "sh" => self.type_in(&block.text, expected),
+            "ts" | "js" => self.parse(&block.text),
+            "json" => serde_json::from_str::<serde_json::Value>(&block.text)
+                .map(|_| ())
+                .map_err(|error| error.to_string().into()),
+            "text" => Ok(()),
+            other => Err(format!(
+                "nothing checks a block of {other}: write <!-- not run: REASON --> before it"
+            )
+            .into()),
+        }
+    }
+
+    fn type_in(&mut self, lines: &str, expected: Option<&str>) -> Result<(), Failed> {
+        let lines = lines.replace("\\\n", "");
+        let lines: Vec<&str> = lines
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
+        let Some((last, others)) = lines.split_last() else {
+            return Err("no command".into());
+        };
+        for line in others {
+            self.command(line, None)?;
+        }
+        self.command(last, expected)
+    }
+
+    fn command(&mut self, line: &str, expected: Option<&str>) -> Result<(), Failed> {
+        if line.contains(SERVES) {
+            self.stop_server()?;
+            return self.serve(line, expected);
+        }
+        let port = self.server.as_ref().map(|server| server.port.clone());
+        let port = port.as_deref().unwrap_or("8000");
+        let mut command = self.shell(line, port)?;
+        if line.contains(GOES_ON) {
+            let mut program = Running::start(line, &mut command)?;
+            for wanted in expected.unwrap_or_default().lines() {
+                program.line_with(longest_part(&wanted.replace("8000", port)))?;
+            }
+            return Ok(());
+        }
+        let finished = support::finish(&mut command)?;
+        if finished.code() != 0 {
+            return Err(format!("{line}\n{}", finished.report()).into());
+        }
+        match expected {
+            Some(expected) if !matches(&expected.replace("8000", port), &finished.stdout) => {
+                Err(format!("{line}\nexpected\n{expected}\n{}", finished.report()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn serve(&mut self, line: &str, expected: Option<&str>) -> Result<(), Failed> {
+        let mut program = Running::start(line, &mut self.shell(line, "0")?)?;
+        let announced = program.line("Listening on ")?;
+        let port: String = match announced.rsplit_once(':') {
+            Some((_, rest)) => rest.chars().take_while(char::is_ascii_digit).collect(),
+            None => "8000".to_string(),
+        };
+        if let Some(expected) = expected.map(|expected| expected.replace("8000", &port)) {
+            let announced = format!("Listening on {announced}\n");
+            if !matches(&expected, &announced) {
+                return Err(format!("expected\n{expected}\ngot\n{announced}").into());
+            }
+        }
+        if announced.starts_with("http://") {
+            ask(&port)?;
+        }
+        self.server = Some(Server {
+            program,
+            port,
+            ends: line.starts_with("duplex serve "),
+        });
+        Ok(())
+    }
+
+    fn stop_server(&mut self) -> Result<(), Failed> {
+        let Some(server) = self.server.take() else {
+            return Ok(());
+        };
+        server.program.signal("TERM")?;
+        let finished = server.program.end()?;
+        if server.ends && finished.code() != 0 || finished.stdout.contains("Uncaught") {
+            return Err(format!("the server failed: {}", finished.report()).into());
+        }
+        Ok(())
+    }
+
+    /// A command in a shell, with the files as they are on the page but for the port.
+    fn shell(&self, line: &str, port: &str) -> Result<Command, Failed> {
+        for (name, text) in &self.files {
+            let path = self.folder.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(path, text.replace("8000", port))?;
+        }
+        let line = line.replace("8000", port);
+        // A signal is the program's, not the shell's.
+        let line = match line.starts_with("duplex ") {
+            true => format!("exec {line}"),
+            false => line,
+        };
+        let mut command = Command::new("sh");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let bin = self.folder.join(".bin");
+        command
+            .args(["-c", &line])
+            .current_dir(&self.folder)
+            .env("PATH", format!("{}:{path}", bin.display()));
+        support::plain_output(&mut command);
+        Ok(command)
+    }
+
+    /// Parses a fragment, in a function that nobody calls.
+    fn parse(&mut self, fragment: &str) -> Result<(), Failed> {
+        self.fragments += 1;
+        let mut text = String::from("async function* _fragment(this: any) {\n");
+        let mut imports = false;
+        for line in fragment.lines() {
+            imports |= line.starts_with("import ");
+            if imports {
+                imports = !line.ends_with(';');
+                continue;
+            }
+            let line = match line.strip_prefix("export default ") {
+                Some(rest) => &format!("void {rest}"),
+                None => line.strip_prefix("export ").unwrap_or(line),
+            };
+            text.push_str(line);
+            text.push('\n');
+        }
+        text.push_str("}\n");
+        let file = self.folder.join(format!("fragment{}.ts", self.fragments));
+        fs::write(&file, text)?;
+        let finished = support::finish(support::duplex_run().arg(&file))?;
+        match finished.code() {
+            0 => Ok(()),
+            _ => Err(finished.report().into()),
+        }
+    }
+}
+
+/// What a command says that does not end by itself.
+const SERVES: &str = "# leave it running";
+const GOES_ON: &str = "# press Ctrl+C to end it";
+
+/// Asks a server for its first page: it is up, and answers.
+fn ask(port: &str) -> Result<(), Failed> {
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+    stream.set_read_timeout(Some(support::LIMIT))?;
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.split(' ').nth(1).unwrap_or_default();
+    match status {
+        "200" | "400" | "401" | "403" | "404" | "426" => Ok(()),
+        _ => Err(format!("the server answered {answer:?}").into()),
+    }
+}
+
+/// Whether `text` is what the page says; `…` stands for anything.
+fn matches(page: &str, text: &str) -> bool {
+    support::matches(&page.trim_end().replace('…', "[*]"), text.trim_end())
+}
+
+fn longest_part(line: &str) -> &str {
+    let parts = line.split('…');
+    parts.max_by_key(|part| part.len()).unwrap_or_default()
+}
+
+/// Checks the types of the files of a page with what `duplex types` prints.
+fn types(page: &Path, deno: &Path) -> Result<(), Failed> {
+    let files: Vec<(String, String)> = blocks(page)?
+        .iter()
+        .filter(|block| !matches!(block.note, Note::NotRun) && block.language.starts_with("ts"))
+        .filter_map(|block| Some((block.file()?, block.text.clone())))
+        .collect();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let folder = folder_of("types", page)?;
+    let settings = support::tests_dir().join("types/deno.json");
+    fs::copy(settings, folder.join("deno.json"))?;
+    let declarations = support::finish(support::duplex().arg("types"))?;
+    fs::write(folder.join("duplex.d.ts"), declarations.stdout)?;
+    // A page may show a file more than once.
+    for (index, (name, text)) in files.iter().enumerate() {
+        let place = folder.join(index.to_string());
+        for (other, text) in &files[..index] {
+            write_below(&place, other, text)?;
+        }
+        write_below(&place, name, text)?;
+        let mut command = Command::new(deno);
+        command
+            .current_dir(&folder)
+            .env("DENO_DIR", folder.join("cache"))
+            .args(["check", "--no-remote", "--config", "deno.json"])
+            .arg(place.join(name));
+        support::plain_output(&mut command);
+        let finished = support::finish(&mut command)?;
+        if finished.code() != 0 {
+            return Err(format!("{} {name}\n{}", name_of(page), finished.report()).into());
+        }
+    }
+    Ok(())
+}
+
+fn write_below(folder: &Path, name: &str, text: &str) -> Result<(), Failed> {
+    let path = folder.join(name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write(path, text)?)
+}
+
+/// An empty folder for a test of a page.
+fn folder_of(test: &str, page: &Path) -> Result<PathBuf, Failed> {
+    let name = name_of(page).replace('/', "-");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manual-{test}-{name}"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Every link to a file of the repository finds it. (`make manual` checks the anchors.)
+fn links(page: &Path) -> Result<(), Failed> {
+    const HERE: &str = "https://github.com/duplex-rs/duplex/blob/main/";
+    let text = fs::read_to_string(page)?;
+    let mut in_block = false;
+    for (index, line) in text.lines().enumerate() {
+        in_block ^= line.starts_with("```");
+        if in_block {
+            continue;
+        }
+        for part in line.split("](").skip(1) {
+            let link = part.split([')', '#', ' ']).next().unwrap_or_default();
+            let path = if let Some(path) = link.strip_prefix(HERE) {
+                support::repository().join(path)
+            } else if link.is_empty() || link.contains("://") {
+                continue;
+            } else {
+                page.parent().expect("a file is in a folder").join(link)
+            };
+            if !path.exists() {
+                return Err(format!("{} line {}: {link}", name_of(page), index + 1).into());
+            }
+            let is_outside = !path.canonicalize()?.starts_with(manual());
+            if is_outside && page.starts_with(manual()) && !link.starts_with(HERE) {
+                let message = format!("line {}: {link} is not in the book", index + 1);
+                return Err(message.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The table of contents and llms.txt name every page.
+fn summary() -> Result<(), Failed> {
+    for list in ["SUMMARY.md", "llms.txt"] {
+        let text = fs::read_to_string(manual().join(list))?;
+        for page in pages() {
+            let Ok(name) = page.strip_prefix(manual()) else {
+                continue;
+            };
+            let name = name.display().to_string();
+            if name != "SUMMARY.md" && !text.contains(&format!("{name})")) {
+                return Err(format!("{list} does not name {name}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The pages that are made from the program are what it says now.
+fn generated() -> Result<(), Failed> {
+    for page in ["cli", "declarations"] {
+        let mut command = Command::new(support::repository().join("scripts/manual-reference"));
+        command.args([page, env!("CARGO_BIN_EXE_duplex")]);
+        support::plain_output(&mut command);
+        let finished = support::finish(&mut command)?;
+        if finished.code() != 0 {
+            return Err(finished.report().into());
+        }
+        let path = manual().join(format!("reference/{page}.md"));
+        if fs::read_to_string(&path)? != finished.stdout {
+            let message = format!("{page}.md is stale: run scripts/manual-reference");
+            return Err(message.into());
+        }
+    }
+    Ok(())
+}
+
+/// Each option that is declared has a row in the reference, and each row is an option.
+fn options() -> Result<(), Failed> {
+    let declarations = support::finish(support::duplex().arg("types"))?.stdout;
+    let mut declared = BTreeSet::new();
+    let mut inside = false;
+    for line in declarations.lines() {
+        let words: Vec<&str> = (line.trim_start())
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
+        if let ["interface", name, ..] = words[..] {
+            inside = OPTIONS.contains(&name);
+        } else if inside && (line.starts_with("    ") || line.starts_with("  }")) {
+            inside = line != "  }";
+            let is_member = line.as_bytes().get(4).is_some_and(u8::is_ascii_lowercase)
+                && (line.contains("?:") || line.contains("?(") || line.contains(": "));
+            if is_member {
+                declared.insert(words[0].to_string());
+            }
+        }
+    }
+    if declared.len() < 30 {
+        return Err(format!("the declarations were not understood: {declared:?}").into());
+    }
+    let page = fs::read_to_string(manual().join("reference/options.md"))?;
+    let rows: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name.to_string())
+        .collect();
+    let missing: Vec<_> = declared.difference(&rows).collect();
+    let unknown: Vec<_> = rows
+        .difference(&declared)
+        .filter(|name| !UNDECLARED.contains(&name.as_str()))
+        .collect();
+    match missing.is_empty() && unknown.is_empty() {
+        true => Ok(()),
+        false => Err(format!("without a row: {missing:?}; no option: {unknown:?}").into()),
+    }
+}
+
+/// The interfaces whose members are options.
+const OPTIONS: [&str; 14] = [
+    "CreateHttpClientOptions",
+    "PerMessageDeflateOptions",
+    "ServeOptions",
+    "ServeTcpOptions",
+    "ServeUnixOptions",
+    "ServerWebSocketOptions",
+    "TlsCertifiedKeyPem",
+    "UpgradeOptions",
+    "UpgradeWebSocketOptions",
+    "WebSocketConnectOptions",
+    "WebSocketHandler",
+    "WebSocketLimits",
+    "WebSocketOptions",
+    "WebSocketStreamOptions",
+];
+
+/// Rows of what the declarations have elsewhere, as types of their own.
+const UNDECLARED: [&str; 7] = [
+    "fetch",
+    "handler",
+    "websocket",
+    // Declared with the changes that bring them.
+    "allowedOrigins",
+    "leastProgress",
+    "maxTopicLength",
+    "maxTopics",
+];
