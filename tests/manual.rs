@@ -564,11 +564,15 @@ fn options() -> Result<(), Failed> {
         return Err(format!("the declarations were not understood: {declared:?}").into());
     }
     let page = fs::read_to_string(manual().join("reference/options.md"))?;
-    let rows: BTreeSet<String> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(name, _)| name.to_string())
-        .collect();
+    let mut rows = BTreeSet::new();
+    let mut is_of_options = false;
+    for line in page.lines() {
+        is_of_options = line.starts_with("| Option |") || is_of_options && line.starts_with('|');
+        let name = line.strip_prefix("| `").and_then(|row| row.split_once('`'));
+        if let Some((name, _)) = name.filter(|_| is_of_options) {
+            rows.insert(name.to_string());
+        }
+    }
     let missing: Vec<_> = declared.difference(&rows).collect();
     let unknown: Vec<_> = rows
         .difference(&declared)
