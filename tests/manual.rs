@@ -431,26 +431,26 @@ fn types(page: &Path, deno: &Path) -> Result<(), Failed> {
     fs::copy(settings, folder.join("deno.json"))?;
     let declarations = support::finish(support::duplex().arg("types"))?;
     fs::write(folder.join("duplex.d.ts"), declarations.stdout)?;
-    // A page may show a file more than once.
+    let mut command = Command::new(deno);
+    command
+        .current_dir(&folder)
+        .env("DENO_DIR", folder.join("cache"))
+        .args(["check", "--no-remote", "--config", "deno.json"]);
+    // A page may show a file more than once, and a file imports those above it.
     for (index, (name, text)) in files.iter().enumerate() {
         let place = folder.join(index.to_string());
         for (other, text) in &files[..index] {
             write_below(&place, other, text)?;
         }
         write_below(&place, name, text)?;
-        let mut command = Command::new(deno);
-        command
-            .current_dir(&folder)
-            .env("DENO_DIR", folder.join("cache"))
-            .args(["check", "--no-remote", "--config", "deno.json"])
-            .arg(place.join(name));
-        support::plain_output(&mut command);
-        let finished = support::finish(&mut command)?;
-        if finished.code() != 0 {
-            return Err(format!("{} {name}\n{}", name_of(page), finished.report()).into());
-        }
+        command.arg(place.join(name));
     }
-    Ok(())
+    support::plain_output(&mut command);
+    let finished = support::finish(&mut command)?;
+    match finished.code() {
+        0 => Ok(()),
+        _ => Err(finished.report().into()),
+    }
 }
 
 fn write_below(folder: &Path, name: &str, text: &str) -> Result<(), Failed> {
