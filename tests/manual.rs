@@ -5,15 +5,17 @@
 //!
 //! - A block whose first line is a comment with a file's name (`// server.ts`) is that file.
 //!   A format without comments has the name before the block: `<!-- file: deno.json -->`.
-//! - Each line of a `sh` block is a command. It must end with success, unless it says
-//!   `# leave it running`, which is a server, or `# press Ctrl+C to end it`.
+//! - Each line of a `sh` block is a command. It must end with success, or is a server, and then
+//!   it says `# leave it running`.
 //! - A `text` block right behind a `sh` block is what the last command prints; `…` stands for
 //!   anything.
 //! - Any other block of `ts` or `js` is a fragment: it is parsed. One of `json` is parsed too.
 //! - A block behind `<!-- from: PATH -->` stands in that file of the repository.
 //! - A block that cannot run says why: `<!-- not run: REASON -->`.
 //!
-//! Port 8000 is one that the system chooses. A server is stopped when the next one starts.
+//! Port 8000 is one that the system chooses: in the command of a server and in all files then,
+//! and in the commands that follow and the files that they name. A server is stopped when the
+//! next one starts.
 //!
 //! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well.
 
@@ -21,6 +23,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::io::Write;
@@ -37,21 +40,16 @@ use support::Running;
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
-    let deno = support::program("DUPLEX_TEST_DENO");
     for path in pages() {
         let name = name_of(&path);
         let page = path.clone();
         trials.push(Trial::test(format!("run {name}"), move || run(&page)));
-        let page = path.clone();
-        trials.push(Trial::test(format!("links {name}"), move || links(&page)));
-        let deno = deno.clone();
-        let ignored = deno.is_none() && std::env::var_os("CI").is_none();
-        let types = move || {
-            let deno = deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?;
-            types(&path, Path::new(&deno))
-        };
-        trials.push(Trial::test(format!("types {name}"), types).with_ignored_flag(ignored));
+        trials.push(Trial::test(format!("links {name}"), move || links(&path)));
     }
+    let deno = support::program("DUPLEX_TEST_DENO");
+    let ignored = deno.is_none() && std::env::var_os("CI").is_none();
+    let types = move || types(deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?);
+    trials.push(Trial::test("types", types).with_ignored_flag(ignored));
     trials.push(Trial::test("summary", summary));
     trials.push(Trial::test("reference is generated", generated));
     trials.push(Trial::test("reference has the options", options));
@@ -82,7 +80,9 @@ fn pages() -> Vec<PathBuf> {
 
 fn name_of(page: &Path) -> String {
     let root = support::repository();
-    let name = page.strip_prefix(root).expect("pages are in the repository");
+    let name = page
+        .strip_prefix(root)
+        .expect("pages are in the repository");
     name.display().to_string()
 }
 
@@ -178,11 +178,13 @@ fn blocks(page: &Path) -> Result<Vec<Block>, Failed> {
 fn run(page: &Path) -> Result<(), Failed> {
     let mut reader = Reader::new(page)?;
     let blocks = blocks(page)?;
-    for (index, block) in blocks.iter().enumerate() {
-        let expected = blocks
-            .get(index + 1)
-            .filter(|next| next.follows && next.language == "text")
-            .map(|next| next.text.as_str());
+    let mut blocks = blocks.iter().peekable();
+    while let Some(block) = blocks.next() {
+        let is_output = |next: &&Block| next.follows && next.language == "text";
+        let expected = match block.language.as_str() {
+            "sh" => blocks.next_if(is_output).map(|next| next.text.as_str()),
+            _ => None,
+        };
         reader.read(block, expected).map_err(|failed| {
             let message = failed.message().unwrap_or("failed");
             format!("{} line {}: {message}", name_of(page), block.line)
@@ -209,7 +211,7 @@ struct Server {
 
 impl Reader {
     fn new(page: &Path) -> Result<Self, Failed> {
-        let folder = folder_of("run", page)?;
+        let folder = folder_of("run", Path::new(&name_of(page)))?;
         let bin = folder.join(".bin");
         fs::create_dir(&bin)?;
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_duplex"), bin.join("duplex"))?;
@@ -244,7 +246,6 @@ impl Reader {
             "json" => serde_json::from_str::<serde_json::Value>(&block.text)
                 .map(|_| ())
                 .map_err(|error| error.to_string().into()),
-            "text" => Ok(()),
             other => Err(format!(
                 "nothing checks a block of {other}: write <!-- not run: REASON --> before it"
             )
@@ -275,13 +276,6 @@ impl Reader {
         let port = self.server.as_ref().map(|server| server.port.clone());
         let port = port.as_deref().unwrap_or("8000");
         let mut command = self.shell(line, port)?;
-        if line.contains(GOES_ON) {
-            let mut program = Running::start(line, &mut command)?;
-            for wanted in expected.unwrap_or_default().lines() {
-                program.line_with(longest_part(&wanted.replace("8000", port)))?;
-            }
-            return Ok(());
-        }
         let finished = support::finish(&mut command)?;
         if finished.code() != 0 {
             return Err(format!("{line}\n{}", finished.report()).into());
@@ -333,11 +327,13 @@ impl Reader {
     /// A command in a shell, with the files as they are on the page but for the port.
     fn shell(&self, line: &str, port: &str) -> Result<Command, Failed> {
         for (name, text) in &self.files {
+            // What a server may not have read yet stays as it is.
+            let is_meant = line.contains(SERVES) || line.contains(name) || !text.contains("8000");
+            let text = text.replace("8000", port);
             let path = self.folder.join(name);
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
+            if is_meant && !fs::read_to_string(path).is_ok_and(|there| there == text) {
+                write_below(&self.folder, name, &text)?;
             }
-            fs::write(path, text.replace("8000", port))?;
         }
         let line = line.replace("8000", port);
         // A signal is the program's, not the shell's.
@@ -385,9 +381,8 @@ impl Reader {
     }
 }
 
-/// What a command says that does not end by itself.
+/// What the command of a server says.
 const SERVES: &str = "# leave it running";
-const GOES_ON: &str = "# press Ctrl+C to end it";
 
 /// Asks a server for its first page: it is up, and answers.
 fn ask(port: &str) -> Result<(), Failed> {
@@ -411,22 +406,9 @@ fn matches(page: &str, text: &str) -> bool {
     support::matches(&page.trim_end().replace('…', "[*]"), text.trim_end())
 }
 
-fn longest_part(line: &str) -> &str {
-    let parts = line.split('…');
-    parts.max_by_key(|part| part.len()).unwrap_or_default()
-}
-
-/// Checks the types of the files of a page with what `duplex types` prints.
-fn types(page: &Path, deno: &Path) -> Result<(), Failed> {
-    let files: Vec<(String, String)> = blocks(page)?
-        .iter()
-        .filter(|block| !matches!(block.note, Note::NotRun) && block.language.starts_with("ts"))
-        .filter_map(|block| Some((block.file()?, block.text.clone())))
-        .collect();
-    if files.is_empty() {
-        return Ok(());
-    }
-    let folder = folder_of("types", page)?;
+/// Checks the types of all files with what `duplex types` prints.
+fn types(deno: OsString) -> Result<(), Failed> {
+    let folder = folder_of("types", Path::new("all"))?;
     let settings = support::tests_dir().join("types/deno.json");
     fs::copy(settings, folder.join("deno.json"))?;
     let declarations = support::finish(support::duplex().arg("types"))?;
@@ -436,14 +418,22 @@ fn types(page: &Path, deno: &Path) -> Result<(), Failed> {
         .current_dir(&folder)
         .env("DENO_DIR", folder.join("cache"))
         .args(["check", "--no-remote", "--config", "deno.json"]);
-    // A page may show a file more than once, and a file imports those above it.
-    for (index, (name, text)) in files.iter().enumerate() {
-        let place = folder.join(index.to_string());
-        for (other, text) in &files[..index] {
-            write_below(&place, other, text)?;
+    for page in pages() {
+        let mut above: Vec<(String, String)> = Vec::new();
+        for block in blocks(&page)? {
+            let is_typed = !matches!(block.note, Note::NotRun) && block.language.starts_with("ts");
+            let Some(name) = block.file().filter(|_| is_typed) else {
+                continue;
+            };
+            // A file imports those above it, and a page may show one more than once.
+            let place = folder.join(name_of(&page)).join(block.line.to_string());
+            for (other, text) in &above {
+                write_below(&place, other, text)?;
+            }
+            write_below(&place, &name, &block.text)?;
+            command.arg(place.join(&name));
+            above.push((name, block.text));
         }
-        write_below(&place, name, text)?;
-        command.arg(place.join(name));
     }
     support::plain_output(&mut command);
     let finished = support::finish(&mut command)?;
@@ -461,9 +451,9 @@ fn write_below(folder: &Path, name: &str, text: &str) -> Result<(), Failed> {
     Ok(fs::write(path, text)?)
 }
 
-/// An empty folder for a test of a page.
+/// An empty folder for a test.
 fn folder_of(test: &str, page: &Path) -> Result<PathBuf, Failed> {
-    let name = name_of(page).replace('/', "-");
+    let name = page.display().to_string().replace('/', "-");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manual-{test}-{name}"));
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
