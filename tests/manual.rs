@@ -53,6 +53,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("summary", summary));
     trials.push(Trial::test("reference is generated", generated));
     trials.push(Trial::test("reference has the options", options));
+    trials.push(Trial::test("error texts are in the source", error_texts));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -602,4 +603,90 @@ const UNDECLARED: [&str; 7] = [
     "leastProgress",
     "maxTopicLength",
     "maxTopics",
+];
+
+/// Each text of an error that a reader may look for is one that the program has.
+fn error_texts() -> Result<(), Failed> {
+    let mut source = String::new();
+    for folder in ["cli/src", "ext", "js", "runtime/src"] {
+        read_all(&support::repository().join(folder), &mut source)?;
+    }
+    let mut count = 0;
+    for (page, title) in TEXTS {
+        let page = fs::read_to_string(manual().join(page))?;
+        let (_, section) = page
+            .split_once(title)
+            .ok_or_else(|| format!("there is no {title:?}"))?;
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        for row in rows {
+            let cell = row.split(" | ").next().unwrap_or_default();
+            for text in cell.split('`').skip(1).step_by(2) {
+                count += 1;
+                // What differs from run to run stands between these.
+                let parts = text.split(|c: char| "…\"':".contains(c) || c.is_ascii_digit());
+                let part = parts.map(str::trim).max_by_key(|part| part.len());
+                let part = part.unwrap_or_default();
+                let is_known = source.contains(part) || OF_OTHERS.contains(&part);
+                if !is_known {
+                    return Err(format!("nothing says {part:?} of {text:?}").into());
+                }
+            }
+        }
+    }
+    match count {
+        0..50 => Err(format!("only {count} texts were found").into()),
+        _ => Ok(()),
+    }
+}
+
+/// The Rust and JavaScript below a folder, with the parts of long texts joined.
+fn read_all(folder: &Path, source: &mut String) -> Result<(), Failed> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path, source)?;
+        } else if path.extension().is_some_and(|it| it == "rs" || it == "js") {
+            let text = fs::read_to_string(path)?;
+            let lines = text.lines().map(str::trim_start);
+            let mut is_joined = false;
+            for line in lines {
+                let line = match is_joined {
+                    true => line.strip_prefix('"').unwrap_or(line),
+                    false => line,
+                };
+                let open = line
+                    .strip_suffix("\" +")
+                    .or_else(|| line.strip_suffix('\\'));
+                is_joined = open.is_some();
+                source.push_str(open.unwrap_or(line));
+                if !is_joined {
+                    source.push('\n');
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the texts stand.
+const TEXTS: [(&str, &str); 1] = [("troubleshooting.md", "## By error text")];
+
+/// Parts of texts that come from the system, from a crate, or from a template.
+const OF_OTHERS: [&str; 15] = [
+    ", run again with the --allow-net flag",
+    "Requires read access to",
+    "unexpected argument",
+    "not prefixed with / or ./ or ../",
+    "Remote modules are not supported",
+    "npm packages are not supported",
+    "window is not defined",
+    "document is not defined",
+    "Address already in use (os error",
+    "Permission denied (os error",
+    "failed to lookup address information",
+    "Connection refused",
+    "certificate not valid for name",
+    "received corrupt message of type InvalidContentType",
+    // It comes with the option.
+    "is not in allowedOrigins",
 ];
