@@ -191,7 +191,11 @@ fn run(page: &Path) -> Result<(), Failed> {
             format!("{} line {}: {message}", name_of(page), block.line)
         })?;
     }
-    reader.stop_server()
+    reader.stop_server()?;
+    match reader.unused() {
+        Some(name) => Err(format!("{}: no command uses {name}", name_of(page)).into()),
+        None => Ok(()),
+    }
 }
 
 /// Who follows a page.
@@ -200,6 +204,8 @@ struct Reader {
     /// As they are on the page.
     files: BTreeMap<String, String>,
     server: Option<Server>,
+    /// Commands so far.
+    commands: String,
     fragments: usize,
 }
 
@@ -220,6 +226,7 @@ impl Reader {
             folder,
             files: BTreeMap::new(),
             server: None,
+            commands: String::new(),
             fragments: 0,
         })
     }
@@ -270,6 +277,7 @@ impl Reader {
     }
 
     fn command(&mut self, line: &str, expected: Option<&str>) -> Result<(), Failed> {
+        self.commands.push_str(line);
         if line.contains(SERVES) {
             self.stop_server()?;
             return self.serve(line, expected);
@@ -311,6 +319,16 @@ impl Reader {
             ends: line.starts_with("duplex serve "),
         });
         Ok(())
+    }
+
+    /// A program or a page that neither a command nor another file names.
+    fn unused(&self) -> Option<&String> {
+        self.files.keys().find(|name| {
+            let of = |other: &(&String, &String)| other.0 != *name && other.1.contains(*name);
+            !name.ends_with(".json")
+                && !self.commands.contains(*name)
+                && !self.files.iter().any(|other| of(&other))
+        })
     }
 
     fn stop_server(&mut self) -> Result<(), Failed> {
