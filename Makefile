@@ -19,7 +19,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress fuzz clean
+.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress fuzz manual clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -78,6 +78,9 @@ fuzz: ## Fuzz the protocol crate
 
 ws-suite: ## Run the tests of the package ws, a checkout of which is in SUITE=DIR
 	@scripts/ws-suite '$(SUITE)'
+
+manual: ## Build the manual as a book, and check its links
+	@scripts/manual
 
 clean: ## Remove what was built
 	@scripts/clean
