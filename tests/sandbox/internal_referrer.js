@@ -5,7 +5,10 @@
 import { done, escaped, isInternal } from "./_attempt.js";
 
 // What is loaded while the script lies may fail, and has nobody to tell.
-globalThis.addEventListener("unhandledrejection", (event) => event.preventDefault());
+globalThis.addEventListener(
+  "unhandledrejection",
+  (event) => event.preventDefault(),
+);
 
 const text = `(() => import("ext:core/mod.js"))`;
 const functions = [];
