@@ -57,46 +57,6 @@ fn ping() {
     }
 }
 
-/// What README shows first runs with the permission that README names.
-#[test]
-fn readme() {
-    let readme = fs::read_to_string(support::repository().join("README.md")).unwrap();
-    let program = |name: &str| {
-        let (_, rest) = readme.split_once(&format!("// {name}\n")).unwrap();
-        let (text, _) = rest.split_once("```").unwrap();
-        text.to_owned()
-    };
-    let folder = std::env::temp_dir().join(format!("duplex-readme-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    assert!(readme.contains("`--allow-net=localhost:8000`"));
-    // Somebody may have that port.
-    let file = folder.join("server.ts");
-    fs::write(&file, program("server.ts").replace("8000", "0")).unwrap();
-    let mut server = Running::start(
-        "README's server.ts",
-        support::duplex_run()
-            .arg("--allow-net=localhost:0")
-            .arg(&file),
-    )
-    .unwrap();
-    let announced = server.line("Listening on http://").unwrap();
-    let port = announced.trim_end_matches('/').rsplit(':').next().unwrap();
-
-    let file = folder.join("client.ts");
-    let client = program("client.ts").replace("8000", port);
-    // README's goes on for ever.
-    fs::write(&file, format!("{client}socket.addEventListener(\"message\", ({{ data }}) => data.startsWith(\"you\") && Deno.exit());\n")).unwrap();
-    let finished = support::finish(
-        support::duplex_run()
-            .arg(format!("--allow-net=localhost:{port}"))
-            .arg(&file),
-    )
-    .unwrap();
-    assert_eq!(finished.code(), 0, "{}", finished.report());
-    assert_eq!(finished.stdout, "welcome\nyou said hello\n");
-    fs::remove_dir_all(&folder).unwrap();
-}
-
 /// Runs the visitor's script of an example against its server.
 fn visit(script: &str, url: &str) {
     let finished = support::finish(

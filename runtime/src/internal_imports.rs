@@ -21,15 +21,17 @@ pub fn refusal(startup: &StartupData, import: &ImportAttributesContext) -> Optio
     }
     // A dynamic import has no place.
     let is_static = import.line_number.is_some();
-    if is_static && (!is_named_internal(&import.referrer) || is_built_in(startup, &import.referrer))
-    {
-        // The core refuses those of modules with other names.
+    let is_built_in = is_named_internal(&import.referrer) && is_built_in(startup, &import.referrer);
+    if is_static && is_built_in {
         return None;
     }
-    Some(format!(
-        "\"{}\" is internal to the runtime and cannot be imported",
-        import.specifier
-    ))
+    Some(match import.specifier.contains("ext:") {
+        true => format!(
+            "\"{}\" is internal to the runtime and cannot be imported",
+            import.specifier
+        ),
+        false => format!("No such built-in module: \"{}\"", import.specifier),
+    })
 }
 
 /// Whether this is the name of a module of the runtime that no program imports by it.
@@ -114,7 +116,8 @@ mod tests {
         assert!(!is_refused("node:c", Some(1)));
         assert!(is_refused("ext:a/b.js", None));
         assert!(is_refused("ext:evil/x.js", Some(1)));
+        assert!(is_refused("file:///a.js", Some(1)));
         assert!(is_refused("file:///a.js", None));
-        assert!(is_refused("", None));
+        assert!(is_refused("", Some(1)));
     }
 }

@@ -163,7 +163,8 @@ fn url_of_program(specifier: &str) -> Result<Url, JsErrorBox> {
         JsErrorBox::type_error(format!("Invalid URL of a script: {specifier:?}: {error}"))
     })?;
     match url.scheme() {
-        "file" | "data" | "blob" => Ok(url),
+        // Classic workers load scripts by HTTP too.
+        "file" | "data" | "blob" | "http" | "https" => Ok(url),
         scheme => Err(JsErrorBox::type_error(format!(
             "A script cannot have a URL with the scheme \"{scheme}:\""
         ))),
@@ -215,7 +216,12 @@ mod tests {
 
     #[test]
     fn no_text_of_a_program_has_an_internal_url() {
-        for specifier in ["file:///a.js", "data:text/javascript,1", "blob:null/1"] {
+        for specifier in [
+            "file:///a.js",
+            "data:text/javascript,1",
+            "blob:null/1",
+            "https://example.com/x.js",
+        ] {
             assert!(url_of_program(specifier).is_ok(), "{specifier}");
         }
         for specifier in [
@@ -224,7 +230,6 @@ mod tests {
             " ext:evil/x.js",
             "node:fs",
             "checkin:x",
-            "https://example.com/x.js",
             "evil.js",
             "",
         ] {

@@ -264,8 +264,16 @@ impl RequireLoader {
         if !path.starts_with(&cache) {
             return Ok(None);
         }
-        let (Some(cache), Some(path)) = (self.canonical(&cache), self.canonical(path)) else {
+        let Some(cache) = self.canonical(&cache) else {
             return Ok(None);
+        };
+        // `require` looks for files that are not there.
+        let path = match self.canonical(path) {
+            Some(path) => path,
+            None if path.symlink_metadata().is_err() => {
+                deno_path_util::normalize_path(Cow::Borrowed(path)).into_owned()
+            }
+            None => return Ok(None),
         };
         Ok(path.starts_with(cache).then_some(path))
     }
