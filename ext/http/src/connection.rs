@@ -368,7 +368,7 @@ pub struct ServerIo<S> {
 }
 
 /// How long what a client still sends after its answer is read.
-pub struct Linger {
+struct Linger {
     /// The end of its silence.
     silence: Pin<Box<Sleep>>,
     /// The end in any case.
@@ -377,8 +377,8 @@ pub struct Linger {
 
 impl Linger {
     /// After so long without a byte, the client is given up.
-    pub const SILENCE: Duration = Duration::from_secs(2);
-    pub const LONGEST: Duration = Duration::from_secs(30);
+    const SILENCE: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(30);
 }
 
 /// The end of what the client sends.

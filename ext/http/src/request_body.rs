@@ -27,7 +27,6 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::connection::Clock;
-use crate::connection::Linger;
 use crate::exchange::Exchange;
 
 /// A body of which some may have been received and not been read yet.
@@ -197,30 +196,13 @@ impl Drop for ReceivedBody {
         if self.source.is_end() {
             return;
         }
-        match std::mem::replace(&mut self.source, Source::Empty) {
-            Source::Empty => {}
+        match &self.source {
+            // A stream that has its answer is reset with NO_ERROR (RFC 9113 section 8.1).
+            Source::Empty | Source::Http2(_) => {}
             // The connection lingers.
             Source::Http1 { clock, .. } => clock.left_unread(),
-            Source::Http2(stream) => {
-                // Not where the engine has ended.
-                if tokio::runtime::Handle::try_current().is_ok() {
-                    deno_core::unsync::spawn(drain(stream));
-                }
-            }
         }
     }
-}
-
-/// Reads and forgets what the client sends. A stream that is reset before is an error to
-/// some, although they have the answer.
-async fn drain(mut stream: RecvStream) {
-    let rest = async {
-        while let Ok(Some(Ok(bytes))) = timeout(Linger::SILENCE, stream.data()).await {
-            // A stream that has ended has no window.
-            let _ = stream.flow_control().release_capacity(bytes.len());
-        }
-    };
-    let _ = timeout(Linger::LONGEST, rest).await;
 }
 
 /// A request body as a resource. The connection is read only as far as the
