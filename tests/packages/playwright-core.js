@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { equal, text } from "./_kit.js";
 
@@ -20,12 +19,15 @@ const child = spawn(process.env.DUPLEX_TEST_CHROMIUM, [
   "--remote-debugging-port=0",
   `--user-data-dir=${profile}`,
 ], { stdio: ["ignore", "ignore", "pipe"] });
-let url;
-for await (const line of createInterface({ input: child.stderr })) {
-  url = line.match(/ws:.*/)?.[0];
-  if (url) break;
-}
-child.stderr.resume();
+child.stderr.setEncoding("utf8");
+let said = "";
+const url = await new Promise((resolve) => {
+  child.stderr.on("data", (part) => {
+    said += part;
+    const found = said.match(/ws:\S+(?=\n)/);
+    if (found) resolve(found[0]);
+  });
+});
 const browser = await chromium.connectOverCDP(url);
 const page = await browser.newPage();
 await page.setContent(`<title>${text}</title>`);
