@@ -25,6 +25,10 @@ pub fn guard(op: OpDecl) -> OpDecl {
             const GUARDED: OpDecl = op_compile_function();
             op.with_implementation_from(&GUARDED)
         }
+        "op_inspector_connect" | "op_inspector_open" | "op_node_repl_inspector_connect" => {
+            const REFUSED: OpDecl = op_no_inspector();
+            op.with_implementation_from(&REFUSED)
+        }
         "op_get_env_no_permission_check" => {
             const GUARDED: OpDecl = op_get_env_no_permission_check();
             op.with_implementation_from(&GUARDED)
@@ -123,6 +127,15 @@ fn op_compile_function<'s>(
     let is_compile_error = function.is_none();
     let function = function.map(v8::Local::<v8::Value>::from);
     Ok(outcome(scope, function, exception, is_compile_error))
+}
+
+/// In place of the ops of deno_node that want the engine's inspector, of which there is none.
+#[op2(fast)]
+fn op_no_inspector() -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new(
+        "NotSupported",
+        "This runtime has no inspector",
+    ))
 }
 
 /// A program's text, and where it is said to stand.

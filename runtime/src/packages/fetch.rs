@@ -1,7 +1,10 @@
 //! Requests to registries and to hosts of modules.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use deno_cache_dir::file_fetcher::SendError;
@@ -74,10 +77,33 @@ impl Downloads {
     }
 }
 
+/// The clients that were made, so that requests share connections: one for each certificate
+/// and each thread, whose event loop its connections belong to.
+#[derive(Debug, Default)]
+struct Clients(Mutex<HashMap<(ThreadId, Option<String>), Client>>);
+
+impl Clients {
+    fn get(
+        &self,
+        certificate: Option<&String>,
+        make: impl FnOnce() -> Result<Client, JsErrorBox>,
+    ) -> Result<Client, JsErrorBox> {
+        let key = (std::thread::current().id(), certificate.cloned());
+        let mut clients = self.0.lock().unwrap_or_else(|error| error.into_inner());
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = make()?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
 /// Asks npm registries.
 #[derive(Debug)]
 pub struct RegistryClient {
     downloads: Downloads,
+    clients: Clients,
     progress: Progress,
 }
 
@@ -85,16 +111,18 @@ impl RegistryClient {
     pub fn new(downloads: Downloads, progress: Progress) -> Self {
         Self {
             downloads,
+            clients: Clients::default(),
             progress,
         }
     }
 
     fn client(&self, config: Option<&RegistryConfig>) -> Result<Client, JsErrorBox> {
-        let key = config
-            .and_then(|config| Some((config.certfile.as_ref()?, config.keyfile.as_ref()?)))
-            .map(|(cert, key)| read_key(cert, key))
-            .transpose()?;
-        self.downloads.client(key, None)
+        let files =
+            config.and_then(|config| Some((config.certfile.as_ref()?, config.keyfile.as_ref()?)));
+        self.clients.get(files.map(|(cert, _)| cert), || {
+            let key = files.map(|(cert, key)| read_key(cert, key)).transpose()?;
+            self.downloads.client(key, None)
+        })
     }
 
     async fn download(
@@ -177,6 +205,7 @@ const REDIRECTS: usize = 5;
 #[derive(Debug)]
 pub struct ModuleClient {
     downloads: Downloads,
+    clients: Clients,
     progress: Progress,
     /// Whose `--deny-import` holds for addresses as well.
     permissions: Option<PermissionsContainer>,
@@ -190,6 +219,7 @@ impl ModuleClient {
     ) -> Self {
         Self {
             downloads,
+            clients: Clients::default(),
             progress,
             permissions,
         }
@@ -234,8 +264,10 @@ impl deno_cache_dir::file_fetcher::HttpClient for ModuleClient {
     ) -> Result<SendResponse, SendError> {
         let _task = self.progress.download(url.as_str());
         let client = self
-            .downloads
-            .client(None, self.permissions.clone())
+            .clients
+            .get(None, || {
+                self.downloads.client(None, self.permissions.clone())
+            })
             .map_err(|error| SendError::Failed(Box::new(error)))?;
         match self.attempt(&client, url, &headers).await {
             Err(SendError::Failed(error)) => {
