@@ -419,6 +419,7 @@ impl Peer {
                 peer.running = Some(running);
             }
             PeerKind::RabbitMq => {
+                let program = support::program("DUPLEX_TEST_RABBITMQ").ok_or("no RabbitMQ")?;
                 let [stomp, mqtt, distribution, names] = free_ports()?;
                 let folder = std::env::temp_dir().join(format!("duplex-rabbitmq-{stomp}"));
                 fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -426,6 +427,7 @@ impl Peer {
                 let mut command = Command::new(peers.join("rabbitmq"));
                 command.arg(folder);
                 command.args([stomp, mqtt, distribution, names].map(|port| port.to_string()));
+                command.arg(program);
                 std::os::unix::process::CommandExt::process_group(&mut command, 0);
                 let running = Running::start("rabbitmq-server", &mut command)?;
                 let running = peer.running.insert(running);
