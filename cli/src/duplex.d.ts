@@ -1057,6 +1057,34 @@ declare namespace Deno {
     spawn(): ChildProcess;
   }
 
+  /** Starts a program. Needs the permission to run it. */
+  function spawn(command: string | URL, options?: CommandOptions): ChildProcess;
+  function spawn(
+    command: string | URL,
+    args: string[],
+    options?: Omit<CommandOptions, "args">,
+  ): ChildProcess;
+  /** Runs a program to its end. Needs the permission to run it. */
+  function spawnAndWait(
+    command: string | URL,
+    options?: CommandOptions,
+  ): Promise<CommandOutput>;
+  function spawnAndWait(
+    command: string | URL,
+    args: string[],
+    options?: Omit<CommandOptions, "args">,
+  ): Promise<CommandOutput>;
+  /** Runs a program to its end. Needs the permission to run it. */
+  function spawnAndWaitSync(
+    command: string | URL,
+    options?: CommandOptions,
+  ): CommandOutput;
+  function spawnAndWaitSync(
+    command: string | URL,
+    args: string[],
+    options?: Omit<CommandOptions, "args">,
+  ): CommandOutput;
+
   /** Sends a signal to a process. Needs the permission to run. */
   function kill(pid: number, signal?: Signal): void;
 
