@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::fs;
-
 use support::Running;
 
 #[test]

@@ -1,3 +1,4 @@
+// flags: -A
 // deno: it has an inspector
 // There is no inspector: who wants one is told so, and the program goes on.
 import inspector from "node:inspector";
