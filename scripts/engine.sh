@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/engine-choice.sh"
 
 # libclang reads the headers of nghttp2, which is the http2 of Node.js.
-need ca-certificates curl:curl gcc:gcc g++:g++ git:git libc6-dev libclang-dev pkg-config:pkg-config
+need ca-certificates curl:curl gcc:gcc g++:g++ git:git libc6-dev libclang-dev cmake:cmake pkg-config:pkg-config
 need_rust
 choose_engine
 case $engine in
@@ -15,7 +15,7 @@ v8)
   ;;
 quickjs)
   features=(--no-default-features --features quickjs)
-  need cmake:cmake libsimde-dev
+  need libsimde-dev
   export CMAKE_TOOLCHAIN_FILE=${CMAKE_TOOLCHAIN_FILE:-$root/cmake/simde.cmake}
   ;;
 esac

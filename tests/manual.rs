@@ -612,16 +612,7 @@ const OPTIONS: [&str; 14] = [
 ];
 
 /// Rows of what the declarations have elsewhere, as types of their own.
-const UNDECLARED: [&str; 7] = [
-    "fetch",
-    "handler",
-    "websocket",
-    // Declared with the changes that bring them.
-    "allowedOrigins",
-    "leastProgress",
-    "maxTopicLength",
-    "maxTopics",
-];
+const UNDECLARED: [&str; 3] = ["fetch", "handler", "websocket"];
 
 /// Each text of an error that a reader may look for is one that the program has.
 fn error_texts() -> Result<(), Failed> {
@@ -690,13 +681,11 @@ fn read_all(folder: &Path, source: &mut String) -> Result<(), Failed> {
 const TEXTS: [(&str, &str); 1] = [("troubleshooting.md", "## By error text")];
 
 /// Parts of texts that come from the system, from a crate, or from a template.
-const OF_OTHERS: [&str; 15] = [
+const OF_OTHERS: [&str; 12] = [
     ", run again with the --allow-net flag",
     "Requires read access to",
     "unexpected argument",
     "not prefixed with / or ./ or ../",
-    "Remote modules are not supported",
-    "npm packages are not supported",
     "window is not defined",
     "document is not defined",
     "Address already in use (os error",
@@ -705,6 +694,4 @@ const OF_OTHERS: [&str; 15] = [
     "Connection refused",
     "certificate not valid for name",
     "received corrupt message of type InvalidContentType",
-    // It comes with the option.
-    "is not in allowedOrigins",
 ];
