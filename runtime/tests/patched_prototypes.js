@@ -1,6 +1,9 @@
 // A program that breaks the prototypes breaks itself, not the runtime.
 
 const { log } = console;
+// The modules of Node.js, which the timers are of, are loaded when they are first used, and
+// are not written to be so after this.
+setTimeout(() => {}, 1);
 const broken = () => {
   throw new Error("called what the program patched");
 };
