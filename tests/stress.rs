@@ -999,10 +999,10 @@ fn content(seed: u32, k: u32) -> (bool, &'static str) {
     random.below(2);
     let is_text = random.below(2) == 1;
     let range = match random.below(100) {
-        ..50 => 200,
-        ..75 => 4000,
-        ..90 => 70_000,
-        ..97 => 300_000,
+        0..50 => 200,
+        50..75 => 4000,
+        75..90 => 70_000,
+        90..97 => 300_000,
         _ => LONGEST,
     };
     let length = random.below(range) as usize;

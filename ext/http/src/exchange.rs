@@ -147,6 +147,7 @@ impl Exchange {
 
     /// Hands a handshake, and the connection that it came on, to the script. Gives the
     /// connection back where that cannot be.
+    #[allow(clippy::result_large_err)] // It is given back, and boxing it costs each upgrade.
     pub fn hold(
         server: Rc<Server>,
         peer: Peer,

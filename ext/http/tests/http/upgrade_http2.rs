@@ -251,21 +251,21 @@ async fn an_abort_resets_the_stream() {
             "server.shutdown().then(() => report('shut down'))",
         ),
     ] {
-        let mut harness = Harness::new(&format!(
+        let mut harness = Harness::new(
             "globalThis.server = Deno.serve(
-               {{ port: 0, hostname: '127.0.0.1', onListen() {{}} }},
-               (request) => {{
-                 const {{ socket, response }} = Deno.upgradeWebSocket(request, {{
+               { port: 0, hostname: '127.0.0.1', onListen() {} },
+               (request) => {
+                 const { socket, response } = Deno.upgradeWebSocket(request, {
                    closeTimeout: 0.2,
                    backpressureLimit: 1e6,
-                 }});
+                 });
                  socket.onopen = () => socket.send(new Uint8Array(300_000));
-                 socket.onclose = ({{ code }}) => report('close', code);
+                 socket.onclose = ({ code }) => report('close', code);
                  globalThis.socket = socket;
                  return response;
-               }},
-             );"
-        ));
+               },
+             );",
+        );
         let port = harness.port();
         let (mut client, connection) = narrow(port).await;
         let connection = tokio::spawn(connection);

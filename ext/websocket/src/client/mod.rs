@@ -440,8 +440,8 @@ impl Dialer {
 
     fn request<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {
         let url = &self.target.url;
-        let own_host = self.target.headers.iter().filter(|(name, _)| is_host(name));
-        let own_host = own_host.last().filter(|_| self.connector.allow_host);
+        let mut own_host = self.target.headers.iter().filter(|(name, _)| is_host(name));
+        let own_host = own_host.next_back().filter(|_| self.connector.allow_host);
         Request {
             authority: own_host.map(|(_, value)| &value[..]),
             host: &self.host,
