@@ -1,6 +1,6 @@
 // What a program finds on the global object, but for `Deno`.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import {
   op_runtime_stderr_no_color,
   op_runtime_stdout_no_color,
@@ -211,6 +211,7 @@ function console() {
     core.print(message, level > 1)
   );
 }
+internals.globalConsole = console;
 
 function loadConsole() {
   const script = core.loadExtScript("ext:deno_web/01_console.js");

@@ -1,4 +1,5 @@
 // flags: --allow-net
+// engine: v8
 // send() of a view without its buffer: an empty message, and no error on a socket that is
 // closing or closed.
 import { assertEquals, once } from "../_assert.js";
