@@ -1,5 +1,6 @@
 // server: express
 // ci: yes
+// quickjs: require() takes no ES modules there
 import express from "express";
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";

@@ -21,8 +21,8 @@ let isWatching = false;
 // What the runtime may call: `console` is the program's, which errors of handlers are
 // printed with.
 const ALLOWED = Deno.version.engine === "quickjs"
-  // The engine makes calls of templates and copies by what a script can replace.
-  ? /^globalThis\.console|prototype\.concat$|Symbol\.species|prototype\.resizable$/
+  // The engine and its binding make templates, copies and views by what a script can replace.
+  ? /^globalThis\.console|prototype\.(?:concat|toString)$|DataView\.prototype|Symbol\.species|prototype\.resizable$/
   : /^globalThis\.console/;
 
 function caller() {

@@ -29,6 +29,17 @@ pub fn guard(op: OpDecl) -> OpDecl {
             const REFUSED: OpDecl = op_no_inspector();
             op.with_implementation_from(&REFUSED)
         }
+        // Both end the process there, in deno_node and in deno_core.
+        #[cfg(not(feature = "v8"))]
+        "op_vm_create_context" | "op_vm_create_context_without_contextify" => {
+            const REFUSED: OpDecl = op_no_contexts();
+            op.with_implementation_from(&REFUSED)
+        }
+        #[cfg(not(feature = "v8"))]
+        "op_import_sync" => {
+            const REFUSED: OpDecl = op_no_import_sync();
+            op.with_implementation_from(&REFUSED)
+        }
         "op_get_env_no_permission_check" => {
             const GUARDED: OpDecl = op_get_env_no_permission_check();
             op.with_implementation_from(&GUARDED)
@@ -135,6 +146,26 @@ fn op_no_inspector() -> Result<(), JsErrorBox> {
     Err(JsErrorBox::new(
         "NotSupported",
         "This runtime has no inspector",
+    ))
+}
+
+/// In place of the ops of deno_node that make a context.
+#[cfg(not(feature = "v8"))]
+#[op2(fast)]
+fn op_no_contexts() -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new(
+        "NotSupported",
+        "node:vm has no contexts of its own on QuickJS",
+    ))
+}
+
+/// In place of the core's op that imports while a script waits.
+#[cfg(not(feature = "v8"))]
+#[op2(fast)]
+fn op_no_import_sync() -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new(
+        "NotSupported",
+        "require() takes no ES modules on QuickJS: use import()",
     ))
 }
 

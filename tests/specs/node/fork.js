@@ -1,3 +1,4 @@
+// engine: v8
 // flags: -A
 // A process of Node.js that talks to the one that started it.
 import { fork } from "node:child_process";

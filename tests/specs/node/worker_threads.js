@@ -1,3 +1,4 @@
+// engine: v8
 // flags: --allow-read --allow-env
 // deno: writes the error to stderr, too
 // Threads of Node.js: data on the way, messages, exit codes, errors, code as text.

@@ -1,3 +1,4 @@
+// engine: v8
 // A cycle of CommonJS and ES modules is an error that can be caught, and no hang.
 import { assertEquals } from "../_assert.js";
 import { early, late } from "cycle";

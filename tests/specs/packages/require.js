@@ -1,3 +1,4 @@
+// engine: v8
 // flags: --allow-read
 // `require` in an ES module: of packages, of ES modules, and what is not there.
 import { createRequire } from "node:module";
