@@ -1,4 +1,4 @@
-// engine: v8
+// engine: none, for it fails now and then beside other specs: see the closing note of its issue
 // flags: -A
 // A process of Node.js that talks to the one that started it.
 import { fork } from "node:child_process";
