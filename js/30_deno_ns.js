@@ -111,6 +111,7 @@ const MEMBERS = {
     "Permissions",
     "permissions",
   ],
+  "ext:duplex_runtime/14_fs_events.js": ["watchFs"],
   "ext:duplex_websocket/00_http_client.js": ["createHttpClient"],
   "ext:duplex_http/01_upgrade.js": [
     "upgradeWebSocket",

@@ -1,6 +1,7 @@
 //! Ops that Deno's extension crates leave to the runtime, and the extension
 //! that evaluates `js/`.
 
+mod fs_events;
 mod guard;
 mod info;
 mod node;
@@ -34,6 +35,8 @@ deno_core::extension!(
         duplex_http
     ],
     ops = [
+        fs_events::op_fs_events_open,
+        fs_events::op_fs_events_poll,
         info::op_runtime_args,
         info::op_runtime_cpu_count,
         info::op_runtime_language,
@@ -45,13 +48,13 @@ deno_core::extension!(
         info::op_runtime_seed,
         info::op_runtime_stderr_no_color,
         info::op_runtime_stdout_no_color,
+        info::op_runtime_unsafe_proto,
         info::op_runtime_user_agent,
         info::op_runtime_versions,
         node::op_bootstrap_color_depth,
         node::op_bootstrap_unstable_args,
         node::op_current_thread_cpu_usage,
         node::op_http_notify_serving,
-        node::op_http_serve_address_override,
         node::op_napi_open,
         node::op_runtime_uses_node_modules,
         node::op_test_snapshot_in_update_mode,
@@ -116,6 +119,7 @@ deno_core::extension!(
         "11_navigator.js",
         "11_workers.js",
         "13_prompt.js",
+        "14_fs_events.js",
         "40_worker_scope.js",
     ],
     options = { info: RuntimeInfo },
