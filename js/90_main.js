@@ -9,6 +9,7 @@ import {
   op_runtime_location,
   op_runtime_seed,
   op_runtime_stderr_no_color,
+  op_runtime_unsafe_proto,
   op_runtime_uses_node_modules,
   op_runtime_versions,
   op_set_format_exception_callback,
@@ -140,7 +141,9 @@ function start() {
   delete globalThis.bootstrap;
 
   // As in Deno: the accessor is a way to pollute prototypes.
-  delete ObjectPrototype.__proto__;
+  if (!op_runtime_unsafe_proto()) {
+    delete ObjectPrototype.__proto__;
+  }
   // As in Deno: not a standard's.
   if (typeof Intl !== "undefined") {
     delete Intl.v8BreakIterator;

@@ -43,7 +43,7 @@ pub struct Flags {
     pub preload: Vec<String>,
     /// Files of environment variables.
     pub env_files: Vec<PathBuf>,
-    /// Names of Deno's unstable features that were asked for.
+    /// Names of Deno's unstable features that the command line asks for.
     pub unstable: Vec<String>,
     /// The user asked for types to be checked.
     pub asks_for_check: bool,
@@ -437,7 +437,10 @@ impl Args for UnstableArgs {
                 .long(feature.flag_name)
                 .action(ArgAction::SetTrue)
                 .hide(true);
-            command.arg(argument)
+            command.arg(match feature.name {
+                "sloppy-imports" | "unsafe-proto" => argument.alias(feature.name),
+                _ => argument,
+            })
         })
     }
 

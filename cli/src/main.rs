@@ -18,6 +18,7 @@ mod stderr;
 use std::io::Write;
 
 use deno_terminal::colors;
+use duplex_runtime::Features;
 use duplex_runtime::StartupData;
 
 use crate::flags::Action;
@@ -108,7 +109,7 @@ fn warn_of(flags: &Flags) {
         log::warn!("--check: types are erased here, not checked");
     }
     for feature in &flags.unstable {
-        if !is_always_on(feature) {
+        if !is_always_on(feature) && !Features::has(feature) {
             log::warn!("--unstable-{feature} has no effect: duplex does not have this feature");
         }
     }

@@ -105,6 +105,12 @@ impl ConfigFile {
         }
     }
 
+    /// The names of Deno's unstable features in the member `unstable`.
+    pub fn unstable(&self) -> impl Iterator<Item = &str> {
+        let names = self.members.get("unstable").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// How modules are to be transpiled under this file's `compilerOptions`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use deno_web::InMemoryBroadcastChannel;
 use crate::RootCerts;
 use crate::WorkerError;
 use crate::extensions;
+use crate::features::Features;
 use crate::internal_imports;
 use crate::ops::RuntimeInfo;
 use crate::packages::Node;
@@ -38,6 +39,7 @@ pub struct Common {
     pub root_certs: Arc<RootCerts>,
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
     pub seed: Option<u64>,
+    pub features: Features,
     pub startup: StartupData,
     pub user_agent: String,
     pub web_workers: Option<WebWorkerLoaders>,
@@ -123,6 +125,7 @@ impl Engine {
                 user_agent: common.user_agent.clone(),
                 location: options.location,
                 seed: common.seed,
+                features: common.features,
             },
         }))?;
         {

@@ -252,6 +252,7 @@ impl Inner {
                 by_packages(resolved.as_str())
             }
             Some(resolved) if self.packages.in_package(&resolved) => by_packages(resolved.as_str()),
+            Some(resolved) if self.is_sloppy(&resolved) => by_packages(resolved.as_str()),
             Some(resolved) => Ok(resolved),
             None => by_packages(specifier).or_else(|error| {
                 if let Some(resolved) = self.packages.resolve_beside(specifier, referrer) {
@@ -266,6 +267,12 @@ impl Inner {
                 })
             }),
         }
+    }
+
+    /// Whether the file of a module is to be guessed, because there is none of this name.
+    fn is_sloppy(&self, specifier: &ModuleSpecifier) -> bool {
+        self.packages.options().sloppy_imports
+            && specifier.to_file_path().is_ok_and(|path| !path.is_file())
     }
 
     /// Makes the files that a module of the program names in an `import()`, and what they

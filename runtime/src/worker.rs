@@ -24,6 +24,7 @@ use crate::engine::Channels;
 use crate::engine::Common;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
+use crate::features::Features;
 use crate::idle_memory::IdleMemory;
 use crate::ops::ServeAddress;
 use crate::packages::Node;
@@ -78,6 +79,8 @@ pub struct WorkerOptions {
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
     /// Makes `Math.random` and `crypto.getRandomValues` repeatable.
     pub seed: Option<u64>,
+    /// Deno's unstable features that are on.
+    pub features: Features,
     /// What the build script prepared, see [`crate::write_startup_data`].
     pub startup: StartupData,
     /// `navigator.userAgent` and the `User-Agent` of requests.
@@ -108,6 +111,7 @@ impl WorkerOptions {
             root_certs: Arc::default(),
             unsafely_ignore_certificate_errors: None,
             seed: None,
+            features: Features::default(),
             startup: StartupData::default(),
             user_agent: format!("Deno/{DENO_VERSION} duplex/{}", env!("CARGO_PKG_VERSION")),
             preload: Vec::new(),
@@ -162,6 +166,7 @@ impl Worker {
                 root_certs: options.root_certs,
                 unsafely_ignore_certificate_errors: options.unsafely_ignore_certificate_errors,
                 seed: options.seed,
+                features: options.features,
                 startup: options.startup,
                 user_agent: options.user_agent,
                 web_workers: options.web_workers,

@@ -1,6 +1,5 @@
 // client: autobahn-browser
 // flags: --unsafe-proto
-// duplex: it assigns to __proto__, and duplex has no --unsafe-proto
 // The server is a stand-in: Crossbar is written in Python.
 import autobahn from "autobahn-browser";
 import { equal, inbox, serve, text } from "./_kit.js";

@@ -1,7 +1,6 @@
 // client: primus
 // flags: --unsafe-proto
 // server: primus
-// duplex: it assigns to __proto__, and duplex has no --unsafe-proto
 import { createServer } from "node:http";
 import Primus from "primus";
 import { equal, inbox, listen, text } from "./_kit.js";

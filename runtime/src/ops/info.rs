@@ -5,6 +5,8 @@ use deno_core::ToV8;
 use deno_core::op2;
 use deno_core::url::Url;
 
+use crate::features::Features;
+
 /// What the embedder told about the program.
 pub struct RuntimeInfo {
     /// `Deno.args`
@@ -17,6 +19,7 @@ pub struct RuntimeInfo {
     pub location: Option<Url>,
     /// What makes `Math.random` repeatable.
     pub seed: Option<u64>,
+    pub features: Features,
 }
 
 #[op2]
@@ -49,6 +52,12 @@ pub fn op_runtime_location(state: &mut OpState) -> Option<String> {
 pub fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
     let seed = state.borrow::<RuntimeInfo>().seed?;
     Some((seed ^ (seed >> 32)) as u32)
+}
+
+/// Whether `Object.prototype.__proto__` stays.
+#[op2(fast)]
+pub fn op_runtime_unsafe_proto(state: &mut OpState) -> bool {
+    state.borrow::<RuntimeInfo>().features.unsafe_proto
 }
 
 /// The user's language as a BCP 47 tag.

@@ -10,6 +10,7 @@ use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_terminal::colors::ColorLevel;
 
+use super::RuntimeInfo;
 use crate::packages::Packages;
 
 /// The bits of a colour on this terminal.
@@ -23,11 +24,11 @@ pub fn op_bootstrap_color_depth() -> i32 {
     }
 }
 
-/// The flags that a child process is started with as this one was. Nothing here depends on
-/// any.
+/// The flags that a process of Node.js is started with, so that it has the features that
+/// this one has.
 #[op2]
-pub fn op_bootstrap_unstable_args() -> Vec<String> {
-    Vec::new()
+pub fn op_bootstrap_unstable_args(state: &mut OpState) -> Vec<String> {
+    state.borrow::<RuntimeInfo>().features.flags()
 }
 
 /// The microseconds that this thread has spent, in user and in system code.
@@ -58,12 +59,7 @@ fn thread_cpu_usage() -> (f64, f64) {
     (0.0, 0.0)
 }
 
-/// Where `DENO_SERVE_ADDRESS` has servers listen: nowhere, for it is not read here.
-#[op2]
-pub fn op_http_serve_address_override() -> (u8, String, u32, bool) {
-    (0, String::new(), 0, false)
-}
-
+/// In Deno it tells `deno desktop` that a server is up.
 #[op2(fast)]
 pub fn op_http_notify_serving(#[smi] _kind: u32) {}
 

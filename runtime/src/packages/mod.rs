@@ -101,6 +101,8 @@ pub struct PackagesOptions {
     pub is_installation: bool,
     pub downloads: Downloads,
     pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
+    /// A path may lack its extension, or name a folder with an index file.
+    pub sloppy_imports: bool,
 }
 
 impl PackagesOptions {
@@ -121,6 +123,7 @@ impl PackagesOptions {
             is_installation: false,
             downloads: Downloads::default(),
             blob_store: None,
+            sloppy_imports: false,
         }
     }
 }
@@ -422,6 +425,7 @@ impl Packages {
                 node_resolution_cache: Some(Arc::new(NodeResolutionThreadLocalCache)),
                 package_json_cache: Some(Arc::new(node_resolver::PackageJsonThreadLocalCache)),
                 specified_import_map: Some(Box::new(ImportMap(options.import_map.clone()))),
+                unstable_sloppy_imports: options.sloppy_imports,
                 ..Default::default()
             },
         ));
