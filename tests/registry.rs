@@ -274,6 +274,42 @@ fn a_remote_module_takes_a_permission_and_a_trusted_authority() {
     assert_eq!(finished.stdout, "ab\n", "{}", finished.report());
 }
 
+#[test]
+fn an_import_map_may_be_remote() {
+    let server = Server::plain();
+    let url = format!("http://127.0.0.1:{}/maps/map.json", server.port);
+    let map = r#"{ "imports": { "a": "./a.js" } }"#;
+    server.put("/maps/map.json", 200, "application/json", map.into());
+    let module = "export const a = 'a';";
+    server.put("/maps/a.js", 200, "text/javascript", module.into());
+    server.put("/broken.json", 200, "application/json", b"{".to_vec());
+    let config = format!(r#"{{ "importMap": "{url}" }}"#);
+    let program = Program::new(
+        "import-map",
+        &[
+            ("main.js", "import { a } from 'a'; console.log(a);"),
+            ("deno.json", &config),
+        ],
+    );
+    let allowed = format!("--allow-import=127.0.0.1:{}", server.port);
+    // Of the deno.json, then of the flag.
+    for flags in [&[][..], &["--no-config", "--import-map", &url]] {
+        let flags: Vec<&str> = flags.iter().copied().chain([allowed.as_str()]).collect();
+        let finished = program.run_as(&flags, "main.js");
+        assert_eq!(finished.stdout, "a\n", "{}", finished.report());
+    }
+    for (name, problem) in [("none", "404"), ("broken", "EOF while parsing")] {
+        let wrong = format!("http://127.0.0.1:{}/{name}.json", server.port);
+        let finished = program.run_as(&["--import-map", &wrong], "main.js");
+        assert_eq!(finished.code(), 1, "{}", finished.report());
+        assert!(
+            finished.stderr.contains(&wrong) && finished.stderr.contains(problem),
+            "{}",
+            finished.report()
+        );
+    }
+}
+
 /// A folder with a program and a cache of its own, which goes when the test ends.
 struct Program(PathBuf);
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use deno_ast::MediaType;
 use deno_core::error::CoreError;
+use deno_core::serde_json;
 use deno_core::url::Url;
 use duplex_runtime::BlobStore;
 use duplex_runtime::CertList;
+use duplex_runtime::Features;
 use duplex_runtime::RootCerts;
 use duplex_runtime::StartupData;
 use duplex_runtime::Worker;
@@ -62,12 +64,23 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
 
+    let unstable = config.iter().flat_map(ConfigFile::unstable);
+    let features = Features::named(unstable.chain(flags.unstable.iter().map(String::as_str)));
+
     let permissions = permissions_of(&flags, &main.specifier, config.as_ref())?;
     let blob_store = BlobStore::default_arc();
     let mut options = ModuleLoaderOptions::new(permissions.clone());
     options.blob_store = Some(blob_store.clone());
-    options.packages = packages_options(&flags, Some(&main.specifier), &cwd, root_certs.clone())?;
+    options.packages = packages_options(
+        &flags,
+        Some(&main.specifier),
+        config.as_ref(),
+        &cwd,
+        root_certs.clone(),
+    )
+    .await?;
     options.packages.blob_store = Some(blob_store.clone());
+    options.packages.sloppy_imports = features.sloppy_imports;
     if let Some(config) = &config {
         options.transpile = config.transpile_options().map_err(to_message)?;
     }
@@ -93,6 +106,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     options.root_certs = root_certs;
     options.unsafely_ignore_certificate_errors = flags.unsafely_ignore_certificate_errors;
     options.seed = flags.seed;
+    options.features = features;
     options.startup = startup;
     options.preload = flags
         .preload
@@ -123,7 +137,8 @@ async fn cache(
         .map(|file| to_specifier(file, cwd))
         .collect::<Result<_, _>>()?;
     let permissions = permissions_of(flags, &roots[0], None)?;
-    let options = packages_options(flags, roots.first(), cwd, root_certs)?;
+    let config = find_config(&flags.config, &roots[0], cwd)?;
+    let options = packages_options(flags, roots.first(), config.as_ref(), cwd, root_certs).await?;
     let packages = Packages::new(options);
     let cached = packages.cache(&roots, &permissions).await;
     cached.map_err(to_message)?;
@@ -132,7 +147,7 @@ async fn cache(
 
 /// Installs what the package.json and the deno.json name.
 async fn install(flags: &Flags, cwd: &Path, root_certs: Arc<RootCerts>) -> Result<i32, String> {
-    let mut options = packages_options(flags, None, cwd, root_certs)?;
+    let mut options = packages_options(flags, None, None, cwd, root_certs).await?;
     options.is_installation = true;
     let packages = Packages::new(options);
     packages.install().await.map_err(to_message)?;
@@ -161,9 +176,10 @@ fn permissions_of(
     permissions::from_options(&options).map_err(to_message)
 }
 
-fn packages_options(
+async fn packages_options(
     flags: &Flags,
     main: Option<&Url>,
+    config: Option<&ConfigFile>,
     cwd: &Path,
     root_certs: Arc<RootCerts>,
 ) -> Result<PackagesOptions, String> {
@@ -178,12 +194,6 @@ fn packages_options(
             ConfigDiscovery::From(folder.unwrap_or(cwd).to_path_buf())
         }
     };
-    if let Some(path) = &flags.import_map {
-        let specifier = deno_path_util::resolve_url_or_path(path, cwd)
-            .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?;
-        let value = import_map::read(&specifier).map_err(to_message)?;
-        options.import_map = Some((specifier, value));
-    }
     options.cache = match (&packages.reload, packages.cached_only) {
         (_, true) => CacheSetting::Only,
         (Some(which), _) if which.is_empty() => CacheSetting::ReloadAll,
@@ -206,7 +216,41 @@ fn packages_options(
         unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors.clone(),
         user_agent: String::new(),
     };
+    options.import_map = import_map_of(flags, config, &options, cwd).await?;
     Ok(options)
+}
+
+/// The import map of the command line, or a remote one that the deno.json names. Those in
+/// files are read where the others are.
+async fn import_map_of(
+    flags: &Flags,
+    config: Option<&ConfigFile>,
+    options: &PackagesOptions,
+    cwd: &Path,
+) -> Result<Option<(Url, serde_json::Value)>, String> {
+    let is_remote = |specifier: &Url| matches!(specifier.scheme(), "http" | "https");
+    let specifier = match (&flags.import_map, config) {
+        (Some(path), _) => deno_path_util::resolve_url_or_path(path, cwd)
+            .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?,
+        (None, Some(config)) if config.inline_import_map().is_none() => {
+            match config.import_map_specifier().map_err(to_message)? {
+                Some(specifier) if is_remote(&specifier) => specifier,
+                _ => return Ok(None),
+            }
+        }
+        (None, _) => return Ok(None),
+    };
+    if !is_remote(&specifier) {
+        let value = import_map::read(&specifier).map_err(to_message)?;
+        return Ok(Some((specifier, value)));
+    }
+    let packages = Packages::new(options.clone());
+    let (specifier, text) = packages
+        .fetch_text(&specifier)
+        .await
+        .map_err(|error| format!("Unable to load import map \"{specifier}\": {error}"))?;
+    let value = import_map::from_text(&specifier, &text).map_err(to_message)?;
+    Ok(Some((specifier, value)))
 }
 
 /// Variables that are set already stay as they are, as in Deno.

@@ -72,8 +72,15 @@ pub fn read(specifier: &Url) -> Result<Value, ImportMapLoadError> {
         specifier: specifier.clone(),
         source,
     })?;
-    let json = strip_comments(&String::from_utf8_lossy(&bytes));
-    serde_json::from_str(&json).map_err(|source| ImportMapLoadError::Json {
+    from_text(specifier, &String::from_utf8_lossy(&bytes))
+}
+
+/// The value of an import map's text, JSON with or without comments.
+///
+/// # Errors
+/// The text is not JSON.
+pub fn from_text(specifier: &Url, text: &str) -> Result<Value, ImportMapLoadError> {
+    serde_json::from_str(&strip_comments(text)).map_err(|source| ImportMapLoadError::Json {
         specifier: specifier.clone(),
         source,
     })
@@ -96,10 +103,7 @@ pub enum ImportMapLoadError {
         specifier: Url,
         source: ImportMapError,
     },
-    #[error(
-        "Unable to load import map \"{0}\": remote import maps are not supported, save it to a \
-         file and pass its path"
-    )]
+    #[error("Unable to load import map \"{0}\": it is not in a file, and was not fetched")]
     Remote(Url),
 }
 

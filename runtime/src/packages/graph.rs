@@ -132,6 +132,28 @@ impl Packages {
         Ok(())
     }
 
+    /// The text of a remote file that the user named, which takes no permission, and where
+    /// it was found.
+    ///
+    /// # Errors
+    /// It cannot be fetched.
+    pub async fn fetch_text(
+        &self,
+        specifier: &ModuleSpecifier,
+    ) -> Result<(ModuleSpecifier, String), JsErrorBox> {
+        let file = self
+            .files(self.parts(), &crate::permissions::allow_all())?
+            .fetch_with_options(
+                specifier,
+                FetchPermissionsOptionRef::AllowAll,
+                FetchOptions::default(),
+            )
+            .await
+            .map_err(JsErrorBox::from_err)?;
+        let text = String::from_utf8_lossy(&file.source).into_owned();
+        Ok((file.url, text))
+    }
+
     /// Installs what `deno.json` and `package.json` name.
     pub async fn install(&self) -> Result<(), JsErrorBox> {
         let npm = &self.parts().npm;
