@@ -1,4 +1,3 @@
-// engine: none, for it fails now and then beside other specs: see the closing note of its issue
 // flags: --allow-run=sh --allow-env
 // Programs run with --allow-run, by Node.js's interface and by Deno's.
 import { execFileSync, spawn } from "node:child_process";
