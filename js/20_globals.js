@@ -118,6 +118,9 @@ const NODE = {
   "node:buffer": ["Buffer"],
 };
 
+// For sockets whose messages come as one.
+internals.loadBuffer = () => load("node:buffer").Buffer;
+
 // The ES modules among the scripts, all of them of deno_node.
 const MODULES = {
   __proto__: null,
@@ -154,6 +157,7 @@ const LATE = {
   "ext:duplex_runtime/10_permissions.js": true,
   "ext:duplex_runtime/11_workers.js": true,
   "ext:duplex_runtime/13_prompt.js": true,
+  "ext:duplex_runtime/14_fs_events.js": true,
   "ext:duplex_websocket/00_http_client.js": true,
   "ext:duplex_websocket/02_websocketstream.js": true,
   "ext:duplex_runtime/serve_http.js": true,

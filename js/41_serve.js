@@ -1,8 +1,11 @@
 // `duplex serve`: serves what the main module exports by default.
 
 import { core, primordials } from "ext:core/mod.js";
-import { problemWith } from "ext:duplex_http/00_serve.js";
-import { serveOwn } from "ext:duplex_http/02_websocket_handler.js";
+import {
+  MEMBERS,
+  serve as serveForm,
+} from "ext:duplex_http/04_handler_form.js";
+import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 
 const {
   op_runtime_main_module,
@@ -11,7 +14,9 @@ const {
 } = core.ops;
 const {
   FunctionPrototypeCall,
+  ObjectGetPrototypeOf,
   ObjectHasOwn,
+  ObjectPrototype,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
 } = primordials;
@@ -22,8 +27,8 @@ const { AbortController, AbortSignal } = core.loadExtScript(
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 const { exit } = core.loadExtScript("ext:deno_os/30_os.js");
 
-// The options of `Deno.serve` but for the handler. Read by name, for they may be
-// those of an instance of a class.
+// The options of `Deno.serve`, read by name, for they may be those of an instance of a
+// class.
 const OPTIONS = [
   "alpnProtocols",
   "cert",
@@ -38,8 +43,13 @@ const OPTIONS = [
   "reusePort",
   "signal",
   "tcpBacklog",
+  "tls",
+  "transport",
+  "unix",
   "websocket",
 ];
+// What an instance of a class may have for other reasons: Hono's has `routes`.
+const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 
 // Those of `Deno.serve`.
 const DEFAULT_PORT = 8000;
@@ -64,6 +74,10 @@ function serve(namespace, { AddrInUse }) {
   const exported = namespace.default;
   const { fetch, onListen } = exported;
   const options = readOptions(exported);
+  if (fetch !== undefined) {
+    options.fetch = (request, info) =>
+      FunctionPrototypeCall(fetch, exported, request, info);
+  }
   if (onListen !== undefined) {
     options.onListen = typeof onListen === "function"
       ? (address) => FunctionPrototypeCall(onListen, exported, address)
@@ -80,10 +94,7 @@ function serve(namespace, { AddrInUse }) {
   core.unrefOpPromise(signalled);
   let server;
   try {
-    server = serveOwn(
-      options,
-      (request, info) => FunctionPrototypeCall(fetch, exported, request, info),
-    );
+    server = serveForm(options, true);
   } catch (error) {
     if (ObjectPrototypeIsPrototypeOf(AddrInUse.prototype, error)) {
       return addressInUse(options);
@@ -113,14 +124,26 @@ function refusal(namespace) {
     return `The default export of ${file} is ${kind}. ${wanted}`;
   }
   const { fetch } = exported;
+  if (fetch === undefined && isPlain(exported) && exported.routes) {
+    return undefined;
+  }
   if (typeof fetch !== "function") {
     const kind = fetch === undefined
       ? "has no method fetch"
       : `has a fetch that is not a function`;
     return `The default export of ${file} ${kind}. ${wanted}`;
   }
-  const problem = problemWith(exported);
-  return problem && `The default export of ${file}: ${problem}`;
+  try {
+    checkMembers(exported, MEMBERS, `The default export of ${file}`);
+  } catch (error) {
+    return error.message;
+  }
+}
+
+/** Whether it was written down as an object, and is no instance of a class. */
+function isPlain(object) {
+  const prototype = ObjectGetPrototypeOf(object);
+  return prototype === ObjectPrototype || prototype === null;
 }
 
 /** The module's options; the command line goes before them. */
@@ -133,6 +156,20 @@ function readOptions(exported) {
       options[name] = value;
     }
   }
+  for (let i = 0; i < OPTIONS_OF_PLAIN_OBJECTS.length; i++) {
+    const name = OPTIONS_OF_PLAIN_OBJECTS[i];
+    const value = isPlain(exported) ? exported[name] : undefined;
+    if (value !== undefined) {
+      options[name] = typeof value === "function"
+        ? (argument) => FunctionPrototypeCall(value, exported, argument)
+        : value;
+    }
+  }
+  const { unix } = options;
+  if (unix !== undefined && unix !== null && unix !== "") {
+    options.path = `${unix}`;
+  }
+  delete options.unix;
   const { hostname, port } = op_serve_address();
   if (hostname !== null || port !== null) {
     delete options.path;

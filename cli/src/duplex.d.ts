@@ -600,11 +600,121 @@ declare namespace Deno {
     subscriberCount(topic: string): number;
   }
 
+  /** What a server with `fetch` or `routes` has, after Bun; so has the `info` of a request. */
+  interface HandlerServer<Data = undefined, Address extends Addr = NetAddr> {
+    /** Undefined on a unix socket. */
+    readonly port: number | undefined;
+    /** "localhost" where it listens on all addresses; undefined on a unix socket. */
+    readonly hostname: string | undefined;
+    readonly url: URL;
+    readonly id: string;
+    readonly development: boolean;
+    /** Requests that wait for their answer. */
+    readonly pendingRequests: number;
+    /** Sockets that are open. */
+    readonly pendingWebSockets: number;
+    /** Null on a unix socket, and when the request is over. */
+    requestIP(
+      request: Request,
+    ): { address: string; family: "IPv4" | "IPv6"; port: number } | null;
+    /** For how many seconds the body of this request may bring nothing; 0 is for ever. */
+    timeout(request: Request, seconds: number): void;
+    /** Changes handlers. Sockets that are open keep theirs. */
+    reload(
+      options:
+        & Partial<SocketHandlers<Data, Address>>
+        & HandlerOptions<Data, Address>,
+    ): WebSocketServer<Data, Address>;
+    /** Calls the handler `fetch` with a request that no client has sent. */
+    fetch(request: Request | string | URL): Promise<Response | undefined>;
+    /** Ends the server: as {@linkcode HttpServer.shutdown}, or at once. */
+    stop(closeActiveConnections?: boolean): Promise<void>;
+    ref(): void;
+    unref(): void;
+  }
+
   interface WebSocketServer<Data = undefined, Address extends Addr = NetAddr>
-    extends HttpServer<Address>, WebSocketUpgrader<Data> {}
+    extends
+      HttpServer<Address>,
+      WebSocketUpgrader<Data>,
+      HandlerServer<Data, Address> {
+    ref(): void;
+    unref(): void;
+  }
 
   interface FetchHandlerInfo<Data = undefined, Address extends Addr = NetAddr>
-    extends ServeHandlerInfo<Address>, WebSocketUpgrader<Data> {}
+    extends
+      ServeHandlerInfo<Address>,
+      WebSocketUpgrader<Data>,
+      HandlerServer<Data, Address> {}
+
+  /** A request of a route. */
+  interface RouteRequest extends Request {
+    /** The parts of the path that stand for `:name`, without their percent-encoding. */
+    readonly params: Record<string, string>;
+  }
+
+  type RouteHandler<Data = undefined, Address extends Addr = NetAddr> =
+    | Response
+    | ((
+      request: RouteRequest,
+      info: FetchHandlerInfo<Data, Address>,
+    ) => Response | undefined | void | Promise<Response | undefined | void>);
+
+  /**
+   * What answers a path. A path without parameters goes before one with (`/users/:id`), and
+   * that before a wildcard (`/files/*`). False leaves the path to `fetch`.
+   */
+  type Routes<Data = undefined, Address extends Addr = NetAddr> = Record<
+    `/${string}`,
+    | RouteHandler<Data, Address>
+    | {
+      [
+        Method in
+          | "CONNECT"
+          | "DELETE"
+          | "GET"
+          | "HEAD"
+          | "OPTIONS"
+          | "PATCH"
+          | "POST"
+          | "PUT"
+          | "TRACE"
+      ]?: RouteHandler<Data, Address>;
+    }
+    | false
+  >;
+
+  /** Options of a server with `fetch` or `routes`, after Bun. */
+  interface HandlerOptions<Data = undefined, Address extends Addr = NetAddr> {
+    routes?: Routes<Data, Address>;
+    /** Another name of `onError`. */
+    error?: (error: Error) => Response | Promise<Response>;
+    /** A certificate and its key, in PEM. */
+    tls?: false | { cert: Pem; key: Pem } | [{ cert: Pem; key: Pem }];
+    /** Another name of `path`. */
+    unix?: string;
+    id?: string;
+  }
+
+  /** Text of PEM. */
+  type Pem = string | BufferSource | (string | BufferSource)[];
+
+  /** The socket of a server whose handlers are in one object, after Bun. */
+  interface HandlerWebSocket<Data = unknown>
+    extends Omit<ServerWebSocket<Data>, "binaryType"> {
+    /** What binary messages come as. Default "arraybuffer". */
+    binaryType: "arraybuffer" | "uint8array" | "nodebuffer";
+    /** The client's address, without a port. */
+    readonly remoteAddress: string | undefined;
+    getBufferedAmount(): number;
+    /** Calls the function, and returns what it returns. */
+    cork<Result>(callback: (ws: HandlerWebSocket<Data>) => Result): Result;
+    sendText(text: string): number;
+    sendBinary(bytes: BufferSource): number;
+    publishText(topic: string, text: string): number;
+    publishBinary(topic: string, bytes: BufferSource): number;
+  }
 
   /** Answers a request, or upgrades it and returns nothing. */
   type FetchHandler<Data = undefined, Address extends Addr = NetAddr> = (
@@ -612,27 +722,32 @@ declare namespace Deno {
     info: FetchHandlerInfo<Data, Address>,
   ) => Response | undefined | void | Promise<Response | undefined | void>;
 
-  interface SocketHandlers<Data = undefined, Address extends Addr = NetAddr> {
+  interface SocketHandlers<Data = undefined, Address extends Addr = NetAddr>
+    extends HandlerOptions<Data, Address> {
     fetch: FetchHandler<Data, Address>;
     websocket: WebSocketHandler<Data>;
   }
 
   /** What happens on sockets, and their options. A handler may be asynchronous. */
   interface WebSocketHandler<Data = undefined> extends ServerWebSocketOptions {
-    open?(ws: ServerWebSocket<Data>): unknown;
+    /** `ws.publish` reaches the socket itself too, if it subscribes. Default false. */
+    publishToSelf?: boolean;
+    /** As in Bun it is for the type of sockets' data, and no value. */
+    data?: Data;
+    open?(ws: HandlerWebSocket<Data>): unknown;
     /** A message: a text is a string. */
-    message?(ws: ServerWebSocket<Data>, data: string | ArrayBuffer): unknown;
+    message?(ws: HandlerWebSocket<Data>, data: string | ArrayBuffer): unknown;
     /** See {@linkcode WebSocket.ondrain}. */
-    drain?(ws: ServerWebSocket<Data>): unknown;
+    drain?(ws: HandlerWebSocket<Data>): unknown;
     /** The last call for a socket. The code is 1006 where there was no Close frame. */
-    close?(ws: ServerWebSocket<Data>, code: number, reason: string): unknown;
-    ping?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
-    pong?(ws: ServerWebSocket<Data>, data: ArrayBuffer): unknown;
+    close?(ws: HandlerWebSocket<Data>, code: number, reason: string): unknown;
+    ping?(ws: HandlerWebSocket<Data>, data: ArrayBuffer): unknown;
+    pong?(ws: HandlerWebSocket<Data>, data: ArrayBuffer): unknown;
     /**
      * A handler threw, or what it returned rejected. Default: it is reported as an
      * uncaught error is.
      */
-    error?(ws: ServerWebSocket<Data>, error: Error): unknown;
+    error?(ws: HandlerWebSocket<Data>, error: Error): unknown;
   }
 
   /**
@@ -650,6 +765,7 @@ declare namespace Deno {
     Address extends NetAddr | UnixAddr = NetAddr,
   > =
     & (Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions)
+    & HandlerOptions<Data, Address>
     & {
       fetch: FetchHandler<Data, Address>;
       websocket?: WebSocketHandler<Data>;
@@ -1087,6 +1203,49 @@ declare namespace Deno {
 
   /** Sends a signal to a process. Needs the permission to run. */
   function kill(pid: number, signal?: Signal): void;
+
+  /** What has changed in the file system. */
+  interface FsEvent {
+    /** What happened; "remove" also where the file is gone by now. */
+    kind:
+      | "any"
+      | "access"
+      | "create"
+      | "modify"
+      | "rename"
+      | "remove"
+      | "other";
+    paths: string[];
+    /** "rescan": events were lost, since more came than were read. Look at the files. */
+    flag?: "rescan" | null;
+  }
+
+  interface FsWatcher extends AsyncIterable<FsEvent>, Disposable {
+    close(): void;
+    next(): Promise<IteratorResult<FsEvent>>;
+    return?(value?: unknown): Promise<IteratorResult<FsEvent>>;
+    /** Lets the watcher keep the program alive, as it does by default. */
+    ref(): void;
+    /** Lets the program end although the watcher waits. */
+    unref(): void;
+    [Symbol.asyncIterator](): AsyncIterableIterator<FsEvent>;
+  }
+
+  interface WatchFsOptions {
+    /** Also watch what is in folders below. The default is true. */
+    recursive?: boolean;
+    /** Paths whose changes are not told. */
+    ignore?: string | URL | (string | URL)[];
+  }
+
+  /**
+   * Watches files and folders. Needs the permission to read them. Links in watched
+   * folders are not followed.
+   */
+  function watchFs(
+    paths: string | URL | (string | URL)[],
+    options?: WatchFsOptions,
+  ): FsWatcher;
 
   /** Lets the timer keep the program alive, as it does by default. */
   function refTimer(id: unknown): void;

@@ -3,6 +3,10 @@
 // the connection when the handler asks for it.
 
 import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
 import {
   convertPublished,
@@ -21,11 +25,13 @@ const {
   op_http_request_headers,
   op_http_request_method,
   op_http_request_peer,
+  op_http_request_timeout,
   op_http_request_url,
   op_http_respond,
   op_http_respond_bytes,
   op_http_respond_stream,
   op_http_respond_text,
+  op_http_serve_address_override,
   op_http_serve_connection,
   op_http_serve_tcp,
   op_http_serve_unix,
@@ -271,6 +277,13 @@ class ServerRequest {
   /** What knows the address of sockets whose connections have none. */
   get serverPeer() {
     return this.#server.peer;
+  }
+
+  /** For how many seconds its body may bring nothing; 0 is for ever. */
+  setTimeout(seconds) {
+    if (this.#id !== CLOSED) {
+      op_http_request_timeout(this.#id, seconds);
+    }
   }
 
   /** Whether the handler need not answer any more. */
@@ -762,6 +775,10 @@ class ServeHandlerInfo {
     this.#inner = inner;
   }
 
+  static serverOf(info) {
+    return info.#inner.server;
+  }
+
   get remoteAddr() {
     return this.#inner.remoteAddr;
   }
@@ -786,6 +803,8 @@ class ServeHandlerInfo {
     return subscriberCount(this.#inner.server, arguments.length, topic);
   }
 }
+
+const { serverOf } = ServeHandlerInfo;
 
 /**
  * Sends a message to all WebSockets of the server that are subscribed to `topic`.
@@ -814,8 +833,8 @@ function handle(server, id) {
     const request = fromInnerRequest(inner, "immutable");
     inner.request = request;
     inner.isInTurn = true;
-    const handler = server.handler;
-    result = handler(request, new ServeHandlerInfo(inner));
+    const { handler, Info } = server;
+    result = handler(request, new Info(inner));
   } catch (error) {
     inner.endTurn();
     recover(server, inner, error);
@@ -993,7 +1012,7 @@ function serve(arg1, arg2, upgrader, isOwn) {
         "Cannot serve HTTP requests: either a `handler` or `options` must be specified",
       );
     }
-    handler = options.handler ?? fetchOf(options);
+    handler = options.handler;
   }
   if (typeof handler !== "function") {
     throw new TypeError(
@@ -1008,31 +1027,43 @@ function serve(arg1, arg2, upgrader, isOwn) {
   );
 }
 
-/** The handler `fetch` of options as other runtimes take them. */
-function fetchOf(options) {
-  const { fetch } = options;
-  return typeof fetch === "function"
-    ? (request, info) => FunctionPrototypeCall(fetch, options, request, info)
-    : fetch;
-}
-
-/**
- * What is wrong with options of other runtimes, or undefined. Without the option a server
- * would be open where it was meant to be closed.
- */
-function problemWith({ tls, unix }) {
-  if (tls !== undefined && tls !== null && tls !== false) {
-    return "the option `tls` is not supported: use `cert` and `key`, in PEM";
-  }
-  if (unix !== undefined && unix !== null) {
-    return "the option `unix` is not supported: use `path`";
-  }
-}
+/** The options of `Deno.serve` in Deno's form. */
+const SERVE_MEMBERS = membersOf(
+  [
+    "alpnProtocols",
+    "automaticCompression",
+    "cert",
+    "certFile",
+    "handler",
+    "hostname",
+    "key",
+    "keyFile",
+    "maxHeaderSize",
+    "onError",
+    "onListen",
+    "path",
+    "port",
+    "reusePort",
+    "signal",
+    "tcpBacklog",
+    "transport",
+    "websocket",
+  ],
+  {
+    __proto__: null,
+    cid: "servers listen on TCP and unix sockets",
+    error: "use `onError`",
+    tls: "use `cert` and `key`, in PEM",
+    unix: "use `path`",
+  },
+);
 
 function startServer(options, handler, upgrader, isOwn) {
-  const problem = problemWith(options);
-  if (problem !== undefined) {
-    throw new TypeError(`Cannot serve HTTP requests: ${problem}`);
+  checkMembers(options, SERVE_MEMBERS, "Cannot serve HTTP requests");
+  if (options.automaticCompression) {
+    throw new TypeError(
+      "Cannot serve HTTP requests: the option `automaticCompression` is not supported: compress bodies with a CompressionStream, or in a proxy",
+    );
   }
   const { signal, onListen, onError = defaultOnError } = options;
   if (typeof onError !== "function") {
@@ -1055,7 +1086,16 @@ function startServer(options, handler, upgrader, isOwn) {
     upgrade: undefined,
     rid: undefined,
     addr: undefined,
+    isSecure: false,
     peer: null,
+    // Pending until the server has ended.
+    ended: undefined,
+    finished: undefined,
+    // What the handler gets beside the request.
+    Info: ServeHandlerInfo,
+    // Of the handler form: what it was started with, and what the script has of it.
+    form: undefined,
+    object: undefined,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
     // Sockets whose clients have been answered, in the order of their events.
@@ -1064,11 +1104,10 @@ function startServer(options, handler, upgrader, isOwn) {
   server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
-  const { rid, addr, greeting } = ObjectHasOwn(options, "path")
-    ? listenUnix(options, dispatch)
-    : listenTcp(options, dispatch, isOwn);
+  const { rid, addr, greeting } = listen(options, dispatch, isOwn);
   server.rid = rid;
   server.addr = addr;
+  server.isSecure = options.cert !== undefined && addr.transport === "tcp";
   if (addr.transport === "unix") {
     server.peer = { remoteAddr: addr };
   }
@@ -1084,6 +1123,8 @@ function startServer(options, handler, upgrader, isOwn) {
   const finished = PromisePrototypeThen(ended, () => {
     signal?.removeEventListener("abort", stop);
   });
+  server.ended = ended;
+  server.finished = finished;
 
   if (onListen !== undefined) {
     onListen(addr);
@@ -1165,7 +1206,32 @@ function serveConnection(conn, onRequest) {
   return { rid, ended: op_http_wait(rid) };
 }
 
-function listenTcp(options, dispatch, isOwn) {
+let hasOverride = true;
+
+// The first server of a program listens where `DENO_SERVE_ADDRESS` says, if it is set.
+function listen(options, dispatch, isOwn) {
+  let place = options;
+  if (hasOverride) {
+    const { 0: kind, 1: host, 2: port, 3: isDuplicate } =
+      op_http_serve_address_override();
+    if (isDuplicate || kind > 2) {
+      throw new TypeError(
+        "DENO_SERVE_ADDRESS: Deno.serve() takes tcp:ADDRESS:PORT and unix:PATH, and no other address beside it",
+      );
+    }
+    hasOverride = false;
+    if (kind === 1) {
+      place = { __proto__: null, hostname: host, port };
+    } else if (kind === 2) {
+      place = { __proto__: null, path: host };
+    }
+  }
+  return ObjectHasOwn(place, "path")
+    ? listenUnix(options, place.path, dispatch)
+    : listenTcp(options, place, dispatch, isOwn);
+}
+
+function listenTcp(options, place, dispatch, isOwn) {
   if (options.certFile || options.keyFile) {
     throw new TypeError(
       "Unsupported 'certFile' / 'keyFile' options provided: use 'cert' / 'key' instead.",
@@ -1185,8 +1251,8 @@ function listenTcp(options, dispatch, isOwn) {
   }
   const { 0: rid, 1: hostname, 2: port } = op_http_serve_tcp(
     dispatch,
-    options.hostname ?? "0.0.0.0",
-    validatePort(options.port ?? 8000, true),
+    place.hostname ?? "0.0.0.0",
+    validatePort(place.port ?? 8000, true),
     options.reusePort ?? false,
     options.tcpBacklog ?? 511,
     secure ? cert : null,
@@ -1206,10 +1272,10 @@ function listenTcp(options, dispatch, isOwn) {
   return { rid, addr, greeting };
 }
 
-function listenUnix(options, dispatch) {
+function listenUnix(options, wanted, dispatch) {
   const { 0: rid, 1: path } = op_http_serve_unix(
     dispatch,
-    options.path,
+    wanted,
     maxHeaderSize(options),
   );
   return {
@@ -1244,13 +1310,16 @@ const MAX_HEADER_SIZE = 2 ** 31 - 1;
 export {
   checkOrigin,
   checkResponse,
+  defaultOnError,
   internalServerError,
   isRefusal,
   isServerRequest,
-  problemWith,
   readVerdict,
   refusalResponse,
   serve,
+  SERVE_MEMBERS,
   serveConnection,
+  ServeHandlerInfo,
+  serverOf,
   UpgradeResponse,
 };

@@ -14,6 +14,10 @@ import {
   convertPerMessageDeflate,
   seconds,
 } from "ext:duplex_websocket/00_options.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 import { headers as headersPrototype } from "ext:duplex_websocket/00_prototypes.js";
 import {
   checkProtocols,
@@ -118,10 +122,32 @@ function upgradeWebSocketStream(request, options = undefined) {
   return { stream, response: fromInnerResponse(answer, "response") };
 }
 
+/** The options that may be the same for all sockets of a server. */
+const SHARED_MEMBERS = membersOf([
+  "allowedOrigins",
+  "backpressureLimit",
+  "closeOnBackpressureLimit",
+  "closeTimeout",
+  "handshakeTimeout",
+  "idleTimeout",
+  "leastProgress",
+  "maxControlFrames",
+  "maxFragments",
+  "maxPayloadLength",
+  "maxTopicLength",
+  "maxTopics",
+  "perMessageDeflate",
+  "sendPings",
+]);
+const UPGRADE_MEMBERS = membersOf(["headers", "protocol"], SHARED_MEMBERS);
+
 /** Checks the options that may be the same for all sockets of a server. */
-function convertUpgradeOptions(options, prefix) {
+function convertUpgradeOptions(options, prefix, known = UPGRADE_MEMBERS) {
   if (options === undefined || options === null) {
     return DEFAULT_OPTIONS;
+  }
+  if (typeof options === "object") {
+    checkMembers(options, known, prefix);
   }
   const { allowedOrigins } = options;
   return {
@@ -326,6 +352,7 @@ const OWN_HEADERS = [
 
 export {
   convertUpgradeOptions,
+  SHARED_MEMBERS,
   SocketTarget,
   upgradeRequest,
   upgradeWebSocket,

@@ -10,10 +10,14 @@ import {
 } from "ext:duplex_http/00_serve.js";
 import {
   convertUpgradeOptions,
+  SHARED_MEMBERS,
   SocketTarget,
   upgradeRequest,
 } from "ext:duplex_http/01_upgrade.js";
-import { createServerWebSocket } from "ext:duplex_websocket/01_websocket.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 
 const {
   FunctionPrototypeCall,
@@ -28,6 +32,13 @@ const { RequestPrototype, toInnerRequest } = core.loadExtScript(
 );
 const { reportException } = core.loadExtScript("ext:deno_web/02_event.js");
 
+const loadSockets = core.createLazyLoader(
+  "ext:duplex_websocket/03_handler_websocket.js",
+);
+const loadHandlerForm = core.createLazyLoader(
+  "ext:duplex_http/04_handler_form.js",
+);
+
 const prefix = "Cannot serve WebSockets";
 
 /**
@@ -38,12 +49,12 @@ const prefix = "Cannot serve WebSockets";
  * nothing otherwise, the client is told what was wrong with its handshake.
  */
 function serve(arg1, arg2) {
-  return serveRequests(arg1, arg2, upgrader, false);
-}
-
-/** The same for the server that an embedder starts: not for scripts. */
-function serveOwn(options, handler) {
-  return serveRequests(options, handler, upgrader, true);
+  // The handler is in the options, under a name that Deno does not have.
+  const isHandlerForm = typeof arg1 === "object" && arg1 !== null &&
+    typeof arg2 !== "function" && typeof arg1.handler !== "function";
+  return isHandlerForm
+    ? loadHandlerForm().serve(arg1, false)
+    : serveRequests(arg1, arg2, upgrader, false);
 }
 
 /** Makes the server's `upgrade(request, options)`. */
@@ -58,19 +69,41 @@ function upgrader(server, { websocket }) {
   if (typeof websocket !== "object") {
     throw new TypeError(`${prefix}: websocket must be an object`);
   }
+  checkMembers(websocket, HANDLER_MEMBERS, `${prefix}: websocket`);
   const handler = createHandler(websocket);
-  const shared = convertUpgradeOptions(
-    {
-      __proto__: null,
-      ...websocket,
-      // As in Bun. Whoever serves so looks at what send() returns.
-      closeOnBackpressureLimit: websocket.closeOnBackpressureLimit ?? false,
-    },
-    prefix,
-  );
+  const options = { __proto__: null };
+  for (const name in SHARED_MEMBERS) {
+    options[name] = websocket[name];
+  }
+  // As in Bun. Whoever serves so looks at what send() returns.
+  options.closeOnBackpressureLimit ??= false;
+  const shared = convertUpgradeOptions(options, prefix);
   return (request, options = { __proto__: null }) =>
     upgrade(server, request, options, handler, shared);
 }
+
+const HANDLER_MEMBERS = membersOf(
+  [
+    "close",
+    // In Bun it is the type of the sockets' data, and no value.
+    "data",
+    "drain",
+    "error",
+    "message",
+    "open",
+    "ping",
+    "pong",
+    "publishToSelf",
+  ],
+  {
+    __proto__: null,
+    ...SHARED_MEMBERS,
+    headers: "upgrade(request, { headers }) takes them",
+    maxCompressedSize: "maxPayloadLength is the limit of the whole message",
+    protocol: "upgrade(request, { protocol }) takes it",
+  },
+);
+const CALL_MEMBERS = membersOf(["data", "headers", "protocol"]);
 
 function upgrade(server, request, options, handler, shared) {
   const inner = ObjectPrototypeIsPrototypeOf(RequestPrototype, request)
@@ -81,10 +114,14 @@ function upgrade(server, request, options, handler, shared) {
       "Cannot upgrade to a WebSocket: the first argument must be the Request that this server received, and no copy of it",
     );
   }
+  if (typeof options === "object" && options !== null) {
+    checkMembers(options, CALL_MEMBERS, "Cannot upgrade to a WebSocket");
+  }
   let answer, target;
   try {
     answer = upgradeRequest(request, options, shared, (protocol) => {
-      const socket = createServerWebSocket(protocol, inner, handler);
+      const { createHandlerWebSocket } = loadSockets();
+      const socket = createHandlerWebSocket(protocol, inner, handler);
       socket.data = options?.data;
       return target = new SocketTarget(socket, inner);
     });
@@ -152,16 +189,34 @@ function createHandler(websocket) {
         failed(socket, error);
       }
     };
+  const { received } = loadSockets();
+  // As `guarded`, for what comes most often.
+  const onMessage = message === undefined ? () => {} : (socket, data) => {
+    try {
+      settled(
+        socket,
+        FunctionPrototypeCall(
+          message,
+          websocket,
+          socket,
+          typeof data === "string" ? data : received(socket, data),
+        ),
+      );
+    } catch (error) {
+      failed(socket, error);
+    }
+  };
   return {
     __proto__: null,
     open: guarded(open),
-    message: guarded(message),
+    message: onMessage,
     drain: guarded(drain),
     close: guarded(close),
     ping: guarded(ping),
     pong: guarded(pong),
     hasClose: close !== undefined,
+    publishesToSelf: !!websocket.publishToSelf,
   };
 }
 
-export { serve, serveOwn };
+export { serve, upgrader };

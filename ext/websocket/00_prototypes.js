@@ -31,6 +31,7 @@ const url = {
   href: getter(URL.prototype, "href"),
   origin: getter(URL.prototype, "origin"),
   password: getter(URL.prototype, "password"),
+  pathname: getter(URL.prototype, "pathname"),
   protocol: getter(URL.prototype, "protocol"),
   setPassword: setter(URL.prototype, "password"),
   setProtocol: setter(URL.prototype, "protocol"),
@@ -60,11 +61,13 @@ const headers = {
 
 const blobSize = getter(BlobPrototype, "size");
 const responseStatus = getter(Response.prototype, "status");
+const responseClone = Response.prototype.clone;
 
 export {
   abortSignal,
   blobSize,
   headers,
+  responseClone,
   responseStatus,
   url,
   writableController,

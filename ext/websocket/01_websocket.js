@@ -13,6 +13,10 @@ import {
   headers as headersPrototype,
   url as urlPrototype,
 } from "ext:duplex_websocket/00_prototypes.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 
 const { internalRidSymbol, isAnyArrayBuffer, isArrayBuffer } = core;
 const {
@@ -32,6 +36,7 @@ const {
   ObjectDefineProperties,
   ObjectDefineProperty,
   ObjectFreeze,
+  ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertySymbols,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
@@ -129,6 +134,23 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
   ],
 );
 
+const OTHER_CLIENTS = {
+  __proto__: null,
+  agent: "use `client`, a Deno.createHttpClient({ … })",
+  ca: "use `client`, a Deno.createHttpClient({ caCerts })",
+  followRedirects: "a handshake follows no redirect",
+  header: "use `headers`",
+  origin: "use `headers: { origin }`",
+  protocol: "use `protocols`",
+  proxy: "use `client`, a Deno.createHttpClient({ proxy })",
+  rejectUnauthorized: "use the flag --unsafely-ignore-certificate-errors",
+  tls: "use `client`, a Deno.createHttpClient({ caCerts, cert, key })",
+};
+const CLIENT_MEMBERS = membersOf(
+  ArrayPrototypeMap(connectionMembers, ({ key }) => key),
+  { __proto__: null, ...OTHER_CLIENTS, protocols: true },
+);
+
 /** Converts the second argument of the constructor to a `WebSocketInit`. */
 function convertInit(value, prefix) {
   const context = "Argument 2";
@@ -150,6 +172,7 @@ function convertInit(value, prefix) {
       ),
     };
   }
+  checkMembers(value, CLIENT_MEMBERS, prefix);
   return webidl.converters["WebSocketInit"](value, prefix, context);
 }
 
@@ -770,6 +793,20 @@ const ServerWebSocketPrototype = ServerWebSocket.prototype;
 // To scripts it is a WebSocket.
 delete ServerWebSocketPrototype.constructor;
 
+/** What subclasses call, whatever a script has made of the prototypes. */
+const serverMethods = {
+  __proto__: null,
+  bufferedAmount: getterOf(WebSocketPrototype, "bufferedAmount"),
+  isSubscribed: ServerWebSocketPrototype.isSubscribed,
+  publish: ServerWebSocketPrototype.publish,
+  remoteAddr: getterOf(ServerWebSocketPrototype, "remoteAddr"),
+  send: WebSocketPrototype.send,
+};
+
+function getterOf(prototype, name) {
+  return ObjectGetOwnPropertyDescriptor(prototype, name).get;
+}
+
 function topicOf(socket, length, topic, prefix) {
   webidl.assertBranded(socket, ServerWebSocketPrototype);
   return convertTopic(length, topic, prefix);
@@ -1055,10 +1092,7 @@ function defineHandler(type) {
       }
     },
   };
-  const { get, set } = primordials.ObjectGetOwnPropertyDescriptor(
-    accessors,
-    name,
-  );
+  const { get, set } = ObjectGetOwnPropertyDescriptor(accessors, name);
   ObjectDefineProperty(WebSocketPrototype, name, {
     __proto__: null,
     get,
@@ -1489,6 +1523,7 @@ function failServerWebSocket(socket, message) {
 export {
   checkClose,
   checkProtocols,
+  CLIENT_MEMBERS,
   CloseEvent,
   connectionMembers,
   convertPublished,
@@ -1499,5 +1534,7 @@ export {
   handshakeRequest,
   openServerWebSocket,
   parseUrl,
+  serverMethods,
+  ServerWebSocket,
   WebSocket,
 };

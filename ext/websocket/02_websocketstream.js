@@ -5,11 +5,16 @@ import { core, primordials } from "ext:core/mod.js";
 import {
   checkClose,
   checkProtocols,
+  CLIENT_MEMBERS,
   connectionMembers,
   dial,
   handshakeRequest,
   parseUrl,
 } from "ext:duplex_websocket/01_websocket.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 import {
   abortSignal,
   writableController,
@@ -98,6 +103,8 @@ webidl.converters["WebSocketStreamOptions"] = webidl.createDictionaryConverter(
   ],
 );
 
+const STREAM_MEMBERS = membersOf(["signal"], CLIENT_MEMBERS);
+
 webidl.converters["WebSocketCloseInfo"] = webidl.createDictionaryConverter(
   "WebSocketCloseInfo",
   [
@@ -122,6 +129,9 @@ class WebSocketStream {
     const prefix = "Failed to construct 'WebSocketStream'";
     webidl.requiredArguments(arguments.length, 1, prefix);
     url = webidl.converters.USVString(url, prefix, "Argument 1");
+    if (webidl.type(options) === "Object") {
+      checkMembers(options, STREAM_MEMBERS, prefix);
+    }
     options = webidl.converters["WebSocketStreamOptions"](
       options,
       prefix,

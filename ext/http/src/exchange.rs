@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use duplex_protocol::deflate::Compression;
@@ -72,6 +73,8 @@ pub struct Exchange {
     watched: Cell<bool>,
     state: RefCell<State>,
     in_flight: RefCell<Option<InFlight>>,
+    /// That of the script; without one it is the server's.
+    body_timeout: Cell<Option<Duration>>,
 }
 
 /// What becomes the stream of a WebSocket when its client was answered.
@@ -189,7 +192,19 @@ impl Exchange {
             watched: Cell::new(false),
             state: RefCell::new(State::Waiting(None)),
             in_flight: RefCell::new(None),
+            body_timeout: Cell::new(None),
         }
+    }
+
+    /// How long the body may bring nothing; `None` is for ever.
+    pub fn body_timeout(&self) -> Option<Duration> {
+        let timeout = self.body_timeout.get();
+        Some(timeout.unwrap_or(self.server.limits.body_timeout)).filter(|it| !it.is_zero())
+    }
+
+    /// Sets it for this exchange alone; zero is for ever.
+    pub fn set_body_timeout(&self, timeout: Duration) {
+        self.body_timeout.set(Some(timeout));
     }
 
     /// The turn of the script is over in which it was handed the request. A
@@ -440,6 +455,15 @@ impl Exchanges {
         let entry = &mut table.slots[slot as usize];
         entry.exchange = Some(exchange);
         Some(entry.generation << SLOT_BITS | u64::from(slot))
+    }
+
+    /// How many requests of `server` wait for their answer.
+    pub fn pending(&self, server: &Rc<Server>) -> usize {
+        let table = self.0.borrow();
+        let exchanges = table.slots.iter().filter_map(|slot| slot.exchange.as_ref());
+        exchanges
+            .filter(|it| Rc::ptr_eq(&it.server, server) && it.is_open() && !it.is_upgraded())
+            .count()
     }
 
     pub fn get(&self, id: ExchangeId) -> Option<Rc<Exchange>> {

@@ -20,6 +20,7 @@ mod request;
 mod request_body;
 mod response;
 mod response_body;
+mod serve_address;
 mod server;
 mod upgrade;
 
@@ -48,12 +49,16 @@ deno_core::extension!(
         ops::op_http_publish_text,
         ops::op_http_publish_binary,
         ops::op_http_subscriber_count,
+        ops::op_http_socket_count,
+        ops::op_http_pending_requests,
+        serve_address::op_http_serve_address_override,
         host::op_http_origin,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,
         request::op_http_request_header,
         request::op_http_request_peer,
+        request::op_http_request_timeout,
         request::op_http_request_body,
         request::op_http_request_body_stream,
         response::op_http_respond_text,
@@ -69,7 +74,11 @@ deno_core::extension!(
         upgrade::op_http_upgrade_wait,
     ],
     esm = ["00_serve.js", "01_upgrade.js", "02_websocket_handler.js"],
-    lazy_loaded_esm = ["00_allowed_origins.js"],
+    lazy_loaded_esm = [
+        "00_allowed_origins.js",
+        "03_routes.js",
+        "04_handler_form.js",
+    ],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
     },

@@ -43,7 +43,7 @@ const API_NAME: &str = "Deno.serve()";
 const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
 
 /// An address that one server may listen on without the permission to net, unless it is
-/// denied: the server that an embedder starts for its user (`serveOwn` of
+/// denied: the server that an embedder starts for its user (`serve` of
 /// `02_websocket_handler.js`). The embedder puts the address into the `OpState`; a script
 /// has no part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

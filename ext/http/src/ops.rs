@@ -167,6 +167,20 @@ pub fn op_http_subscriber_count(
     server(state, rid).map_or(0, |server| server.sockets().subscriber_count(topic) as u32)
 }
 
+/// How many WebSockets of the server are open.
+#[op2(fast)]
+#[smi]
+pub fn op_http_socket_count(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
+    server(state, rid).map_or(0, |server| server.sockets().len() as u32)
+}
+
+/// How many requests of the server wait for their answer.
+#[op2(fast)]
+#[smi]
+pub fn op_http_pending_requests(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
+    server(state, rid).map_or(0, |server| server.exchanges().pending(&server) as u32)
+}
+
 fn server(state: &OpState, rid: ResourceId) -> Result<Rc<Server>, HttpError> {
     Ok(state.resource_table.get::<ServerResource>(rid)?.0.clone())
 }

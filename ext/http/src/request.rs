@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::OpState;
 use deno_core::ResourceId;
@@ -129,6 +130,15 @@ pub fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), H
         Peer::Ip(address) => (address.ip().to_string(), address.port()),
         Peer::Unix => (String::new(), 0),
     })
+}
+
+/// Sets for how many seconds the body of this request may bring nothing; 0 is for ever.
+#[op2(fast)]
+pub fn op_http_request_timeout(state: &OpState, id: f64, seconds: f64) -> Result<(), HttpError> {
+    // More than a Duration can be is for ever, too.
+    let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    exchange(state, id)?.set_body_timeout(timeout);
+    Ok(())
 }
 
 /// The body when all of it is here already; null when it has to be streamed

@@ -238,8 +238,11 @@ impl RequestBody {
                 JsErrorBox::new("Http", error.to_string())
             }))
         });
-        let limit = self.exchange.server().limits.body_timeout;
+        let limit = self.exchange.body_timeout();
         let read = async {
+            let Some(limit) = limit else {
+                return read.await;
+            };
             let late = |_| {
                 let limit = limit.as_secs_f64();
                 let message = format!("The client sent nothing of the body for {limit} s");

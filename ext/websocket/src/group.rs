@@ -70,6 +70,15 @@ impl SocketGroup {
         topics::publish(&Hub::of(state), &self.0.topics, topic, message, None)
     }
 
+    /// How many connections it has.
+    pub fn len(&self) -> usize {
+        self.0.members.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.members.borrow().is_empty()
+    }
+
     /// How many are subscribed to `topic`.
     pub fn subscriber_count(&self, topic: &str) -> usize {
         self.0.topics.subscriber_count(topic)

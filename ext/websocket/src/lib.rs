@@ -50,6 +50,7 @@ mod group;
 mod hub;
 mod idle;
 pub mod limits;
+mod nearest_name;
 mod ops;
 mod out_buffer;
 mod recycler;
@@ -83,6 +84,7 @@ deno_core::extension!(
     duplex_websocket,
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
+        nearest_name::op_ws_nearest_name,
         ops::op_ws_check_permission,
         ops::op_ws_create,
         ops::op_ws_add_http_client,
@@ -119,11 +121,12 @@ deno_core::extension!(
     esm = [
         "00_close_event.js",
         "00_http_client.js",
+        "00_known_members.js",
         "00_options.js",
         "00_prototypes.js",
         "01_websocket.js",
     ],
-    lazy_loaded_esm = ["02_websocketstream.js"],
+    lazy_loaded_esm = ["02_websocketstream.js", "03_handler_websocket.js"],
     lazy_loaded_js = ["00_ops.js"],
     state = |_state| {
         client::Environment::at_start();

@@ -1,0 +1,181 @@
+// The server's end of a WebSocket whose server has handlers in one object, after Bun: what
+// Bun's ServerWebSocket has beyond the one of this server.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+import {
+  serverMethods,
+  ServerWebSocket,
+} from "ext:duplex_websocket/01_websocket.js";
+
+const {
+  ArrayBufferIsView,
+  FunctionPrototypeCall,
+  TypeError,
+  Uint8Array,
+} = primordials;
+
+const { isAnyArrayBuffer } = core;
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+
+const {
+  bufferedAmount,
+  isSubscribed,
+  publish,
+  remoteAddr,
+  send,
+} = serverMethods;
+
+/** The `Buffer` of the runtime around this extension. */
+let Buffer;
+
+function loadBuffer() {
+  if (Buffer === undefined) {
+    if (internals.loadBuffer === undefined) {
+      throw new TypeError(
+        'binaryType "nodebuffer" is not supported: this runtime has no Buffer',
+      );
+    }
+    Buffer = internals.loadBuffer();
+    fromBuffer = Buffer.from;
+  }
+}
+
+let fromBuffer;
+
+class HandlerWebSocket extends ServerWebSocket {
+  #binaryType = "arraybuffer";
+  #publishesToSelf;
+
+  constructor(protocol, peer, handler) {
+    super(protocol, peer, handler);
+    this.#publishesToSelf = handler.publishesToSelf;
+  }
+
+  /** What binary messages come as. */
+  get binaryType() {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return this.#binaryType;
+  }
+
+  set binaryType(value) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    if (
+      value !== "arraybuffer" && value !== "uint8array" &&
+      value !== "nodebuffer"
+    ) {
+      throw new TypeError(
+        'binaryType must be "arraybuffer", "uint8array" or "nodebuffer"',
+      );
+    }
+    if (value === "nodebuffer") {
+      loadBuffer();
+    }
+    this.#binaryType = value;
+  }
+
+  /** The client's address without its port; undefined where it has none. */
+  get remoteAddress() {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(remoteAddr, this)?.hostname;
+  }
+
+  getBufferedAmount() {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(bufferedAmount, this);
+  }
+
+  /** Calls the function. All that a turn sends leaves together anyway. */
+  cork(callback) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    if (typeof callback !== "function") {
+      throw new TypeError("cork() takes a function");
+    }
+    return callback(this);
+  }
+
+  sendText(text) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(send, this, checkText(text, "sendText"));
+  }
+
+  sendBinary(bytes) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(send, this, checkBytes(bytes, "sendBinary"));
+  }
+
+  /** Reaches the socket itself too if it subscribes and the option `publishToSelf` is on. */
+  publish(topic, data) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    if (arguments.length < 2) {
+      return FunctionPrototypeCall(publish, this, topic);
+    }
+    const sent = FunctionPrototypeCall(publish, this, topic, data);
+    if (
+      !this.#publishesToSelf ||
+      !FunctionPrototypeCall(isSubscribed, this, topic)
+    ) {
+      return sent;
+    }
+    const own = FunctionPrototypeCall(send, this, data);
+    // -1 where some kernel takes no more for now, 0 where nobody took it.
+    return sent === -1 || own === 0 ? sent : own;
+  }
+
+  publishText(topic, text) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      publishHere,
+      this,
+      topic,
+      checkText(text, "publishText"),
+    );
+  }
+
+  publishBinary(topic, bytes) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      publishHere,
+      this,
+      topic,
+      checkBytes(bytes, "publishBinary"),
+    );
+  }
+
+  /** A message that came, as the socket's `binaryType` says. */
+  static received(socket, data) {
+    if (typeof data === "string" || socket.#binaryType === "arraybuffer") {
+      return data;
+    }
+    return socket.#binaryType === "uint8array"
+      ? new Uint8Array(data)
+      : FunctionPrototypeCall(fromBuffer, Buffer, data);
+  }
+}
+
+const { received } = HandlerWebSocket;
+const HandlerWebSocketPrototype = HandlerWebSocket.prototype;
+const { publish: publishHere } = HandlerWebSocketPrototype;
+// To scripts it is a WebSocket.
+delete HandlerWebSocketPrototype.constructor;
+delete HandlerWebSocket.received;
+
+function checkText(text, name) {
+  if (typeof text !== "string") {
+    throw new TypeError(`${name}() takes a string`);
+  }
+  return text;
+}
+
+function checkBytes(bytes, name) {
+  if (!ArrayBufferIsView(bytes) && !isAnyArrayBuffer(bytes)) {
+    throw new TypeError(`${name}() takes an ArrayBuffer, or a view of one`);
+  }
+  return bytes;
+}
+
+/** As `createServerWebSocket`, with Bun's methods. */
+function createHandlerWebSocket(protocol, peer, handler) {
+  return new HandlerWebSocket(protocol, peer, handler);
+}
+
+export { createHandlerWebSocket, received };
