@@ -25,6 +25,8 @@ mod reading;
 mod ready_list;
 #[cfg(target_os = "linux")]
 pub(crate) mod send_batch;
+#[cfg(all(test, target_os = "linux"))]
+mod simulation;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
