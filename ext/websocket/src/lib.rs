@@ -93,6 +93,7 @@ deno_core::extension!(
         ops::op_ws_send_blob,
         ops::op_ws_drop_blob,
         ops::op_ws_send_control,
+        ops::op_ws_check_close,
         ops::op_ws_close,
         ops::op_ws_terminate,
         ops::op_ws_set_ref,

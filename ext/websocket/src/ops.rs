@@ -8,7 +8,7 @@ use deno_core::convert::ByteString;
 use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use deno_tls::TlsKeysHolder;
-use duplex_protocol::close::{Close, CloseCode};
+use duplex_protocol::close::{Close, ScriptCloseError};
 use duplex_protocol::deflate::ClientConfig;
 use duplex_protocol::frame::Role;
 use url::Url;
@@ -407,9 +407,30 @@ pub(crate) fn outcome(sent: Sent, length: usize) -> i32 {
     }
 }
 
+/// Whether a script of a server or a client may close with `code`, if it has one, and
+/// `reason`: 0 where it may, 1 where the code is wrong, 2 where the reason is too long.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_ws_check_close(
+    has_code: bool,
+    #[smi] code: u16,
+    #[string] reason: &str,
+    is_server: bool,
+) -> u32 {
+    let role = match is_server {
+        true => Role::Server,
+        false => Role::Client,
+    };
+    match Close::from_script(has_code.then_some(code), reason, role) {
+        Ok(_) => 0,
+        Err(ScriptCloseError::Code(_)) => 1,
+        Err(ScriptCloseError::Reason) => 2,
+    }
+}
+
 /// Begins the close handshake, behind what was sent. `code` 0 is none. The
-/// caller has checked that code and reason may be sent; a code that must not go
-/// on the wire is left out.
+/// caller has had code and reason [checked](op_ws_check_close); what must not be sent is
+/// left out.
 #[op2(fast)]
 pub(crate) fn op_ws_close(
     state: &mut OpState,
@@ -417,12 +438,10 @@ pub(crate) fn op_ws_close(
     #[smi] code: u16,
     #[string] reason: &str,
 ) {
-    let close = match CloseCode::new(code) {
-        Some(code) => Close::new(code, reason),
-        None => Close::empty(),
-    };
     let hub = Hub::of(state);
     if let Some(connection) = hub.get(id) {
+        let code = (code != 0).then_some(code);
+        let close = Close::from_script(code, reason, connection.role()).unwrap_or_default();
         connection.announce_closing();
         hub.close(&connection, &close);
     }

@@ -193,6 +193,10 @@ impl Connection {
         self.session().has_ended()
     }
 
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     pub fn waker(&self) -> &Waker {
         &self.waker
     }
