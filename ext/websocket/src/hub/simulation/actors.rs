@@ -37,7 +37,9 @@ impl Simulation {
                 let others = self.live();
                 for other in others {
                     if let Some((hub, connection)) = self.connection(other) {
-                        self.send(other, &hub, &connection);
+                        for _ in 0..random.part_of(2) {
+                            self.send(other, &hub, &connection);
+                        }
                     }
                 }
             }
@@ -82,6 +84,9 @@ impl Simulation {
 
     fn length(&self) -> usize {
         let random = &self.random;
+        if self.likes_long && random.one_in(8) {
+            return 60_000 + random.below(200_000);
+        }
         match random.below(60) {
             0..30 => random.below(126),
             30..45 => random.below(1_000),
@@ -313,7 +318,10 @@ impl Events for SimulatedDelivery<'_> {
     fn drained(&mut self, connection: &Connection) {
         let socket = self.simulation.socket_of(self.hub, connection);
         self.simulation.on_drained(socket, connection);
-        self.simulation.act(socket);
+        // Most who are told that they may go on do.
+        for _ in 0..self.simulation.random.below(3) {
+            self.simulation.act(socket);
+        }
     }
 
     fn closing(&mut self, connection: &Connection) {

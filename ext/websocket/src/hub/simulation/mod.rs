@@ -1,7 +1,7 @@
 //! The hub and its connections, as they are, over a simulated network, kernel and clock, with
 //! actors instead of scripts. Everything follows from one seed.
 //!
-//! A simulation has two hubs or three, and connections between them. Actors send, publish,
+//! A simulation has up to three hubs, and connections between them. Actors send, publish,
 //! ping, pause, close, terminate and drop from every callback and in between. What must hold
 //! is checked all the time ([`checks`]), and more once everything has settled: each message
 //! arrived once, in order and whole, or the end was told; each end was told once; nothing is
@@ -55,6 +55,10 @@ struct Simulation {
     budget: Cell<(usize, usize)>,
     /// Whether the actors do nothing but read.
     is_settling: Cell<bool>,
+    /// Whether long messages are many.
+    likes_long: bool,
+    /// Of how many steps one runs a hub: where hubs run seldom, much waits for each run.
+    steps_per_run: usize,
     is_traced: bool,
 }
 
@@ -102,9 +106,14 @@ impl Simulation {
         let start = Instant::now();
         let clock = Rc::new(Cell::new(start));
         let network = Network::new(random.clone(), start);
-        let hubs = (0..2 + random.below(2))
+        let hubs = (0..1 + random.below(3))
             .map(|_| SimulatedHub::new(&random, &network, &clock))
             .collect();
+        let likes_long = random.one_in(4);
+        let bytes = match likes_long {
+            true => 2_000_000,
+            false => 400_000,
+        };
         Self {
             network,
             clock,
@@ -112,8 +121,10 @@ impl Simulation {
             hubs,
             ends: RefCell::default(),
             excused: RefCell::default(),
-            budget: Cell::new((100 + random.below(300), 400_000)),
+            budget: Cell::new((100 + random.below(300), bytes)),
             is_settling: Cell::new(false),
+            likes_long,
+            steps_per_run: [3, 3, 6, 15][random.below(4)],
             is_traced,
             random,
         }
@@ -128,7 +139,7 @@ impl Simulation {
 
     /// Everything from the first connection to the last end.
     fn run(&self) {
-        for _ in 0..1 + self.random.below(8) {
+        for _ in 0..1 + self.random.below(12) {
             self.connect();
         }
         for _ in 0..40 + self.random.below(200) {
@@ -147,30 +158,32 @@ impl Simulation {
     /// One thing that happens, of all that could.
     fn step(&self) {
         let random = &self.random;
-        match random.below(24) {
-            0..8 => {
-                let hub = random.below(self.hubs.len());
-                if self.hubs[hub].is_due.load(Ordering::Relaxed) || random.one_in(20) {
-                    self.run_hub(hub);
-                }
+        if random.one_in(self.steps_per_run) {
+            let hub = random.below(self.hubs.len());
+            if self.hubs[hub].is_due.load(Ordering::Relaxed) || random.one_in(20) {
+                self.run_hub(hub);
             }
-            8..13 => {
+            return;
+        }
+        match random.below(16) {
+            0..5 => {
                 self.network.carry(random.below(self.network.len()));
             }
-            13..16 => {
+            5..8 => {
                 self.network.wake_one();
             }
-            16..20 => {
+            8..12 => {
                 // A timer of the script's, a promise, anything outside of the hub.
                 let socket = random.below(self.network.len());
                 self.act(socket);
             }
-            20 => self.advance(Duration::from_millis(random.below(50) as u64)),
-            21 if random.one_in(4) => {
-                self.advance(Duration::from_millis(random.below(9_000) as u64))
-            }
-            22 if random.one_in(3) => self.connect(),
-            23 => self.disturb(),
+            12 => self.advance(Duration::from_millis(random.below(50) as u64)),
+            13 => match random.below(12) {
+                0..3 => self.advance(Duration::from_millis(random.below(9_000) as u64)),
+                3..7 => self.connect(),
+                _ => {}
+            },
+            14 => self.disturb(),
             _ => self.attach(random.below(self.network.len())),
         }
     }
