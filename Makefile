@@ -8,6 +8,7 @@
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # SECONDS=N SEED=N            how long `make stress` runs, and what it does (default: 60, any)
+# SEEDS=N SEED=N              how many seeds `make simulate` runs, from which (default: 2000, 1)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
 # WORK=NAMES PEERS=NAMES      what `make bench` measures beside what (default: all)
 # ROUNDS=N SECONDS_EACH=N     how often and how long it does (default: 3, 3)
@@ -19,7 +20,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress fuzz manual clean
+.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress simulate fuzz manual clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -72,6 +73,9 @@ leak: ## Open and drop 100,000 sockets, and see whether memory grows
 
 stress: ## Run sessions of all kinds against duplex at once, for SECONDS=N
 	@scripts/stress '$(SECONDS)' '$(SEED)'
+
+simulate: ## Simulate hubs and connections, SEEDS=N from SEED=N on; TRACE=1 prints what happens
+	@TRACE='$(TRACE)' scripts/simulate '$(SEEDS)' '$(SEED)'
 
 fuzz: ## Fuzz the protocol crate
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)

@@ -600,11 +600,7 @@ class WebSocket extends EventTarget {
     if (this[_slots].readyState > OPEN) {
       return;
     }
-    const request = {
-      // A reason needs a code on the wire.
-      code: code ?? (reason === undefined || reason === "" ? 0 : 1000),
-      reason: reason ?? "",
-    };
+    const request = { code: code ?? 0, reason: reason ?? "" };
     if (this[_slots].readyState === CONNECTING) {
       this[_slots].readyState = CLOSING;
       if (this[_slots].dialHandle !== undefined) {
@@ -834,31 +830,24 @@ function convertPublished(length, data, prefix) {
 
 /** Throws where a Close frame with `code` and `reason` may not be sent. */
 function checkClose(code, reason, isServer) {
-  if (code !== undefined && !mayClose(code, isServer)) {
+  const fault = core.ops.op_ws_check_close(
+    code !== undefined,
+    code ?? 0,
+    reason ?? "",
+    isServer,
+  );
+  if (fault === 1) {
     throw new DOMException(
       `The close code must be either 1000 or in the range of 3000 to 4999: received ${code}`,
       "InvalidAccessError",
     );
   }
-  if (
-    reason !== undefined &&
-    TypedArrayPrototypeGetByteLength(core.encode(reason)) > 123
-  ) {
+  if (fault === 2) {
     throw new DOMException(
       "The close reason may not be longer than 123 bytes",
       "SyntaxError",
     );
   }
-}
-
-/**
- * Which codes `close()` takes: those of the standard, and for a server, as in
- * Deno, all that may stand on the wire (RFC 6455 section 7.4).
- */
-function mayClose(code, isServer) {
-  return code === 1000 || (code >= 3000 && code <= 4999) ||
-    (isServer &&
-      ((code >= 1001 && code <= 1003) || (code >= 1007 && code <= 1014)));
 }
 
 // Sending.

@@ -383,8 +383,7 @@ function close(session, code, reason) {
   }
   session.readyState = CLOSING;
   session.handle.session = session;
-  // A reason needs a code on the wire.
-  op_ws_close(session.handle.id, code ?? (reason === "" ? 0 : 1000), reason);
+  op_ws_close(session.handle.id, code ?? 0, reason);
   // What comes after the Close frame will not be sent.
   endWritable(session, closedError());
 }

@@ -10,12 +10,13 @@ use std::ffi::CStr;
 use std::time::Instant;
 
 use deno_core::{GarbageCollected, op2, v8};
-use duplex_protocol::control_rate::ControlRate;
 use duplex_protocol::decoder::{Decoder, Event};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::{Opcode, Role};
+use duplex_protocol::session::{Config, Session};
 
+use crate::connection::Settings;
 use crate::limits::Limits;
 
 /// Both directions of one connection.
@@ -26,9 +27,8 @@ pub(crate) struct WebSocketCodec {
 
 struct Incoming {
     decoder: Decoder,
-    control_rate: ControlRate,
-    /// Whether nothing more is decoded: after a Close frame or an error.
-    is_over: bool,
+    session: Session,
+    config: Config,
 }
 
 // SAFETY: the codec holds no reference into the engine's heap, so there is
@@ -64,8 +64,8 @@ pub(crate) fn op_ws_codec_create(is_server: bool) -> WebSocketCodec {
         role,
         incoming: RefCell::new(Incoming {
             decoder: Decoder::new(role, limits.decoder()),
-            control_rate: ControlRate::new(limits.max_control_frames),
-            is_over: false,
+            session: Session::new(Instant::now()),
+            config: Settings::new(limits, None).session,
         }),
     }
 }
@@ -99,7 +99,8 @@ impl Incoming {
         // bytes again.
         let mut input = input.to_vec();
         let mut rest = &mut input[..];
-        while !self.is_over {
+        // Nothing follows the peer's Close frame, or an error.
+        while self.session.can_receive() && self.session.close_received().is_none() {
             let event = match self.decoder.decode(rest) {
                 Ok(decoded) => {
                     rest = decoded.rest;
@@ -117,13 +118,14 @@ impl Incoming {
                 Some(Event::Ping(bytes)) => (Opcode::Ping, bytes.into_owned(), 0),
                 Some(Event::Pong(bytes)) => (Opcode::Pong, bytes.into_owned(), 0),
                 Some(Event::Close(close)) => {
-                    self.is_over = true;
+                    // The script answers it.
+                    let _ = self.session.receive_close(close.clone());
                     let code = close.event_code();
                     (Opcode::Close, close.into_reason().into_bytes(), code)
                 }
             };
             if matches!(opcode, Opcode::Ping | Opcode::Pong)
-                && let Err(error) = self.control_rate.count(Instant::now())
+                && let Err(error) = self.session.count_control(Instant::now(), &self.config)
             {
                 self.fail(scope, error, elements);
                 return;
@@ -144,7 +146,8 @@ impl Incoming {
         error: ProtocolError,
         elements: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
-        self.is_over = true;
+        // The script sends the Close frame, and tells the end.
+        let _ = self.session.fail(error.close_code(), error.to_string());
         elements.extend([
             v8::Integer::new(scope, 0).into(),
             v8::undefined(scope).into(),

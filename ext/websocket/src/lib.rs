@@ -6,13 +6,10 @@
 //! | [`transport`] | the byte stream under a connection |
 //! | `tls` | TLS, once its handshake is done |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
-//! | `connection` | one connection: protocol state, reading, the close handshake |
+//! | `script` | the script that the hub delivers to |
+//! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | `deferred` | what was sent behind a Blob |
-//! | `dirty_list` | the connections that have something to write |
-//! | `send_batch` | what a turn wrote to many sockets, by one system call |
 //! | `topics` | messages that go to all who subscribed |
-//! | `watch` | how long a peer may take, measured in progress |
-//! | `idle` | the watch over a peer that may have gone silently |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
@@ -44,22 +41,18 @@ mod codec;
 mod connection;
 mod deferred;
 pub mod deflate;
-mod dirty_list;
 mod garbage;
 mod group;
 mod hub;
-mod idle;
 pub mod limits;
 mod nearest_name;
 mod ops;
 mod out_buffer;
 mod recycler;
-#[cfg(target_os = "linux")]
-mod send_batch;
+mod script;
 mod tls;
 mod topics;
 pub mod transport;
-mod watch;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -69,12 +62,12 @@ use bytes::Bytes;
 use deno_core::OpState;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
+use duplex_protocol::session::IdleTimeout;
 
 use crate::connection::{Connection, Settings};
 pub use crate::garbage::collect_early;
 pub use crate::group::SocketGroup;
 use crate::hub::Hub;
-use crate::idle::IdleTimeout;
 pub use crate::limits::Limits;
 pub use crate::tls::Tls;
 pub use crate::topics::Message;
@@ -102,6 +95,7 @@ deno_core::extension!(
         ops::op_ws_send_blob,
         ops::op_ws_drop_blob,
         ops::op_ws_send_control,
+        ops::op_ws_check_close,
         ops::op_ws_close,
         ops::op_ws_terminate,
         ops::op_ws_set_ref,
@@ -170,22 +164,19 @@ pub fn accept(
     options: ServerOptions,
 ) -> u32 {
     let hub = Hub::of(state);
-    let connection = hub.add(|id, waker| {
-        let settings = Settings {
-            limits: options.limits,
-            idle: (options.idle_timeout.filter(|timeout| !timeout.is_zero())).map(|timeout| {
-                IdleTimeout {
-                    timeout,
-                    sends_pings: !options.no_pings,
-                }
-            }),
-        };
+    let connection = hub.add(|place, now| {
+        let idle = options.idle_timeout.filter(|timeout| !timeout.is_zero());
+        let idle = idle.map(|timeout| IdleTimeout {
+            timeout,
+            sends_pings: !options.no_pings,
+        });
+        let settings = Settings::new(options.limits, idle);
         let options = connection::Options {
             settings: hub.shared(settings),
             deflate: options.deflate,
             remote_addr: options.remote_addr,
         };
-        Connection::new(id, Role::Server, transport, read_ahead, options, waker)
+        Connection::new(place, Role::Server, transport, read_ahead, options, now)
     });
     if let Some(group) = options.group {
         let membership = group.join(Rc::downgrade(&connection));

@@ -8,7 +8,7 @@ use deno_core::convert::ByteString;
 use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use deno_tls::TlsKeysHolder;
-use duplex_protocol::close::{Close, CloseCode};
+use duplex_protocol::close::{Close, ScriptCloseError};
 use duplex_protocol::deflate::ClientConfig;
 use duplex_protocol::frame::Role;
 use url::Url;
@@ -18,8 +18,9 @@ use crate::client::{
 };
 use crate::connection::{Backlog, Connection, Options, Sent, Settings};
 use crate::deflate::PerMessageDeflate;
-use crate::hub::{Hub, SocketCallbacks};
+use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
+use crate::script::{Script, SocketCallbacks};
 use crate::topics::{self, Message};
 
 /// The leave to dial a URL once. It lets a script give up a connection that is not open.
@@ -127,15 +128,16 @@ pub(crate) async fn op_ws_create(
     let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
     let hub = Hub::of(&mut state);
     let options = Options {
-        settings: hub.shared(Settings {
-            limits: limits.map_or_else(Limits::default, Limits::from),
-            idle: None,
-        }),
+        settings: hub.shared(Settings::new(
+            limits.map_or_else(Limits::default, Limits::from),
+            None,
+        )),
         deflate: deflate.map(|parameters| (parameters, compression)),
         remote_addr: None,
     };
-    let connection = hub
-        .add(|id, waker| Connection::new(id, Role::Client, transport, read_ahead, options, waker));
+    let connection = hub.add(|place, now| {
+        Connection::new(place, Role::Client, transport, read_ahead, options, now)
+    });
     Ok(Created {
         id: connection.id,
         protocol,
@@ -168,7 +170,7 @@ pub(crate) fn op_ws_set_callbacks<'s>(
     drained: v8::Local<v8::Function>,
     control: v8::Local<v8::Function>,
 ) -> v8::Local<'s, v8::Value> {
-    Hub::of(state).set_socket_callbacks(SocketCallbacks {
+    Script::of(state).set_socket_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
         messages: v8::Global::new(scope, messages),
         closing: v8::Global::new(scope, closing),
@@ -198,7 +200,7 @@ pub(crate) fn op_ws_set_stream_callbacks(
     closed: v8::Local<v8::Function>,
     drained: v8::Local<v8::Function>,
 ) {
-    Hub::of(state).set_stream_callbacks(SocketCallbacks {
+    Script::of(state).set_stream_callbacks(SocketCallbacks {
         message: v8::Global::new(scope, message),
         messages: v8::Global::new(scope, message),
         closing: v8::Global::new(scope, closing),
@@ -217,7 +219,11 @@ pub(crate) fn op_ws_attach(
     socket: v8::Local<v8::Object>,
 ) {
     let socket = v8::Global::new(scope, socket);
-    Hub::of(state).attach(id, socket);
+    let hub = Hub::of(state);
+    if hub.get(id).is_some() {
+        Script::of(state).attach(id, socket);
+        hub.attach(id);
+    }
 }
 
 /// Starts delivery of connection `id` to `handle`, one message for each
@@ -230,7 +236,11 @@ pub(crate) fn op_ws_attach_pull(
     handle: v8::Local<v8::Object>,
 ) {
     let handle = v8::Global::new(scope, handle);
-    Hub::of(state).attach_pull(id, handle);
+    let hub = Hub::of(state);
+    if hub.get(id).is_some() {
+        Script::of(state).attach(id, handle);
+        hub.attach_pull(id);
+    }
 }
 
 /// Asks for the next message. Asking again before it is there changes nothing.
@@ -383,14 +393,7 @@ fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection)
     let Some(hub) = Hub::existing(state) else {
         return outcome(Sent::Closed, length);
     };
-    let sent = hub.with(id, |connection| {
-        let sent = queue(connection);
-        if matches!(sent, Sent::Taken | Sent::Buffered) {
-            hub.mark_dirty(connection);
-        }
-        sent
-    });
-    outcome(sent.unwrap_or(Sent::Closed), length)
+    outcome(hub.send(id, queue), length)
 }
 
 /// What became of a message of `length` bytes, as scripts are told.
@@ -404,9 +407,30 @@ pub(crate) fn outcome(sent: Sent, length: usize) -> i32 {
     }
 }
 
+/// Whether a script of a server or a client may close with `code`, if it has one, and
+/// `reason`: 0 where it may, 1 where the code is wrong, 2 where the reason is too long.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_ws_check_close(
+    has_code: bool,
+    #[smi] code: u16,
+    #[string] reason: &str,
+    is_server: bool,
+) -> u32 {
+    let role = match is_server {
+        true => Role::Server,
+        false => Role::Client,
+    };
+    match Close::from_script(has_code.then_some(code), reason, role) {
+        Ok(_) => 0,
+        Err(ScriptCloseError::Code(_)) => 1,
+        Err(ScriptCloseError::Reason) => 2,
+    }
+}
+
 /// Begins the close handshake, behind what was sent. `code` 0 is none. The
-/// caller has checked that code and reason may be sent; a code that must not go
-/// on the wire is left out.
+/// caller has had code and reason [checked](op_ws_check_close); what must not be sent is
+/// left out.
 #[op2(fast)]
 pub(crate) fn op_ws_close(
     state: &mut OpState,
@@ -414,13 +438,11 @@ pub(crate) fn op_ws_close(
     #[smi] code: u16,
     #[string] reason: &str,
 ) {
-    let close = match CloseCode::new(code) {
-        Some(code) => Close::new(code, reason),
-        None => Close::empty(),
-    };
     let hub = Hub::of(state);
     if let Some(connection) = hub.get(id) {
-        connection.note_closing_known();
+        let code = (code != 0).then_some(code);
+        let close = Close::from_script(code, reason, connection.role()).unwrap_or_default();
+        connection.announce_closing();
         hub.close(&connection, &close);
     }
 }
@@ -437,7 +459,7 @@ pub(crate) fn op_ws_buffered_amount(state: &mut OpState, #[smi] id: u32) -> f64 
 #[op2(fast)]
 pub(crate) fn op_ws_terminate(state: &mut OpState, #[smi] id: u32) {
     if let Some(connection) = Hub::of(state).get(id) {
-        connection.note_closing_known();
+        connection.announce_closing();
         connection.terminate();
     }
 }

@@ -47,10 +47,10 @@ impl Tls {
         }
     }
 
-    /// The socket that carries it, where one does.
+    /// What carries it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn socket(&self) -> Option<RawFd> {
-        self.carrier.socket()
+    pub(crate) fn carrier(&self) -> &Transport {
+        &self.carrier
     }
 
     /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch). Returns

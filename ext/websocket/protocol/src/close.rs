@@ -6,7 +6,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::error::ProtocolError;
-use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::frame::{MAX_CONTROL_PAYLOAD, Role};
 
 /// The longest reason that fits a Close frame beside its code, in bytes of
 /// UTF-8.
@@ -102,22 +102,24 @@ impl Close {
     }
 
     /// The Close frame for a script's `close(code, reason)` by the rules of the
-    /// [WHATWG standard]; both are `None` where the argument is missing. A
-    /// reason without a code goes out with code 1000, because the wire has no
-    /// form for it.
+    /// [WHATWG standard]. `code` is `None` where that argument is missing, and
+    /// `reason` is empty. A reason without a code goes out with code 1000, because
+    /// the wire has no form for it. `role` is the end that the script is: see
+    /// [`script_code`].
     ///
     /// [WHATWG standard]: https://websockets.spec.whatwg.org/#dom-websocket-close
     ///
     /// # Errors
     ///
-    /// [`ScriptCloseError`] where the code is neither 1000 nor in 3000-4999, or
-    /// the reason is longer than [`MAX_REASON_LENGTH`].
+    /// [`ScriptCloseError`] where the code may not be sent, or the reason is longer
+    /// than [`MAX_REASON_LENGTH`].
     pub fn from_script(
         code: Option<u16>,
-        reason: Option<String>,
+        reason: impl Into<String>,
+        role: Role,
     ) -> Result<Self, ScriptCloseError> {
-        let code = code.map(script_code).transpose()?;
-        let reason = reason.unwrap_or_default();
+        let code = code.map(|code| script_code(code, role)).transpose()?;
+        let reason = reason.into();
         if reason.len() > MAX_REASON_LENGTH {
             return Err(ScriptCloseError::Reason);
         }
@@ -205,7 +207,7 @@ impl From<ProtocolError> for Close {
 /// Why a script's `close(code, reason)` is refused.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum ScriptCloseError {
-    /// The code is neither 1000 nor in 3000-4999: an `InvalidAccessError`.
+    /// A script may not send the code: an `InvalidAccessError`.
     #[error("The close code must be either 1000 or in the range of 3000 to 4999")]
     Code(u16),
     /// The reason is longer than [`MAX_REASON_LENGTH`] bytes: a `SyntaxError`.
@@ -213,14 +215,15 @@ pub enum ScriptCloseError {
     Reason,
 }
 
-/// The code, where a script may send it: 1000 or 3000-4999.
+/// The code, where a script may send it: a client 1000 and 3000-4999, as the standard has
+/// it, and a server all that may stand on the wire (RFC 6455 section 7.4), as in Deno.
 ///
 /// # Errors
 ///
 /// [`ScriptCloseError::Code`] otherwise.
-pub const fn script_code(code: u16) -> Result<CloseCode, ScriptCloseError> {
-    match code {
-        1000 | 3000..=4999 => Ok(CloseCode(code)),
+pub const fn script_code(code: u16, role: Role) -> Result<CloseCode, ScriptCloseError> {
+    match (CloseCode::new(code), role, code) {
+        (Some(code), Role::Server, _) | (Some(code), Role::Client, 1000 | 3000..) => Ok(code),
         _ => Err(ScriptCloseError::Code(code)),
     }
 }
@@ -245,7 +248,9 @@ mod tests {
     fn script_codes() {
         for code in 0..=u16::MAX {
             let allowed = code == 1000 || (3000..5000).contains(&code);
-            assert_eq!(script_code(code).is_ok(), allowed, "{code}");
+            assert_eq!(script_code(code, Role::Client).is_ok(), allowed, "{code}");
+            let legal = CloseCode::new(code).is_some();
+            assert_eq!(script_code(code, Role::Server).is_ok(), legal, "{code}");
         }
     }
 
@@ -307,28 +312,21 @@ mod tests {
 
     #[test]
     fn from_script() {
-        assert_eq!(Close::from_script(None, None), Ok(Close::empty()));
+        let client = |code, reason: &str| Close::from_script(code, reason, Role::Client);
+        assert_eq!(client(None, ""), Ok(Close::empty()));
+        let reason = "a".repeat(123);
+        let close = Close::new(CloseCode(3000), reason.as_str());
+        assert_eq!(client(Some(3000), &reason), Ok(close));
         assert_eq!(
-            Close::from_script(None, Some(String::new())),
-            Ok(Close::empty())
-        );
-        assert_eq!(
-            Close::from_script(Some(3000), Some("a".repeat(123))),
-            Ok(Close::new(CloseCode(3000), "a".repeat(123)))
-        );
-        assert_eq!(
-            Close::from_script(None, Some("bye".to_owned())),
+            client(None, "bye"),
             Ok(Close::new(CloseCode::NORMAL, "bye"))
         );
-        assert_eq!(
-            Close::from_script(Some(1001), None),
-            Err(ScriptCloseError::Code(1001))
-        );
+        assert_eq!(client(Some(1001), ""), Err(ScriptCloseError::Code(1001)));
+        let going_away = Close::from_script(Some(1001), "", Role::Server);
+        assert_eq!(going_away, Ok(CloseCode::GOING_AWAY.into()));
         // Bytes count, not characters.
-        assert_eq!(
-            Close::from_script(Some(1000), Some("\u{e9}".repeat(62))),
-            Err(ScriptCloseError::Reason)
-        );
+        let long = "\u{e9}".repeat(62);
+        assert_eq!(client(Some(1000), &long), Err(ScriptCloseError::Reason));
     }
 
     #[test]

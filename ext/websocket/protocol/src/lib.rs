@@ -16,6 +16,7 @@
 //! | [`encoder`] | messages to frames | 6.1 |
 //! | [`deflate`] | permessage-deflate: negotiation and both directions | RFC 7692 |
 //! | [`control_rate`] | how many Pings and Pongs a peer may send | 10.4 |
+//! | [`session`] | the life of one end: closing handshake, Pings, deadlines, the end | 5.5, 7 |
 //! | [`close`] | status codes and the Close payload | 5.5.1, 7.4 |
 //! | [`utf8`] | text, checked as it arrives | 8.1 |
 //! | [`error`] | what a peer can do wrong | 7.1.7, 10 |
@@ -63,4 +64,5 @@ pub mod error;
 pub mod frame;
 pub mod handshake;
 pub mod mask;
+pub mod session;
 pub mod utf8;

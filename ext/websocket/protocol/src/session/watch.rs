@@ -1,10 +1,8 @@
-//! The watch over a peer that owes something: an answer, or the room for what waits.
+//! How long a peer may take to answer, measured in progress.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-/// How long a peer may take, measured in progress.
+/// The time that a peer has to answer.
 ///
 /// What the peer is to answer may stand behind much that was sent before. While the
 /// peer takes that, [`Pace::least`] bytes a second at least, its time does not run. It
@@ -13,7 +11,7 @@ use tokio::time::Instant;
 /// Nor does the time run in which this end could not have heard: while the event loop is
 /// busy, what came waits in the kernel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Watch {
+pub(super) struct Watch {
     timeout: Duration,
     /// From when on the time counts.
     since: Instant,
@@ -29,7 +27,7 @@ pub(crate) struct Watch {
 
 /// How far the peer has come, in bytes since the connection began.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     /// What the peer has taken.
     pub taken: u64,
     /// How many bytes a second are progress.
@@ -104,7 +102,7 @@ impl Watch {
 /// How often in its time one looks at a peer that is taking something.
 const LOOKS: u32 = 8;
 /// A clock can add so much for as long as any program runs.
-const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+pub(super) const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
 #[cfg(test)]
 mod tests {

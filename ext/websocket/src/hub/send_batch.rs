@@ -7,12 +7,13 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 
 use io_uring::{IoUring, opcode, types};
 
+use super::dirty_list::Dirty;
 use crate::connection::Connection;
-use crate::dirty_list::Dirty;
 
 /// Writes to the sockets of one runtime.
 #[derive(Default)]
@@ -26,14 +27,68 @@ enum State {
     Ready(Box<IoUring>),
     /// The kernel does not allow it.
     Unavailable,
+    #[cfg(test)]
+    Simulated(Box<dyn SendQueue>),
+}
+
+/// Takes sends and tells how each went.
+pub(crate) trait SendQueue {
+    /// Queues a send. Returns false if the queue is full.
+    ///
+    /// # Safety
+    ///
+    /// `bytes` and `socket` stay as they are until the send has completed, or will not be
+    /// submitted any more.
+    unsafe fn push(&mut self, socket: RawFd, bytes: &[u8], index: u64) -> bool;
+
+    /// Submits what is queued, and waits until so many sends have completed.
+    fn submit_and_wait(&mut self, count: usize) -> io::Result<()>;
+
+    /// The next send that has completed: its index, and how many bytes were written, or a
+    /// negative number.
+    fn next_completion(&mut self) -> Option<(u64, i32)>;
+
+    /// How many sends are queued and have not been submitted.
+    fn unsubmitted(&mut self) -> usize;
+}
+
+impl SendQueue for IoUring {
+    unsafe fn push(&mut self, socket: RawFd, bytes: &[u8], index: u64) -> bool {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let send = opcode::Send::new(types::Fd(socket), bytes.as_ptr(), length)
+            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(index);
+        // SAFETY: the caller keeps the bytes and the socket until the entry has completed.
+        unsafe { self.submission().push(&send) }.is_ok()
+    }
+
+    fn submit_and_wait(&mut self, count: usize) -> io::Result<()> {
+        IoUring::submit_and_wait(self, count).map(drop)
+    }
+
+    fn next_completion(&mut self) -> Option<(u64, i32)> {
+        let completion = self.completion().next()?;
+        Some((completion.user_data(), completion.result()))
+    }
+
+    fn unsubmitted(&mut self) -> usize {
+        self.submission().len()
+    }
 }
 
 impl SendBatch {
+    /// One that hands its sends to `queue`.
+    #[cfg(test)]
+    pub fn simulated(queue: Box<dyn SendQueue>) -> Self {
+        Self(RefCell::new(State::Simulated(queue)))
+    }
+
     /// Writes what the connections have queued as far as the kernel takes it at once.
     /// What is left, or failed, is for [`Connection::flush`] to find. Returns how many sends
     /// the kernel did or refused: none where the connections are few, or where it does not
     /// allow io_uring.
-    pub fn write(&self, connections: &Dirty) -> usize {
+    pub fn write(&self, connections: &Dirty<Connection>) -> usize {
         if connections.len() < BATCH_FROM {
             return 0;
         }
@@ -41,17 +96,17 @@ impl SendBatch {
         if matches!(*state, State::New) {
             *state = ring().map_or(State::Unavailable, |ring| State::Ready(Box::new(ring)));
         }
-        let State::Ready(ring) = &mut *state else {
-            return 0;
-        };
         let mut sends = 0;
         for batch in connections.chunks(ENTRIES as usize) {
-            match write(ring, batch) {
+            let written = match &mut *state {
+                State::Ready(ring) => write(&mut **ring, batch),
+                #[cfg(test)]
+                State::Simulated(queue) => write(&mut **queue, batch),
+                State::New | State::Unavailable => break,
+            };
+            match written {
                 Ok(count) => sends += count,
-                Err(_) => {
-                    *state = State::Unavailable;
-                    break;
-                }
+                Err(_) => *state = State::Unavailable,
             }
         }
         sends
@@ -68,19 +123,17 @@ fn ring() -> io::Result<IoUring> {
 
 /// Returns how many sends were completed. The connections are different ones: each has its
 /// bytes in one entry.
-fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<usize> {
+fn write(
+    queue: &mut (impl SendQueue + ?Sized),
+    connections: &[Rc<Connection>],
+) -> io::Result<usize> {
     let mut count = 0;
     for (index, connection) in connections.iter().enumerate() {
         connection.with_unwritten(|socket, bytes| {
-            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let send = opcode::Send::new(types::Fd(socket), bytes.as_ptr(), length)
-                .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
-                .build()
-                .user_data(index as u64);
-            // SAFETY: the kernel reads `bytes` until it has completed the entry, and this
-            // function returns after all completions. Until then nothing else runs on this
-            // thread, which owns the connection, its buffers and its socket.
-            if unsafe { ring.submission().push(&send) }.is_ok() {
+            // SAFETY: this function returns after all sends have completed, or when the others
+            // will not be submitted. Until then nothing else runs on this thread, which owns
+            // the connection, its buffers and its socket.
+            if unsafe { queue.push(socket, bytes, index as u64) } {
                 count += 1;
             }
         });
@@ -88,18 +141,18 @@ fn write(ring: &mut IoUring, connections: &[Rc<Connection>]) -> io::Result<usize
     let mut completed = 0;
     while completed < count {
         // With MSG_DONTWAIT each send is done, or refused, when it is submitted.
-        let submitted = ring.submit_and_wait(count - completed);
-        for completion in ring.completion() {
+        let submitted = queue.submit_and_wait(count - completed);
+        while let Some((index, result)) = queue.next_completion() {
             completed += 1;
-            if let Ok(written) = usize::try_from(completion.result())
-                && let Some(connection) = connections.get(completion.user_data() as usize)
+            if let Ok(written) = usize::try_from(result)
+                && let Some(connection) = connections.get(index as usize)
             {
                 connection.note_batch_written(written);
             }
         }
         if let Err(error) = submitted
             && error.kind() != io::ErrorKind::Interrupted
-            && completed + ring.submission().len() == count
+            && completed + queue.unsubmitted() == count
         {
             // The others will not be submitted, so nothing is read any more.
             return Err(error);
@@ -119,7 +172,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::dirty_list::DirtyList;
+    use crate::hub::dirty_list::DirtyList;
     use crate::transport::Transport;
 
     /// Connections, and what their peers read.

@@ -1,0 +1,48 @@
+//! How a connection ends, as its application is told.
+
+use crate::close::{ABNORMAL_CLOSURE, Close};
+
+/// The end of a connection, as a `close` event tells it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ending {
+    /// The code of the peer's Close frame, or one that no frame carries.
+    pub code: u16,
+    /// The reason in the peer's Close frame.
+    pub reason: String,
+    /// Whether the closing handshake was completed (RFC 6455 section 7.1.4), and everything
+    /// that the application sent before was handed to the transport.
+    pub was_clean: bool,
+    /// What went wrong. An `error` event says it before the `close` event.
+    pub error: Option<String>,
+}
+
+impl Ending {
+    /// The end after both Close frames.
+    pub(super) fn closed(close: &Close, was_clean: bool) -> Self {
+        Self {
+            code: close.event_code(),
+            reason: close.reason().to_owned(),
+            was_clean,
+            error: None,
+        }
+    }
+
+    /// The end without the peer's Close frame.
+    pub(super) const fn abnormal(error: Option<String>) -> Self {
+        Self {
+            code: ABNORMAL_CLOSURE,
+            reason: String::new(),
+            was_clean: false,
+            error,
+        }
+    }
+}
+
+/// An end that this side brings about (RFC 6455 section 7.1.7).
+#[derive(Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// The Close frame to queue. `None` if this end has sent one before.
+    pub close: Option<Close>,
+    /// What to tell the application. `None` if it has been told an end before.
+    pub ending: Option<Ending>,
+}

@@ -1,0 +1,170 @@
+//! The idle timeout: how long a peer may stay silent.
+
+use std::time::{Duration, Instant};
+
+use super::watch::{LONGEST, Pace, Watch};
+
+/// How long a peer may stay silent.
+///
+/// A peer that is not heard for half of the timeout is sent a Ping, unless
+/// [`sends_pings`](Self::sends_pings) is false. The peer then has the other half to be heard
+/// again. The second half is measured in progress, because the Ping may stand behind much that
+/// the peer is still taking.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct IdleTimeout {
+    /// The whole time.
+    pub timeout: Duration,
+    /// Whether the peer is sent a Ping after half of it.
+    pub sends_pings: bool,
+}
+
+/// The silence of one peer.
+#[derive(Clone, Debug)]
+pub(super) struct Idle {
+    /// When the peer was heard last.
+    since: Instant,
+    /// Whether the second half runs.
+    is_watched: bool,
+    /// The second half. It is kept when the peer is heard, and counts only while
+    /// `is_watched` is set.
+    watch: Option<Box<Watch>>,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    /// Nothing yet.
+    Nothing,
+    /// The first half is over: [`watch`](Idle::watch) begins the second.
+    Ask,
+    /// The second half is over.
+    GiveUp,
+}
+
+impl Idle {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            is_watched: false,
+            watch: None,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn heard(&mut self, now: Instant) {
+        self.since = now;
+        self.is_watched = false;
+    }
+
+    /// When [`check`](Self::check) is to be called.
+    pub(super) fn due(&self, limit: IdleTimeout) -> Instant {
+        match &self.watch {
+            Some(watch) if self.is_watched => watch.due(),
+            _ => self.since + limit.timeout.min(LONGEST) / 2,
+        }
+    }
+
+    /// Looks at the silence. Everything that had come by `now` has been noted with
+    /// [`heard`](Self::heard) before.
+    pub(super) fn check(
+        &mut self,
+        limit: IdleTimeout,
+        now: Instant,
+        pace: impl FnOnce() -> Pace,
+    ) -> Step {
+        let due = self.due(limit);
+        match &mut self.watch {
+            Some(watch) if self.is_watched => match watch.look(now, pace) {
+                true => Step::GiveUp,
+                false => Step::Nothing,
+            },
+            _ if now < due => Step::Nothing,
+            _ => Step::Ask,
+        }
+    }
+
+    /// Begins the second half, in which the peer is to be heard.
+    pub(super) fn watch(&mut self, watch: Watch) {
+        match &mut self.watch {
+            Some(earlier) => **earlier = watch,
+            none => *none = Some(Box::new(watch)),
+        }
+        self.is_watched = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    const LIMIT: IdleTimeout = IdleTimeout {
+        timeout: Duration::from_secs(30),
+        sends_pings: true,
+    };
+
+    /// A peer, and how it is checked when nothing waits for it.
+    fn idle() -> (Idle, Instant, impl Fn(&mut Idle, Instant) -> Step) {
+        let start = Instant::now();
+        let check = |idle: &mut Idle, now| {
+            let step = idle.check(LIMIT, now, || unreachable!("nothing waits"));
+            if step == Step::Ask {
+                idle.watch(Watch::unhindered(LIMIT.timeout / 2, now));
+            }
+            step
+        };
+        (Idle::new(start), start, check)
+    }
+
+    #[test]
+    fn a_silent_peer_is_asked_and_given_up() {
+        let (mut idle, start, check) = idle();
+        assert_eq!(check(&mut idle, start + SECOND * 14), Step::Nothing);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 15);
+        assert_eq!(check(&mut idle, start + SECOND * 15), Step::Ask);
+        assert_eq!(check(&mut idle, start + SECOND * 29), Step::Nothing);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 30);
+        assert_eq!(check(&mut idle, start + SECOND * 30), Step::GiveUp);
+    }
+
+    #[test]
+    fn an_answer_starts_anew() {
+        let (mut idle, start, check) = idle();
+        assert_eq!(check(&mut idle, start + SECOND * 15), Step::Ask);
+        idle.heard(start + SECOND * 16);
+        assert_eq!(idle.due(LIMIT), start + SECOND * 31);
+        assert_eq!(check(&mut idle, start + SECOND * 31), Step::Ask);
+        assert_eq!(check(&mut idle, start + SECOND * 46), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_busy_loop_drops_nobody() {
+        let (mut idle, start, check) = idle();
+        // Before the Ping: the peer has its time from when it is sent.
+        assert_eq!(check(&mut idle, start + SECOND * 60), Step::Ask);
+        assert_eq!(check(&mut idle, start + SECOND * 74), Step::Nothing);
+        // After it: the answer may be there.
+        assert_eq!(check(&mut idle, start + SECOND * 120), Step::Nothing);
+        assert_eq!(check(&mut idle, start + SECOND * 134), Step::Nothing);
+        // But not for ever.
+        assert_eq!(check(&mut idle, start + SECOND * 135), Step::GiveUp);
+    }
+
+    #[test]
+    fn a_peer_that_takes_what_stands_before_the_ping_is_not_silent() {
+        let (mut idle, start, _) = idle();
+        let pace = |taken| move || Pace { taken, least: 1000 };
+        let asked = start + SECOND * 15;
+        assert_eq!(idle.check(LIMIT, asked, pace(0)), Step::Ask);
+        idle.watch(Watch::new(LIMIT.timeout / 2, asked, 0, 1_000_000));
+        for second in 1..=100 {
+            let now = asked + SECOND * second;
+            let taken = 10_000 * u64::from(second);
+            assert_eq!(idle.check(LIMIT, now, pace(taken)), Step::Nothing);
+        }
+        assert!(idle.due(LIMIT) > asked + SECOND * 100);
+        let end = asked + SECOND * 116;
+        assert_eq!(idle.check(LIMIT, end, pace(1_000_000)), Step::GiveUp);
+    }
+}

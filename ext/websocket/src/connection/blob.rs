@@ -1,0 +1,95 @@
+//! Sending behind a Blob, whose content is read asynchronously.
+
+use std::cell::RefCell;
+
+use duplex_protocol::close::Close;
+
+use super::Connection;
+use super::writer::{FLUSH_EARLY_FROM, Sent};
+use crate::deferred::Deferred;
+use crate::out_buffer::OutBuffer;
+use crate::topics::Message;
+
+impl Connection {
+    fn deferred(&self) -> &RefCell<Deferred> {
+        self.deferred.get_or_init(Box::default)
+    }
+
+    /// Keeps the place of a Blob of `length` bytes. What the script sends before
+    /// [`send_blob`](Self::send_blob) brings them waits, and so does the Close frame.
+    pub fn defer_blob(&self, length: usize) -> Sent {
+        self.defer_entry(|deferred| deferred.push_blob(length))
+    }
+
+    /// Keeps a message behind a Blob.
+    #[cold]
+    pub(super) fn defer(&self, message: Message<'_>) -> Sent {
+        self.defer_entry(|deferred| deferred.push(message))
+    }
+
+    fn defer_entry(&self, push: impl FnOnce(&mut Deferred)) -> Sent {
+        let mut out = self.out.borrow_mut();
+        let mut deferred = self.deferred().borrow_mut();
+        if !self.session().can_send() || deferred.has_close() {
+            return Sent::Closed;
+        }
+        if let Some(refused) = self.overflow(&mut out, deferred.held()) {
+            return refused;
+        }
+        push(&mut deferred);
+        self.is_deferring.set(true);
+        Sent::Taken
+    }
+
+    /// Queues the bytes of the Blob whose turn it is, or nothing where they cannot be read,
+    /// and what was sent behind it. Returns the Close frame that is to follow.
+    pub fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
+        let mut deferred = self.deferred().borrow_mut();
+        if !self.session().can_send() {
+            // It will not be sent, and stays in `bufferedAmount`.
+            return None;
+        }
+        deferred.pop_blob();
+        let mut out = self.out.borrow_mut();
+        // There was room for all of it when the script sent it.
+        if let Some(bytes) = bytes {
+            self.push_deferred(&mut out, Message::Binary(bytes));
+        }
+        while let Some(owned) = deferred.pop() {
+            self.push_deferred(&mut out, owned.message());
+        }
+        self.is_deferring.set(!deferred.is_empty());
+        match deferred.is_empty() {
+            true => deferred.take_close(),
+            false => None,
+        }
+    }
+
+    fn push_deferred(&self, out: &mut OutBuffer, message: Message<'_>) {
+        self.push_message(out, message.length(), |out, key, compressor| {
+            message.encode(out, key, compressor);
+        });
+        if !self.is_blocked.get() && out.len() >= FLUSH_EARLY_FROM {
+            self.write(out);
+        }
+        if self.is_blocked.get() {
+            self.is_drain_awaited.set(true);
+        }
+    }
+
+    /// Has the Close frame follow what waits for a Blob, where something does. Returns
+    /// whether that is so.
+    pub fn defer_close(&self, close: &Close) -> bool {
+        let is_deferring = self.is_deferring.get() && self.session().can_send();
+        if is_deferring {
+            self.deferred().borrow_mut().close(close);
+        }
+        is_deferring
+    }
+
+    /// How much waits for a Blob.
+    pub(super) fn deferred_payload(&self) -> usize {
+        let deferred = self.deferred.get();
+        deferred.map_or(0, |deferred| deferred.borrow().payload())
+    }
+}

@@ -1,0 +1,281 @@
+//! The life of a connection: what its [`Session`](duplex_protocol::session::Session) decides
+//! is done here.
+
+use std::io;
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Instant;
+
+use duplex_protocol::close::{Close, CloseCode};
+use duplex_protocol::encoder;
+use duplex_protocol::error::ProtocolError;
+use duplex_protocol::session::{Ending, Failure, Outgoing, Timeout};
+use tokio::io::AsyncWrite;
+
+use super::Connection;
+use super::writer::Sent;
+use crate::out_buffer::OutBuffer;
+
+/// A limit that ends a connection because of what its script does for the peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Exceeded {
+    Backpressure,
+    Topics,
+    TopicLength,
+}
+
+/// What [`Connection::handle_timeout`] found.
+pub(crate) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// A Ping was queued.
+    Ping,
+    /// The peer did not answer the Ping. A Close frame was queued.
+    Silent(Option<Ending>),
+    /// The peer did not answer the Close frame, or did not end the stream. The connection is
+    /// to be removed.
+    GivenUp(Option<Ending>),
+}
+
+impl Connection {
+    // The closing handshake (RFC 6455 section 7).
+
+    /// Queues a Close frame, unless one was. Returns whether it did.
+    pub fn close(&self, close: &Close) -> bool {
+        let begins = self.session.borrow_mut().close();
+        if begins {
+            self.queue_close(close);
+        }
+        begins
+    }
+
+    fn queue_close(&self, close: &Close) {
+        let key = self.mask_key();
+        self.out
+            .borrow_mut()
+            .push_control(|out| encoder::encode_close(out, key, close));
+    }
+
+    /// The script begins the closing handshake itself.
+    pub fn announce_closing(&self) {
+        self.session.borrow_mut().announce_closing();
+    }
+
+    /// Whether the closing handshake has begun without the script's knowledge, which
+    /// is to be told now.
+    pub fn take_closing(&self) -> bool {
+        self.session.borrow_mut().take_closing()
+    }
+
+    /// Notes the peer's Close frame and queues the answer, where this is not the
+    /// answer itself.
+    pub fn receive_close(&self, close: Close) {
+        if let Some(pull) = self.pull.get() {
+            // The script waits for the kernel: the peer was quicker. What it need
+            // not wait for may well be through.
+            let mut out = self.out.borrow_mut();
+            if !pull.is_write_pending.get() && !self.is_blocked.get() {
+                self.write(&mut out);
+            }
+            self.note_lost_data(&out);
+        }
+        let answer = self.session.borrow_mut().receive_close(close);
+        if let Some(answer) = answer {
+            self.queue_close(&answer);
+        }
+    }
+
+    // The end.
+
+    /// How the connection ends once everything is written, where both Close frames are
+    /// through.
+    pub fn finish(&self) -> Option<Ending> {
+        self.session.borrow_mut().finish()
+    }
+
+    /// Whether nothing is left to do: both Close frames are through.
+    pub fn is_drained(&self) -> bool {
+        self.session().is_last_word() && self.out.borrow().is_empty()
+    }
+
+    /// How it ends where the transport does.
+    pub fn transport_ended(&self, error: Option<&io::Error>) -> Option<Ending> {
+        let mut session = self.session.borrow_mut();
+        match error {
+            Some(error) => session.transport_ended(Some(error)),
+            None => session.transport_ended(None),
+        }
+    }
+
+    /// The script drops the connection. The hub does it, for it has to tell the end.
+    pub fn terminate(&self) {
+        self.session.borrow_mut().terminate();
+        self.waker.wake_by_ref();
+    }
+
+    /// How it ends where it is dropped.
+    pub fn drop_connection(&self) -> Option<Ending> {
+        self.session.borrow_mut().drop_connection()
+    }
+
+    /// Fails the connection (RFC 6455 section 7.1.7).
+    pub fn fail(&self, code: CloseCode, message: String) -> Option<Ending> {
+        let failure = self.session.borrow_mut().fail(code, message);
+        self.queue_failure(failure)
+    }
+
+    /// Has the hub end the connection for a limit. A peer that reads on still gets what is
+    /// queued.
+    pub fn exceed(&self, limit: Exceeded) {
+        let limits = &self.settings.limits;
+        let message = || match limit {
+            Exceeded::Backpressure => {
+                let limit = limits.backpressure_limit;
+                format!("queued messages exceed backpressureLimit ({limit} bytes)")
+            }
+            Exceeded::Topics => {
+                format!("subscriptions exceed maxTopics ({})", limits.max_topics)
+            }
+            Exceeded::TopicLength => {
+                let limit = limits.max_topic_length;
+                format!("topic is longer than maxTopicLength ({limit} bytes)")
+            }
+        };
+        let code = CloseCode::POLICY_VIOLATION;
+        if self.session.borrow_mut().fail_later(code, message) {
+            self.waker.wake_by_ref();
+        }
+    }
+
+    /// How the connection ends where a limit was exceeded.
+    pub fn fail_now(&self) -> Option<Ending> {
+        let failure = self.session.borrow_mut().fail_now()?;
+        self.queue_failure(failure)
+    }
+
+    fn queue_failure(&self, failure: Failure) -> Option<Ending> {
+        if let Some(close) = &failure.close {
+            self.queue_close(close);
+        }
+        failure.ending
+    }
+
+    /// The script has been told the end: nothing is published to the connection any more.
+    pub fn leave_topics(&self) {
+        if let Some(membership) = &mut *self.membership.borrow_mut() {
+            membership.unsubscribe_all();
+        }
+    }
+
+    /// Tells the peer that nothing more follows.
+    pub fn shut_down_write(&self) {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transport = self.transport.borrow_mut();
+        let _ = Pin::new(&mut *transport).poll_shutdown(&mut cx);
+    }
+
+    // Pings and Pongs.
+
+    /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
+    pub fn send_ping(&self, payload: &[u8]) -> Sent {
+        self.send_control(|out, key| {
+            let _ = encoder::encode_ping(out, key, payload);
+        })
+    }
+
+    /// Queues a Pong that no Ping asked for (RFC 6455 section 5.5.3).
+    pub fn send_pong(&self, payload: &[u8]) -> Sent {
+        self.send_control(|out, key| {
+            let _ = encoder::encode_pong(out, key, payload);
+        })
+    }
+
+    /// Counts a Ping or a Pong that was received at `now`.
+    pub fn count_control(&self, now: Instant) -> Result<(), ProtocolError> {
+        let config = &self.settings.session;
+        self.session.borrow_mut().count_control(now, config)
+    }
+
+    /// Answers a Ping, behind what is queued. Where the kernel refuses bytes, no more than
+    /// one answer is queued at a time. Returns whether there is something to flush.
+    pub fn answer_ping(&self, payload: &[u8]) -> bool {
+        let mut out = self.out.borrow_mut();
+        let is_pong_waiting = self.is_blocked.get() && out.has_answer();
+        let answers = (self.session.borrow_mut()).receive_ping(payload, is_pong_waiting);
+        if answers {
+            self.push_pong(&mut out, payload);
+        }
+        answers
+    }
+
+    fn push_pong(&self, out: &mut OutBuffer, payload: &[u8]) {
+        let key = self.mask_key();
+        out.push_answer(|out| {
+            // A Ping's payload fits, so its answer does.
+            let _ = encoder::encode_pong(out, key, payload);
+        });
+    }
+
+    /// Queues the answer that had to wait for another, where that has been written. Returns
+    /// whether it did.
+    pub(super) fn push_pending_pong(&self, out: &mut OutBuffer) -> bool {
+        if out.has_answer() {
+            return false;
+        }
+        let payload = self.session.borrow_mut().next_pong();
+        if let Some(payload) = &payload {
+            self.push_pong(out, payload);
+        }
+        payload.is_some()
+    }
+
+    // Deadlines.
+
+    /// The peer has its time to answer, or to end the stream, from when it has taken what is
+    /// queued.
+    pub fn await_end(&self, now: Instant) {
+        let outgoing = self.outgoing();
+        let config = &self.settings.session;
+        self.session.borrow_mut().await_end(now, config, outgoing);
+    }
+
+    /// How far what is queued has come, as far as this end can tell.
+    fn outgoing(&self) -> Outgoing {
+        let out = self.out.borrow();
+        let in_kernel = self.transport.borrow().bytes_in_kernel();
+        Outgoing {
+            queued: out.end(),
+            taken: out.written().saturating_sub(in_kernel),
+            is_blocked: self.is_blocked.get(),
+        }
+    }
+
+    /// When to look at this connection again, as things are.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let config = &self.settings.session;
+        let is_reading = !self.is_paused();
+        self.session().poll_timeout(config, is_reading)
+    }
+
+    /// Acts on the deadlines that have passed at `now`.
+    pub fn handle_timeout(&self, now: Instant) -> Due {
+        let config = &self.settings.session;
+        let is_reading = !self.is_paused();
+        let outgoing = || self.outgoing();
+        let mut session = self.session.borrow_mut();
+        let timeout = session.handle_timeout(now, config, is_reading, outgoing);
+        drop(session);
+        match timeout {
+            None => Due::Nothing,
+            Some(Timeout::Ping) => {
+                let key = self.mask_key();
+                self.out.borrow_mut().push_control(|out| {
+                    let _ = encoder::encode_ping(out, key, &[]);
+                });
+                Due::Ping
+            }
+            Some(Timeout::Silent(failure)) => Due::Silent(self.queue_failure(failure)),
+            Some(Timeout::GivenUp(ending)) => Due::GivenUp(ending),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One connection: a transport, the protocol's [`Session`], and what goes through them.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`reader`] | reading from the transport, and decoding |
+//! | [`pull`] | reading on demand, for `WebSocketStream` |
+//! | [`writer`] | sending, backpressure, and writing to the transport |
+//! | [`blob`] | sending behind a Blob |
+//! | [`life`] | the session: closing, failing, Pings and Pongs, deadlines |
+//!
+//! The session decides what may happen; the connection does it. Nothing here knows the
+//! engine: the hub delivers.
+
+mod blob;
+mod life;
+mod pull;
+mod reader;
+mod writer;
+
+use std::cell::{Cell, OnceCell, Ref, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Instant;
+
+use bytes::Bytes;
+use duplex_protocol::decoder::Decoder;
+use duplex_protocol::deflate::{Compression, Compressor, Parameters};
+use duplex_protocol::frame::Role;
+use duplex_protocol::mask::MaskKey;
+use duplex_protocol::session::{self, IdleTimeout, ReadyState, Session};
+
+pub(crate) use self::life::{Due, Exceeded};
+use self::pull::Pull;
+use self::reader::Reader;
+pub(crate) use self::reader::{EventSink, Input, Read};
+pub(crate) use self::writer::{Backlog, Sent};
+use crate::deferred::Deferred;
+use crate::group::Membership;
+use crate::hub::dirty_list::{DirtyMark, Marked};
+use crate::limits::Limits;
+use crate::out_buffer::OutBuffer;
+use crate::transport::Transport;
+
+/// One end of a WebSocket connection whose opening handshake is through.
+pub(crate) struct Connection {
+    /// Its place in the hub. The place is another connection's once this one was removed.
+    pub(crate) id: u32,
+    role: Role,
+    transport: RefCell<Transport>,
+    reader: RefCell<Reader>,
+    out: RefCell<OutBuffer>,
+    /// Compresses messages, where permessage-deflate was agreed on.
+    compressor: RefCell<Option<Box<Compressor>>>,
+    /// Wakes the hub for this connection, from readiness on either side.
+    waker: Waker,
+    /// What may happen, and what has. Borrowed for one question or one step at a time, never
+    /// while script runs.
+    session: RefCell<Session>,
+    /// What a `WebSocketStream` needs besides: it is read on demand.
+    pull: OnceCell<Box<Pull>>,
+    /// Whether the hub has this connection on its list of those to flush.
+    dirty: DirtyMark,
+    /// Whether the kernel refused bytes: the waker goes on with them.
+    is_blocked: Cell<bool>,
+    /// Whether messages wait for the bytes of a Blob.
+    is_deferring: Cell<bool>,
+    /// Whether the script was told that the kernel takes no more, and is to be
+    /// told when it has taken all.
+    is_drain_awaited: Cell<bool>,
+    /// Whether it keeps the event loop going, as long as it lives.
+    is_ref: Cell<bool>,
+    settings: Rc<Settings>,
+    /// What waits for the bytes of a Blob. Boxed because most connections never need it.
+    deferred: OnceCell<Box<RefCell<Deferred>>>,
+    /// The peer's address, where the server knows one.
+    remote_addr: Option<SocketAddr>,
+    /// Its place in the group of its server.
+    pub(crate) membership: RefCell<Option<Membership>>,
+    /// For which deadline the hub has an entry.
+    pub(crate) watched: Cell<Option<Instant>>,
+}
+
+/// Settings that connections with equal values share.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Settings {
+    pub limits: Limits,
+    /// The same as the session wants it, with the idle timeout.
+    pub session: session::Config,
+}
+
+impl Settings {
+    pub fn new(limits: Limits, idle: Option<IdleTimeout>) -> Self {
+        let session = session::Config {
+            idle,
+            close_timeout: limits.close_timeout,
+            least_progress: limits.least_progress,
+            max_control_frames: limits.max_control_frames,
+            ..session::Config::default()
+        };
+        Self { limits, session }
+    }
+}
+
+/// What a connection is to be like.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub settings: Rc<Settings>,
+    /// What was agreed on for permessage-deflate, and how to compress.
+    pub deflate: Option<(Parameters, Compression)>,
+    pub remote_addr: Option<SocketAddr>,
+}
+
+impl Marked for Connection {
+    #[inline]
+    fn mark(&self) -> &DirtyMark {
+        &self.dirty
+    }
+}
+
+impl Connection {
+    /// A connection that was opened at `now`. `read_ahead` came with the handshake.
+    pub fn new(
+        (id, waker): (u32, Waker),
+        role: Role,
+        transport: Transport,
+        read_ahead: Bytes,
+        options: Options,
+        now: Instant,
+    ) -> Self {
+        let Options {
+            settings,
+            deflate,
+            remote_addr,
+        } = options;
+        let limits = settings.limits.decoder();
+        let decoder = match &deflate {
+            Some((parameters, _)) => Decoder::with_deflate(role, limits, parameters),
+            None => Decoder::new(role, limits),
+        };
+        let compressor = deflate.map(|(parameters, compression)| {
+            Box::new(Compressor::new(role, &parameters, compression))
+        });
+        Self {
+            id,
+            role,
+            transport: RefCell::new(transport),
+            reader: RefCell::new(Reader::new(decoder, read_ahead)),
+            out: RefCell::default(),
+            compressor: RefCell::new(compressor),
+            waker,
+            session: RefCell::new(Session::new(now)),
+            pull: OnceCell::new(),
+            dirty: DirtyMark::default(),
+            is_blocked: Cell::new(false),
+            is_deferring: Cell::new(false),
+            is_drain_awaited: Cell::new(false),
+            is_ref: Cell::new(true),
+            settings,
+            deferred: OnceCell::new(),
+            remote_addr,
+            membership: RefCell::new(None),
+            watched: Cell::new(None),
+        }
+    }
+
+    /// Starts delivery at `now`.
+    pub fn attach(&self, now: Instant) {
+        self.session.borrow_mut().attach(now);
+        self.waker.wake_by_ref();
+    }
+
+    /// Starts delivery on demand. Until the first message is asked for, nothing is read.
+    pub fn attach_pull(&self, now: Instant) {
+        let _ = self.pull.set(Box::default());
+        self.attach(now);
+    }
+
+    /// Whether the script has taken the connection over.
+    pub fn is_attached(&self) -> bool {
+        self.session().ready_state() != ReadyState::Connecting
+    }
+
+    /// What may happen. To be asked, and not to be kept: script may run in between.
+    #[inline]
+    pub fn session(&self) -> Ref<'_, Session> {
+        self.session.borrow()
+    }
+
+    /// Whether the script knows that it is over.
+    #[inline]
+    pub fn has_ended(&self) -> bool {
+        self.session().has_ended()
+    }
+
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.remote_addr
+    }
+
+    /// Whether it keeps the event loop going.
+    pub fn is_ref(&self) -> bool {
+        self.is_ref.get()
+    }
+
+    /// Returns whether that is another answer than before.
+    pub fn set_ref(&self, is_ref: bool) -> bool {
+        self.is_ref.replace(is_ref) != is_ref
+    }
+
+    /// Masks are unpredictable (RFC 6455 section 5.3), and a server has none.
+    #[inline]
+    fn mask_key(&self) -> Option<MaskKey> {
+        match self.role {
+            Role::Client => Some(rand::random()),
+            Role::Server => None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// A server's end that no hub has, over `transport`.
+    pub fn for_test(transport: Transport) -> Self {
+        Self::new(
+            (0, Waker::noop().clone()),
+            Role::Server,
+            transport,
+            Bytes::new(),
+            Options::default(),
+            Instant::now(),
+        )
+    }
+
+    /// How many bytes were queued since the connection began, and how many wait for a Blob.
+    pub fn queued(&self) -> (u64, usize) {
+        (self.out.borrow().end(), self.deferred_payload())
+    }
+
+    /// How many of the bytes that were queued the kernel has taken.
+    pub fn written(&self) -> u64 {
+        self.out.borrow().written()
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading on demand, for `WebSocketStream`: nothing is read from the transport, nor decoded,
+//! before the script asks for a message.
+
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
+
+use super::Connection;
+
+#[derive(Default)]
+pub(super) struct Pull {
+    /// Whether the script asks for a message.
+    is_wanted: Cell<bool>,
+    /// Whether it is being handed one, and may ask for the next.
+    is_delivering: Cell<bool>,
+    /// What was read behind the last message: at most one read.
+    unread: RefCell<Unread>,
+    /// Whether the script waits for its messages to be written.
+    pub is_write_pending: Cell<bool>,
+}
+
+/// Bytes that have not been decoded.
+#[derive(Default)]
+pub(crate) struct Unread {
+    bytes: Vec<u8>,
+    /// Where they start.
+    start: usize,
+}
+
+impl Unread {
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+}
+
+impl Connection {
+    #[inline]
+    pub fn is_pull(&self) -> bool {
+        self.pull.get().is_some()
+    }
+
+    /// Whether nothing is to be read now: the script has asked for no message.
+    /// What it does not ask for is read and discarded once it cannot ask any more:
+    /// the peer's Close frame stands behind it.
+    pub fn is_paused(&self) -> bool {
+        self.pull.get().is_some_and(|pull| {
+            let session = self.session();
+            !pull.is_wanted.get() && !session.has_lost_data() && session.delivers()
+        })
+    }
+
+    /// The script asks for a message at `now`. Returns whether the hub is to look at this
+    /// connection: not where it is at it already.
+    pub fn want(&self, now: Instant) -> bool {
+        let Some(pull) = self.pull.get() else {
+            return false;
+        };
+        if pull.is_wanted.replace(true) {
+            return false;
+        }
+        if self.settings.session.idle.is_some() {
+            // A peer that was not listened to was not silent.
+            self.note_heard(now);
+        }
+        !pull.is_delivering.get()
+    }
+
+    /// A message is about to be delivered.
+    #[inline]
+    pub fn begin_delivery(&self) {
+        if let Some(pull) = self.pull.get() {
+            pull.is_wanted.set(false);
+            pull.is_delivering.set(true);
+        }
+    }
+
+    /// It was delivered. Returns whether the next may be.
+    #[inline]
+    pub fn end_delivery(&self) -> bool {
+        match self.pull.get() {
+            Some(pull) => {
+                pull.is_delivering.set(false);
+                !self.is_paused()
+            }
+            None => true,
+        }
+    }
+
+    /// Keeps what was read behind the last message.
+    pub fn keep_unread(&self, bytes: &[u8]) {
+        if let Some(pull) = self.pull.get()
+            && !bytes.is_empty()
+        {
+            *pull.unread.borrow_mut() = Unread {
+                bytes: bytes.to_vec(),
+                start: 0,
+            };
+        }
+    }
+
+    /// Takes it, to be decoded before anything else.
+    pub fn take_unread(&self) -> Option<Unread> {
+        let unread = self.pull.get()?.unread.take();
+        (!unread.bytes.is_empty()).then_some(unread)
+    }
+
+    /// Puts it back, where so many bytes at its end are left.
+    pub fn restore_unread(&self, mut unread: Unread, left: usize) {
+        if let Some(pull) = self.pull.get()
+            && left > 0
+        {
+            unread.start = unread.bytes.len() - left;
+            *pull.unread.borrow_mut() = unread;
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading from the transport, and decoding.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use duplex_protocol::decoder::{Decoder, Event, InPlace, Message};
+use duplex_protocol::error::ProtocolError;
+use duplex_protocol::frame::FrameHeader;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::Connection;
+use crate::recycler::{self, Recycled, Recycler};
+
+pub(super) struct Reader {
+    decoder: Decoder,
+    /// What came with the handshake. Boxed, as the members of [`Connection`] are that most
+    /// connections never need.
+    read_ahead: Option<Box<Bytes>>,
+    /// How long the next message may be: as long as the last one, where that was binary
+    /// and came by itself. 0 where nothing is expected.
+    expected: u32,
+}
+
+/// How one read went.
+pub(crate) enum Read {
+    /// Something came.
+    Input(Input),
+    /// Nothing now; the waker is set.
+    Blocked,
+    /// The peer closed its side.
+    Eof,
+    Failed(io::Error),
+}
+
+/// What one read brought. It is to be [decoded](Connection::decode).
+pub(crate) enum Input {
+    /// So many bytes, at the start of the buffer that was read into.
+    Bytes(usize),
+    /// So many bytes, which went into the message that is coming, and completed or broke it.
+    Message(usize, Result<Option<Event<'static>>, ProtocolError>),
+    /// So many bytes: one binary message, in memory of its own.
+    Binary(usize, Recycled),
+}
+
+impl Input {
+    /// How many bytes came.
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Bytes(count) | Self::Message(count, _) | Self::Binary(count, _) => *count,
+        }
+    }
+}
+
+/// What takes the events of some input, and may run script. Both return whether the next
+/// event may follow.
+pub(crate) trait EventSink {
+    fn event(&mut self, event: Event<'_>) -> bool;
+
+    /// A binary message in memory of its own.
+    fn recycled(&mut self, payload: Recycled) -> bool;
+}
+
+impl Reader {
+    pub fn new(decoder: Decoder, read_ahead: Bytes) -> Self {
+        Self {
+            decoder,
+            read_ahead: (!read_ahead.is_empty()).then(|| Box::new(read_ahead)),
+            expected: 0,
+        }
+    }
+
+    /// A binary message of `length` bytes has come by itself.
+    #[inline]
+    fn expect(&mut self, length: usize) {
+        self.expected = match EXPECTED.contains(&length) {
+            true => length as u32,
+            false => 0,
+        };
+    }
+}
+
+impl Connection {
+    /// Reads what there is into `buffer`, or into the message that is coming where that
+    /// is long, `longest` bytes of it at most.
+    pub fn read(&self, buffer: &mut [u8], longest: usize, recycler: &Recycler) -> Read {
+        let mut reader = self.reader.try_borrow_mut().ok();
+        if let Some(reader) = &mut reader
+            && let Some(read_ahead) = &mut reader.read_ahead
+        {
+            let count = read_ahead.remaining().min(buffer.len());
+            read_ahead.copy_to_slice(&mut buffer[..count]);
+            if !read_ahead.has_remaining() {
+                reader.read_ahead = None;
+            }
+            return Read::Input(Input::Bytes(count));
+        }
+        if let Some(mut reader) = reader.filter(|_| self.session().can_receive()) {
+            if let Some(room) = reader.decoder.spare() {
+                let length = room.len().min(longest);
+                let mut room = ReadBuf::uninit(&mut room[..length]);
+                return match self.poll_read(&mut room) {
+                    Read::Input(Input::Bytes(count)) => {
+                        // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
+                        // `spare` was returned.
+                        let result = unsafe { reader.decoder.filled(count) };
+                        Read::Input(Input::Message(count, result))
+                    }
+                    other => other,
+                };
+            }
+            if reader.expected > 0 && reader.decoder.is_idle() {
+                return self.read_expected(&mut reader, buffer, recycler);
+            }
+        }
+        self.poll_read(&mut ReadBuf::new(buffer))
+    }
+
+    /// Reads what may be one message as long as the last one, into memory that it keeps, so
+    /// that it need not be copied. What is not goes to `buffer`.
+    fn read_expected(&self, reader: &mut Reader, buffer: &mut [u8], recycler: &Recycler) -> Read {
+        // A read that leaves room tells that there is no more.
+        let room = reader.expected as usize + FrameHeader::MAX_LENGTH;
+        let mut frame = recycler.take(room);
+        let mut unread = ReadBuf::uninit(&mut frame.spare_capacity_mut()[..room]);
+        let read = self.poll_read(&mut unread);
+        let count = match read {
+            Read::Input(Input::Bytes(count)) => count,
+            _ => 0,
+        };
+        // SAFETY: so many bytes have been filled, as a ReadBuf knows.
+        unsafe { frame.set_len(count) };
+        let read = match reader.decoder.decode_sole_binary(&mut frame) {
+            Some(start) if count - start >= frame.capacity() / 2 => {
+                reader.expect(count - start);
+                let payload = Recycled::new(frame, start, recycler.clone());
+                return Read::Input(Input::Binary(count, payload));
+            }
+            Some(start) => {
+                // What is much shorter must not hold so much memory.
+                reader.expect(count - start);
+                let payload = frame[start..].to_vec();
+                let event = Event::Binary(payload.into());
+                Read::Input(Input::Message(count, Ok(Some(event))))
+            }
+            None => {
+                if count > 0 {
+                    buffer[..count].copy_from_slice(&frame);
+                    reader.expected = 0;
+                }
+                read
+            }
+        };
+        recycler.give(frame);
+        read
+    }
+
+    fn poll_read(&self, buffer: &mut ReadBuf<'_>) -> Read {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transport = self.transport.borrow_mut();
+        match Pin::new(&mut *transport).poll_read(&mut cx, buffer) {
+            Poll::Pending if self.session().is_cut_off() => {
+                Read::Failed(io::ErrorKind::BrokenPipe.into())
+            }
+            Poll::Pending => Read::Blocked,
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Read::Eof,
+            Poll::Ready(Ok(())) => Read::Input(Input::Bytes(buffer.filled().len())),
+            Poll::Ready(Err(error)) => Read::Failed(error),
+        }
+    }
+
+    /// Decodes `input`, which lies in `buffer` where it is bytes, and hands each event to
+    /// `sink`. Stops early where `sink` says so. Returns how many bytes at the end of the
+    /// input are left then.
+    #[inline]
+    pub fn decode(
+        &self,
+        input: Input,
+        buffer: &mut [u8],
+        sink: &mut impl EventSink,
+    ) -> Result<usize, ProtocolError> {
+        match input {
+            Input::Bytes(count) => self.decode_bytes(&mut buffer[..count], sink),
+            Input::Message(_, result) => {
+                if let Some(event) = result? {
+                    sink.event(event);
+                }
+                Ok(0)
+            }
+            Input::Binary(_, payload) => {
+                sink.recycled(payload);
+                Ok(0)
+            }
+        }
+    }
+
+    #[inline]
+    fn decode_bytes(
+        &self,
+        mut input: &mut [u8],
+        sink: &mut impl EventSink,
+    ) -> Result<usize, ProtocolError> {
+        // Only the hub reads, and it does so from the event loop, never from a
+        // script's call; a second borrow would be its own fault.
+        let Ok(mut reader) = self.reader.try_borrow_mut() else {
+            return Ok(0);
+        };
+        let mut is_first = true;
+        // Nothing comes of no bytes.
+        while !input.is_empty() {
+            match reader.decoder.decode_in_place(input) {
+                InPlace::Message(message, rest) => {
+                    if let Message::Binary(payload) = message
+                        && is_first
+                        && rest.is_empty()
+                    {
+                        reader.expect(payload.len());
+                    }
+                    if !sink.event(message.into()) {
+                        return Ok(rest.len());
+                    }
+                    input = rest;
+                }
+                InPlace::Failed(error) => return Err(error),
+                InPlace::Other(rest) => {
+                    let decoded = reader.decoder.decode(rest)?;
+                    let Some(event) = decoded.event else {
+                        return Ok(0);
+                    };
+                    if !sink.event(event) {
+                        return Ok(decoded.rest.len());
+                    }
+                    input = decoded.rest;
+                }
+            }
+            is_first = false;
+        }
+        Ok(0)
+    }
+
+    /// The peer was heard at `now`.
+    #[inline]
+    pub fn note_heard(&self, now: Instant) {
+        self.session.borrow_mut().heard(now);
+    }
+}
+
+/// Binary messages of so many bytes are read into memory of their own when more of them
+/// are expected. The hub's read buffer has room for any of them.
+const EXPECTED: RangeInclusive<usize> = (4 << 10)..=(recycler::LONGEST - FrameHeader::MAX_LENGTH);

@@ -1,0 +1,175 @@
+//! The deadlines of all connections, and one timer for the first of them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::EventLoop;
+
+/// The deadlines of the connections of one hub.
+///
+/// A connection that is heard does not touch this: its entry is looked at when it
+/// comes up, and entered again for what the deadline has become. Nor does one that
+/// ends: where thousands come and go in a second, an entry costs little. Those that nobody
+/// waits for are removed when they are many.
+pub(super) struct Deadlines {
+    /// Connections by when to look at them, which is [rounded](Self::round).
+    entries: BTreeMap<Instant, Vec<u32>>,
+    /// How many entries there are.
+    count: usize,
+    /// From when on the times are counted for which there are entries.
+    start: Instant,
+    /// For when the timer is set.
+    timer: Option<Instant>,
+}
+
+impl Deadlines {
+    pub fn new(start: Instant) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            count: 0,
+            start,
+            timer: None,
+        }
+    }
+
+    /// The next time at or after `due` for which there are entries.
+    pub fn round(&self, due: Instant) -> Instant {
+        let grains = (due - self.start).as_millis() / GRAIN.as_millis() + 1;
+        u32::try_from(grains)
+            .ok()
+            .and_then(|grains| self.start.checked_add(GRAIN.checked_mul(grains)?))
+            .unwrap_or(due)
+    }
+
+    pub fn add(&mut self, due: Instant, id: u32, event_loop: &dyn EventLoop) {
+        let is_first = self.entries.keys().next().is_none_or(|first| due < *first);
+        self.entries.entry(due).or_default().push(id);
+        self.count += 1;
+        if is_first {
+            self.arm(event_loop);
+        }
+    }
+
+    /// Removes the entries that `counts` says nobody waits for, where there are many more
+    /// entries than `connections`.
+    pub fn sweep(&mut self, connections: usize, counts: impl Fn(Instant, u32) -> bool) {
+        if self.count < SWEPT_FROM + 4 * connections {
+            return;
+        }
+        self.entries.retain(|due, ids| {
+            ids.retain(|id| counts(*due, *id));
+            !ids.is_empty()
+        });
+        self.count = self.entries.values().map(Vec::len).sum();
+    }
+
+    /// Takes the entries whose time has come by `now`.
+    pub fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
+        let mut taken = Vec::new();
+        while let Some(entry) = self.entries.first_entry()
+            && *entry.key() <= now
+        {
+            let (due, ids) = entry.remove_entry();
+            taken.extend(ids.into_iter().map(|id| (due, id)));
+        }
+        self.count -= taken.len();
+        taken
+    }
+
+    /// Sets the timer anew where it has gone off by `now`.
+    pub fn rearm(&mut self, now: Instant, event_loop: &dyn EventLoop) {
+        if self.timer.is_some_and(|timer| timer <= now) {
+            self.arm(event_loop);
+        }
+    }
+
+    /// Sets the timer to the first deadline.
+    fn arm(&mut self, event_loop: &dyn EventLoop) {
+        self.timer = self.entries.keys().next().copied();
+        event_loop.set_timer(self.timer);
+    }
+}
+
+/// How late a deadline may be looked at, so that there are few for many connections.
+const GRAIN: Duration = Duration::from_millis(4);
+/// So few entries of deadlines are left alone.
+const SWEPT_FROM: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// The timer of an event loop whose time the test has.
+    #[derive(Default)]
+    struct Timer(Cell<Option<Instant>>);
+
+    impl EventLoop for Timer {
+        fn now(&self) -> Instant {
+            unreachable!("the deadlines read no clock")
+        }
+
+        fn set_timer(&self, due: Option<Instant>) {
+            self.0.set(due);
+        }
+
+        fn hold(&self) {}
+
+        fn release(&self) {}
+    }
+
+    #[test]
+    fn deadlines_are_rounded_up_by_less_than_a_grain_or_by_one() {
+        let start = Instant::now();
+        let deadlines = Deadlines::new(start);
+        for micros in [0, 1, 3_999, 4_000, 4_001, 1_000_000] {
+            let due = start + Duration::from_micros(micros);
+            let rounded = deadlines.round(due);
+            assert!(rounded > due && rounded <= due + GRAIN, "{micros}");
+            assert!((rounded - start).as_micros().is_multiple_of(4_000));
+        }
+        let far = start + Duration::from_secs(1 << 40);
+        assert_eq!(deadlines.round(far), far);
+    }
+
+    #[test]
+    fn the_timer_is_set_for_the_first_deadline() {
+        let start = Instant::now();
+        let (mut deadlines, timer) = (Deadlines::new(start), Timer::default());
+        let at = |millis| start + Duration::from_millis(millis);
+        deadlines.add(at(20), 1, &timer);
+        deadlines.add(at(40), 2, &timer);
+        assert_eq!(timer.0.get(), Some(at(20)));
+        deadlines.add(at(8), 3, &timer);
+        assert_eq!(timer.0.get(), Some(at(8)));
+
+        assert_eq!(deadlines.take_due(at(20)), [(at(8), 3), (at(20), 1)]);
+        deadlines.rearm(at(20), &timer);
+        assert_eq!(timer.0.get(), Some(at(40)));
+        // It has not gone off: it is left alone.
+        timer.0.set(None);
+        deadlines.rearm(at(39), &timer);
+        assert_eq!(timer.0.get(), None);
+        assert_eq!(deadlines.take_due(at(40)), [(at(40), 2)]);
+        deadlines.rearm(at(40), &timer);
+        assert_eq!(deadlines.timer, None);
+    }
+
+    #[test]
+    fn entries_of_connections_that_have_gone_are_swept() {
+        let start = Instant::now();
+        let (mut deadlines, timer) = (Deadlines::new(start), Timer::default());
+        let entries = SWEPT_FROM as u32 + 8;
+        for id in 0..entries {
+            deadlines.add(start + GRAIN * (id % 7), id, &timer);
+        }
+        deadlines.sweep(SWEPT_FROM, |_, _| unreachable!("there are too few"));
+        deadlines.sweep(1, |_, id| id == 5);
+        assert_eq!(deadlines.count, 1);
+        assert_eq!(
+            deadlines.take_due(start + GRAIN * 7),
+            [(start + GRAIN * 5, 5)]
+        );
+    }
+}

@@ -1,0 +1,365 @@
+//! All connections of one runtime: readiness, timers, delivery.
+//!
+//! | module | concern |
+//! |---|---|
+//! | [`ready_list`] | the connections that can be read or written to again |
+//! | [`reading`] | a run's first half: what came is read, decoded and delivered |
+//! | [`delivery`] | what the application is told, whoever that is |
+//! | [`dirty_list`] | the connections that have something to write |
+//! | [`send_batch`] | what a turn wrote to many sockets, by one system call |
+//! | [`deadlines`] | when to look at which connection |
+//!
+//! The wakers of the connections put them on a list and schedule one task in the
+//! event loop, with the script's stack empty. That task reads each of them into
+//! one shared buffer, calls the script once for each message, drains the
+//! microtasks after each call as a browser does, and at its end writes what the
+//! script sent: one write for all messages to a connection.
+//!
+//! Nothing here knows the engine. It is handed in for each [run](Hub::run) as a [`Delivery`],
+//! and the event loop when the hub is made, as an [`EventLoop`]; `script` has both.
+
+mod deadlines;
+pub(crate) mod delivery;
+pub(crate) mod dirty_list;
+mod reading;
+mod ready_list;
+#[cfg(target_os = "linux")]
+pub(crate) mod send_batch;
+#[cfg(all(test, target_os = "linux"))]
+mod simulation;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use duplex_protocol::close::Close;
+use duplex_protocol::session::Ending;
+use slab::Slab;
+
+use self::deadlines::Deadlines;
+use self::delivery::{Delivery, Events};
+use self::dirty_list::DirtyList;
+pub(crate) use self::ready_list::ReadyList;
+#[cfg(target_os = "linux")]
+use self::send_batch::SendBatch;
+use crate::connection::{Connection, Due, Sent, Settings};
+use crate::recycler::Recycler;
+
+/// What a hub asks of the event loop that it lives in.
+pub(crate) trait EventLoop {
+    fn now(&self) -> Instant;
+
+    /// Has the hub run at `due`, and not at the time that was set before.
+    fn set_timer(&self, due: Option<Instant>);
+
+    /// A connection keeps the event loop going.
+    fn hold(&self);
+
+    /// It does not any more.
+    fn release(&self);
+}
+
+/// The connections of one runtime.
+pub(crate) struct Hub {
+    connections: RefCell<Slab<Rc<Connection>>>,
+    ready: Arc<ReadyList>,
+    /// Connections with something to write.
+    dirty: DirtyList<Connection>,
+    #[cfg(target_os = "linux")]
+    batch: SendBatch,
+    deadlines: RefCell<Deadlines>,
+    /// Whether [`Hub::run`] is, which flushes at its end.
+    is_running: Cell<bool>,
+    /// What all connections read into, one after the other.
+    read_buffer: Cell<Vec<u8>>,
+    /// Those of the last connection.
+    settings: RefCell<Rc<Settings>>,
+    recycler: Recycler,
+    event_loop: Box<dyn EventLoop>,
+}
+
+impl Hub {
+    /// A hub whose [`run`](Self::run) is called when `ready` asks for it.
+    pub fn new(ready: Arc<ReadyList>, event_loop: Box<dyn EventLoop>) -> Self {
+        Self {
+            connections: RefCell::default(),
+            ready,
+            dirty: DirtyList::default(),
+            #[cfg(target_os = "linux")]
+            batch: SendBatch::default(),
+            deadlines: RefCell::new(Deadlines::new(event_loop.now())),
+            is_running: Cell::new(false),
+            read_buffer: Cell::default(),
+            settings: RefCell::default(),
+            recycler: Recycler::default(),
+            event_loop,
+        }
+    }
+
+    /// The same with a kernel of the test's.
+    #[cfg(all(test, target_os = "linux"))]
+    pub fn with_batch(mut self, batch: SendBatch) -> Self {
+        self.batch = batch;
+        self
+    }
+
+    /// Takes in the connection that `new` makes with its id and its waker, now.
+    pub fn add(&self, new: impl FnOnce((u32, Waker), Instant) -> Connection) -> Rc<Connection> {
+        let mut connections = self.connections.borrow_mut();
+        let entry = connections.vacant_entry();
+        // A process has far fewer than 2^32 sockets.
+        let id = entry.key() as u32;
+        let place = (id, self.ready.waker(id));
+        let connection = Rc::new(new(place, self.event_loop.now()));
+        entry.insert(connection.clone());
+        self.event_loop.hold();
+        connection
+    }
+
+    /// The settings, shared with the connections that were made last, where those have the
+    /// same.
+    pub fn shared(&self, settings: Settings) -> Rc<Settings> {
+        let mut last = self.settings.borrow_mut();
+        if **last != settings {
+            *last = Rc::new(settings);
+        }
+        last.clone()
+    }
+
+    /// The connection `id`, while it lives.
+    #[inline]
+    pub fn get(&self, id: u32) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(id as usize).cloned()
+    }
+
+    /// Hands it to `body`, which makes no connection and removes none.
+    #[inline]
+    fn with<R>(&self, id: u32, body: impl FnOnce(&Rc<Connection>) -> R) -> Option<R> {
+        self.connections.borrow().get(id as usize).map(body)
+    }
+
+    // What the application does.
+
+    /// Starts delivery of connection `id`.
+    pub fn attach(&self, id: u32) {
+        if let Some(connection) = self.get(id) {
+            connection.attach(self.event_loop.now());
+            self.watch(&connection);
+        }
+    }
+
+    /// Starts delivery on demand of connection `id`.
+    pub fn attach_pull(&self, id: u32) {
+        if let Some(connection) = self.get(id) {
+            connection.attach_pull(self.event_loop.now());
+        }
+    }
+
+    /// Delivers one message of connection `id`, when there is one.
+    pub fn pull(&self, id: u32) {
+        if let Some(connection) = self.get(id) {
+            if connection.want(self.event_loop.now()) {
+                connection.waker().wake_by_ref();
+            }
+            self.watch(&connection);
+        }
+    }
+
+    /// Queues a message on connection `id` by `queue`, and has it written when the turn ends.
+    #[inline]
+    pub fn send(&self, id: u32, queue: impl FnOnce(&Connection) -> Sent) -> Sent {
+        let sent = self.with(id, |connection| {
+            let sent = queue(connection);
+            if matches!(sent, Sent::Taken | Sent::Buffered) {
+                self.mark_dirty(connection);
+            }
+            sent
+        });
+        sent.unwrap_or(Sent::Closed)
+    }
+
+    /// Has what the script queued written when its turn ends.
+    #[inline]
+    pub fn mark_dirty(&self, connection: &Rc<Connection>) {
+        if !connection.is_blocked() && self.dirty.add(connection) && !self.is_running.get() {
+            self.ready.schedule();
+        }
+    }
+
+    /// Begins the close handshake (RFC 6455 section 7.1.2), behind what was sent.
+    pub fn close(&self, connection: &Rc<Connection>, close: &Close) {
+        if !connection.defer_close(close) && connection.close(close) {
+            self.mark_dirty(connection);
+            if connection.is_blocked() || connection.is_pull() {
+                // The kernel may be long; the script is to know now. And what a
+                // stream did not ask for stands before the peer's answer.
+                connection.waker().wake_by_ref();
+            }
+            self.await_end(connection);
+        }
+    }
+
+    /// Queues the bytes of a Blob, or nothing where it cannot be read, and what waited for
+    /// them.
+    pub fn send_blob(&self, connection: &Rc<Connection>, bytes: Option<&[u8]>) {
+        let close = connection.send_blob(bytes);
+        self.mark_dirty(connection);
+        if let Some(close) = close {
+            self.close(connection, &close);
+        }
+    }
+
+    /// Whether `connection` keeps the event loop going.
+    pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
+        if !connection.has_ended() && connection.set_ref(is_ref) {
+            match is_ref {
+                true => self.event_loop.hold(),
+                false => self.event_loop.release(),
+            }
+        }
+    }
+
+    // What the event loop does.
+
+    /// Reads, delivers and writes what there is. Script runs by `delivery` alone.
+    pub fn run(&self, delivery: &mut impl Delivery) {
+        self.ready.begin();
+        self.is_running.set(true);
+        let now = self.event_loop.now();
+        // What has been heard by now counts before any silence does.
+        if self.read_ready(delivery, now) {
+            self.check_deadlines(delivery, now);
+        }
+        loop {
+            // A script that is told of an end may send to others.
+            let dirty = self.dirty.take();
+            if dirty.is_empty() {
+                break;
+            }
+            #[cfg(target_os = "linux")]
+            self.batch.write(&dirty);
+            for connection in dirty {
+                self.flush(delivery, &connection);
+            }
+        }
+        self.is_running.set(false);
+    }
+
+    /// Writes what is queued on `connection`, and ends it where that was the last
+    /// of it.
+    fn flush(&self, events: &mut impl Events, connection: &Rc<Connection>) {
+        let is_written = connection.flush();
+        if connection.take_drained() {
+            events.drained(connection);
+        }
+        if is_written && connection.session().is_last_word() {
+            connection.shut_down_write();
+            self.end(events, connection, connection.finish());
+            self.remove(connection);
+        } else if is_written && connection.has_ended() {
+            connection.shut_down_write();
+        } else if connection.take_closing() {
+            events.closing(connection);
+        }
+    }
+
+    /// Tells the script how `connection` ended, unless that was told.
+    fn end(&self, events: &mut impl Events, connection: &Connection, ending: Option<Ending>) {
+        let Some(ending) = ending else {
+            return;
+        };
+        connection.leave_topics();
+        if connection.is_ref() {
+            self.event_loop.release();
+        }
+        events.closed(connection, &ending);
+    }
+
+    /// Tells the script that `connection` has failed, and keeps it until its Close frame can
+    /// have arrived.
+    fn end_failed(
+        &self,
+        events: &mut impl Events,
+        connection: &Rc<Connection>,
+        ending: Option<Ending>,
+    ) {
+        self.mark_dirty(connection);
+        self.await_end(connection);
+        self.end(events, connection, ending);
+    }
+
+    /// Drops a connection and with it the stream.
+    fn remove(&self, connection: &Rc<Connection>) {
+        let mut connections = self.connections.borrow_mut();
+        let key = connection.id as usize;
+        // Its id may be another's already.
+        if connections
+            .get(key)
+            .is_some_and(|it| Rc::ptr_eq(it, connection))
+        {
+            connections.remove(key);
+        }
+    }
+
+    // Deadlines.
+
+    /// Gives the peer its time to answer the Close frame, or to end the stream.
+    fn await_end(&self, connection: &Connection) {
+        connection.await_end(self.event_loop.now());
+        self.watch(connection);
+    }
+
+    /// Sees to it that the next deadline of `connection` is looked at.
+    fn watch(&self, connection: &Connection) {
+        if let Some(due) = connection.next_deadline() {
+            let mut deadlines = self.deadlines.borrow_mut();
+            let due = deadlines.round(due);
+            if connection.watched.get().is_none_or(|watched| due < watched) {
+                connection.watched.set(Some(due));
+                deadlines.add(due, connection.id, &*self.event_loop);
+                let connections = self.connections.borrow();
+                deadlines.sweep(connections.len(), |due, id| {
+                    let connection = connections.get(id as usize);
+                    connection.is_some_and(|it| it.watched.get() == Some(due))
+                });
+            }
+        }
+    }
+
+    fn check_deadlines(&self, delivery: &mut impl Delivery, now: Instant) {
+        let entries = self.deadlines.borrow_mut().take_due(now);
+        for (due, id) in entries {
+            // An entry of a connection that is gone, or that has an earlier one,
+            // counts no more.
+            let Some(connection) = self.get(id).filter(|it| it.watched.get() == Some(due)) else {
+                continue;
+            };
+            connection.watched.set(None);
+            match connection.handle_timeout(now) {
+                Due::Nothing => {}
+                Due::Ping => self.mark_dirty(&connection),
+                Due::Silent(ending) => self.end_failed(delivery, &connection, ending),
+                Due::GivenUp(ending) => {
+                    self.end(delivery, &connection, ending);
+                    self.remove(&connection);
+                    continue;
+                }
+            }
+            self.watch(&connection);
+        }
+        let mut deadlines = self.deadlines.borrow_mut();
+        deadlines.rearm(now, &*self.event_loop);
+    }
+}
+
+/// The engine is taken down, and the connections with it. What the script sent in
+/// its last turn is written as far as the kernel takes it at once.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        for connection in self.dirty.take() {
+            connection.flush();
+        }
+    }
+}

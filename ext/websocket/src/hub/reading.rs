@@ -1,0 +1,337 @@
+//! The first half of a run: what came is read, decoded and delivered.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use duplex_protocol::close::CloseCode;
+use duplex_protocol::decoder::Event;
+
+use super::Hub;
+use super::delivery::{Delivered, Delivery, Inbox, InboxWork};
+use crate::connection::{Connection, EventSink, Input, Read};
+use crate::recycler::Recycled;
+
+/// What became of some input.
+enum Decoded {
+    All,
+    /// The script has to ask for what the last so many bytes hold.
+    Paused {
+        left: usize,
+    },
+    /// Both Close frames are through.
+    Drained,
+    /// No more script may run.
+    Stopped,
+}
+
+impl Hub {
+    /// Serves all connections on the ready list. Returns false where no more script may
+    /// run.
+    pub(super) fn read_ready(&self, delivery: &mut impl Delivery, now: Instant) -> bool {
+        for id in self.ready.take() {
+            // A connection may have ended, and its id may be another's by now;
+            // looking at that one once more is harmless.
+            let Some(connection) = self.get(id) else {
+                continue;
+            };
+            let ending = connection.fail_now();
+            if ending.is_some() {
+                self.end_failed(delivery, &connection, ending);
+            }
+            if connection.session().is_terminated() {
+                self.end(delivery, &connection, connection.drop_connection());
+                self.remove(&connection);
+                continue;
+            }
+            // A stream's peer that has closed will not read what is left to write: whether it
+            // has must not depend on how much the kernel takes now.
+            let reads_first = connection.is_pull();
+            if connection.is_blocked() && !reads_first {
+                self.flush(delivery, &connection);
+            }
+            if !self.read(delivery, &connection, now) {
+                return false;
+            }
+            if connection.is_blocked() && reads_first {
+                self.flush(delivery, &connection);
+            }
+        }
+        true
+    }
+
+    /// Reads and delivers what `connection` has. Returns false where no more script may
+    /// run.
+    fn read(
+        &self,
+        delivery: &mut impl Delivery,
+        connection: &Rc<Connection>,
+        now: Instant,
+    ) -> bool {
+        if !connection.is_attached() {
+            return true;
+        }
+        if connection.is_pull() {
+            match self.read_unread(delivery, connection, now) {
+                Decoded::All => {}
+                Decoded::Paused { .. } | Decoded::Drained => return true,
+                Decoded::Stopped => return false,
+            }
+        }
+        let mut buffer = self.read_buffer.take();
+        if buffer.is_empty() {
+            buffer.resize(READ_BUFFER_LENGTH, 0);
+        }
+        let mut may_run = true;
+        let mut left_in_turn = BYTES_IN_TURN;
+        for turn in 0.. {
+            if turn == READS_IN_TURN || left_in_turn == 0 {
+                // Others have their turn; this one goes on after them.
+                connection.waker().wake_by_ref();
+                break;
+            }
+            let longest = left_in_turn.min(LONGEST_READ);
+            let ending = match connection.read(&mut buffer, longest, &self.recycler) {
+                Read::Input(input) => {
+                    let count = input.length();
+                    left_in_turn = left_in_turn.saturating_sub(count);
+                    if connection.has_ended() {
+                        continue;
+                    }
+                    connection.note_heard(now);
+                    match self.decode(delivery, connection, input, &mut buffer, now) {
+                        Decoded::All => continue,
+                        // What went into a message of its own is not in the buffer.
+                        Decoded::Paused { left: 0 } => {}
+                        Decoded::Paused { left } => {
+                            connection.keep_unread(&buffer[count - left..count]);
+                        }
+                        Decoded::Drained => {}
+                        Decoded::Stopped => may_run = false,
+                    }
+                    break;
+                }
+                Read::Blocked => break,
+                Read::Eof => connection.transport_ended(None),
+                Read::Failed(error) => connection.transport_ended(Some(&error)),
+            };
+            self.end(delivery, connection, ending);
+            self.remove(connection);
+            break;
+        }
+        self.read_buffer.set(buffer);
+        may_run
+    }
+
+    /// Delivers of what was read of a stream's connection before it was asked for.
+    fn read_unread(
+        &self,
+        delivery: &mut impl Delivery,
+        connection: &Rc<Connection>,
+        now: Instant,
+    ) -> Decoded {
+        if connection.has_ended() {
+            return Decoded::All;
+        }
+        if connection.is_paused() {
+            return Decoded::Paused { left: 0 };
+        }
+        let Some(mut unread) = connection.take_unread() else {
+            return Decoded::All;
+        };
+        let bytes = unread.bytes();
+        let input = Input::Bytes(bytes.len());
+        let decoded = self.decode(delivery, connection, input, bytes, now);
+        if let Decoded::Paused { left } = decoded {
+            connection.restore_unread(unread, left);
+        }
+        decoded
+    }
+
+    /// Decodes `input` and delivers what it holds. A connection that breaks the
+    /// protocol fails.
+    fn decode(
+        &self,
+        delivery: &mut impl Delivery,
+        connection: &Rc<Connection>,
+        input: Input,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Decoded {
+        let work = Decode {
+            hub: self,
+            connection,
+            input,
+            buffer,
+            now,
+        };
+        delivery.with_inbox(connection, work)
+    }
+}
+
+/// Some input that is to be decoded and delivered.
+struct Decode<'d> {
+    hub: &'d Hub,
+    connection: &'d Rc<Connection>,
+    input: Input,
+    buffer: &'d mut [u8],
+    now: Instant,
+}
+
+impl InboxWork for Decode<'_> {
+    type Output = Decoded;
+
+    fn run(self, inbox: &mut impl Inbox) -> Decoded {
+        let Self {
+            hub,
+            connection,
+            input,
+            buffer,
+            now,
+        } = self;
+        let mut sink = Sink {
+            hub,
+            connection,
+            inbox,
+            now,
+            stop: None,
+        };
+        let result = connection.decode(input, buffer, &mut sink);
+        let Sink { inbox, stop, .. } = sink;
+        if matches!(stop, Some(Stop::Stopped)) || !inbox.deliver_waiting() {
+            return Decoded::Stopped;
+        }
+        if connection.is_drained() {
+            return Decoded::Drained;
+        }
+        let ending = match (result, stop) {
+            (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
+            (_, Some(Stop::Failed(code, message))) => connection.fail(code, message),
+            (Ok(left), Some(Stop::Paused)) => return Decoded::Paused { left },
+            _ => return Decoded::All,
+        };
+        hub.end_failed(inbox, connection, ending);
+        Decoded::All
+    }
+}
+
+/// Hands the events of one input to an inbox.
+struct Sink<'d, I> {
+    hub: &'d Hub,
+    connection: &'d Rc<Connection>,
+    inbox: &'d mut I,
+    now: Instant,
+    /// Why no further event is taken.
+    stop: Option<Stop>,
+}
+
+/// Why decoding stops before the end of the input.
+enum Stop {
+    /// The next message is not asked for.
+    Paused,
+    /// The connection is to fail with this code and this message.
+    Failed(CloseCode, String),
+    /// No more script may run.
+    Stopped,
+}
+
+impl<I: Inbox> EventSink for Sink<'_, I> {
+    // Always: to hand on an event takes as long as to decode it.
+    #[inline(always)]
+    fn event(&mut self, event: Event<'_>) -> bool {
+        let result = match event {
+            Event::Text { text, is_ascii } => self.text(&text, is_ascii),
+            event => self.other(event),
+        };
+        result.map_err(|stop| self.stop = Some(stop)).is_ok()
+    }
+
+    #[inline]
+    fn recycled(&mut self, payload: Recycled) -> bool {
+        let result = self.message(|inbox| inbox.recycled(payload));
+        result.map_err(|stop| self.stop = Some(stop)).is_ok()
+    }
+}
+
+impl<I: Inbox> Sink<'_, I> {
+    #[inline(always)]
+    fn text(&mut self, text: &str, is_ascii: bool) -> Result<(), Stop> {
+        if !self.inbox.make_room() {
+            return Err(Stop::Stopped);
+        }
+        self.message(|inbox| inbox.text(text, is_ascii))
+    }
+
+    /// Everything but text, which does not wait for the next event.
+    #[inline]
+    fn other(&mut self, event: Event<'_>) -> Result<(), Stop> {
+        if !self.inbox.deliver_waiting() {
+            return Err(Stop::Stopped);
+        }
+        let connection = self.connection;
+        if matches!(event, Event::Ping(_) | Event::Pong(_)) {
+            let counted = connection.count_control(self.now);
+            counted.map_err(|error| Stop::Failed(error.close_code(), error.to_string()))?;
+        }
+        let delivered = match event {
+            Event::Text { .. } => Delivered::Yes,
+            Event::Binary(payload) => return self.message(|inbox| inbox.binary(payload)),
+            Event::Ping(payload) => {
+                if connection.answer_ping(&payload) {
+                    self.hub.mark_dirty(connection);
+                }
+                self.inbox.control(payload, false)
+            }
+            Event::Pong(payload) => self.inbox.control(payload, true),
+            Event::Close(close) => {
+                connection.receive_close(close);
+                self.hub.flush(self.inbox, connection);
+                if !connection.is_drained() {
+                    self.hub.await_end(connection);
+                }
+                Delivered::Yes
+            }
+        };
+        delivered.into_result()
+    }
+
+    /// Delivers a message by `deliver`.
+    #[inline(always)]
+    fn message(&mut self, deliver: impl FnOnce(&mut I) -> Delivered) -> Result<(), Stop> {
+        // The standard drops what comes after this end has begun the close handshake.
+        if !self.connection.session().delivers() {
+            return Ok(());
+        }
+        self.connection.begin_delivery();
+        let delivered = deliver(self.inbox);
+        let may_go_on = self.connection.end_delivery();
+        delivered.into_result()?;
+        match may_go_on {
+            true => Ok(()),
+            false => Err(Stop::Paused),
+        }
+    }
+}
+
+impl Delivered {
+    #[inline(always)]
+    fn into_result(self) -> Result<(), Stop> {
+        match self {
+            Self::Yes => Ok(()),
+            Self::TooLong => {
+                let message = "message is longer than a string can be".to_owned();
+                Err(Stop::Failed(CloseCode::MESSAGE_TOO_BIG, message))
+            }
+            Self::Stopped => Err(Stop::Stopped),
+        }
+    }
+}
+
+/// How long a read can be. Longer messages take several.
+const READ_BUFFER_LENGTH: usize = 64 << 10;
+/// How long one can be that goes into a message: what it brought stays in the second
+/// level of cache, where it is unmasked.
+const LONGEST_READ: usize = 256 << 10;
+/// How many reads one connection has before others have theirs.
+const READS_IN_TURN: u32 = 16;
+/// And how many bytes.
+const BYTES_IN_TURN: usize = 1 << 20;
