@@ -1,6 +1,7 @@
 //! The command line: Deno's flags with Deno's meaning.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ArgAction;
@@ -17,6 +18,7 @@ use duplex_runtime::deno_permissions::NetDescriptor;
 use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::deno_permissions::SysDescriptor;
 use duplex_runtime::packages::NodeModulesDir;
+use duplex_runtime::parallel::Parallel;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +82,8 @@ pub enum Action {
     Serve {
         script: String,
         address: ServeAddress,
+        /// How many event loops; without it as the program says.
+        loops: Option<NonZeroUsize>,
     },
     /// Fetch what modules need, and run nothing.
     Cache { files: Vec<String> },
@@ -162,6 +166,8 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
 
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
+  DUPLEX_BROKER         Like --broker
+  DENO_JOBS             How many event loops --parallel without a number is
   DENO_DIR              The folder of the cache of packages and remote modules
   DENO_AUTH_TOKENS      Credentials for hosts of remote modules
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
@@ -189,6 +195,8 @@ const PERMISSIONS: &str = "Permissions (lists have commas, no list means everyth
 const NETWORK: &str = "Network";
 const MODULES: &str = "Modules";
 const ENGINE: &str = "Engine";
+
+const MAX_LOOPS: NonZeroUsize = Parallel::MAX_LOOPS;
 
 /// What `--allow-net` alone stands for. No argument can hold it.
 const ALL: &str = "\0";
@@ -247,6 +255,12 @@ struct ServeArgs {
     /// Listen on this name or address in place of the program's or 0.0.0.0
     #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
     host: Option<String>,
+    /// Serve on N event loops, each with the program; without N on DENO_JOBS, or one for each core
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_loops, help_heading = NETWORK)]
+    parallel: Option<NonZeroUsize>,
+    /// Have topics in common with other processes, through NATS or Redis: nats://…, redis://…
+    #[arg(long, value_name = "URL", help_heading = NETWORK)]
+    broker: Option<String>,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -482,8 +496,13 @@ impl ServeArgs {
         let address = ServeAddress {
             hostname: self.host,
             port: self.port,
+            broker: self.broker,
         };
-        let action = Action::Serve { script, address };
+        let action = Action::Serve {
+            script,
+            address,
+            loops: self.parallel,
+        };
         self.runtime
             .into_flags(action, args, permissions, set, log_level)
     }
@@ -857,6 +876,16 @@ fn parse_serve_host(value: &str) -> Result<String, String> {
     }
 }
 
+fn parse_loops(text: &str) -> Result<NonZeroUsize, String> {
+    if text.is_empty() {
+        return Ok(Parallel::default_loops());
+    }
+    match text.parse() {
+        Ok(loops) if loops <= MAX_LOOPS => Ok(loops),
+        _ => Err(format!("must be a number from 1 to {MAX_LOOPS}")),
+    }
+}
+
 fn parse_location(value: &str) -> Result<Url, String> {
     let mut url = Url::parse(value).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -1039,7 +1068,9 @@ mod tests {
     #[test]
     fn serving() {
         let address = |line: &str| match flags(line).action {
-            Action::Serve { script, address } if script == "a.ts" => address,
+            Action::Serve {
+                script, address, ..
+            } if script == "a.ts" => address,
             other => panic!("{line}: {other:?}"),
         };
         assert_eq!(address("serve a.ts"), ServeAddress::default());
@@ -1048,8 +1079,11 @@ mod tests {
             ServeAddress {
                 hostname: Some("localhost".to_string()),
                 port: Some(0),
+                broker: None,
             }
         );
+        let broker = address("serve --broker redis://a a.ts").broker;
+        assert_eq!(broker.as_deref(), Some("redis://a"));
         for host in ["--host [::1]", "--host=::1"] {
             let address = address(&format!("serve {host} -N a.ts"));
             assert_eq!(address.hostname.as_deref(), Some("::1"));

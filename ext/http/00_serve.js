@@ -5,15 +5,17 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
 import {
-  convertPublished,
-  convertTopic,
-} from "ext:duplex_websocket/01_websocket.js";
+  broker,
+  convertTopics,
+  flush,
+  publish,
+  shareTopics,
+  subscriberCount,
+} from "ext:duplex_http/00_topics.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
   op_http_abort,
-  op_http_publish_binary,
-  op_http_publish_text,
   op_http_release,
   op_http_request_body,
   op_http_request_body_stream,
@@ -30,7 +32,6 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
-  op_http_subscriber_count,
   op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
@@ -777,34 +778,24 @@ class ServeHandlerInfo {
   }
 
   /** As that of the server. */
-  publish(topic, data) {
-    return publish(this.#inner.server, arguments.length, topic, data);
+  publish(topic, data, options = undefined) {
+    return publish(this.#inner.server, arguments.length, topic, data, options);
   }
 
   /** As that of the server. */
   subscriberCount(topic) {
     return subscriberCount(this.#inner.server, arguments.length, topic);
   }
-}
 
-/**
- * Sends a message to all WebSockets of the server that are subscribed to `topic`.
- * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
- * some subscriber takes no more for now; 0 where nobody took it.
- */
-function publish(server, length, topic, data) {
-  const prefix = "Failed to execute 'publish' on 'HttpServer'";
-  topic = convertTopic(length, topic, prefix);
-  data = convertPublished(length, data, prefix);
-  return typeof data === "string"
-    ? op_http_publish_text(server.rid, topic, data)
-    : op_http_publish_binary(server.rid, topic, data);
-}
+  /** As that of the server. */
+  flush() {
+    return flush(this.#inner.server);
+  }
 
-function subscriberCount(server, length, topic) {
-  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
-  topic = convertTopic(length, topic, prefix);
-  return op_http_subscriber_count(server.rid, topic);
+  /** As that of the server. */
+  get broker() {
+    return broker(this.#inner.server);
+  }
 }
 
 function handle(server, id) {
@@ -1034,7 +1025,7 @@ function startServer(options, handler, upgrader, isOwn) {
   if (problem !== undefined) {
     throw new TypeError(`Cannot serve HTTP requests: ${problem}`);
   }
-  const { signal, onListen, onError = defaultOnError } = options;
+  const { signal, onListen, onError = defaultOnError, parallel } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
   }
@@ -1047,6 +1038,15 @@ function startServer(options, handler, upgrader, isOwn) {
   ) {
     throw new TypeError("Invalid type for signal: must be an AbortSignal");
   }
+  if (
+    parallel !== undefined && parallel !== null && typeof parallel !== "boolean"
+  ) {
+    throw new TypeError(
+      "Invalid type for parallel: must be a boolean. How many event loops there are says duplex serve --parallel=N",
+    );
+  }
+  const topics = convertTopics(options);
+  const isShared = isOwn || parallel === true;
 
   const server = {
     __proto__: null,
@@ -1064,11 +1064,17 @@ function startServer(options, handler, upgrader, isOwn) {
   server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
-  const { rid, addr, greeting } = ObjectHasOwn(options, "path")
-    ? listenUnix(options, dispatch)
-    : listenTcp(options, dispatch, isOwn);
+  const { rid, addr, loops, greeting } = ObjectHasOwn(options, "path")
+    ? listenUnix(options, dispatch, isOwn, isShared)
+    : listenTcp(options, dispatch, isOwn, isShared);
   server.rid = rid;
   server.addr = addr;
+  try {
+    shareTopics(rid, topics);
+  } catch (error) {
+    core.close(rid);
+    throw error;
+  }
   if (addr.transport === "unix") {
     server.peer = { remoteAddr: addr };
   }
@@ -1085,21 +1091,27 @@ function startServer(options, handler, upgrader, isOwn) {
     signal?.removeEventListener("abort", stop);
   });
 
-  if (onListen !== undefined) {
+  if (loops === 0) {
+    // Another event loop accepts, and has told.
+  } else if (onListen !== undefined) {
     onListen(addr);
   } else {
-    log("info", greeting);
+    log("info", loops === 1 ? greeting : `${greeting} with ${loops} threads`);
   }
 
   return {
     addr,
     finished,
     upgrade: (request, options = undefined) => server.upgrade(request, options),
-    publish(topic, data) {
-      return publish(server, arguments.length, topic, data);
+    publish(topic, data, options = undefined) {
+      return publish(server, arguments.length, topic, data, options);
     },
     subscriberCount(topic) {
       return subscriberCount(server, arguments.length, topic);
+    },
+    flush: () => flush(server),
+    get broker() {
+      return broker(server);
     },
     async shutdown() {
       op_http_shutdown(rid);
@@ -1165,7 +1177,7 @@ function serveConnection(conn, onRequest) {
   return { rid, ended: op_http_wait(rid) };
 }
 
-function listenTcp(options, dispatch, isOwn) {
+function listenTcp(options, dispatch, isOwn, isShared) {
   if (options.certFile || options.keyFile) {
     throw new TypeError(
       "Unsupported 'certFile' / 'keyFile' options provided: use 'cert' / 'key' instead.",
@@ -1183,7 +1195,7 @@ function listenTcp(options, dispatch, isOwn) {
       "Both 'cert' and 'key' must be provided to enable HTTPS",
     );
   }
-  const { 0: rid, 1: hostname, 2: port } = op_http_serve_tcp(
+  const { 0: rid, 1: hostname, 2: port, 3: loops } = op_http_serve_tcp(
     dispatch,
     options.hostname ?? "0.0.0.0",
     validatePort(options.port ?? 8000, true),
@@ -1193,6 +1205,7 @@ function listenTcp(options, dispatch, isOwn) {
     secure ? key : null,
     maxHeaderSize(options),
     isOwn,
+    isShared,
   );
   const addr = { hostname, port, transport: "tcp" };
   const scheme = secure ? "https" : "http";
@@ -1203,17 +1216,20 @@ function listenTcp(options, dispatch, isOwn) {
   if (hostname === "0.0.0.0" || hostname === "::") {
     greeting += ` (${scheme}://localhost:${port}/)`;
   }
-  return { rid, addr, greeting };
+  return { rid, addr, loops, greeting };
 }
 
-function listenUnix(options, dispatch) {
-  const { 0: rid, 1: path } = op_http_serve_unix(
+function listenUnix(options, dispatch, isOwn, isShared) {
+  const { 0: rid, 1: path, 2: loops } = op_http_serve_unix(
     dispatch,
     options.path,
     maxHeaderSize(options),
+    isOwn,
+    isShared,
   );
   return {
     rid,
+    loops,
     addr: { transport: "unix", path },
     // As other programs write one that has no file.
     greeting: `Listening on ${

@@ -11,6 +11,7 @@
 //! | `dirty_list` | the connections that have something to write |
 //! | `send_batch` | what a turn wrote to many sockets, by one system call |
 //! | `topics` | messages that go to all who subscribed |
+//! | `topic_space` | the same across the event loops of a process |
 //! | `watch` | how long a peer may take, measured in progress |
 //! | `idle` | the watch over a peer that may have gone silently |
 //! | [`limits`] | what a peer may make this end hold or do |
@@ -56,6 +57,7 @@ mod recycler;
 #[cfg(target_os = "linux")]
 mod send_batch;
 mod tls;
+mod topic_space;
 mod topics;
 pub mod transport;
 mod watch;
@@ -76,7 +78,8 @@ use crate::hub::Hub;
 use crate::idle::IdleTimeout;
 pub use crate::limits::Limits;
 pub use crate::tls::Tls;
-pub use crate::topics::Message;
+pub use crate::topic_space::{Relay, TopicSpace};
+pub use crate::topics::{Message, Reach};
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(
