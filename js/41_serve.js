@@ -10,22 +10,29 @@ import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 const {
   op_runtime_main_module,
   op_serve_address,
+  op_serve_end,
+  op_serve_is_first,
+  op_serve_loops,
   op_serve_signal,
+  op_serve_start_loops,
 } = core.ops;
 const {
   FunctionPrototypeCall,
+  NumberIsInteger,
   ObjectGetPrototypeOf,
   ObjectHasOwn,
   ObjectPrototype,
   ObjectPrototypeIsPrototypeOf,
+  Promise,
   PromisePrototypeThen,
+  TypeError,
 } = primordials;
 
 const { AbortController, AbortSignal } = core.loadExtScript(
   "ext:deno_web/03_abort_signal.js",
 );
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
-const { exit } = core.loadExtScript("ext:deno_os/30_os.js");
+const { exit, getExitCode } = core.loadExtScript("ext:deno_os/30_os.js");
 
 // The options of `Deno.serve`, read by name, for they may be those of an instance of a
 // class.
@@ -44,6 +51,7 @@ const OPTIONS = [
   "signal",
   "tcpBacklog",
   "tls",
+  "topics",
   "transport",
   "unix",
   "websocket",
@@ -54,6 +62,9 @@ const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 // Those of `Deno.serve`.
 const DEFAULT_PORT = 8000;
 const DEFAULT_HOSTNAME = "0.0.0.0";
+
+// How many event loops a program may have, as in event_loops.rs.
+const MAX_LOOPS = 256;
 
 // How long the answers to requests may take when the server goes, in
 // milliseconds. WebSockets have a time of their own, `closeTimeout`.
@@ -83,6 +94,7 @@ function serve(namespace, { AddrInUse }) {
       ? (address) => FunctionPrototypeCall(onListen, exported, address)
       : onListen;
   }
+  op_serve_loops(readLoops(exported));
   const aborter = new AbortController();
   const { signal } = options;
   options.signal = signal === undefined || signal === null
@@ -101,6 +113,7 @@ function serve(namespace, { AddrInUse }) {
     }
     throw error;
   }
+  op_serve_start_loops();
   PromisePrototypeThen(signalled, (name) => stop(server, aborter, name));
 }
 
@@ -170,7 +183,14 @@ function readOptions(exported) {
     options.path = `${unix}`;
   }
   delete options.unix;
-  const { hostname, port } = op_serve_address();
+  const { hostname, port, broker } = op_serve_address();
+  if (broker !== null) {
+    const { topics } = options;
+    // What is no object is refused behind this.
+    if (topics === undefined || typeof topics === "object") {
+      options.topics = { __proto__: topics ?? null, broker };
+    }
+  }
   if (hostname !== null || port !== null) {
     delete options.path;
   }
@@ -182,6 +202,22 @@ function readOptions(exported) {
   return options;
 }
 
+/** How many event loops the module wants, as `op_serve_loops` takes it. */
+function readLoops({ parallel }) {
+  if (parallel === undefined || parallel === null || parallel === false) {
+    return -1;
+  }
+  if (parallel === true) {
+    return 0;
+  }
+  if (!NumberIsInteger(parallel) || parallel < 1 || parallel > MAX_LOOPS) {
+    throw new TypeError(
+      `Cannot serve: parallel must be a boolean or an integer from 1 to ${MAX_LOOPS}`,
+    );
+  }
+  return parallel;
+}
+
 function addressInUse({ hostname, path, port }) {
   if (path !== undefined) {
     return `The socket ${path} is in use or left over: end who serves on it, or remove the file`;
@@ -191,15 +227,19 @@ function addressInUse({ hostname, path, port }) {
 }
 
 async function stop(server, aborter, name) {
-  try {
-    core.print(`${name}: shutting down. Another one ends at once.\n`, true);
-  } catch {
-    // Nobody reads it.
+  if (op_serve_is_first()) {
+    try {
+      core.print(`${name}: shutting down. Another one ends at once.\n`, true);
+    } catch {
+      // Nobody reads it.
+    }
   }
   core.createSystemTimer(() => aborter.abort(), REQUESTS_TIMEOUT, false);
   await server.shutdown();
   // What the last events have left for this turn goes first.
-  core.createSystemTimer(exit, 0, true);
+  await new Promise((resolve) => core.createSystemTimer(resolve, 0, true));
+  const code = await op_serve_end();
+  exit(getExitCode() || code);
 }
 
 export { serve };

@@ -596,7 +596,7 @@ fn options() -> Result<(), Failed> {
 }
 
 /// The interfaces whose members are options.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "CreateHttpClientOptions",
     "PerMessageDeflateOptions",
     "ServeOptions",
@@ -604,6 +604,7 @@ const OPTIONS: [&str; 14] = [
     "ServeUnixOptions",
     "ServerWebSocketOptions",
     "TlsCertifiedKeyPem",
+    "TopicsOptions",
     "UpgradeOptions",
     "UpgradeWebSocketOptions",
     "WebSocketConnectOptions",

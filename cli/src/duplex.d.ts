@@ -402,9 +402,9 @@ declare namespace Deno {
     unsubscribe(topic: string): boolean;
     isSubscribed(topic: string): boolean;
     /**
-     * Sends to all subscribers of the topic but this one. Returns the length of the
-     * message in bytes, -1 where a subscriber has backpressure, 0 where nobody took
-     * it.
+     * Sends to all subscribers of the topic but this one. Returns, for those in this
+     * event loop, the length of the message in bytes, -1 where one has backpressure, 0
+     * where nobody took it.
      */
     publish(topic: string, data: WebSocketData): number;
   }
@@ -482,6 +482,55 @@ declare namespace Deno {
     onListen?: (localAddr: Address) => void;
     /** Bytes of the head of a request, from 8192. Default 64 KiB; beyond it 431. */
     maxHeaderSize?: number;
+    /**
+     * In a program that `duplex serve --parallel` runs on several event loops: true lets
+     * them share this server, whose first one listens and shares out the connections.
+     */
+    parallel?: boolean;
+    /** With whom the server has its topics in common. */
+    topics?: TopicsOptions;
+  }
+
+  interface TopicsOptions {
+    /**
+     * Servers of this process that say the same name, in workers too, have the same
+     * topics. Default: those of the server, in all event loops of `duplex serve`.
+     */
+    name?: string;
+    /**
+     * A broker through which other processes have the same topics:
+     * `nats://host:4222`, `tls://…` (NATS with TLS), `redis://host:6379`, `rediss://…`,
+     * with `user:password@` where it wants that. Needs the permission to net for its host.
+     * Of `duplex serve`, `--broker` and the environment's `DUPLEX_BROKER` go before.
+     */
+    broker?: string;
+    /**
+     * What the names of all subjects or channels at the broker begin with. Default
+     * `name`, or else "duplex".
+     */
+    prefix?: string;
+    /** Called when there is no connection to the broker any more, or a first one fails. */
+    down?(reason: string): void | Promise<void>;
+    /** Called when there is one, and the broker knows all subscriptions. */
+    up?(): void | Promise<void>;
+    /** Called when messages of other processes may have been missed since then. */
+    gap?(since: Date): void | Promise<void>;
+  }
+
+  /** How the connection to a broker is. */
+  interface BrokerStatus {
+    readonly state: "connecting" | "up" | "down";
+    /** Since when it is in that state. */
+    readonly since: Date;
+    /** Messages of this process that the broker has not confirmed. */
+    readonly lost: number;
+    /** What went wrong last. */
+    readonly error: string | null;
+  }
+
+  interface PublishOptions {
+    /** Sends to the sockets of this process only. */
+    local?: boolean;
   }
 
   interface ServeTcpOptions extends ServeOptions<NetAddr> {
@@ -526,9 +575,22 @@ declare namespace Deno {
      * Sends to all subscribers of the topic. Returns as
      * {@linkcode ServerWebSocket.publish}.
      */
-    publish(topic: string, data: WebSocketData): number;
-    /** How many sockets are subscribed to the topic. */
+    publish(
+      topic: string,
+      data: WebSocketData,
+      options?: PublishOptions,
+    ): number;
+    /** How many sockets of this process are subscribed to the topic. */
     subscriberCount(topic: string): number;
+    /**
+     * Resolves when the broker has taken all that was published so far, and knows all
+     * subscriptions; at once without a broker.
+     *
+     * @throws {Error} where the broker is away
+     */
+    flush(): Promise<void>;
+    /** How the connection to the broker is, or null without one. */
+    readonly broker: BrokerStatus | null;
   }
 
   /** Serves HTTP/1.1 and HTTP/2. Needs the permission to net. */
@@ -595,9 +657,17 @@ declare namespace Deno {
      */
     upgrade(request: Request, ...options: UpgradeArguments<Data>): boolean;
     /** See {@linkcode HttpServer.publish}. */
-    publish(topic: string, data: WebSocketData): number;
+    publish(
+      topic: string,
+      data: WebSocketData,
+      options?: PublishOptions,
+    ): number;
     /** See {@linkcode HttpServer.subscriberCount}. */
     subscriberCount(topic: string): number;
+    /** See {@linkcode HttpServer.flush}. */
+    flush(): Promise<void>;
+    /** See {@linkcode HttpServer.broker}. */
+    readonly broker: BrokerStatus | null;
   }
 
   /** What a server with `fetch` or `routes` has, after Bun; so has the `info` of a request. */
@@ -764,9 +834,17 @@ declare namespace Deno {
     Data = undefined,
     Address extends NetAddr | UnixAddr = NetAddr,
   > =
-    & (Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions)
+    & Omit<
+      Address extends UnixAddr ? ServeUnixOptions : ServeTcpOptions,
+      "parallel"
+    >
     & HandlerOptions<Data, Address>
     & {
+      /**
+       * On how many event loops `duplex serve` serves the module, each with the module
+       * and a thread of its own; true is one for each core. `--parallel` goes before.
+       */
+      parallel?: boolean | number;
       fetch: FetchHandler<Data, Address>;
       websocket?: WebSocketHandler<Data>;
     };

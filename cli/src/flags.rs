@@ -1,6 +1,7 @@
 //! The command line: Deno's flags with Deno's meaning.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::ArgAction;
@@ -17,6 +18,7 @@ use duplex_runtime::deno_permissions::NetDescriptor;
 use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::deno_permissions::SysDescriptor;
 use duplex_runtime::packages::NodeModulesDir;
+use duplex_runtime::parallel::Parallel;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Flags {
     pub preload: Vec<String>,
     /// Files of environment variables.
     pub env_files: Vec<PathBuf>,
+    /// Start the program anew when a file of it changes.
+    pub watch: Option<WatchFlags>,
     /// Names of Deno's unstable features that the command line asks for.
     pub unstable: Vec<String>,
     /// The user asked for types to be checked.
@@ -52,6 +56,34 @@ pub struct Flags {
     pub log_level: log::LevelFilter,
     /// The user put a permission flag behind the program, where it has no effect.
     pub has_misplaced_permissions: bool,
+}
+
+/// What is watched, and how.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WatchFlags {
+    /// Files and folders beside those that the program is made of.
+    pub paths: Vec<PathBuf>,
+    pub excluded: Vec<PathBuf>,
+    /// The terminal is cleared before each start but the first.
+    pub clears_screen: bool,
+}
+
+impl Flags {
+    /// The files that the program depends on by its flags.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let script = match &self.action {
+            Action::Run { script } | Action::Serve { script, .. } => Some(PathBuf::from(script)),
+            _ => None,
+        };
+        let config = match &self.config {
+            ConfigFlag::Path(path) => Some(path.clone()),
+            ConfigFlag::Discover | ConfigFlag::Disabled => None,
+        };
+        let import_map = self.import_map.as_ref().map(PathBuf::from);
+        let preload = self.preload.iter().map(PathBuf::from);
+        let others = script.into_iter().chain(config).chain(import_map);
+        others.chain(preload).chain(self.env_files.iter().cloned())
+    }
 }
 
 /// How packages and remote modules are found.
@@ -80,6 +112,8 @@ pub enum Action {
     Serve {
         script: String,
         address: ServeAddress,
+        /// How many event loops; without it as the program says.
+        loops: Option<NonZeroUsize>,
     },
     /// Fetch what modules need, and run nothing.
     Cache { files: Vec<String> },
@@ -162,6 +196,8 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
 
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
+  DUPLEX_BROKER         Like --broker
+  DENO_JOBS             How many event loops --parallel without a number is
   DENO_DIR              The folder of the cache of packages and remote modules
   DENO_AUTH_TOKENS      Credentials for hosts of remote modules
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
@@ -189,6 +225,8 @@ const PERMISSIONS: &str = "Permissions (lists have commas, no list means everyth
 const NETWORK: &str = "Network";
 const MODULES: &str = "Modules";
 const ENGINE: &str = "Engine";
+
+const MAX_LOOPS: NonZeroUsize = Parallel::MAX_LOOPS;
 
 /// What `--allow-net` alone stands for. No argument can hold it.
 const ALL: &str = "\0";
@@ -230,6 +268,8 @@ struct RunArgs {
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
     script_and_args: Vec<String>,
     #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
@@ -247,6 +287,14 @@ struct ServeArgs {
     /// Listen on this name or address in place of the program's or 0.0.0.0
     #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
     host: Option<String>,
+    /// Serve on N event loops, each with the program; without N on DENO_JOBS, or one for each core
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_loops, help_heading = NETWORK)]
+    parallel: Option<NonZeroUsize>,
+    /// Have topics in common with other processes, through NATS or Redis: nats://…, redis://…
+    #[arg(long, value_name = "URL", help_heading = NETWORK)]
+    broker: Option<String>,
+    #[command(flatten)]
+    watch: WatchArgs,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -472,8 +520,48 @@ impl RunArgs {
         let (script, args) = split_script(self.script_and_args);
         let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
-        self.runtime
-            .into_flags(Action::Run { script }, args, permissions, set, log_level)
+        let watch = self.watch.into_flags(&script)?;
+        let action = Action::Run { script };
+        let flags = self
+            .runtime
+            .into_flags(action, args, permissions, set, log_level)?;
+        Ok(Flags { watch, ..flags })
+    }
+}
+
+/// The flags of watching.
+#[derive(Args)]
+struct WatchArgs {
+    /// Start the program anew when one of its files changes, or one of FILES
+    #[arg(long, value_name = "FILES", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = WATCHING)]
+    watch: Option<String>,
+    /// Do not start it anew when one of FILES changes
+    #[arg(long, value_name = "FILES", num_args = 1, require_equals = true, value_delimiter = ',', requires = "watch", help_heading = WATCHING)]
+    watch_exclude: Vec<PathBuf>,
+    /// Leave on the terminal what is there when the program starts anew
+    #[arg(long, requires = "watch", help_heading = WATCHING)]
+    no_clear_screen: bool,
+}
+
+const WATCHING: &str = "Watching";
+
+impl WatchArgs {
+    fn into_flags(self, script: &str) -> Result<Option<WatchFlags>, clap::Error> {
+        let Some(paths) = self.watch else {
+            return Ok(None);
+        };
+        if script == "-" {
+            return Err(command().error(
+                ErrorKind::ArgumentConflict,
+                "--watch cannot watch a program that comes from standard input",
+            ));
+        }
+        let paths = paths.split(',').filter(|path| !path.is_empty());
+        Ok(Some(WatchFlags {
+            paths: paths.map(PathBuf::from).collect(),
+            excluded: self.watch_exclude,
+            clears_screen: !self.no_clear_screen,
+        }))
     }
 }
 
@@ -485,8 +573,13 @@ impl ServeArgs {
         let address = ServeAddress {
             hostname: self.host,
             port: self.port,
+            broker: self.broker,
         };
-        let action = Action::Serve { script, address };
+        let action = Action::Serve {
+            script,
+            address,
+            loops: self.parallel,
+        };
         self.runtime
             .into_flags(action, args, permissions, set, log_level)
     }
@@ -568,6 +661,7 @@ impl RuntimeArgs {
             },
             preload: self.preload,
             env_files: self.env_file,
+            watch: None,
             unstable: self.unstable.names,
             asks_for_check: !self.check.is_empty(),
             permission_set,
@@ -860,6 +954,16 @@ fn parse_serve_host(value: &str) -> Result<String, String> {
     }
 }
 
+fn parse_loops(text: &str) -> Result<NonZeroUsize, String> {
+    if text.is_empty() {
+        return Ok(Parallel::default_loops());
+    }
+    match text.parse() {
+        Ok(loops) if loops <= MAX_LOOPS => Ok(loops),
+        _ => Err(format!("must be a number from 1 to {MAX_LOOPS}")),
+    }
+}
+
 fn parse_location(value: &str) -> Result<Url, String> {
     let mut url = Url::parse(value).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -1042,7 +1146,9 @@ mod tests {
     #[test]
     fn serving() {
         let address = |line: &str| match flags(line).action {
-            Action::Serve { script, address } if script == "a.ts" => address,
+            Action::Serve {
+                script, address, ..
+            } if script == "a.ts" => address,
             other => panic!("{line}: {other:?}"),
         };
         assert_eq!(address("serve a.ts"), ServeAddress::default());
@@ -1051,8 +1157,11 @@ mod tests {
             ServeAddress {
                 hostname: Some("localhost".to_string()),
                 port: Some(0),
+                broker: None,
             }
         );
+        let broker = address("serve --broker redis://a a.ts").broker;
+        assert_eq!(broker.as_deref(), Some("redis://a"));
         for host in ["--host [::1]", "--host=::1"] {
             let address = address(&format!("serve {host} -N a.ts"));
             assert_eq!(address.hostname.as_deref(), Some("::1"));

@@ -12,9 +12,11 @@ use deno_core::error::CoreError;
 use deno_core::serde_json;
 use deno_core::url::Url;
 use duplex_runtime::BlobStore;
+use duplex_runtime::BlobStoreTrait;
 use duplex_runtime::CertList;
 use duplex_runtime::Features;
 use duplex_runtime::RootCerts;
+use duplex_runtime::ServeAddress;
 use duplex_runtime::StartupData;
 use duplex_runtime::Worker;
 use duplex_runtime::WorkerOptions;
@@ -32,6 +34,10 @@ use duplex_runtime::packages::Downloads;
 use duplex_runtime::packages::Packages;
 use duplex_runtime::packages::PackagesOptions;
 use duplex_runtime::packages::take_channel;
+use duplex_runtime::parallel::LoopMaker;
+use duplex_runtime::parallel::LoopParts;
+use duplex_runtime::parallel::Parallel;
+use duplex_runtime::parallel::ServeError;
 use duplex_runtime::permissions;
 use duplex_runtime::web_worker;
 use duplex_runtime::web_worker::WebWorkerLoader;
@@ -58,8 +64,8 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         Action::Run { .. } | Action::Eval { .. } | Action::Serve { .. } | Action::Types => {}
     }
     let main = MainModule::of(&flags, &cwd)?;
-    let serve_address = match &flags.action {
-        Action::Serve { address, .. } => Some(address.clone()),
+    let serving = match &flags.action {
+        Action::Serve { address, loops, .. } => Some((with_environment(address), *loops)),
         _ => None,
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
@@ -94,35 +100,107 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     options.overrides = HashMap::from([(main.specifier.clone(), main.source)]);
     options.startup = startup;
     let loaders = web_worker_loaders(options.clone(), cwd.clone());
-    let loader = Rc::new(DuplexModuleLoader::new(options));
+    let template = WorkerTemplate {
+        main_module: main.specifier,
+        permissions,
+        loaders,
+        args: flags.args,
+        location: flags.location,
+        blob_store,
+        root_certs,
+        unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors,
+        seed: flags.seed,
+        features,
+        startup,
+        preload: flags
+            .preload
+            .iter()
+            .map(|module| to_specifier(module, &cwd))
+            .collect::<Result<_, _>>()?,
+    };
+    let loader = Rc::new(DuplexModuleLoader::new(options.clone()));
+    let mut first = template.options(&loader);
+    first.node.channel = take_channel();
+    let mut worker = Worker::new(first).map_err(to_message)?;
 
-    let mut options = WorkerOptions::new(main.specifier, permissions, loader.clone());
-    options.node = loader.node();
-    options.node.channel = take_channel();
-    options.web_workers = Some(loaders);
-    options.args = flags.args;
-    options.location = flags.location;
-    options.blob_store = blob_store;
-    options.root_certs = root_certs;
-    options.unsafely_ignore_certificate_errors = flags.unsafely_ignore_certificate_errors;
-    options.seed = flags.seed;
-    options.features = features;
-    options.startup = startup;
-    options.preload = flags
-        .preload
-        .iter()
-        .map(|module| to_specifier(module, &cwd))
-        .collect::<Result<_, _>>()?;
-    let mut worker = Worker::new(options).map_err(to_message)?;
-
-    let result = match serve_address {
-        Some(address) => worker.serve_main_module(address).await,
-        None => worker.run_main_module().await,
+    let result = match serving {
+        Some((address, loops)) => {
+            let make = loop_maker(template, options, cwd.clone());
+            worker
+                .serve_main_module(address, Parallel { loops, make })
+                .await
+        }
+        None => worker.run_main_module().await.map_err(ServeError::from),
     };
     web_worker::end_all();
     // See `main`: the process ends here, the engine with it.
     std::mem::forget(worker);
-    result.map_err(|error| to_text(&error, &cwd, &loader))
+    result.map_err(|error| match error {
+        ServeError::First(error) => to_text(&error, &cwd, &loader),
+        ServeError::Other(text) => text,
+    })
+}
+
+/// What the command line says, and where it names no broker the environment does.
+fn with_environment(address: &ServeAddress) -> ServeAddress {
+    let mut address = address.clone();
+    if address.broker.is_none() {
+        let broker = std::env::var("DUPLEX_BROKER").ok();
+        address.broker = broker.filter(|url| !url.is_empty());
+    }
+    address
+}
+
+/// What the workers of all event loops of a program have alike.
+struct WorkerTemplate {
+    main_module: Url,
+    permissions: PermissionsContainer,
+    loaders: WebWorkerLoaders,
+    args: Vec<String>,
+    location: Option<Url>,
+    blob_store: Arc<dyn BlobStoreTrait>,
+    root_certs: Arc<RootCerts>,
+    unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    seed: Option<u64>,
+    features: Features,
+    startup: StartupData,
+    preload: Vec<Url>,
+}
+
+impl WorkerTemplate {
+    /// For the event loop whose `loader` this is.
+    fn options(&self, loader: &Rc<DuplexModuleLoader>) -> WorkerOptions {
+        let mut options = WorkerOptions::new(
+            self.main_module.clone(),
+            self.permissions.clone(),
+            loader.clone(),
+        );
+        options.node = loader.node();
+        options.web_workers = Some(self.loaders.clone());
+        options.args = self.args.clone();
+        options.location = self.location.clone();
+        options.blob_store = self.blob_store.clone();
+        options.root_certs = self.root_certs.clone();
+        options.unsafely_ignore_certificate_errors =
+            self.unsafely_ignore_certificate_errors.clone();
+        options.seed = self.seed;
+        options.features = self.features;
+        options.startup = self.startup;
+        options.preload = self.preload.clone();
+        options
+    }
+}
+
+/// Makes the event loops beside the first one.
+fn loop_maker(template: WorkerTemplate, options: ModuleLoaderOptions, cwd: PathBuf) -> LoopMaker {
+    Arc::new(move || {
+        let loader = Rc::new(DuplexModuleLoader::new(options.clone()));
+        let cwd = cwd.clone();
+        LoopParts {
+            options: template.options(&loader),
+            format_error: Box::new(move |error| to_text(error, &cwd, &loader)),
+        }
+    })
 }
 
 /// Fetches what the files need.

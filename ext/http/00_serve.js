@@ -9,15 +9,17 @@ import {
 } from "ext:duplex_websocket/00_known_members.js";
 import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
 import {
-  convertPublished,
-  convertTopic,
-} from "ext:duplex_websocket/01_websocket.js";
+  broker,
+  convertTopics,
+  flush,
+  publish,
+  shareTopics,
+  subscriberCount,
+} from "ext:duplex_http/00_topics.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
   op_http_abort,
-  op_http_publish_binary,
-  op_http_publish_text,
   op_http_release,
   op_http_request_body,
   op_http_request_body_stream,
@@ -36,7 +38,6 @@ const {
   op_http_serve_tcp,
   op_http_serve_unix,
   op_http_shutdown,
-  op_http_subscriber_count,
   op_http_upgrade_accept,
   op_http_upgrade_begin,
   op_http_upgrade_respond,
@@ -794,36 +795,24 @@ class ServeHandlerInfo {
   }
 
   /** As that of the server. */
-  publish(topic, data) {
-    return publish(this.#inner.server, arguments.length, topic, data);
+  publish(topic, data, options = undefined) {
+    return publish(this.#inner.server, arguments.length, topic, data, options);
   }
 
   /** As that of the server. */
   subscriberCount(topic) {
     return subscriberCount(this.#inner.server, arguments.length, topic);
   }
-}
 
-const { serverOf } = ServeHandlerInfo;
+  /** As that of the server. */
+  flush() {
+    return flush(this.#inner.server);
+  }
 
-/**
- * Sends a message to all WebSockets of the server that are subscribed to `topic`.
- * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
- * some subscriber takes no more for now; 0 where nobody took it.
- */
-function publish(server, length, topic, data) {
-  const prefix = "Failed to execute 'publish' on 'HttpServer'";
-  topic = convertTopic(length, topic, prefix);
-  data = convertPublished(length, data, prefix);
-  return typeof data === "string"
-    ? op_http_publish_text(server.rid, topic, data)
-    : op_http_publish_binary(server.rid, topic, data);
-}
-
-function subscriberCount(server, length, topic) {
-  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
-  topic = convertTopic(length, topic, prefix);
-  return op_http_subscriber_count(server.rid, topic);
+  /** As that of the server. */
+  get broker() {
+    return broker(this.#inner.server);
+  }
 }
 
 function handle(server, id) {
@@ -1041,11 +1030,13 @@ const SERVE_MEMBERS = membersOf(
     "maxHeaderSize",
     "onError",
     "onListen",
+    "parallel",
     "path",
     "port",
     "reusePort",
     "signal",
     "tcpBacklog",
+    "topics",
     "transport",
     "websocket",
   ],
@@ -1065,7 +1056,7 @@ function startServer(options, handler, upgrader, isOwn) {
       "Cannot serve HTTP requests: the option `automaticCompression` is not supported: compress bodies with a CompressionStream, or in a proxy",
     );
   }
-  const { signal, onListen, onError = defaultOnError } = options;
+  const { signal, onListen, onError = defaultOnError, parallel } = options;
   if (typeof onError !== "function") {
     throw new TypeError("Invalid type for onError: must be a function");
   }
@@ -1078,6 +1069,15 @@ function startServer(options, handler, upgrader, isOwn) {
   ) {
     throw new TypeError("Invalid type for signal: must be an AbortSignal");
   }
+  if (
+    parallel !== undefined && parallel !== null && typeof parallel !== "boolean"
+  ) {
+    throw new TypeError(
+      "Invalid type for parallel: must be a boolean. How many event loops there are says duplex serve --parallel=N",
+    );
+  }
+  const topics = convertTopics(options);
+  const isShared = isOwn || parallel === true;
 
   const server = {
     __proto__: null,
@@ -1104,10 +1104,21 @@ function startServer(options, handler, upgrader, isOwn) {
   server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
-  const { rid, addr, greeting } = listen(options, dispatch, isOwn);
+  const { rid, addr, loops, greeting } = listen(
+    options,
+    dispatch,
+    isOwn,
+    isShared,
+  );
   server.rid = rid;
   server.addr = addr;
   server.isSecure = options.cert !== undefined && addr.transport === "tcp";
+  try {
+    shareTopics(rid, topics);
+  } catch (error) {
+    core.close(rid);
+    throw error;
+  }
   if (addr.transport === "unix") {
     server.peer = { remoteAddr: addr };
   }
@@ -1126,21 +1137,27 @@ function startServer(options, handler, upgrader, isOwn) {
   server.ended = ended;
   server.finished = finished;
 
-  if (onListen !== undefined) {
+  if (loops === 0) {
+    // Another event loop accepts, and has told.
+  } else if (onListen !== undefined) {
     onListen(addr);
   } else {
-    log("info", greeting);
+    log("info", loops === 1 ? greeting : `${greeting} with ${loops} threads`);
   }
 
   return {
     addr,
     finished,
     upgrade: (request, options = undefined) => server.upgrade(request, options),
-    publish(topic, data) {
-      return publish(server, arguments.length, topic, data);
+    publish(topic, data, options = undefined) {
+      return publish(server, arguments.length, topic, data, options);
     },
     subscriberCount(topic) {
       return subscriberCount(server, arguments.length, topic);
+    },
+    flush: () => flush(server),
+    get broker() {
+      return broker(server);
     },
     async shutdown() {
       op_http_shutdown(rid);
@@ -1209,7 +1226,7 @@ function serveConnection(conn, onRequest) {
 let hasOverride = true;
 
 // The first server of a program listens where `DENO_SERVE_ADDRESS` says, if it is set.
-function listen(options, dispatch, isOwn) {
+function listen(options, dispatch, isOwn, isShared) {
   let place = options;
   if (hasOverride) {
     const { 0: kind, 1: host, 2: port, 3: isDuplicate } =
@@ -1227,11 +1244,11 @@ function listen(options, dispatch, isOwn) {
     }
   }
   return ObjectHasOwn(place, "path")
-    ? listenUnix(options, place.path, dispatch)
-    : listenTcp(options, place, dispatch, isOwn);
+    ? listenUnix(options, place.path, dispatch, isOwn, isShared)
+    : listenTcp(options, place, dispatch, isOwn, isShared);
 }
 
-function listenTcp(options, place, dispatch, isOwn) {
+function listenTcp(options, place, dispatch, isOwn, isShared) {
   if (options.certFile || options.keyFile) {
     throw new TypeError(
       "Unsupported 'certFile' / 'keyFile' options provided: use 'cert' / 'key' instead.",
@@ -1249,7 +1266,7 @@ function listenTcp(options, place, dispatch, isOwn) {
       "Both 'cert' and 'key' must be provided to enable HTTPS",
     );
   }
-  const { 0: rid, 1: hostname, 2: port } = op_http_serve_tcp(
+  const { 0: rid, 1: hostname, 2: port, 3: loops } = op_http_serve_tcp(
     dispatch,
     place.hostname ?? "0.0.0.0",
     validatePort(place.port ?? 8000, true),
@@ -1259,6 +1276,7 @@ function listenTcp(options, place, dispatch, isOwn) {
     secure ? key : null,
     maxHeaderSize(options),
     isOwn,
+    isShared,
   );
   const addr = { hostname, port, transport: "tcp" };
   const scheme = secure ? "https" : "http";
@@ -1269,17 +1287,20 @@ function listenTcp(options, place, dispatch, isOwn) {
   if (hostname === "0.0.0.0" || hostname === "::") {
     greeting += ` (${scheme}://localhost:${port}/)`;
   }
-  return { rid, addr, greeting };
+  return { rid, addr, loops, greeting };
 }
 
-function listenUnix(options, wanted, dispatch) {
-  const { 0: rid, 1: path } = op_http_serve_unix(
+function listenUnix(options, wanted, dispatch, isOwn, isShared) {
+  const { 0: rid, 1: path, 2: loops } = op_http_serve_unix(
     dispatch,
     wanted,
     maxHeaderSize(options),
+    isOwn,
+    isShared,
   );
   return {
     rid,
+    loops,
     addr: { transport: "unix", path },
     // As other programs write one that has no file.
     greeting: `Listening on ${

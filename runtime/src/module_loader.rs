@@ -55,6 +55,7 @@ use crate::packages::Found;
 use crate::packages::Node;
 use crate::packages::Packages;
 use crate::packages::PackagesOptions;
+use crate::read_report::report_file;
 use crate::snapshot::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
@@ -424,6 +425,9 @@ impl Inner {
         specifier: &ModuleSpecifier,
         reader: Reader<'_>,
     ) -> Result<(Vec<u8>, MediaType), ModuleLoaderError> {
+        if let Ok(path) = specifier.to_file_path() {
+            report_file(&path);
+        }
         read(specifier, self.options.blob_store.as_deref(), reader).map_err(JsErrorBox::from_err)
     }
 

@@ -28,6 +28,11 @@ use crate::features::Features;
 use crate::idle_memory::IdleMemory;
 use crate::ops::ServeAddress;
 use crate::packages::Node;
+use crate::parallel;
+use crate::parallel::Parallel;
+use crate::parallel::ServeError;
+use crate::parallel::ServerEnd;
+use crate::parallel::Siblings;
 use crate::snapshot::StartupData;
 use crate::web_worker;
 use crate::web_worker::WebWorkerLoaders;
@@ -159,6 +164,11 @@ impl Worker {
     /// When the start-up data does not fit this runtime. Nothing that a
     /// program does leads here.
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
+        Self::beside(options, Channels::default())
+    }
+
+    /// The same with the `channels` of another engine of the program.
+    pub(crate) fn beside(options: WorkerOptions, channels: Channels) -> Result<Self, WorkerError> {
         let mut engine = Engine::start(EngineOptions {
             common: Common {
                 args: options.args,
@@ -170,7 +180,7 @@ impl Worker {
                 startup: options.startup,
                 user_agent: options.user_agent,
                 web_workers: options.web_workers,
-                channels: Channels::default(),
+                channels,
             },
             main_module: options.main_module.clone(),
             location: options.location,
@@ -179,10 +189,6 @@ impl Worker {
             node: options.node,
             is_main: true,
         })?;
-        let mut before_exit = OpExitCallbacks::default();
-        before_exit.push(Box::new(web_worker::end_all));
-        engine.runtime.op_state().borrow_mut().put(before_exit);
-
         let main_runtime = engine.function("mainRuntime")?;
         let dispatch_load = engine.function("dispatchLoadEvent")?;
         let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
@@ -191,7 +197,7 @@ impl Worker {
         let dispatch_exit = engine.function("dispatchExit")?;
         let serve = engine.function("serve")?;
         engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
-        Ok(Self {
+        let mut worker = Self {
             engine,
             main_module: options.main_module,
             preload: options.preload,
@@ -202,7 +208,9 @@ impl Worker {
             dispatch_before_exit,
             dispatch_exit,
             serve,
-        })
+        };
+        worker.set_before_exit(Box::new(web_worker::end_all));
+        Ok(worker)
     }
 
     /// Loads and evaluates the main module, fires `load`, runs the event loop
@@ -220,25 +228,34 @@ impl Worker {
     }
 
     /// Like [`run_main_module`](Self::run_main_module), but serves what the module
-    /// exports by default, `{ fetch, websocket, … }`, once it was evaluated. The
-    /// server may listen on the address of the command line, or on the default, without a permission. SIGINT and SIGTERM shut it down, and
-    /// the process exits when the last connection has ended; a second signal ends
+    /// exports by default, `{ fetch, websocket, … }`, once it was evaluated, on as many event
+    /// loops as `parallel` or the module says. The server may listen on the address of the
+    /// command line, or on the default, without a permission. SIGINT and SIGTERM shut it
+    /// down, and the process exits when the last connection has ended; a second signal ends
     /// the process at once.
     ///
     /// # Errors
     ///
     /// As `run_main_module`, and when the module exports nothing to serve, or the
     /// address is taken.
-    pub async fn serve_main_module(&mut self, address: ServeAddress) -> Result<i32, CoreError> {
+    pub async fn serve_main_module(
+        &mut self,
+        address: ServeAddress,
+        parallel: Parallel,
+    ) -> Result<i32, ServeError> {
+        parallel::serve(self, address, parallel).await
+    }
+
+    /// Serves in one event loop.
+    pub(crate) async fn serve_as(&mut self, siblings: Siblings) -> Result<i32, CoreError> {
+        let is_first = siblings.is_first();
+        let server_end = ServerEnd::new();
+        siblings.install(
+            &mut self.engine.runtime.op_state().borrow_mut(),
+            &server_end,
+        );
         let id = self.evaluate_main_module().await?;
-        let Engine { runtime, .. } = &mut self.engine;
-        {
-            let state = runtime.op_state();
-            let mut state = state.borrow_mut();
-            state.put(address.own());
-            state.put(address);
-        }
-        let namespace = runtime.get_module_namespace(id)?;
+        let namespace = self.engine.runtime.get_module_namespace(id)?;
         let refusal = self
             .engine
             .call_with(&self.serve, Some(&namespace), |scope, value| {
@@ -247,7 +264,26 @@ impl Worker {
         if let Some(message) = refusal {
             return Err(CoreErrorKind::JsBox(JsErrorBox::type_error(message)).into_box());
         }
-        self.run_to_end().await
+        if is_first {
+            return self.run_to_end().await;
+        }
+        {
+            let mut run = std::pin::pin!(self.run_to_end());
+            tokio::select! {
+                biased;
+                () = server_end.wait() => {}
+                result = &mut run => return result,
+            }
+        }
+        self.finish()
+    }
+
+    /// What is called before `Deno.exit()` ends the process.
+    pub(crate) fn set_before_exit(&mut self, callback: Box<dyn FnMut()>) {
+        let mut callbacks = OpExitCallbacks::default();
+        callbacks.push(callback);
+        let state = self.engine.runtime.op_state();
+        state.borrow_mut().put(callbacks);
     }
 
     async fn evaluate_main_module(&mut self) -> Result<ModuleId, CoreError> {
@@ -285,6 +321,11 @@ impl Worker {
                 break;
             }
         }
+        self.finish()
+    }
+
+    /// Tells the program that it ends. Returns its exit code.
+    fn finish(&mut self) -> Result<i32, CoreError> {
         self.dispatch_unload()?;
         self.engine.call(&self.dispatch_exit)?;
         Ok(self.engine.exit_code.get())

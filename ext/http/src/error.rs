@@ -72,4 +72,14 @@ pub enum HttpError {
     #[class("Http")]
     #[error("The connection was closed during the upgrade: {0}")]
     UpgradeFailed(String),
+    #[class(type)]
+    #[error("Invalid topics.broker: {0}")]
+    BrokerUrl(duplex_broker::AddressError),
+    /// The authorities that the program trusts cannot be read.
+    #[class(inherit)]
+    #[error(transparent)]
+    Roots(deno_error::JsErrorBox),
+    #[class(generic)]
+    #[error(transparent)]
+    Flush(duplex_broker::FlushError),
 }

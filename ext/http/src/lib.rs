@@ -5,11 +5,13 @@
 //! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
 //! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
-//! too, and an [`OwnAddress`].
+//! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
 
+mod broker;
 mod connection;
 mod date;
 mod error;
+mod event_loops;
 mod exchange;
 mod host;
 mod http2;
@@ -28,6 +30,9 @@ use std::rc::Rc;
 
 pub use connection::Limits;
 pub use error::HttpError;
+pub use event_loops::EventLoop;
+pub use event_loops::EventLoops;
+pub use event_loops::MAX_LOOPS;
 pub use listener::OwnAddress;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
@@ -52,6 +57,10 @@ deno_core::extension!(
         ops::op_http_socket_count,
         ops::op_http_pending_requests,
         serve_address::op_http_serve_address_override,
+        ops::op_http_share_topics,
+        broker::op_http_broker_event,
+        broker::op_http_broker_flush,
+        broker::op_http_broker_status,
         host::op_http_origin,
         request::op_http_request_method,
         request::op_http_request_url,
@@ -73,7 +82,12 @@ deno_core::extension!(
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
     ],
-    esm = ["00_serve.js", "01_upgrade.js", "02_websocket_handler.js"],
+    esm = [
+        "00_serve.js",
+        "00_topics.js",
+        "01_upgrade.js",
+        "02_websocket_handler.js"
+    ],
     lazy_loaded_esm = [
         "00_allowed_origins.js",
         "03_routes.js",

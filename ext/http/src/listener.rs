@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use deno_core::OpState;
@@ -35,6 +36,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use crate::error::HttpError;
+use crate::event_loops::SharedListener;
 
 /// The name that permission prompts give to the call.
 const API_NAME: &str = "Deno.serve()";
@@ -58,6 +60,8 @@ pub enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
     Unix(UnixListenerWithPath),
+    /// One that the event loops of the program have in common.
+    Shared(SharedListener),
 }
 
 pub enum Accepted {
@@ -69,21 +73,14 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds a TCP port, after the net permission for it was checked. The server of an
-    /// embedder `is_own`.
+    /// Binds a TCP port, whose permission has been [checked](Self::check_tcp).
     pub fn tcp(
         state: &mut OpState,
         hostname: &str,
         port: u16,
         reuse_port: bool,
         backlog: i32,
-        is_own: bool,
     ) -> Result<Self, HttpError> {
-        if !is_own || !takes_own_address(state, hostname, port) {
-            state
-                .borrow_mut::<PermissionsContainer>()
-                .check_net(&(hostname, Some(port)), API_NAME)?;
-        }
         let address = resolve_addr_sync(hostname, port)?
             .next()
             .ok_or(HttpError::NoResolvedAddress)?;
@@ -105,20 +102,47 @@ impl Listener {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(match self {
             Self::Tcp(listener) | Self::Tls(listener, _) => Self::Tls(listener, Arc::new(config)),
-            Self::Unix(listener) => Self::Unix(listener),
+            other => other,
         })
     }
 
-    /// Binds a unix socket, after the permissions to net and to read and write
-    /// the path were checked.
-    pub fn unix(state: &mut OpState, path: &str) -> Result<Self, HttpError> {
+    /// The listener, and what makes it speak TLS.
+    pub fn without_tls(self) -> (Self, Option<Arc<ServerConfig>>) {
+        match self {
+            Self::Tls(listener, config) => (Self::Tcp(listener), Some(config)),
+            other => (other, None),
+        }
+    }
+
+    /// Checks the permission to net for a TCP port. The server of an embedder `is_own`.
+    pub fn check_tcp(
+        state: &mut OpState,
+        hostname: &str,
+        port: u16,
+        is_own: bool,
+    ) -> Result<(), HttpError> {
+        if !is_own || !takes_own_address(state, hostname, port) {
+            state
+                .borrow_mut::<PermissionsContainer>()
+                .check_net(&(hostname, Some(port)), API_NAME)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the permissions to net and to read and write `path` for a unix socket.
+    pub fn check_unix(state: &mut OpState, path: &str) -> Result<PathBuf, HttpError> {
         let path = check_unix_socket_path(
             state.borrow_mut::<PermissionsContainer>(),
             Cow::Borrowed(Path::new(path)),
             OpenAccessKind::ReadWriteNoFollow,
             Some(API_NAME),
         )?;
-        let listener = tokio::net::UnixListener::bind(&path)?;
+        Ok(path.to_path_buf())
+    }
+
+    /// Binds a unix socket, whose permission has been [checked](Self::check_unix).
+    pub fn unix(path: &Path) -> Result<Self, HttpError> {
+        let listener = tokio::net::UnixListener::bind(path)?;
         Ok(Self::Unix(UnixListenerWithPath::new(
             listener,
             path.to_path_buf(),
@@ -126,8 +150,16 @@ impl Listener {
     }
 
     /// Waits for connections and hands those that are there to `each`, at most
-    /// [`ACCEPTS_IN_TURN`] of them.
-    pub async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
+    /// [`ACCEPTS_IN_TURN`] of them. Returns false when there will be no more.
+    pub async fn accept(&mut self, each: impl FnMut(Accepted)) -> io::Result<bool> {
+        match self {
+            Self::Shared(listener) => listener.accept(each).await,
+            listener => listener.accept_unshared(each).await.map(|()| true),
+        }
+    }
+
+    /// The same for a listener that is not shared.
+    pub async fn accept_unshared(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
                 accept(listener, |stream, address| {
@@ -139,8 +171,7 @@ impl Listener {
                 accept(listener, |stream, address| {
                     // One that the reactor does not take ends here.
                     if let Ok(stream) = TcpStream::from_std(stream) {
-                        let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
-                        each(Accepted::Tls(Box::new(stream), address));
+                        each(accept_tls(stream, address, config));
                     }
                 })
                 .await
@@ -149,6 +180,16 @@ impl Listener {
                 each(Accepted::Unix(listener.accept().await?.0));
                 Ok(())
             }
+            // None has another one in it.
+            Self::Shared(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The listener where the event loops of the program have it in common.
+    pub fn as_shared(&self) -> Option<&SharedListener> {
+        match self {
+            Self::Shared(listener) => Some(listener),
+            _ => None,
         }
     }
 
@@ -158,13 +199,16 @@ impl Listener {
                 listener.get_ref().local_addr().map(Some)
             }
             Self::Unix(_) => Ok(None),
+            Self::Shared(listener) => Ok(listener.tcp_address()),
         }
     }
 
     /// The path of a unix socket; a NUL and the name where it has no file.
     pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
-        let Self::Unix(listener) = self else {
-            return Ok(None);
+        let listener = match self {
+            Self::Unix(listener) => listener,
+            Self::Shared(listener) => return Ok(listener.unix_path()),
+            Self::Tcp(_) | Self::Tls(..) => return Ok(None),
         };
         match unix_path(&listener.local_addr()?) {
             Some(path) => {
@@ -180,6 +224,7 @@ impl Listener {
             Self::Tcp(_) => "http://",
             Self::Tls(..) => "https://",
             Self::Unix(_) => "http+unix://",
+            Self::Shared(listener) => listener.scheme(),
         }
     }
 
@@ -189,8 +234,15 @@ impl Listener {
             Self::Tcp(listener) => tcp_authority(listener.get_ref().local_addr()?, 80),
             Self::Tls(listener, _) => tcp_authority(listener.get_ref().local_addr()?, 443),
             Self::Unix(listener) => unix_authority(&listener.local_addr()?),
+            Self::Shared(listener) => listener.authority(),
         })
     }
+}
+
+/// A connection that has been accepted for TLS.
+pub fn accept_tls(stream: TcpStream, address: SocketAddr, config: &Arc<ServerConfig>) -> Accepted {
+    let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
+    Accepted::Tls(Box::new(stream), address)
 }
 
 impl Accepted {
@@ -314,7 +366,7 @@ fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
     )
 }
 
-fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
+pub fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
     let ip = address.ip();
     let host = if ip.is_loopback() || ip.is_unspecified() {
         "localhost".to_owned()
@@ -342,4 +394,4 @@ fn unix_path(address: &tokio::net::unix::SocketAddr) -> Option<Vec<u8>> {
 }
 
 /// How many connections are accepted before others have their turn.
-const ACCEPTS_IN_TURN: u32 = 64;
+pub const ACCEPTS_IN_TURN: u32 = 64;

@@ -8,8 +8,12 @@ use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
 use duplex_websocket::Message;
+use duplex_websocket::Reach;
+use duplex_websocket::TopicSpace;
 
+use crate::broker;
 use crate::error::HttpError;
+use crate::event_loops::EventLoop;
 use crate::listener::Accepted;
 use crate::listener::Listener;
 use crate::server::Server;
@@ -18,7 +22,9 @@ use crate::server::ServerResource;
 /// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
 /// head has `head_bytes` bytes at most, or the default where that is 0. The server
 /// `is_own` where an embedder starts it: the [`OwnAddress`](crate::OwnAddress) is for that
-/// one. Returns the server, the address that was bound and its port.
+/// one. Where it `is_shared`, the event loops of the program have it in common. Returns the
+/// server, the address that was bound, its port, and for how many event loops this one
+/// accepts: 0 where another one does.
 #[op2(stack_trace)]
 pub fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
@@ -32,11 +38,20 @@ pub fn op_http_serve_tcp(
     #[string] key: Option<String>,
     #[smi] head_bytes: u32,
     is_own: bool,
-) -> Result<(ResourceId, String, u16), HttpError> {
-    let mut listener = Listener::tcp(state, hostname, port, reuse_port, backlog, is_own)?;
-    if let (Some(certificate), Some(key)) = (certificate, key) {
-        listener = listener.with_tls(&certificate, &key)?;
-    }
+    is_shared: bool,
+) -> Result<(ResourceId, String, u16, u32), HttpError> {
+    Listener::check_tcp(state, hostname, port, is_own)?;
+    let event_loop = take_event_loop(state, is_shared);
+    let bind = |state: &mut OpState| {
+        let listener = Listener::tcp(state, hostname, port, reuse_port, backlog)?;
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => listener.with_tls(&certificate, &key),
+            _ => Ok(listener),
+        }
+    };
+    let address = format!("{hostname}:{port}");
+    let listener = listen(state, event_loop, is_own, &address, bind)?;
+    let loops = accepting_for(state, &listener);
     let address = listener
         .tcp_address()?
         .ok_or(HttpError::NoResolvedAddress)?;
@@ -47,11 +62,11 @@ pub fn op_http_serve_tcp(
         head_bytes,
     )?;
     let rid = state.resource_table.add(ServerResource(server));
-    Ok((rid, address.ip().to_string(), address.port()))
+    Ok((rid, address.ip().to_string(), address.port(), loops))
 }
 
-/// Binds and serves a unix socket likewise. Returns the server and the path that
-/// was bound, if it has a name.
+/// Binds and serves a unix socket likewise. Returns the server, the path that was bound, if
+/// it has a name, and for how many event loops this one accepts.
 #[op2(stack_trace)]
 pub fn op_http_serve_unix(
     scope: &mut v8::PinScope<'_, '_>,
@@ -59,8 +74,16 @@ pub fn op_http_serve_unix(
     dispatch: v8::Local<v8::Function>,
     #[string] path: &str,
     #[smi] head_bytes: u32,
-) -> Result<(ResourceId, Option<String>), HttpError> {
-    let listener = Listener::unix(state, path)?;
+    is_own: bool,
+    is_shared: bool,
+) -> Result<(ResourceId, Option<String>, u32), HttpError> {
+    let path = Listener::check_unix(state, path)?;
+    let event_loop = take_event_loop(state, is_shared);
+    let address = path.display().to_string();
+    let listener = listen(state, event_loop, is_own, &address, |_| {
+        Listener::unix(&path)
+    })?;
+    let loops = accepting_for(state, &listener);
     let path = listener.unix_path()?;
     let server = Server::start(
         state,
@@ -69,7 +92,64 @@ pub fn op_http_serve_unix(
         head_bytes,
     )?;
     let rid = state.resource_table.add(ServerResource(server));
-    Ok((rid, path))
+    Ok((rid, path, loops))
+}
+
+/// The place of this event loop among those that share a server.
+fn take_event_loop(state: &mut OpState, is_shared: bool) -> Option<EventLoop> {
+    match is_shared && EventLoop::of(state).is_some() {
+        true => state.try_take::<EventLoop>(),
+        false => None,
+    }
+}
+
+/// Binds, or takes part in what another event loop has bound. The server of the embedder is
+/// the same one in all loops, whatever address each loop asks for.
+fn listen(
+    state: &mut OpState,
+    event_loop: Option<EventLoop>,
+    is_own: bool,
+    address: &str,
+    bind: impl FnOnce(&mut OpState) -> Result<Listener, HttpError>,
+) -> Result<Listener, HttpError> {
+    let Some(event_loop) = event_loop else {
+        return bind(state);
+    };
+    let key = event_loop.key(if is_own { "" } else { address });
+    let listener = event_loop.listen(key, || bind(state));
+    state.put(event_loop);
+    listener.map(Listener::Shared)
+}
+
+/// For how many event loops this one accepts connections.
+fn accepting_for(state: &OpState, listener: &Listener) -> u32 {
+    match (listener.as_shared(), EventLoop::of(state)) {
+        (Some(shared), _) if !shared.is_bound() => 0,
+        (Some(_), Some(event_loop)) => event_loop.count() as u32,
+        _ => 1,
+    }
+}
+
+/// Gives the server the topics of other servers: with a `broker` those of all processes that
+/// use it with the same `prefix`. Otherwise of those in this process that say the same
+/// `name`, or without one of those that are the same server in other event loops. To be called
+/// before the server has a connection.
+#[op2(stack_trace)]
+pub fn op_http_share_topics(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] name: Option<String>,
+    #[string] broker: Option<String>,
+    #[string] prefix: &str,
+) -> Result<(), HttpError> {
+    let server = server(state, rid)?;
+    let space = match (broker, server.topics_name(name)) {
+        (Some(url), _) => broker::topic_space(state, &url, prefix)?,
+        (None, Some(name)) => TopicSpace::named(&name),
+        (None, None) => return Ok(()),
+    };
+    server.sockets().share_topics(state, space);
+    Ok(())
 }
 
 /// Serves the connection `conn`, which the script has accepted. The resource is gone
@@ -122,8 +202,8 @@ pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
     }
 }
 
-/// Sends a text to all WebSockets of the server that are subscribed to `topic`. Returns
-/// what [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
+/// Sends a text to all WebSockets that are subscribed to `topic` of the server; where it
+/// `is_local`, to those of this process. Returns what [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
 #[op2(fast)]
 #[smi]
 pub fn op_http_publish_text(
@@ -131,8 +211,9 @@ pub fn op_http_publish_text(
     #[smi] rid: ResourceId,
     #[string] topic: &str,
     #[string] text: &str,
+    is_local: bool,
 ) -> i32 {
-    publish(state, rid, topic, Message::Text(text))
+    publish(state, rid, topic, Message::Text(text), is_local)
 }
 
 /// Sends bytes likewise.
@@ -143,13 +224,24 @@ pub fn op_http_publish_binary(
     #[smi] rid: ResourceId,
     #[string] topic: &str,
     #[anybuffer] bytes: &[u8],
+    is_local: bool,
 ) -> i32 {
-    publish(state, rid, topic, Message::Binary(bytes))
+    publish(state, rid, topic, Message::Binary(bytes), is_local)
 }
 
-fn publish(state: &mut OpState, rid: ResourceId, topic: &str, message: Message<'_>) -> i32 {
+fn publish(
+    state: &mut OpState,
+    rid: ResourceId,
+    topic: &str,
+    message: Message<'_>,
+    is_local: bool,
+) -> i32 {
+    let reach = match is_local {
+        true => Reach::Process,
+        false => Reach::All,
+    };
     match server(state, rid) {
-        Ok(server) => server.sockets().publish(state, topic, message),
+        Ok(server) => server.sockets().publish(state, topic, message, reach),
         // It has ended, and with it all its sockets.
         Err(_) => 0,
     }

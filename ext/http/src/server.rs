@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use deno_core::OpState;
@@ -25,6 +27,7 @@ use crate::connection::Limits;
 use crate::connection::Peer;
 use crate::connection::Protocol;
 use crate::connection::Signal;
+use crate::event_loops::Load;
 use crate::exchange::Exchange;
 use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
@@ -79,6 +82,10 @@ pub struct Server {
     connections: RefCell<Slab<Rc<Control>>>,
     /// What requests have been upgraded to.
     sockets: SocketGroup,
+    /// What the server is known by in other event loops of the program, if it is there.
+    shared_as: Option<String>,
+    /// The number of connections of the event loop, where it shares them with others.
+    load: Option<Arc<AtomicUsize>>,
     phase: Cell<Phase>,
     phase_changed: Notify,
     /// Whether this serves one connection that the script accepted itself. Its end
@@ -106,11 +113,14 @@ impl Server {
         dispatch: v8::Global<v8::Function>,
         head_bytes: u32,
     ) -> io::Result<Rc<Self>> {
+        let shared = listener.as_shared();
+        let shared = shared.map(|listener| (listener.key().to_owned(), listener.load()));
         let server = Self::new(
             state,
             (listener.scheme(), listener.authority()?),
             dispatch,
             head_bytes,
+            shared,
             false,
         );
         deno_core::unsync::spawn(run(server.clone(), Some(listener)));
@@ -128,7 +138,7 @@ impl Server {
             Some(accepted) => (accepted.scheme(), accepted.authority()),
             None => ("http://", String::new()),
         };
-        let server = Self::new(state, origin, dispatch, 0, true);
+        let server = Self::new(state, origin, dispatch, 0, None, true);
         if let Some(accepted) = accepted {
             server.accept(accepted);
         }
@@ -141,12 +151,14 @@ impl Server {
         (scheme, fallback_authority): (&'static str, String),
         dispatch: v8::Global<v8::Function>,
         head_bytes: u32,
+        shared: Option<(String, Arc<AtomicUsize>)>,
         is_lone: bool,
     ) -> Rc<Self> {
         let mut limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
         if head_bytes != 0 {
             limits.head_bytes = head_bytes as usize;
         }
+        let (shared_as, load) = shared.unzip();
         Rc::new(Self {
             scheme,
             fallback_authority,
@@ -159,7 +171,9 @@ impl Server {
             delivering: Cell::new(false),
             first_read: FirstRead::default(),
             connections: RefCell::default(),
-            sockets: SocketGroup::default(),
+            sockets: (load.clone()).map_or_else(SocketGroup::default, SocketGroup::counted),
+            shared_as,
+            load,
             phase: Cell::new(Phase::Listening),
             phase_changed: Notify::new(),
             is_lone,
@@ -216,6 +230,17 @@ impl Server {
         }
         let close = Close::new(CloseCode::GOING_AWAY, "Server shutting down");
         self.sockets.close_all(state, &close);
+    }
+
+    /// What its topics are known by in the process: the `name` that the script gives, or
+    /// where it gives none and the server is the same one in several event loops, what it is
+    /// known by there.
+    pub fn topics_name(&self, name: Option<String>) -> Option<String> {
+        match (name, &self.shared_as) {
+            (Some(name), _) => Some(format!("name {name}")),
+            (None, Some(key)) => Some(format!("server {key}")),
+            (None, None) => None,
+        }
     }
 
     pub fn sockets(&self) -> &SocketGroup {
@@ -314,6 +339,7 @@ impl Server {
             server: self.clone(),
             control,
             key,
+            _load: self.load.as_ref().map(Load::new),
         }
     }
 
@@ -329,6 +355,7 @@ pub struct Entry {
     pub server: Rc<Server>,
     pub control: Rc<Control>,
     key: usize,
+    _load: Option<Load>,
 }
 
 impl Drop for Entry {
@@ -353,8 +380,10 @@ async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
             break;
         }
         tokio::select! {
-            accepted = accept(listener.as_ref(), &server), if listener.is_some() => match accepted {
-                Ok(()) => tokio::task::yield_now().await,
+            accepted = accept(listener.as_mut(), &server), if listener.is_some() => match accepted {
+                Ok(true) => tokio::task::yield_now().await,
+                // Another event loop has accepted the connections, and its server has ended.
+                Ok(false) => server.shutdown(),
                 Err(error) if is_connection_error(&error) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -366,7 +395,7 @@ async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
 }
 
 /// Accepts what is waiting, or waits for one.
-async fn accept(listener: Option<&Listener>, server: &Rc<Server>) -> io::Result<()> {
+async fn accept(listener: Option<&mut Listener>, server: &Rc<Server>) -> io::Result<bool> {
     match listener {
         Some(listener) => listener.accept(|accepted| server.accept(accepted)).await,
         None => std::future::pending().await,

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 use deno_core::OpState;
@@ -11,7 +13,8 @@ use slab::Slab;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
-use crate::topics::{self, Message, Subscriptions, Topics};
+use crate::topic_space::{Place, TopicSpace};
+use crate::topics::{self, Message, Reach, Subscriptions, Topics};
 
 /// The connections of a server, which passes this to [`accept`](crate::accept)
 /// with each of them. Clones are the same group.
@@ -21,7 +24,9 @@ pub struct SocketGroup(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     members: RefCell<Slab<Weak<Connection>>>,
-    topics: Topics,
+    topics: Rc<Topics>,
+    /// Goes up and down with the number of members.
+    counter: Option<Arc<AtomicUsize>>,
     /// Who waits for the group to be empty.
     waiters: RefCell<Vec<Waker>>,
 }
@@ -34,6 +39,28 @@ pub(crate) struct Membership {
 }
 
 impl SocketGroup {
+    /// An empty group whose size `counter` follows.
+    pub fn counted(counter: Arc<AtomicUsize>) -> Self {
+        Self(Rc::new(Inner {
+            counter: Some(counter),
+            ..Inner::default()
+        }))
+    }
+
+    /// Gives the group the topics of `space`, in common with the other groups that have
+    /// them. To be called once, before anybody is subscribed.
+    pub fn share_topics(&self, state: &mut OpState, space: Arc<TopicSpace>) {
+        let topics = &self.0.topics;
+        if topics.place().is_none() {
+            topics.share(Place::new(state, space, Rc::downgrade(topics)));
+        }
+    }
+
+    /// The space of the topics, where they are shared.
+    pub fn topic_space(&self) -> Option<Arc<TopicSpace>> {
+        self.0.topics.place().map(|place| place.space().clone())
+    }
+
     /// Begins the close handshake on all of them (RFC 6455 section 7.1.2), behind
     /// what was sent.
     pub fn close_all(&self, state: &mut OpState, close: &Close) {
@@ -63,11 +90,17 @@ impl SocketGroup {
     }
 
     /// Sends a message to all that are subscribed to `topic`. It is encoded, and where
-    /// need be compressed, once. Returns what became of it: how many bytes it has, 1 at
-    /// least, where all took it; -1 where it is queued for one whose kernel takes no more
-    /// for now; 0 where nobody took it.
-    pub fn publish(&self, state: &mut OpState, topic: &str, message: Message<'_>) -> i32 {
-        topics::publish(&Hub::of(state), &self.0.topics, topic, message, None)
+    /// need be compressed, once. Returns what became of it in this group: how many bytes it
+    /// has, 1 at least, where all took it; -1 where it is queued for one whose kernel takes
+    /// no more for now; 0 where nobody took it.
+    pub fn publish(
+        &self,
+        state: &mut OpState,
+        topic: &str,
+        message: Message<'_>,
+        reach: Reach,
+    ) -> i32 {
+        topics::publish(&Hub::of(state), &self.0.topics, topic, message, None, reach)
     }
 
     /// How many connections it has.
@@ -79,12 +112,15 @@ impl SocketGroup {
         self.0.members.borrow().is_empty()
     }
 
-    /// How many are subscribed to `topic`.
+    /// How many are subscribed to `topic`, in all groups of the process that share it.
     pub fn subscriber_count(&self, topic: &str) -> usize {
         self.0.topics.subscriber_count(topic)
     }
 
     pub(crate) fn join(&self, connection: Weak<Connection>) -> Membership {
+        if let Some(counter) = &self.0.counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
         Membership {
             group: self.0.clone(),
             key: self.0.members.borrow_mut().insert(connection),
@@ -117,6 +153,9 @@ impl Drop for Membership {
         self.unsubscribe_all();
         let mut members = self.group.members.borrow_mut();
         members.remove(self.key);
+        if let Some(counter) = &self.group.counter {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
         if members.is_empty() {
             self.group.waiters.take().into_iter().for_each(Waker::wake);
         }

@@ -10,6 +10,7 @@
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | `deferred` | what was sent behind a Blob |
 //! | `topics` | messages that go to all who subscribed |
+//! | `topic_space` | the same across the event loops of a process |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
@@ -51,6 +52,7 @@ mod out_buffer;
 mod recycler;
 mod script;
 mod tls;
+mod topic_space;
 mod topics;
 pub mod transport;
 
@@ -70,7 +72,8 @@ pub use crate::group::SocketGroup;
 use crate::hub::Hub;
 pub use crate::limits::Limits;
 pub use crate::tls::Tls;
-pub use crate::topics::Message;
+pub use crate::topic_space::{Relay, TopicSpace};
+pub use crate::topics::{Message, Reach};
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(

@@ -21,7 +21,7 @@ use crate::deflate::PerMessageDeflate;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::script::{Script, SocketCallbacks};
-use crate::topics::{self, Message};
+use crate::topics::{self, Message, Reach};
 
 /// The leave to dial a URL once. It lets a script give up a connection that is not open.
 struct DialHandle {
@@ -548,5 +548,12 @@ fn publish(state: &mut OpState, id: u32, topic: &str, message: Message<'_>) -> i
     let Some(membership) = &*membership else {
         return 0;
     };
-    topics::publish(&hub, membership.topics(), topic, message, Some(&connection))
+    topics::publish(
+        &hub,
+        membership.topics(),
+        topic,
+        message,
+        Some(&connection),
+        Reach::All,
+    )
 }

@@ -3,8 +3,10 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::deflate::Compressor;
 use duplex_protocol::encoder;
 use duplex_protocol::mask::MaskKey;
@@ -13,6 +15,7 @@ use slab::Slab;
 use crate::connection::{Connection, Exceeded, Sent};
 use crate::hub::Hub;
 use crate::ops::outcome;
+use crate::topic_space::{Mail, Parcel, Place, SharedTopic};
 
 /// What is published.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +57,26 @@ impl Message<'_> {
 
 /// The topics of a server. One exists while somebody is subscribed to it.
 #[derive(Default)]
-pub(crate) struct Topics(RefCell<HashMap<Rc<str>, Rc<Topic>>>);
+pub(crate) struct Topics {
+    by_name: RefCell<HashMap<Rc<str>, Rc<Topic>>>,
+    /// Where other servers of the process have the same topics.
+    place: OnceCell<Place>,
+}
 
 struct Topic {
     name: Rc<str>,
     subscribers: RefCell<Slab<Weak<Connection>>>,
+    /// The same topic on all threads.
+    shared: Option<Arc<SharedTopic>>,
+}
+
+/// How far a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To the sockets of this process.
+    Process,
+    /// To those of all processes that have the server's topics.
+    All,
 }
 
 /// The subscriptions of one connection.
@@ -78,16 +96,53 @@ struct Subscription {
 }
 
 impl Topics {
+    /// Shares the topics with other servers of the process. Called before there is a
+    /// subscriber, and once.
+    pub fn share(&self, place: Place) {
+        debug_assert!(self.by_name.borrow().is_empty());
+        let _ = self.place.set(place);
+    }
+
+    /// With whom they are shared.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.get()
+    }
+
+    /// How many sockets are subscribed, of all servers that have the same topics in this
+    /// process.
     pub fn subscriber_count(&self, topic: &str) -> usize {
-        let topics = self.0.borrow();
+        if let Some(place) = self.place.get() {
+            return place.space().subscriber_count(topic);
+        }
+        let topics = self.by_name.borrow();
         topics
             .get(topic)
             .map_or(0, |topic| topic.subscribers.borrow().len())
     }
 
+    /// Hands what other threads had to the subscribers of this one.
+    pub fn take_in(&self, hub: &Hub, mail: Mail) {
+        let topics = self.by_name.borrow();
+        for (topic, parcel) in &mail.parcels {
+            if let Some(topic) = topics.get(&**topic) {
+                topic.send(hub, &Publication::of(parcel), None);
+            }
+        }
+        let affected: Vec<_> = (mail.lost.iter())
+            .filter_map(|topic| topics.get(&**topic))
+            .flat_map(|topic| topic.subscribers())
+            .collect();
+        // One that ends leaves its topics.
+        drop(topics);
+        let close = Close::new(CloseCode::TRY_AGAIN_LATER, "A message was lost");
+        for connection in affected {
+            hub.close(&connection, &close);
+        }
+    }
+
     /// The topic, which is made where there is none.
     fn named(&self, name: &str) -> Rc<Topic> {
-        let mut topics = self.0.borrow_mut();
+        let mut topics = self.by_name.borrow_mut();
         if let Some(topic) = topics.get(name) {
             return topic.clone();
         }
@@ -95,6 +150,7 @@ impl Topics {
         let topic = Rc::new(Topic {
             name: name.clone(),
             subscribers: RefCell::default(),
+            shared: self.place.get().map(|place| place.join(&name)),
         });
         topics.insert(name, topic.clone());
         topic
@@ -103,10 +159,48 @@ impl Topics {
     fn end(&self, subscription: &Subscription) {
         let topic = &subscription.topic;
         let mut subscribers = topic.subscribers.borrow_mut();
-        subscribers.try_remove(subscription.key);
-        if subscribers.is_empty() {
-            self.0.borrow_mut().remove(&topic.name);
+        if subscribers.try_remove(subscription.key).is_some()
+            && let Some(shared) = &topic.shared
+        {
+            shared.remove_subscriber();
         }
+        if subscribers.is_empty() && self.by_name.borrow_mut().remove(&topic.name).is_some() {
+            if let (Some(place), Some(shared)) = (self.place.get(), &topic.shared) {
+                place.leave(shared);
+            }
+        }
+    }
+}
+
+impl Topic {
+    /// Those that live, each held: what is done with one may end others.
+    fn subscribers(&self) -> Vec<Rc<Connection>> {
+        let subscribers = self.subscribers.borrow();
+        (subscribers.iter())
+            .filter_map(|(_, subscriber)| subscriber.upgrade())
+            .collect()
+    }
+
+    /// Sends to the subscribers of this thread but `sender`.
+    fn send(&self, hub: &Hub, publication: &Publication<'_>, sender: Option<&Connection>) -> Sent {
+        let mut total = Sent::Refused;
+        for (_, subscriber) in self.subscribers.borrow().iter() {
+            let Some(connection) = subscriber.upgrade() else {
+                continue;
+            };
+            if sender.is_some_and(|sender| std::ptr::eq(sender, &*connection)) {
+                continue;
+            }
+            let sent = connection.send_published(publication);
+            if matches!(sent, Sent::Taken | Sent::Buffered) {
+                hub.mark_dirty(&connection);
+            }
+            match (sent, total) {
+                (Sent::Buffered, _) | (Sent::Taken, Sent::Refused) => total = sent,
+                _ => {}
+            }
+        }
+        total
     }
 }
 
@@ -148,6 +242,9 @@ pub(crate) fn subscribe(connection: &Rc<Connection>, topic: &str) -> bool {
     }
     let topic = topics.named(topic);
     let key = (topic.subscribers.borrow_mut()).insert(Rc::downgrade(connection));
+    if let Some(shared) = &topic.shared {
+        shared.add_subscriber();
+    }
     subscriptions.add(topic, key);
     true
 }
@@ -191,33 +288,22 @@ pub(crate) fn of(connection: &Connection) -> Vec<String> {
 pub(crate) fn publish(
     hub: &Hub,
     topics: &Topics,
-    topic: &str,
+    name: &str,
     message: Message<'_>,
     sender: Option<&Connection>,
+    reach: Reach,
 ) -> i32 {
-    let topics = topics.0.borrow();
-    let Some(topic) = topics.get(topic) else {
-        return outcome(Sent::Refused, 0);
-    };
     let publication = Publication::new(message);
-    let mut total = Sent::Refused;
-    for (_, subscriber) in topic.subscribers.borrow().iter() {
-        let Some(connection) = subscriber.upgrade() else {
-            continue;
-        };
-        if sender.is_some_and(|sender| std::ptr::eq(sender, &*connection)) {
-            continue;
-        }
-        let sent = connection.send_published(&publication);
-        if matches!(sent, Sent::Taken | Sent::Buffered) {
-            hub.mark_dirty(&connection);
-        }
-        match (sent, total) {
-            (Sent::Buffered, _) | (Sent::Taken, Sent::Refused) => total = sent,
-            _ => {}
-        }
+    let by_name = topics.by_name.borrow();
+    let topic = by_name.get(name);
+    let sent = topic.map_or(Sent::Refused, |topic| topic.send(hub, &publication, sender));
+    if let Some(place) = topics.place.get() {
+        let shared = topic.and_then(|topic| topic.shared.as_deref());
+        place.send(name, shared, reach == Reach::Process, || {
+            Parcel::of(message, publication.plain().clone())
+        });
     }
-    outcome(total, message.length())
+    outcome(sent, message.length())
 }
 
 /// The frames of a message, each made when the first subscriber needs it.
@@ -243,8 +329,20 @@ impl<'a> Publication<'a> {
         }
     }
 
+    /// What another thread has encoded.
+    fn of(parcel: &'a Parcel) -> Self {
+        let publication = Self::new(parcel.message());
+        let _ = publication.plain.set(parcel.frame().clone());
+        publication
+    }
+
     pub fn message(&self) -> Message<'a> {
         self.message
+    }
+
+    /// The frame for those that do not compress.
+    fn plain(&self) -> &Bytes {
+        self.plain.get_or_init(|| self.encode(None).into())
     }
 
     /// Bytes of application data.
@@ -264,7 +362,7 @@ impl<'a> Publication<'a> {
         push: impl FnOnce(&Bytes) -> R,
     ) -> R {
         let Some(compressor) = compressor else {
-            return push(self.plain.get_or_init(|| self.encode(None).into()));
+            return push(self.plain());
         };
         let mut compressed = self.compressed.borrow_mut();
         let known = compressed.iter().find(|(it, _)| it.is_like(compressor));

@@ -1,6 +1,8 @@
 //! What `duplex serve` needs beyond `Deno.serve`: the address that the command
 //! line names, and the signals that end it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -11,14 +13,19 @@ use deno_core::op2;
 use duplex_http::OwnAddress;
 use tokio::sync::mpsc;
 
-/// Where to serve, as far as the command line says. It goes before what the
-/// module says.
+use crate::parallel::ServerEnd;
+use crate::parallel::Siblings;
+
+/// Where to serve and through which broker, as far as the command line says. It goes before
+/// what the module says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServeAddress {
     /// A name or an address, IPv6 without brackets.
     pub hostname: Option<String>,
     /// 0 lets the system choose.
     pub port: Option<u16>,
+    /// The URL of the broker that the topics go through.
+    pub broker: Option<String>,
 }
 
 impl ServeAddress {
@@ -37,6 +44,7 @@ impl ServeAddress {
 pub struct AddressOptions {
     hostname: Option<String>,
     port: Option<u32>,
+    broker: Option<String>,
 }
 
 #[op2]
@@ -45,6 +53,7 @@ pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
     AddressOptions {
         hostname: address.and_then(|address| address.hostname.clone()),
         port: address.and_then(|address| address.port.map(u32::from)),
+        broker: address.and_then(|address| address.broker.clone()),
     }
 }
 
@@ -68,6 +77,50 @@ pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
     match receiver.recv().await {
         Some(name) => Ok(name),
         // The handlers stay, and hold the other end.
+        None => std::future::pending().await,
+    }
+}
+
+/// Says how many event loops the module wants: -1 where it does not say, 0 for as many as
+/// the machine has cores. The command line goes before.
+#[op2(fast)]
+pub fn op_serve_loops(state: &OpState, wanted: i32) {
+    Siblings::set_loops(state, usize::try_from(wanted).ok());
+}
+
+/// Starts the other event loops, where this is the first one of several.
+#[op2(fast)]
+pub fn op_serve_start_loops(state: &mut OpState) -> Result<(), std::io::Error> {
+    Siblings::start(state)
+}
+
+/// Whether this is the first event loop of the program.
+#[op2(fast)]
+pub fn op_serve_is_first(state: &OpState) -> bool {
+    state
+        .try_borrow::<Siblings>()
+        .is_none_or(Siblings::is_first)
+}
+
+/// The server has been shut down. In the first event loop this resolves when all others have
+/// ended, with the first exit code of theirs that is not 0; in those it ends the loop.
+#[op2]
+pub async fn op_serve_end(state: Rc<RefCell<OpState>>) -> i32 {
+    let first = {
+        let state = state.borrow();
+        match state.try_borrow::<Siblings>() {
+            None => return 0,
+            Some(siblings) if siblings.is_first() => Some(siblings.together()),
+            Some(_) => {
+                if let Some(end) = state.try_borrow::<ServerEnd>() {
+                    end.set();
+                }
+                None
+            }
+        }
+    };
+    match first {
+        Some(together) => together.others_ended().await,
         None => std::future::pending().await,
     }
 }

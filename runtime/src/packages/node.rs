@@ -185,6 +185,9 @@ impl NodeRequireLoader for RequireLoader {
     }
 
     fn load_text_file_lossy(&self, path: &Path) -> Result<FastString, JsErrorBox> {
+        if !path.components().any(|it| it.as_os_str() == "node_modules") {
+            report_file(path);
+        }
         let bytes = std::fs::read(path).map_err(JsErrorBox::from_err)?;
         let text = String::from_utf8_lossy(&bytes);
         let media_type = MediaType::from_path(path);

@@ -32,7 +32,10 @@ pub(crate) use script::ScriptError;
 pub(crate) use script::ScriptSource;
 pub(crate) use thread::Inside;
 pub(crate) use thread::NodeThread;
+pub(crate) use thread::STACK_SIZE;
 pub(crate) use thread::Start;
+pub(crate) use thread::event_loop;
+pub(crate) use thread::halt;
 pub(crate) use thread::spawn;
 
 /// Makes the loader of a web worker, on the worker's thread.

@@ -83,15 +83,7 @@ fn run(start: Start) {
     let lifeline = start.lifeline.clone();
     // A defect in a worker ends that worker.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // As for the main program.
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .event_interval(61)
-            .global_queue_interval(31)
-            .max_io_events_per_tick(1024)
-            .max_blocking_threads(32)
-            .build();
-        match runtime {
+        match event_loop() {
             Ok(runtime) => {
                 runtime.block_on(live(start));
                 // Nothing waits for a file or a name any more.
@@ -104,6 +96,17 @@ fn run(start: Start) {
     }));
     lifeline.detach();
     lifeline.leave();
+}
+
+/// As that of the main program.
+pub fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(61)
+        .global_queue_interval(31)
+        .max_io_events_per_tick(1024)
+        .max_blocking_threads(32)
+        .build()
 }
 
 /// From the engine's start to its end.
@@ -149,7 +152,7 @@ async fn live(start: Start) {
 }
 
 /// What remains to be done of the process is done on other threads.
-fn halt() -> ! {
+pub fn halt() -> ! {
     loop {
         std::thread::park();
     }
@@ -336,4 +339,4 @@ async fn unless_ended<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -
 }
 
 /// That of the main thread on most systems. Only what is used of it is taken.
-const STACK_SIZE: usize = 8 << 20;
+pub const STACK_SIZE: usize = 8 << 20;

@@ -1,0 +1,301 @@
+//! `--watch`: the program runs in a process of its own, which tells what files it is made
+//! of, and is started anew when one of them changes.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use deno_terminal::colors;
+use notify::EventKind;
+use notify::RecommendedWatcher;
+use notify::RecursiveMode;
+use notify::Watcher;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::process::Command;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio::time::timeout;
+
+use crate::flags::Flags;
+use crate::flags::WatchFlags;
+
+/// Where the program tells of its files: the path of a socket.
+const SOCKET: &str = "DUPLEX_WATCH_SOCKET";
+
+/// Editors write a file in several steps, and several files at once.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How long a program may take to end before it is ended.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Longer paths than any system has.
+const LONGEST_PATH: u32 = 1 << 16;
+
+/// Has this process tell of its files, if it is the program of one that watches.
+///
+/// # Errors
+/// Nobody listens at the socket.
+pub fn report_to_watcher() -> Result<(), String> {
+    let Some(path) = std::env::var_os(SOCKET) else {
+        return Ok(());
+    };
+    // SAFETY: no other thread of this process has started. What the program starts is not
+    // watched.
+    unsafe { std::env::remove_var(SOCKET) };
+    duplex_runtime::report_files_to(Path::new(&path))
+        .map_err(|error| format!("Unable to tell of the program's files: {error}"))
+}
+
+/// Runs the program anew with each change, until a signal ends it.
+///
+/// # Errors
+/// The message, without `error: `, that tells why nothing can be watched.
+pub async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| format!("Unable to read the current directory: {error}"))?;
+    let failed = |error: io::Error| format!("Unable to watch files: {error}");
+    let folder = Folder::new().map_err(failed)?;
+    let listener = UnixListener::bind(folder.socket()).map_err(failed)?;
+    let (changes, mut changed) = mpsc::unbounded_channel();
+    let mut files = Files::new(changes).map_err(|error| format!("Unable to watch files: {error}"))?;
+    for path in &watch.paths {
+        files.add_named(&cwd.join(path))?;
+    }
+    for path in &watch.excluded {
+        files.excluded.push(cwd.join(path));
+    }
+    for path in flags.files() {
+        files.add(&cwd.join(path));
+    }
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let arguments = own_arguments(flags.args.len());
+    let (told, mut tells) = mpsc::unbounded_channel();
+
+    say("Process started.");
+    loop {
+        let mut child = Command::new(own_path()?)
+            .args(&arguments)
+            .env(SOCKET, folder.socket())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("Unable to start the program: {error}"))?;
+        let mut is_running = true;
+        loop {
+            tokio::select! {
+                status = child.wait(), if is_running => {
+                    is_running = false;
+                    say(match status.is_ok_and(|status| status.success()) {
+                        true => "Process finished. Restarting on file change...",
+                        false => "Process failed. Restarting on file change...",
+                    });
+                }
+                Ok((stream, _)) = listener.accept() => {
+                    tokio::spawn(read_report(stream, told.clone()));
+                }
+                Some(path) = tells.recv() => files.add(&path),
+                Some(path) = changed.recv() => {
+                    if files.concerns(&path) {
+                        break;
+                    }
+                }
+                _ = interrupted.recv() => return end(&mut child, libc::SIGINT).await,
+                _ = terminated.recv() => return end(&mut child, libc::SIGTERM).await,
+            }
+        }
+        sleep(SETTLE).await;
+        while changed.try_recv().is_ok() {}
+        if is_running {
+            stop(&mut child).await;
+        }
+        if watch.clears_screen && deno_terminal::is_stderr_tty() {
+            eprint!("\x1B[2J\x1B[1;1H");
+        }
+        say("File change detected! Restarting!");
+    }
+}
+
+fn say(text: &str) {
+    log::info!("{} {text}", colors::intense_blue("Watcher"));
+}
+
+/// Ends the program for good, as the signal asks, and says how it ended.
+async fn end(child: &mut Child, signal: i32) -> Result<i32, String> {
+    send(child, signal);
+    let status = child
+        .wait()
+        .await
+        .map_err(|error| format!("Unable to wait for the program: {error}"))?;
+    Ok(code_of(status).unwrap_or(128 + signal))
+}
+
+fn code_of(status: ExitStatus) -> Option<i32> {
+    status.code()
+}
+
+/// Ends the program, so that another one can take its place.
+async fn stop(child: &mut Child) {
+    send(child, libc::SIGTERM);
+    if timeout(PATIENCE, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+fn send(child: &Child, signal: i32) {
+    // None where it has ended and was waited for.
+    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
+        return;
+    };
+    // SAFETY: the call takes numbers. The process was not waited for, so the number is its.
+    unsafe { libc::kill(id, signal) };
+}
+
+fn own_path() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("Unable to find this program: {error}"))
+}
+
+/// The arguments of this process without the flags of this module; the last `count` are
+/// the program's.
+fn own_arguments(count: usize) -> Vec<OsString> {
+    let all: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let (own, rest) = all.split_at(all.len() - count.min(all.len()));
+    let is_kept = |argument: &&OsString| {
+        let name = argument.as_bytes().split(|&byte| byte == b'=').next();
+        !matches!(
+            name,
+            Some(b"--watch" | b"--watch-exclude" | b"--no-clear-screen")
+        )
+    };
+    own.iter().filter(is_kept).chain(rest).cloned().collect()
+}
+
+/// Reads what a program tells, until it ends.
+async fn read_report(mut stream: UnixStream, told: mpsc::UnboundedSender<PathBuf>) {
+    while let Ok(length) = stream.read_u32_le().await {
+        if length > LONGEST_PATH {
+            return;
+        }
+        let mut path = vec![0; length as usize];
+        if stream.read_exact(&mut path).await.is_err() {
+            return;
+        }
+        let _ = told.send(PathBuf::from(OsStr::from_bytes(&path)));
+    }
+}
+
+/// The folder of the socket, for this user alone.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("duplex-watch-{}-{:x}", std::process::id(), nanoseconds());
+        let path = std::env::temp_dir().join(name);
+        // It fails where something of the name is there already.
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("files")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn nanoseconds() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.subsec_nanos())
+}
+
+/// What is watched.
+struct Files {
+    watcher: RecommendedWatcher,
+    /// Files of the program. Their folders are watched, for editors replace files.
+    known: HashSet<PathBuf>,
+    folders: HashSet<PathBuf>,
+    /// What the user named, with all that is in it.
+    named: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+}
+
+impl Files {
+    fn new(changes: mpsc::UnboundedSender<PathBuf>) -> notify::Result<Self> {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let Ok(event) = event else { return };
+            if matches!(event.kind, EventKind::Access(_)) {
+                return;
+            }
+            for path in event.paths {
+                let _ = changes.send(path);
+            }
+        })?;
+        Ok(Self {
+            watcher,
+            known: HashSet::new(),
+            folders: HashSet::new(),
+            named: Vec::new(),
+            excluded: Vec::new(),
+        })
+    }
+
+    /// Watches a file, which need not be there.
+    fn add(&mut self, path: &Path) {
+        let path = real(path);
+        let Some(folder) = path.parent() else { return };
+        if !self.folders.contains(folder)
+            && self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok()
+        {
+            self.folders.insert(folder.to_owned());
+        }
+        self.known.insert(path);
+    }
+
+    /// Watches what the user named: a file, or a folder with all that is in it.
+    fn add_named(&mut self, path: &Path) -> Result<(), String> {
+        let path = path
+            .canonicalize()
+            .map_err(|error| format!("Unable to watch \"{}\": {error}", path.display()))?;
+        if path.is_dir() {
+            self.watcher
+                .watch(&path, RecursiveMode::Recursive)
+                .map_err(|error| format!("Unable to watch \"{}\": {error}", path.display()))?;
+            self.named.push(path);
+        } else {
+            self.add(&path);
+        }
+        Ok(())
+    }
+
+    /// Whether a change of `path` is one of the program.
+    fn concerns(&self, path: &Path) -> bool {
+        let is_in = |folders: &[PathBuf]| folders.iter().any(|it| path.starts_with(real(it)));
+        (self.known.contains(path) || is_in(&self.named)) && !is_in(&self.excluded)
+    }
+}
+
+/// As the kernel tells of it: without links. What is not there has a folder at least.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! What publishing costs this process, and how much later a message arrives by the broker:
+//!
+//! ```sh
+//! cargo run --release -p duplex_broker --example cost -- nats://localhost
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use duplex_broker::{Address, Broker, Dial, Dialled, Options, Payload, Sink, Stream};
+use tokio::net::TcpStream;
+
+const MESSAGES: usize = 1_000_000;
+/// How many are published before the broker is asked whether it has them.
+const IN_FLIGHT: usize = 10_000;
+const ROUND_TRIPS: usize = 5_000;
+const PAYLOAD: [u8; 64] = [b'x'; 64];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let url = std::env::args().nth(1).ok_or("usage: cost URL")?;
+    let (sender, messages) = mpsc::channel();
+    let subscriber = start(&url, Arc::new(Arrivals(sender)))?;
+    let publisher = start(&url, Arc::new(Nobody))?;
+    subscriber.set_wanted(&"latency".into(), true);
+    subscriber.flush().await?;
+    publisher.flush().await?;
+
+    let before = (Instant::now(), processor_time());
+    for number in 1..=MESSAGES {
+        publisher.publish("nobody", &PAYLOAD, true);
+        if number % IN_FLIGHT == 0 {
+            publisher.flush().await?;
+        }
+    }
+    let (elapsed, computed) = (before.0.elapsed(), processor_time() - before.1);
+    println!(
+        "publish: {:.3} us of a core each, {:.0} in a second",
+        computed.as_secs_f64() * 1e6 / MESSAGES as f64,
+        MESSAGES as f64 / elapsed.as_secs_f64(),
+    );
+
+    let mut times: Vec<Duration> = (0..ROUND_TRIPS)
+        .map(|_| {
+            let start = Instant::now();
+            publisher.publish("latency", &PAYLOAD, true);
+            messages.recv().map(|arrival: Instant| arrival - start)
+        })
+        .collect::<Result<_, _>>()?;
+    times.sort_unstable();
+    println!(
+        "one process to another: median {:.0} us, 99 % {:.0} us",
+        times[ROUND_TRIPS / 2].as_secs_f64() * 1e6,
+        times[ROUND_TRIPS * 99 / 100].as_secs_f64() * 1e6,
+    );
+    println!("lost: {}", publisher.status().lost);
+    Ok(())
+}
+
+fn start(url: &str, sink: Arc<dyn Sink>) -> Result<Broker, Box<dyn std::error::Error>> {
+    Ok(Broker::start(Options {
+        address: Address::parse(url)?,
+        prefix: "cost".to_string(),
+        dial: Arc::new(Plain),
+        sink,
+    })?)
+}
+
+struct Arrivals(mpsc::Sender<Instant>);
+
+impl Sink for Arrivals {
+    fn message(&self, _topic: &str, _payload: Payload) {
+        let _ = self.0.send(Instant::now());
+    }
+}
+
+struct Nobody;
+
+impl Sink for Nobody {
+    fn message(&self, _topic: &str, _payload: Payload) {}
+}
+
+struct Plain;
+
+impl Dial for Plain {
+    fn connect<'a>(&'a self, address: &'a Address) -> Dialled<'a> {
+        Box::pin(async move {
+            let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+
+    fn secure<'a>(&'a self, _address: &'a Address, _stream: Box<dyn Stream>) -> Dialled<'a> {
+        Box::pin(async { Err(io::Error::other("this measures without TLS")) })
+    }
+}
+
+/// What all threads of the process have computed: user and system (`/proc/self/stat`, fields
+/// 14 and 15, in hundredths of a second).
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = (behind_name.split_whitespace().skip(11).take(2))
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}

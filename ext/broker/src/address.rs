@@ -1,0 +1,164 @@
+//! The URL of a broker.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+/// Where a broker is, and who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    pub protocol: Protocol,
+    /// Whether the URL asks for TLS.
+    pub is_secure: bool,
+    /// A name or an IP address, IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    /// A number in place of Redis's database 0.
+    pub database: u32,
+}
+
+/// What a broker speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Nats,
+    Redis,
+}
+
+/// Why a URL is none of a broker.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    #[error("{0}")]
+    Url(#[from] url::ParseError),
+    #[error("{0}: is the scheme of no broker: use nats:, tls: (NATS with TLS), redis: or rediss:")]
+    Scheme(String),
+    #[error("the URL names no host")]
+    NoHost,
+    #[error("the path of the URL must be the number of a database")]
+    Database,
+    #[error("the URL of a NATS server has no path")]
+    Path,
+    #[error("the URL of a broker has no query and no fragment")]
+    Extra,
+    #[error("user and password must be UTF-8")]
+    Credentials,
+}
+
+impl Address {
+    /// Reads `nats://`, `tls://`, `redis://` and `rediss://`, with `user:password@` where the
+    /// broker wants it. A user without a password is a token to NATS.
+    ///
+    /// # Errors
+    /// The text is no such URL.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let url = Url::parse(text)?;
+        let (protocol, is_secure, default_port) = match url.scheme() {
+            "nats" => (Protocol::Nats, false, 4222),
+            "tls" => (Protocol::Nats, true, 4222),
+            "redis" => (Protocol::Redis, false, 6379),
+            "rediss" => (Protocol::Redis, true, 6379),
+            other => return Err(AddressError::Scheme(other.to_string())),
+        };
+        let host = match url.host() {
+            None | Some(Host::Domain("")) => return Err(AddressError::NoHost),
+            Some(Host::Domain(name)) => decode(name)?,
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+        };
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(AddressError::Extra);
+        }
+        let path = url.path().trim_start_matches('/');
+        let database = match (protocol, path) {
+            (_, "") => 0,
+            (Protocol::Redis, path) => path.parse().map_err(|_| AddressError::Database)?,
+            (Protocol::Nats, _) => return Err(AddressError::Path),
+        };
+        let user = match url.username() {
+            "" => None,
+            user => Some(decode(user)?),
+        };
+        Ok(Self {
+            protocol,
+            is_secure,
+            host,
+            port: url.port().unwrap_or(default_port),
+            user,
+            password: url.password().map(decode).transpose()?,
+            database,
+        })
+    }
+}
+
+fn decode(text: &str) -> Result<String, AddressError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    Ok(decoded.map_err(|_| AddressError::Credentials)?.into_owned())
+}
+
+/// Without who asks.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match (self.protocol, self.is_secure) {
+            (Protocol::Nats, false) => "nats",
+            (Protocol::Nats, true) => "tls",
+            (Protocol::Redis, false) => "redis",
+            (Protocol::Redis, true) => "rediss",
+        };
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_url_says() {
+        let address = Address::parse("redis://me:a%40b@[::1]:7000/3").unwrap();
+        assert_eq!(address.protocol, Protocol::Redis);
+        assert_eq!((address.host.as_str(), address.port), ("::1", 7000));
+        assert_eq!(address.user.as_deref(), Some("me"));
+        assert_eq!(address.password.as_deref(), Some("a@b"));
+        assert_eq!(address.database, 3);
+        assert_eq!(address.to_string(), "redis://[::1]:7000");
+
+        let address = Address::parse("tls://token@example.com").unwrap();
+        assert_eq!(address.protocol, Protocol::Nats);
+        assert!(address.is_secure);
+        assert_eq!(address.port, 4222);
+        assert_eq!(address.user.as_deref(), Some("token"));
+        assert_eq!(address.password, None);
+        assert_eq!(format!("{address:?}"), "Address(tls://example.com:4222)");
+    }
+
+    #[test]
+    fn what_is_no_broker() {
+        for (url, problem) in [
+            ("http://a", "http: is the scheme of no broker"),
+            ("nats:", "names no host"),
+            ("nats://", "host"),
+            ("localhost:4222", "localhost: is the scheme of no broker"),
+            ("redis://a/b", "number of a database"),
+            ("nats://a/b", "no path"),
+            ("nats://a?b", "no query"),
+            ("nats://a#b", "no fragment"),
+            ("nats://%ff@a", "UTF-8"),
+            ("nats://a:b", "port"),
+            ("", "relative"),
+        ] {
+            let error = Address::parse(url).unwrap_err().to_string();
+            assert!(error.contains(problem), "{url}: {error}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the protocols of brokers have alike.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::address::{Address, Protocol};
+use crate::nats::Nats;
+use crate::redis::Redis;
+use crate::{Payload, names, nats, redis};
+
+/// One connection as its protocol sees it.
+pub(crate) enum Wire {
+    Nats(Nats),
+    Redis(Redis),
+}
+
+/// What a broker says.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The handshake is done: it may be subscribed and published.
+    Ready {
+        /// Bytes of a message that the broker takes.
+        longest: usize,
+        /// TLS is to begin before anything is written.
+        must_secure: bool,
+    },
+    Message(Arc<str>, Payload),
+    /// The broker has done all that was asked before [`Wire::sync`] with this number.
+    Synced(u64),
+    /// It has taken so many messages.
+    Confirmed(u64),
+    /// It has refused to publish or to subscribe.
+    Refused {
+        message: String,
+        /// How many messages are lost with that.
+        lost: u64,
+    },
+    /// The probe has come back.
+    Probe,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// In its own words.
+    #[error("the broker refuses: {0}")]
+    Refused(String),
+    #[error("the broker speaks no TLS")]
+    NoTls,
+    #[error("the broker's answer is not what its protocol says: {0}")]
+    Malformed(&'static str),
+}
+
+impl Wire {
+    pub fn new(address: &Address, prefix: &str, node: u64) -> Self {
+        match address.protocol {
+            Protocol::Nats => Self::Nats(Nats::new(address, prefix, node)),
+            Protocol::Redis => Self::Redis(Redis::new(address, prefix, node)),
+        }
+    }
+
+    /// What is said before the broker says something.
+    pub fn greet(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(_) => {}
+            Self::Redis(redis) => redis.greet(out),
+        }
+    }
+
+    /// Whether TLS comes before all else.
+    pub fn is_secure_at_once(&self) -> bool {
+        matches!(self, Self::Redis(redis) if redis.is_secure())
+    }
+
+    /// Whether the handshake is done.
+    pub fn is_greeted(&self) -> bool {
+        match self {
+            Self::Nats(nats) => nats.is_greeted(),
+            Self::Redis(redis) => redis.is_greeted(),
+        }
+    }
+
+    /// Whether the broker hands this connection's own messages back to it.
+    pub fn hears_itself(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
+    /// Takes the next thing that the broker said from the front of `input`, and answers on
+    /// `out` where that is due.
+    ///
+    /// # Errors
+    /// The connection cannot go on.
+    pub fn next(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Heard>, WireError> {
+        match self {
+            Self::Nats(nats) => nats.next(input, out),
+            Self::Redis(redis) => redis.next(input),
+        }
+    }
+
+    pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.subscribe(topic, out),
+            Self::Redis(redis) => redis.subscribe(topic, out),
+        }
+    }
+
+    pub fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.unsubscribe(topic, out),
+            Self::Redis(redis) => redis.unsubscribe(topic, out),
+        }
+    }
+
+    /// Subscribes to the probes of this process.
+    pub fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.subscribe_probe(out),
+            Self::Redis(redis) => redis.subscribe_probe(out),
+        }
+    }
+
+    /// Publishes a probe.
+    pub fn probe(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.probe(out),
+            Self::Redis(redis) => redis.probe(out),
+        }
+    }
+
+    /// Asks for [`Heard::Synced`] with `number`, which is more than the last one.
+    pub fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.sync(number, out),
+            Self::Redis(redis) => redis.sync(number, out),
+        }
+    }
+
+    /// So many messages of a [`Publisher`] follow on the connection.
+    pub fn note_published(&mut self, count: u64) {
+        match self {
+            Self::Nats(nats) => nats.note_published(count),
+            Self::Redis(redis) => redis.note_published(count),
+        }
+    }
+}
+
+/// Encodes messages, on the threads that publish them.
+pub(crate) struct Publisher {
+    protocol: Protocol,
+    prefix: String,
+    node: u64,
+    /// Names that were made last.
+    names: HashMap<Box<str>, String>,
+    scratch: String,
+}
+
+impl Publisher {
+    pub fn new(protocol: Protocol, prefix: &str, node: u64) -> Self {
+        Self {
+            protocol,
+            prefix: prefix.to_string(),
+            node,
+            names: HashMap::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Bytes that the broker counts for a message: those that it has a limit for.
+    pub fn length(&self, payload: &[u8], is_text: bool) -> usize {
+        match self.protocol {
+            Protocol::Nats => {
+                payload.len()
+                    + if is_text {
+                        0
+                    } else {
+                        nats::BINARY_HEADER.len()
+                    }
+            }
+            Protocol::Redis => payload.len() + redis::ENVELOPE_LENGTH,
+        }
+    }
+
+    pub fn publish(&mut self, topic: &str, payload: &[u8], is_text: bool, out: &mut Vec<u8>) {
+        match self.protocol {
+            Protocol::Nats => {
+                if !self.names.contains_key(topic) {
+                    if self.names.len() == MAX_NAMES || topic.len() > LONGEST_NAME {
+                        self.names.clear();
+                    }
+                    let mut name = String::new();
+                    names::write_subject(&mut name, &self.prefix, topic);
+                    self.names.insert(topic.into(), name);
+                }
+                if let Some(subject) = self.names.get(topic) {
+                    nats::write_publish(out, subject, payload, is_text);
+                }
+            }
+            Protocol::Redis => {
+                self.scratch.clear();
+                names::write_channel(&mut self.scratch, &self.prefix, topic);
+                redis::write_publish(out, &self.scratch, payload, is_text, self.node);
+            }
+        }
+    }
+}
+
+/// How many names are kept.
+const MAX_NAMES: usize = 4096;
+/// One that is longer makes room.
+const LONGEST_NAME: usize = 1024;

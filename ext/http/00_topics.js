@@ -1,0 +1,169 @@
+// Topics of a server: publishing, and with whom the topics are shared.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  convertPublished,
+  convertTopic,
+} from "ext:duplex_websocket/01_websocket.js";
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const {
+  op_http_broker_event,
+  op_http_broker_flush,
+  op_http_broker_status,
+  op_http_publish_binary,
+  op_http_publish_text,
+  op_http_share_topics,
+  op_http_subscriber_count,
+} = core.ops;
+const {
+  Date,
+  FunctionPrototypeCall,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototype,
+  PromisePrototypeThen,
+  TypeError,
+} = primordials;
+
+const { reportException } = core.loadExtScript("ext:deno_web/02_event.js");
+
+// What the subjects and channels of a broker begin with where nothing else is said.
+const DEFAULT_PREFIX = "duplex";
+
+/**
+ * Checks the option `topics` of a server.
+ *
+ * @param {{ topics?: object }} options
+ * @returns {{ name: string | null, broker: string | null, prefix: string }} and what is to
+ *   be called when something happens to the broker
+ */
+function convertTopics({ topics }) {
+  const converted = {
+    __proto__: null,
+    owner: topics,
+    name: null,
+    broker: null,
+    prefix: DEFAULT_PREFIX,
+    down: undefined,
+    up: undefined,
+    gap: undefined,
+  };
+  if (topics === undefined || topics === null) {
+    return converted;
+  }
+  if (typeof topics !== "object") {
+    throw new TypeError("Invalid type for topics: must be an object");
+  }
+  const { name, broker, prefix, down, up, gap } = topics;
+  converted.name = text(name, "name") ?? null;
+  converted.broker = text(broker, "broker") ?? null;
+  converted.prefix = text(prefix, "prefix") ?? converted.name ??
+    DEFAULT_PREFIX;
+  converted.down = callback(down, "down");
+  converted.up = callback(up, "up");
+  converted.gap = callback(gap, "gap");
+  return converted;
+}
+
+function text(value, name) {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  if (typeof value !== "string" || value === "") {
+    throw new TypeError(
+      `Invalid topics.${name}: must be a string that is not empty`,
+    );
+  }
+  return value;
+}
+
+function callback(value, name) {
+  if (value !== undefined && value !== null && typeof value !== "function") {
+    throw new TypeError(`Invalid topics.${name}: must be a function`);
+  }
+  return value ?? undefined;
+}
+
+/** Gives the server that has just been started the topics that its options say. */
+function shareTopics(rid, topics) {
+  op_http_share_topics(rid, topics.name, topics.broker, topics.prefix);
+  const { broker, down, up, gap } = topics;
+  if (
+    broker !== null &&
+    (down !== undefined || up !== undefined || gap !== undefined)
+  ) {
+    tellEvents(rid, topics);
+  }
+}
+
+/** Calls the functions of `topics` with what happens to the broker, as long as the server is
+ * there. */
+async function tellEvents(rid, topics) {
+  let last = 0;
+  while (true) {
+    const next = op_http_broker_event(rid, last);
+    core.unrefOpPromise(next);
+    const event = await next;
+    if (event === null) {
+      return;
+    }
+    const { 0: number, 1: kind, 2: reason, 3: since } = event;
+    last = number;
+    call(topics, kind, kind === "gap" ? new Date(since) : reason ?? undefined);
+  }
+}
+
+function call(topics, kind, argument) {
+  const callback = topics[kind];
+  if (callback === undefined) {
+    return;
+  }
+  try {
+    const result = FunctionPrototypeCall(callback, topics.owner, argument);
+    if (ObjectPrototypeIsPrototypeOf(PromisePrototype, result)) {
+      PromisePrototypeThen(result, undefined, reportException);
+    }
+  } catch (error) {
+    reportException(error);
+  }
+}
+
+/** How the connection to the broker is, or null where the server has none. */
+function broker({ rid }) {
+  const status = op_http_broker_status(rid);
+  if (status === null || status === undefined) {
+    return null;
+  }
+  const { state, since, lost, error } = status;
+  return { state, since: new Date(since), lost, error: error ?? null };
+}
+
+/** Resolves when the broker has taken all that was published so far. */
+function flush({ rid }) {
+  return op_http_broker_flush(rid);
+}
+
+/**
+ * Sends a message to all WebSockets of the server that are subscribed to `topic`.
+ * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
+ * some subscriber takes no more for now; 0 where nobody took it.
+ */
+function publish(server, length, topic, data, options) {
+  const prefix = "Failed to execute 'publish' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  data = convertPublished(length, data, prefix);
+  // Others have a boolean there, of whether to compress.
+  const isLocal = typeof options === "object" && options !== null &&
+    !!options.local;
+  return typeof data === "string"
+    ? op_http_publish_text(server.rid, topic, data, isLocal)
+    : op_http_publish_binary(server.rid, topic, data, isLocal);
+}
+
+function subscriberCount(server, length, topic) {
+  const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  return op_http_subscriber_count(server.rid, topic);
+}
+
+export { broker, convertTopics, flush, publish, shareTopics, subscriberCount };

@@ -1,0 +1,234 @@
+//! The topics of a server through a broker: NATS or Redis.
+//!
+//! Servers of a process that name the same broker and prefix have one connection in common.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use deno_core::OpState;
+use deno_core::ResourceId;
+use deno_core::ToV8;
+use deno_core::op2;
+use deno_net::DefaultTlsOptions;
+use deno_net::UnsafelyIgnoreCertificateErrors;
+use deno_permissions::PermissionsContainer;
+use deno_tls::SocketUse;
+use deno_tls::TlsClientConfigOptions;
+use deno_tls::TlsKeys;
+use deno_tls::create_client_config;
+use deno_tls::rustls::ClientConfig;
+use deno_tls::rustls::pki_types::ServerName;
+use duplex_broker::Address;
+use duplex_broker::Broker;
+use duplex_broker::Dial;
+use duplex_broker::Dialled;
+use duplex_broker::Event;
+use duplex_broker::Options;
+use duplex_broker::Payload;
+use duplex_broker::Sink;
+use duplex_broker::State;
+use duplex_broker::Stream;
+use duplex_websocket::Message;
+use duplex_websocket::Relay;
+use duplex_websocket::TopicSpace;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::error::HttpError;
+use crate::server::ServerResource;
+
+/// The name that permission prompts give to the option.
+const API_NAME: &str = "topics.broker";
+
+/// The space of all servers of the process that have their topics from this broker.
+///
+/// # Errors
+/// The URL is none of a broker, or the permission is missing.
+pub fn topic_space(
+    state: &mut OpState,
+    url: &str,
+    prefix: &str,
+) -> Result<Arc<TopicSpace>, HttpError> {
+    let address = Address::parse(url).map_err(HttpError::BrokerUrl)?;
+    (state.borrow_mut::<PermissionsContainer>())
+        .check_net(&(address.host.as_str(), Some(address.port)), API_NAME)?;
+    // The URL ends where the prefix begins: it has no line ends in it.
+    let space = TopicSpace::named(&format!("broker {url}\n{prefix}"));
+    space.relay_by(|space| -> Result<Arc<dyn Relay>, HttpError> {
+        let dial = ProgramDial {
+            permissions: state.borrow::<PermissionsContainer>().clone(),
+            tls: tls_config(state)?,
+        };
+        let broker = Broker::start(Options {
+            address,
+            prefix: prefix.to_string(),
+            dial: Arc::new(dial),
+            sink: Arc::new(SpaceSink(Arc::downgrade(space))),
+        })?;
+        Ok(Arc::new(BrokerRelay(broker)))
+    })?;
+    Ok(space)
+}
+
+/// TLS by the authorities of the program.
+fn tls_config(state: &OpState) -> Result<Arc<ClientConfig>, HttpError> {
+    let roots = state.try_borrow::<DefaultTlsOptions>();
+    let roots = roots.map(DefaultTlsOptions::root_cert_store).transpose();
+    let ignored = state.try_borrow::<UnsafelyIgnoreCertificateErrors>();
+    let config = create_client_config(TlsClientConfigOptions {
+        root_cert_store: roots.map_err(HttpError::Roots)?.flatten(),
+        ca_certs: Vec::new(),
+        unsafely_ignore_certificate_errors: ignored.and_then(|it| it.0.clone()),
+        unsafely_disable_hostname_verification: false,
+        cert_chain_and_key: TlsKeys::Null,
+        socket_use: SocketUse::GeneralSsl,
+    })?;
+    Ok(Arc::new(config))
+}
+
+/// A space's connection to its broker.
+struct BrokerRelay(Broker);
+
+impl Relay for BrokerRelay {
+    fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
+        self.0.set_wanted(topic, is_wanted);
+    }
+
+    fn publish(&self, topic: &str, payload: Bytes, is_text: bool) {
+        self.0.publish(topic, &payload, is_text);
+    }
+}
+
+/// Hands what comes to the space, while it is there.
+struct SpaceSink(Weak<TopicSpace>);
+
+impl Sink for SpaceSink {
+    fn message(&self, topic: &str, payload: Payload) {
+        let Some(space) = self.0.upgrade() else {
+            return;
+        };
+        match &payload {
+            Payload::Text(text) => space.deliver(topic, Message::Text(text)),
+            Payload::Binary(bytes) => space.deliver(topic, Message::Binary(bytes)),
+        }
+    }
+}
+
+/// Connects as the program may.
+struct ProgramDial {
+    permissions: PermissionsContainer,
+    tls: Arc<ClientConfig>,
+}
+
+impl Dial for ProgramDial {
+    fn connect<'a>(&'a self, address: &'a Address) -> Dialled<'a> {
+        Box::pin(async move {
+            let mut last = None;
+            let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await?;
+            for resolved in found {
+                // Of what the name stands for now, some may be denied.
+                (self.permissions.clone())
+                    .check_net_resolved(&resolved.ip(), resolved.port(), API_NAME)
+                    .map_err(io::Error::other)?;
+                match TcpStream::connect(resolved).await {
+                    Ok(stream) => {
+                        stream.set_nodelay(true)?;
+                        return Ok(Box::new(stream) as Box<dyn Stream>);
+                    }
+                    Err(error) => last = Some(error),
+                }
+            }
+            Err(last.unwrap_or_else(|| io::Error::other("the name has no address")))
+        })
+    }
+
+    fn secure<'a>(&'a self, address: &'a Address, stream: Box<dyn Stream>) -> Dialled<'a> {
+        Box::pin(async move {
+            let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
+            let stream = TlsConnector::from(self.tls.clone())
+                .connect(name, stream)
+                .await?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    }
+}
+
+/// How the connection of a server's topics is.
+#[derive(ToV8)]
+pub struct BrokerStatus {
+    state: &'static str,
+    /// In milliseconds since 1970.
+    since: f64,
+    lost: f64,
+    error: Option<String>,
+}
+
+#[op2]
+pub fn op_http_broker_status(state: &mut OpState, #[smi] rid: ResourceId) -> Option<BrokerStatus> {
+    let status = with_broker(state, rid, Broker::status)?;
+    Some(BrokerStatus {
+        state: match status.state {
+            State::Connecting => "connecting",
+            State::Up => "up",
+            State::Down => "down",
+        },
+        since: milliseconds(status.since),
+        lost: status.lost as f64,
+        error: status.error,
+    })
+}
+
+/// Resolves when the broker has taken all that this process has published, or at once where
+/// there is none.
+#[op2]
+pub async fn op_http_broker_flush(
+    state: Rc<RefCell<OpState>>,
+    #[smi] rid: ResourceId,
+) -> Result<(), HttpError> {
+    let flushed = with_broker(&state.borrow(), rid, Broker::flush);
+    match flushed {
+        Some(flushed) => flushed.await.map_err(HttpError::Flush),
+        None => Ok(()),
+    }
+}
+
+/// An event of a connection: its number, what happened, and why or since when.
+type NumberedEvent = (f64, &'static str, Option<String>, f64);
+
+/// Resolves with the first event behind the one with the number `after`; the first of all has
+/// the number 1.
+#[op2]
+pub async fn op_http_broker_event(
+    state: Rc<RefCell<OpState>>,
+    #[smi] rid: ResourceId,
+    #[number] after: u64,
+) -> Option<NumberedEvent> {
+    let event = with_broker(&state.borrow(), rid, |broker| broker.next_event(after))?;
+    let (number, event) = event.await;
+    let (name, reason, since) = match event {
+        Event::Up => ("up", None, 0.0),
+        Event::Down { reason } => ("down", Some(reason), 0.0),
+        Event::Gap { since } => ("gap", None, milliseconds(since)),
+    };
+    Some((number as f64, name, reason, since))
+}
+
+/// Hands `read` the connection of a server's topics, where there is one.
+fn with_broker<R>(state: &OpState, rid: ResourceId, read: impl FnOnce(&Broker) -> R) -> Option<R> {
+    let server = state.resource_table.get::<ServerResource>(rid).ok()?;
+    let space = server.0.sockets().topic_space()?;
+    let relay: &dyn Any = &**space.relay()?;
+    let relay = relay.downcast_ref::<BrokerRelay>()?;
+    Some(read(&relay.0))
+}
+
+fn milliseconds(time: SystemTime) -> f64 {
+    (time.duration_since(UNIX_EPOCH)).map_or(0.0, |since| since.as_secs_f64() * 1000.0)
+}

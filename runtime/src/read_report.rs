@@ -1,0 +1,39 @@
+//! Telling another process which files a program is made of, so that it can start the
+//! program anew when one of them changes (`--watch`).
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+
+static REPORT: OnceLock<Mutex<UnixStream>> = OnceLock::new();
+
+/// Has all files that modules are read from reported to the socket at `path`: the length
+/// of each path as four bytes, the least first, then the path.
+///
+/// # Errors
+/// Nobody listens there.
+pub fn report_files_to(path: &Path) -> std::io::Result<()> {
+    let stream = UnixStream::connect(path)?;
+    // The first one stays.
+    let _ = REPORT.set(Mutex::new(stream));
+    Ok(())
+}
+
+/// Reports a file, if somebody wants to know.
+pub fn report_file(path: &Path) {
+    let Some(report) = REPORT.get() else {
+        return;
+    };
+    let path = path.as_os_str().as_encoded_bytes();
+    let Ok(length) = u32::try_from(path.len()) else {
+        return;
+    };
+    let mut record = length.to_le_bytes().to_vec();
+    record.extend_from_slice(path);
+    let mut stream = report.lock().unwrap_or_else(PoisonError::into_inner);
+    // Who has gone wants to know nothing.
+    let _ = stream.write_all(&record);
+}
