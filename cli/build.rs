@@ -14,6 +14,12 @@ fn main() {
         // and ours need not be set at each start, which is a tenth of it. The stack, the
         // heaps, the libraries and what V8 compiles are where the kernel's dice say.
         println!("cargo:rustc-link-arg-bins=-no-pie");
+        if target == "x86_64-unknown-linux-gnu" {
+            // Functions of one content lie in the program once, which saves 6 of 121 MB. No
+            // function of Rust has an address of its own by right, and V8 is linked so in
+            // Chromium. Rust's linker for this target is lld, which knows how.
+            println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
+        }
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
     if let Err(error) = duplex_runtime::write_startup_data(&out) {

@@ -59,8 +59,7 @@ const OPTIONS = [
 // What an instance of a class may have for other reasons: Hono's has `routes`.
 const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 
-// Those of `Deno.serve`.
-const DEFAULT_PORT = 8000;
+// That of `Deno.serve`.
 const DEFAULT_HOSTNAME = "0.0.0.0";
 
 // How many event loops a program may have, as in event_loops.rs.
@@ -183,7 +182,12 @@ function readOptions(exported) {
     options.path = `${unix}`;
   }
   delete options.unix;
-  const { hostname, port, broker } = op_serve_address();
+  const { hostname, port, fallback, broker, cert, key } = op_serve_address();
+  if (cert !== null) {
+    options.cert = cert;
+    options.key = key;
+    delete options.tls;
+  }
   if (broker !== null) {
     const { topics } = options;
     // What is no object is refused behind this.
@@ -197,7 +201,7 @@ function readOptions(exported) {
   if (!ObjectHasOwn(options, "path")) {
     // As `Deno.serve` reads them: a port may be a string of the environment.
     options.hostname = `${hostname ?? options.hostname ?? DEFAULT_HOSTNAME}`;
-    options.port = validatePort(port ?? options.port ?? DEFAULT_PORT, true);
+    options.port = validatePort(port ?? options.port ?? fallback, true);
   }
   return options;
 }

@@ -1,5 +1,7 @@
 //! `duplex serve`: what a module may export, where it listens, and how it ends.
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/peer.rs"]
 mod peer;
 mod support;
@@ -392,6 +394,61 @@ fn what_cannot_be_served_is_named() {
     );
 }
 
+#[test]
+fn the_environment_says_the_port_where_nobody_else_does() {
+    let script = "export default { hostname: '127.0.0.1', fetch: () => new Response('here') };";
+    // One that is free now, and most likely still is in a moment.
+    let free = || {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let port = free();
+    let mut command = serve("port.js", script, &["--host", "127.0.0.1"], &[]);
+    command.env("PORT", port.to_string());
+    let mut running = Running::start("the server", &mut command).unwrap();
+    running
+        .line_with(&format!("http://127.0.0.1:{port}/"))
+        .unwrap();
+    assert_eq!(get(port), "here");
+    running.signal("TERM").unwrap();
+    assert_eq!(running.end().unwrap().code(), 0);
+
+    let mut command = serve("port.js", script, &[], &[]);
+    command.env("PORT", "http");
+    let finished = support::finish(&mut command).unwrap();
+    assert_eq!(finished.code(), 1, "{}", finished.report());
+    assert!(
+        finished.stderr.contains("PORT is \"http\""),
+        "{}",
+        finished.report()
+    );
+}
+
+#[test]
+fn a_certificate_of_the_command_line() {
+    let identity = certificates::Authority::new().server(&["localhost"]);
+    let certificate = write("cert.pem", &identity.certificate);
+    let key = write("key.pem", &identity.key);
+    let files = [
+        "--tls-cert",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    let script = "export default { fetch: () => new Response('served') };";
+    let address = ["--host", "127.0.0.1", "--port", "0"];
+    let mut command = serve("tls.js", script, &files, &address);
+    let mut running = Running::start("the server", &mut command).unwrap();
+    running
+        .line_with("Listening on https://127.0.0.1:")
+        .unwrap();
+    running.signal("TERM").unwrap();
+    assert_eq!(running.end().unwrap().code(), 0);
+
+    let files = ["--tls-cert", "none.pem", "--tls-key", "none.pem"];
+    fails("tls.js", script, &files, "Unable to read \"none.pem\"");
+}
+
 /// Options by which other runtimes close a server to others: it is never open where they
 /// are not as they should be.
 #[test]
@@ -420,7 +477,7 @@ fn tls_and_unix_are_heard_or_refused() {
         "unix: '/tmp/x.sock'",
         "get unix() { return '/tmp/x.sock'; }",
     ] {
-        let script = format!("export default {{ {option}, fetch() {{}} }};");
+        let script = format!("Deno.serve({{ {option}, fetch() {{}} }});");
         fails("unix.js", &script, &[], "NotCapable");
     }
     for option in [

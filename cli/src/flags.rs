@@ -114,6 +114,8 @@ pub enum Action {
         address: ServeAddress,
         /// How many event loops; without it as the program says.
         loops: Option<NonZeroUsize>,
+        /// The files of the chain of certificates and of the key.
+        certificate: Option<(PathBuf, PathBuf)>,
     },
     /// Fetch what modules need, and run nothing.
     Cache { files: Vec<String> },
@@ -197,6 +199,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
   DUPLEX_BROKER         Like --broker
+  PORT                  The port of duplex serve, where neither --port nor the program says one
   DENO_JOBS             How many event loops --parallel without a number is
   DENO_DIR              The folder of the cache of packages and remote modules
   DENO_AUTH_TOKENS      Credentials for hosts of remote modules
@@ -281,12 +284,18 @@ struct ServeArgs {
     /// The program, and its arguments: all that follows FILE is in Deno.args
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
     script_and_args: Vec<String>,
-    /// Listen on this port in place of the program's or 8000; 0 takes a free one
+    /// Listen on this port in place of the program's, PORT or 8000; 0 takes a free one
     #[arg(long, value_name = "NUMBER", help_heading = NETWORK)]
     port: Option<u16>,
     /// Listen on this name or address in place of the program's or 0.0.0.0
     #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
     host: Option<String>,
+    /// Serve TLS with the chain of certificates in this PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = NETWORK)]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the first certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = NETWORK)]
+    tls_key: Option<PathBuf>,
     /// Serve on N event loops, each with the program; without N on DENO_JOBS, or one for each core
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_loops, help_heading = NETWORK)]
     parallel: Option<NonZeroUsize>,
@@ -570,18 +579,24 @@ impl ServeArgs {
         let (script, args) = split_script(self.script_and_args);
         let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
+        let watch = self.watch.into_flags(&script)?;
         let address = ServeAddress {
             hostname: self.host,
             port: self.port,
             broker: self.broker,
+            default_port: None,
+            certificate: None,
         };
         let action = Action::Serve {
             script,
             address,
             loops: self.parallel,
+            certificate: self.tls_cert.zip(self.tls_key),
         };
-        self.runtime
-            .into_flags(action, args, permissions, set, log_level)
+        let flags = self
+            .runtime
+            .into_flags(action, args, permissions, set, log_level)?;
+        Ok(Flags { watch, ..flags })
     }
 }
 
@@ -1157,8 +1172,14 @@ mod tests {
             ServeAddress {
                 hostname: Some("localhost".to_string()),
                 port: Some(0),
-                broker: None,
+                ..ServeAddress::default()
             }
+        );
+        assert!(
+            address("serve --tls-cert a.pem --tls-key b.pem a.ts")
+                .certificate
+                .is_none(),
+            "it is read when the program starts"
         );
         let broker = address("serve --broker redis://a a.ts").broker;
         assert_eq!(broker.as_deref(), Some("redis://a"));
@@ -1171,6 +1192,8 @@ mod tests {
         for (line, word) in [
             ("serve", "<FILE>"),
             ("serve --port 65536 a.ts", "65536"),
+            ("serve --tls-cert a.pem a.ts", "--tls-key"),
+            ("serve --tls-key a.pem a.ts", "--tls-cert"),
             ("serve --host a:80 a.ts", "--port"),
             ("serve --host [a] a.ts", "--port"),
             ("serve --host= a.ts", "--host"),

@@ -54,7 +54,15 @@ impl Log for StderrLogger {
 /// The networking libraries tell what only they care about, and warn of whatever a peer
 /// sends: what matters of that is an error of its connection. `--log-level=trace` shows it.
 fn is_of_interest(metadata: &Metadata) -> bool {
-    const CHATTY: [&str; 6] = ["hyper", "h2", "rustls", "tokio_rustls", "hickory", "mio"];
+    const CHATTY: [&str; 7] = [
+        "hyper",
+        "h2",
+        "rustls",
+        "tokio_rustls",
+        "hickory",
+        "mio",
+        "notify",
+    ];
     log::max_level() == LevelFilter::Trace
         || !CHATTY
             .iter()

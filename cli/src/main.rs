@@ -14,6 +14,7 @@ mod logger;
 mod program;
 mod rlimit;
 mod stderr;
+mod watch;
 
 use std::io::Write;
 
@@ -54,6 +55,7 @@ fn run(flags: Flags) -> i32 {
     allocator::keep_freed_memory();
     logger::init(flags.log_level);
     rlimit::raise_open_files();
+    watch::report_to_watcher();
     warn_of(&flags);
     let result = engine_flags::set(&flags.v8_flags).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,7 +68,12 @@ fn run(flags: Flags) -> i32 {
             .max_blocking_threads(32)
             .build()
             .map_err(|error| format!("Unable to start the event loop: {error}"))?;
-        runtime.block_on(program::run(flags, STARTUP))
+        runtime.block_on(async {
+            match &flags.watch {
+                Some(watch) => watch::supervise(&flags, watch).await,
+                None => program::run(flags, STARTUP).await,
+            }
+        })
     });
     match result {
         Ok(code) => code,

@@ -17,6 +17,7 @@ use duplex_runtime::CertList;
 use duplex_runtime::Features;
 use duplex_runtime::RootCerts;
 use duplex_runtime::ServeAddress;
+use duplex_runtime::ServeCertificate;
 use duplex_runtime::StartupData;
 use duplex_runtime::Worker;
 use duplex_runtime::WorkerOptions;
@@ -65,7 +66,12 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     }
     let main = MainModule::of(&flags, &cwd)?;
     let serving = match &flags.action {
-        Action::Serve { address, loops, .. } => Some((with_environment(address), *loops)),
+        Action::Serve {
+            address,
+            loops,
+            certificate,
+            ..
+        } => Some((complete(address, certificate.as_ref(), &cwd)?, *loops)),
         _ => None,
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
@@ -141,14 +147,39 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     })
 }
 
-/// What the command line says, and where it names no broker the environment does.
-fn with_environment(address: &ServeAddress) -> ServeAddress {
+/// What the command line says, with what is in its files, and with what the environment says
+/// where it does not.
+fn complete(
+    address: &ServeAddress,
+    certificate: Option<&(PathBuf, PathBuf)>,
+    cwd: &Path,
+) -> Result<ServeAddress, String> {
     let mut address = address.clone();
+    if let Some((chain, key)) = certificate {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(cwd.join(path))
+                .map_err(|error| format!("Unable to read \"{}\": {error}", path.display()))
+        };
+        address.certificate = Some(ServeCertificate {
+            chain: read(chain)?,
+            key: read(key)?,
+        });
+    }
+    if let Ok(port) = std::env::var("PORT")
+        && !port.is_empty()
+    {
+        let number = port.trim().parse();
+        address.default_port = Some(number.map_err(|_| {
+            format!(
+                "The environment variable PORT is \"{port}\": it must be a number from 0 to 65535"
+            )
+        })?);
+    }
     if address.broker.is_none() {
         let broker = std::env::var("DUPLEX_BROKER").ok();
         address.broker = broker.filter(|url| !url.is_empty());
     }
-    address
+    Ok(address)
 }
 
 /// What the workers of all event loops of a program have alike.

@@ -8,7 +8,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use deno_terminal::colors;
@@ -29,6 +28,7 @@ use tokio::time::timeout;
 
 use crate::flags::Flags;
 use crate::flags::WatchFlags;
+use crate::stderr;
 
 /// Where the program tells of its files: the path of a socket.
 const SOCKET: &str = "DUPLEX_WATCH_SOCKET";
@@ -43,18 +43,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST_PATH: u32 = 1 << 16;
 
 /// Has this process tell of its files, if it is the program of one that watches.
-///
-/// # Errors
-/// Nobody listens at the socket.
-pub fn report_to_watcher() -> Result<(), String> {
+pub fn report_to_watcher() {
     let Some(path) = std::env::var_os(SOCKET) else {
-        return Ok(());
+        return;
     };
     // SAFETY: no other thread of this process has started. What the program starts is not
     // watched.
     unsafe { std::env::remove_var(SOCKET) };
-    duplex_runtime::report_files_to(Path::new(&path))
-        .map_err(|error| format!("Unable to tell of the program's files: {error}"))
+    if let Err(error) = duplex_runtime::report_files_to(Path::new(&path)) {
+        log::warn!("Unable to tell of the program's files: {error}");
+    }
 }
 
 /// Runs the program anew with each change, until a signal ends it.
@@ -68,7 +66,8 @@ pub async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String>
     let folder = Folder::new().map_err(failed)?;
     let listener = UnixListener::bind(folder.socket()).map_err(failed)?;
     let (changes, mut changed) = mpsc::unbounded_channel();
-    let mut files = Files::new(changes).map_err(|error| format!("Unable to watch files: {error}"))?;
+    let mut files =
+        Files::new(changes).map_err(|error| format!("Unable to watch files: {error}"))?;
     for path in &watch.paths {
         files.add_named(&cwd.join(path))?;
     }
@@ -127,7 +126,11 @@ pub async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String>
 }
 
 fn say(text: &str) {
-    log::info!("{} {text}", colors::intense_blue("Watcher"));
+    if stderr::is_coloured() {
+        log::info!("{} {text}", colors::intense_blue("Watcher"));
+    } else {
+        log::info!("Watcher {text}");
+    }
 }
 
 /// Ends the program for good, as the signal asks, and says how it ended.
@@ -137,11 +140,7 @@ async fn end(child: &mut Child, signal: i32) -> Result<i32, String> {
         .wait()
         .await
         .map_err(|error| format!("Unable to wait for the program: {error}"))?;
-    Ok(code_of(status).unwrap_or(128 + signal))
-}
-
-fn code_of(status: ExitStatus) -> Option<i32> {
-    status.code()
+    Ok(status.code().unwrap_or(128 + signal))
 }
 
 /// Ends the program, so that another one can take its place.
@@ -259,7 +258,10 @@ impl Files {
         let path = real(path);
         let Some(folder) = path.parent() else { return };
         if !self.folders.contains(folder)
-            && self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok()
+            && self
+                .watcher
+                .watch(folder, RecursiveMode::NonRecursive)
+                .is_ok()
         {
             self.folders.insert(folder.to_owned());
         }

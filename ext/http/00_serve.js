@@ -815,6 +815,8 @@ class ServeHandlerInfo {
   }
 }
 
+const { serverOf } = ServeHandlerInfo;
+
 function handle(server, id) {
   const inner = new ServerRequest(id, server);
   let result;

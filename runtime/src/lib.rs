@@ -48,6 +48,7 @@ pub use deno_web::BlobStoreTrait;
 pub use duplex_websocket::collect_early;
 pub use features::Features;
 pub use ops::ServeAddress;
+pub use ops::ServeCertificate;
 pub use read_report::report_file;
 pub use read_report::report_files_to;
 pub use root_certs::CertList;

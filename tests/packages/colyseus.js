@@ -1,6 +1,5 @@
 // client: colyseus.js
 // server: @colyseus/ws-transport
-// duplex: it connects to node:inspector, and duplex has no inspector
 import { Room, Server } from "@colyseus/core";
 import { WebSocketTransport } from "@colyseus/ws-transport";
 import { Client } from "colyseus.js";

@@ -16,6 +16,7 @@ mod worker_scope;
 
 pub use info::RuntimeInfo;
 pub use serve::ServeAddress;
+pub use serve::ServeCertificate;
 pub(crate) use tty::window_size;
 
 deno_core::extension!(

@@ -24,8 +24,19 @@ pub struct ServeAddress {
     pub hostname: Option<String>,
     /// 0 lets the system choose.
     pub port: Option<u16>,
+    /// Where neither the command line nor the module names a port: that of the environment.
+    pub default_port: Option<u16>,
     /// The URL of the broker that the topics go through.
     pub broker: Option<String>,
+    /// With it the server speaks TLS, whatever the module says.
+    pub certificate: Option<ServeCertificate>,
+}
+
+/// A chain of certificates and the key of the first, both as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeCertificate {
+    pub chain: String,
+    pub key: String,
 }
 
 impl ServeAddress {
@@ -35,7 +46,7 @@ impl ServeAddress {
     pub(crate) fn own(&self) -> OwnAddress {
         OwnAddress {
             hostname: self.hostname.as_deref().unwrap_or("0.0.0.0").to_owned(),
-            port: self.port.unwrap_or(8000),
+            port: self.port.or(self.default_port).unwrap_or(8000),
         }
     }
 }
@@ -44,16 +55,28 @@ impl ServeAddress {
 pub struct AddressOptions {
     hostname: Option<String>,
     port: Option<u32>,
+    /// The port where the module names none.
+    fallback: u32,
     broker: Option<String>,
+    cert: Option<String>,
+    key: Option<String>,
 }
 
 #[op2]
 pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
-    let address = state.try_borrow::<ServeAddress>();
+    let address = state.try_borrow::<ServeAddress>().cloned();
+    let address = address.unwrap_or_default();
+    let (cert, key) = match address.certificate {
+        Some(ServeCertificate { chain, key }) => (Some(chain), Some(key)),
+        None => (None, None),
+    };
     AddressOptions {
-        hostname: address.and_then(|address| address.hostname.clone()),
-        port: address.and_then(|address| address.port.map(u32::from)),
-        broker: address.and_then(|address| address.broker.clone()),
+        hostname: address.hostname,
+        port: address.port.map(u32::from),
+        fallback: address.default_port.unwrap_or(8000).into(),
+        broker: address.broker,
+        cert,
+        key,
     }
 }
 

@@ -40,6 +40,7 @@ use crate::packages::PackagesOptions;
 use crate::packages::Sys;
 use crate::packages::is_in_node_modules;
 use crate::packages::to_js_error;
+use crate::read_report::report_file;
 
 /// What deno_node is started with.
 pub type NodeServices = NodeExtInitServices<PackageChecker, PackageFolders, Sys>;
@@ -185,7 +186,7 @@ impl NodeRequireLoader for RequireLoader {
     }
 
     fn load_text_file_lossy(&self, path: &Path) -> Result<FastString, JsErrorBox> {
-        if !path.components().any(|it| it.as_os_str() == "node_modules") {
+        if !is_in_node_modules(path) {
             report_file(path);
         }
         let bytes = std::fs::read(path).map_err(JsErrorBox::from_err)?;
