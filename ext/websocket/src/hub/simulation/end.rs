@@ -56,6 +56,7 @@ pub(super) struct End {
     pub hub: usize,
     pub connection: Weak<Connection>,
     pub is_pull: bool,
+    pub is_tls: bool,
     pub is_attached: bool,
     pub idle_timeout: Option<Duration>,
     pub close_timeout: Duration,

@@ -15,6 +15,7 @@ mod checks;
 mod end;
 mod network;
 mod random;
+mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use super::{EventLoop, Hub, ReadyList};
 use crate::connection::{Connection, Options, Settings};
 use crate::group::SocketGroup;
 use crate::limits::Limits;
+use crate::tls::Tls;
 use crate::transport::Transport;
 
 /// One simulation.
@@ -244,11 +246,32 @@ impl Simulation {
         let deflate = random
             .one_in(12)
             .then(|| (Parameters::default(), Compression::default()));
-        for (socket, role) in [(pair.0, Role::Client), (pair.1, Role::Server)] {
-            let hub = hubs[socket % 2];
-            self.add(socket, role, hub, deflate.clone());
+        let sockets = [pair.0, pair.1].map(|socket| {
+            let handle = self.network.handle(socket);
+            Transport::Simulated(Box::new(handle))
+        });
+        let is_tls = random.one_in(10);
+        let transports = match is_tls {
+            false => sockets,
+            true => {
+                let mut sessions = tls::sessions().into_iter();
+                sockets.map(|socket| match sessions.next() {
+                    Some(session) => Transport::Tls(Box::new(Tls::new(socket, session))),
+                    None => socket,
+                })
+            }
+        };
+        let ends = [(pair.0, Role::Client), (pair.1, Role::Server)];
+        for ((socket, role), transport) in ends.into_iter().zip(transports) {
+            self.add(role, hubs[socket % 2], transport, deflate);
+            self.ends.borrow_mut()[socket].is_tls = is_tls;
         }
-        self.trace(|| format!("{} and {}: connected on hubs {hubs:?}", pair.0, pair.1));
+        self.trace(|| {
+            format!(
+                "{} and {}: connected on hubs {hubs:?}, TLS: {is_tls}",
+                pair.0, pair.1
+            )
+        });
         self.excused.borrow_mut().push(false);
         for socket in [pair.0, pair.1] {
             if random.one_in(2) {
@@ -259,9 +282,9 @@ impl Simulation {
 
     fn add(
         &self,
-        socket: usize,
         role: Role,
         index: usize,
+        transport: Transport,
         deflate: Option<(Parameters, Compression)>,
     ) {
         let random = &self.random;
@@ -294,7 +317,6 @@ impl Simulation {
             deflate,
             remote_addr: None,
         };
-        let transport = Transport::Simulated(Box::new(self.network.handle(socket)));
         let connection = hub
             .add(|place, now| Connection::new(place, role, transport, Bytes::new(), options, now));
         if role == Role::Server {
@@ -305,6 +327,7 @@ impl Simulation {
             hub: index,
             connection: Rc::downgrade(&connection),
             is_pull: random.one_in(4),
+            is_tls: false,
             is_attached: false,
             idle_timeout,
             close_timeout: limits.close_timeout.unwrap_or_default(),
