@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use duplex_protocol::close::CloseCode;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
@@ -113,7 +114,7 @@ impl Simulation {
             .collect();
         let likes_long = random.one_in(4);
         let bytes = match likes_long {
-            true => 2_000_000,
+            true => 3_000_000,
             false => 400_000,
         };
         Self {
@@ -216,6 +217,7 @@ impl Simulation {
                 let hub = random.below(self.hubs.len());
                 self.drop_hub(hub);
             }
+            3 if random.one_in(8) => self.shut_down(random.below(self.hubs.len())),
             3..8 => {
                 self.trace(|| format!("{socket}: stalls, or goes on"));
                 self.network.toggle_stall(socket);
@@ -336,6 +338,7 @@ impl Simulation {
             next_number: 1,
             blobs: VecDeque::new(),
             asked_to_close: None,
+            shut_down: None,
             is_terminated: false,
             is_corrupt: false,
             is_gone: false,
@@ -386,11 +389,32 @@ impl Simulation {
             return;
         };
         slot.is_due.store(false, Ordering::Relaxed);
-        hub.run(&mut SimulatedDelivery {
+        let mut delivery = SimulatedDelivery {
             simulation: self,
             hub: index,
-        });
-        self.check_run(index, &hub);
+            has_stopped: false,
+        };
+        hub.run(&mut delivery);
+        match delivery.has_stopped {
+            // The engine runs no more script: it is on its way down.
+            true => self.drop_hub(index),
+            false => self.check_run(index, &hub),
+        }
+    }
+
+    /// A server shuts down: it closes all of its connections.
+    fn shut_down(&self, index: usize) {
+        self.trace(|| format!("hub {index} shuts down"));
+        for socket in (1..self.network.len()).step_by(2) {
+            if self.ends.borrow()[socket].hub != index {
+                continue;
+            }
+            if let Some((hub, connection)) = self.connection(socket) {
+                let now = self.clock.get();
+                self.ends.borrow_mut()[socket].shut_down.get_or_insert(now);
+                hub.close(&connection, &CloseCode::GOING_AWAY.into());
+            }
+        }
     }
 
     /// The engine of a hub is taken down.
@@ -499,7 +523,8 @@ impl Simulation {
         // Whoever closed has given up by now, whatever the network does. Those whose peers have
         // gone without a word hear of it when the network is back.
         for (socket, end) in self.ends.borrow().iter().enumerate() {
-            let waits = end.is_live() && (end.asked_to_close.is_some() || end.is_terminated);
+            let has_closed = end.begun_to_close().is_some() || end.is_terminated;
+            let waits = end.is_live() && has_closed;
             assert!(!waits, "{socket}: waits for ever to be closed");
         }
         self.network.become_perfect();
