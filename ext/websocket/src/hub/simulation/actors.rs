@@ -45,7 +45,11 @@ impl Simulation {
                     }
                 }
             }
-            18..21 => self.ping(socket, &hub, &connection),
+            18..21 => {
+                for _ in 0..random.part_of(4) {
+                    self.ping(socket, &hub, &connection);
+                }
+            }
             21..25 => self.publish(socket, &hub, &connection),
             25..28 => {
                 let topic = TOPICS[random.below(TOPICS.len())];
@@ -256,7 +260,8 @@ impl Simulation {
             _ => Message::Binary(&bytes),
         };
         let sender = Some(&**connection);
-        topics::publish(hub, membership.topics(), topic, message, sender);
+        let reach = topics::Reach::Process;
+        topics::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
                 false if connection.is_blocked() => Sent::Buffered,
