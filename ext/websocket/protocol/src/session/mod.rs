@@ -542,7 +542,11 @@ impl Session {
         let closing = self.rare.as_mut().and_then(|rare| rare.closing.as_mut());
         if closing.is_some_and(|watch| watch.look(now, pace)) {
             let ending = self.end(|session| match session.state {
-                State::Closing(Closing::Received) => session.exchanged(),
+                // The peer has not taken this end's Close frame.
+                State::Closing(Closing::Received) => Ending {
+                    was_clean: false,
+                    ..session.exchanged()
+                },
                 _ => Ending::abnormal(None),
             });
             return Some(Timeout::GivenUp(ending));

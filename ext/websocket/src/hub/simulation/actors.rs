@@ -37,13 +37,19 @@ impl Simulation {
                 let others = self.live();
                 for other in others {
                     if let Some((hub, connection)) = self.connection(other) {
-                        for _ in 0..random.part_of(2) {
-                            self.send(other, &hub, &connection);
+                        self.send(other, &hub, &connection);
+                        if self.likes_long && random.one_in(2) {
+                            let length = 66_000 + random.below(100_000);
+                            self.send_bytes(other, &hub, &connection, length);
                         }
                     }
                 }
             }
-            18..21 => self.ping(socket, &hub, &connection),
+            18..21 => {
+                for _ in 0..random.part_of(4) {
+                    self.ping(socket, &hub, &connection);
+                }
+            }
             21..25 => self.publish(socket, &hub, &connection),
             25..28 => {
                 let topic = TOPICS[random.below(TOPICS.len())];
@@ -120,8 +126,12 @@ impl Simulation {
     }
 
     fn send(&self, socket: usize, hub: &Hub, connection: &Rc<Connection>) {
+        self.send_bytes(socket, hub, connection, self.length());
+    }
+
+    fn send_bytes(&self, socket: usize, hub: &Hub, connection: &Rc<Connection>, length: usize) {
         let kind = [Kind::Text, Kind::Binary][self.random.below(2)];
-        let Some(item) = self.next_item(socket, kind, self.length()) else {
+        let Some(item) = self.next_item(socket, kind, length) else {
             return;
         };
         let bytes = item.bytes();
@@ -198,8 +208,10 @@ impl Simulation {
         let end = &mut self.ends.borrow_mut()[socket];
         match sent {
             Sent::Taken | Sent::Buffered => {
+                let is_control = matches!(item.kind, Kind::Ping | Kind::Pong);
+                let waits_for_blob = is_control && !end.blobs.is_empty();
                 assert!(
-                    end.asked_to_close.is_none() && !end.is_terminated,
+                    (end.begun_to_close().is_none() || waits_for_blob) && !end.is_terminated,
                     "{socket}: sent after it closed: {item:?}"
                 );
                 // What is sent waits for the Blobs before it, but for control frames.
@@ -217,7 +229,7 @@ impl Simulation {
             Sent::Refused => end.is_drain_awaited = true,
             Sent::Closed => {
                 end.is_refused = true;
-                if end.asked_to_close.is_none() && !end.is_closing_told {
+                if end.begun_to_close().is_none() && !end.is_closing_told {
                     // The limit of backpressure, or the transport has gone.
                     self.excuse(socket);
                 }
@@ -248,7 +260,8 @@ impl Simulation {
             _ => Message::Binary(&bytes),
         };
         let sender = Some(&**connection);
-        topics::publish(hub, membership.topics(), topic, message, sender);
+        let reach = topics::Reach::Process;
+        topics::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
                 false if connection.is_blocked() => Sent::Buffered,
@@ -312,6 +325,8 @@ impl Simulation {
 pub(super) struct SimulatedDelivery<'s> {
     pub simulation: &'s Simulation,
     pub hub: usize,
+    /// Whether no more script may run.
+    pub has_stopped: bool,
 }
 
 impl Events for SimulatedDelivery<'_> {
@@ -361,13 +376,19 @@ struct SimulatedInbox<'d, 's> {
 }
 
 impl SimulatedInbox<'_, '_> {
-    fn deliver(&self, kind: Kind, bytes: &[u8]) {
+    fn deliver(&mut self, kind: Kind, bytes: &[u8]) -> Delivered {
+        assert!(!self.delivery.has_stopped, "script runs that may not");
         let simulation = self.delivery.simulation;
         simulation.on_message(self.socket, kind, bytes);
         simulation.act(self.socket);
         if simulation.random.one_in(2) || simulation.is_settling.get() {
             simulation.pull(self.socket);
         }
+        if !simulation.is_settling.get() && simulation.random.one_in(5_000) {
+            self.delivery.has_stopped = true;
+            return Delivered::Stopped;
+        }
+        Delivered::Yes
     }
 }
 
@@ -391,30 +412,27 @@ impl Inbox for SimulatedInbox<'_, '_> {
     }
 
     fn deliver_waiting(&mut self) -> bool {
-        for text in std::mem::take(&mut self.waiting) {
-            self.deliver(Kind::Text, text.as_bytes());
-        }
-        true
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut texts = waiting.into_iter();
+        texts.all(|text| self.deliver(Kind::Text, text.as_bytes()) == Delivered::Yes)
     }
 
     fn text(&mut self, text: &str, is_ascii: bool) -> Delivered {
         assert_eq!(text.is_ascii(), is_ascii);
-        match self.keeps_texts {
-            true => self.waiting.push(text.to_owned()),
-            false => self.deliver(Kind::Text, text.as_bytes()),
+        if self.keeps_texts {
+            self.waiting.push(text.to_owned());
+            return Delivered::Yes;
         }
-        Delivered::Yes
+        self.deliver(Kind::Text, text.as_bytes())
     }
 
     fn binary(&mut self, payload: Cow<'_, [u8]>) -> Delivered {
         assert!(self.waiting.is_empty(), "it overtakes a text");
-        self.deliver(Kind::Binary, &payload);
-        Delivered::Yes
+        self.deliver(Kind::Binary, &payload)
     }
 
     fn recycled(&mut self, mut payload: Recycled) -> Delivered {
-        self.deliver(Kind::Binary, payload.as_mut());
-        Delivered::Yes
+        self.deliver(Kind::Binary, payload.as_mut())
     }
 
     fn control(&mut self, payload: Cow<'_, [u8]>, is_pong: bool) -> Delivered {

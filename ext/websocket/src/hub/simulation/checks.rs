@@ -21,7 +21,7 @@ impl Simulation {
             "{socket}: a message after the end"
         );
         // A script that closes drops what comes; texts that were kept come still.
-        if !end.listens() || end.is_corrupt {
+        if !end.listens() || end.is_corrupt || end.shut_down.is_some() {
             return;
         }
         let expected = ends[socket ^ 1].sent.pop_front();
@@ -88,8 +88,9 @@ impl Simulation {
     pub(super) fn on_closing(&self, socket: usize) {
         self.trace(|| format!("{socket}: is closing"));
         let end = &mut self.ends.borrow_mut()[socket];
+        let knows = end.is_closing_told || end.asked_to_close.is_some();
         assert!(
-            end.ending.is_none() && !end.is_closing_told && end.asked_to_close.is_none(),
+            end.is_attached && end.ending.is_none() && !knows,
             "{socket}: told that it is closing"
         );
         end.is_closing_told = true;
@@ -106,27 +107,33 @@ impl Simulation {
         let peer_was_refused = ends[socket ^ 1].is_refused;
         let end = &mut ends[socket];
         assert_eq!(end.ending, None, "{socket}: a second end: {ending:?}");
-        let listened = end.listens() && !end.is_corrupt;
+        let listened = end.listens() && !end.is_corrupt && end.shut_down.is_none();
         end.ending = Some(ending.clone());
         // The script of an end that nobody has taken over is not told.
         if !end.is_attached {
+            self.excuse(socket);
             return;
         }
         let is_silent = ending.error.as_deref() == Some("No response from ping frame.");
         if is_silent {
             let timeout = end.idle_timeout.expect("no idle timeout was asked for");
+            // A part of a TLS record is nothing that is heard.
             assert!(
-                now - heard >= timeout,
+                now - heard >= timeout || end.is_tls,
                 "{socket}: given up after {:?}",
                 now - heard
             );
             self.excuse(socket);
         }
         let is_abnormal = ending.code == 1006;
+        if !is_abnormal && !ending.was_clean {
+            // The peer did not take the Close frame, or a stream lost something.
+            self.excuse(socket);
+        }
         if is_abnormal && ending.error.is_none() && !end.is_terminated {
             // Given up in the closing handshake, or dropped by the peer in it.
             let is_excused = self.excused.borrow()[socket / 2];
-            let (begun, _) = end.asked_to_close.expect("an end without a reason");
+            let begun = end.begun_to_close().expect("an end without a reason");
             let had_its_time = now - begun >= end.close_timeout;
             assert!(
                 had_its_time || is_excused,
@@ -185,7 +192,9 @@ impl Simulation {
             written <= queued,
             "{socket}: {written} of {queued} bytes were written"
         );
-        if !connection.session().is_cut_off() {
+        // What the kernel has of TLS are records.
+        let is_tls = self.ends.borrow()[socket].is_tls;
+        if !connection.session().is_cut_off() && !is_tls {
             let taken = self.network.written(socket);
             assert_eq!(written, taken, "{socket}: the kernel has other bytes");
         }
@@ -211,7 +220,7 @@ impl Simulation {
                 continue;
             }
             assert!(
-                end.asked_to_close.is_none() && !end.is_closing_told && !end.is_terminated,
+                end.begun_to_close().is_none() && !end.is_closing_told && !end.is_terminated,
                 "{socket}: the closing handshake is not through"
             );
             assert_eq!(

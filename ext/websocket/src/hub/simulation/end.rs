@@ -56,6 +56,7 @@ pub(super) struct End {
     pub hub: usize,
     pub connection: Weak<Connection>,
     pub is_pull: bool,
+    pub is_tls: bool,
     pub is_attached: bool,
     pub idle_timeout: Option<Duration>,
     pub close_timeout: Duration,
@@ -67,6 +68,8 @@ pub(super) struct End {
     pub blobs: VecDeque<Item>,
     /// When the actor began to close, and with which code.
     pub asked_to_close: Option<(Instant, u16)>,
+    /// When the server closed the connection, without the actor's knowledge.
+    pub shut_down: Option<Instant>,
     pub is_terminated: bool,
     /// Whether bytes of nobody's were among those that one of the two ends sent.
     pub is_corrupt: bool,
@@ -88,6 +91,12 @@ impl End {
     /// Whether the actor still takes part.
     pub fn is_live(&self) -> bool {
         self.is_attached && !self.is_gone && self.ending.is_none()
+    }
+
+    /// When the closing handshake began on this side.
+    pub fn begun_to_close(&self) -> Option<Instant> {
+        let asked = self.asked_to_close.map(|(asked, _)| asked);
+        [asked, self.shut_down].into_iter().flatten().min()
     }
 
     /// Whether messages that come are still delivered, as far as the actor knows.

@@ -15,6 +15,7 @@ mod checks;
 mod end;
 mod network;
 mod random;
+mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use duplex_protocol::close::CloseCode;
 use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
@@ -38,6 +40,7 @@ use super::{EventLoop, Hub, ReadyList};
 use crate::connection::{Connection, Options, Settings};
 use crate::group::SocketGroup;
 use crate::limits::Limits;
+use crate::tls::Tls;
 use crate::transport::Transport;
 
 /// One simulation.
@@ -111,7 +114,7 @@ impl Simulation {
             .collect();
         let likes_long = random.one_in(4);
         let bytes = match likes_long {
-            true => 2_000_000,
+            true => 3_000_000,
             false => 400_000,
         };
         Self {
@@ -214,6 +217,7 @@ impl Simulation {
                 let hub = random.below(self.hubs.len());
                 self.drop_hub(hub);
             }
+            3 if random.one_in(8) => self.shut_down(random.below(self.hubs.len())),
             3..8 => {
                 self.trace(|| format!("{socket}: stalls, or goes on"));
                 self.network.toggle_stall(socket);
@@ -244,11 +248,32 @@ impl Simulation {
         let deflate = random
             .one_in(12)
             .then(|| (Parameters::default(), Compression::default()));
-        for (socket, role) in [(pair.0, Role::Client), (pair.1, Role::Server)] {
-            let hub = hubs[socket % 2];
-            self.add(socket, role, hub, deflate.clone());
+        let sockets = [pair.0, pair.1].map(|socket| {
+            let handle = self.network.handle(socket);
+            Transport::Simulated(Box::new(handle))
+        });
+        let is_tls = random.one_in(10);
+        let transports = match is_tls {
+            false => sockets,
+            true => {
+                let mut sessions = tls::sessions().into_iter();
+                sockets.map(|socket| match sessions.next() {
+                    Some(session) => Transport::Tls(Box::new(Tls::new(socket, session))),
+                    None => socket,
+                })
+            }
+        };
+        let ends = [(pair.0, Role::Client), (pair.1, Role::Server)];
+        for ((socket, role), transport) in ends.into_iter().zip(transports) {
+            self.add(role, hubs[socket % 2], transport, deflate);
+            self.ends.borrow_mut()[socket].is_tls = is_tls;
         }
-        self.trace(|| format!("{} and {}: connected on hubs {hubs:?}", pair.0, pair.1));
+        self.trace(|| {
+            format!(
+                "{} and {}: connected on hubs {hubs:?}, TLS: {is_tls}",
+                pair.0, pair.1
+            )
+        });
         self.excused.borrow_mut().push(false);
         for socket in [pair.0, pair.1] {
             if random.one_in(2) {
@@ -259,9 +284,9 @@ impl Simulation {
 
     fn add(
         &self,
-        socket: usize,
         role: Role,
         index: usize,
+        transport: Transport,
         deflate: Option<(Parameters, Compression)>,
     ) {
         let random = &self.random;
@@ -294,7 +319,6 @@ impl Simulation {
             deflate,
             remote_addr: None,
         };
-        let transport = Transport::Simulated(Box::new(self.network.handle(socket)));
         let connection = hub
             .add(|place, now| Connection::new(place, role, transport, Bytes::new(), options, now));
         if role == Role::Server {
@@ -305,6 +329,7 @@ impl Simulation {
             hub: index,
             connection: Rc::downgrade(&connection),
             is_pull: random.one_in(4),
+            is_tls: false,
             is_attached: false,
             idle_timeout,
             close_timeout: limits.close_timeout.unwrap_or_default(),
@@ -313,6 +338,7 @@ impl Simulation {
             next_number: 1,
             blobs: VecDeque::new(),
             asked_to_close: None,
+            shut_down: None,
             is_terminated: false,
             is_corrupt: false,
             is_gone: false,
@@ -363,11 +389,32 @@ impl Simulation {
             return;
         };
         slot.is_due.store(false, Ordering::Relaxed);
-        hub.run(&mut SimulatedDelivery {
+        let mut delivery = SimulatedDelivery {
             simulation: self,
             hub: index,
-        });
-        self.check_run(index, &hub);
+            has_stopped: false,
+        };
+        hub.run(&mut delivery);
+        match delivery.has_stopped {
+            // The engine runs no more script: it is on its way down.
+            true => self.drop_hub(index),
+            false => self.check_run(index, &hub),
+        }
+    }
+
+    /// A server shuts down: it closes all of its connections.
+    fn shut_down(&self, index: usize) {
+        self.trace(|| format!("hub {index} shuts down"));
+        for socket in (1..self.network.len()).step_by(2) {
+            if self.ends.borrow()[socket].hub != index {
+                continue;
+            }
+            if let Some((hub, connection)) = self.connection(socket) {
+                let now = self.clock.get();
+                self.ends.borrow_mut()[socket].shut_down.get_or_insert(now);
+                hub.close(&connection, &CloseCode::GOING_AWAY.into());
+            }
+        }
     }
 
     /// The engine of a hub is taken down.
@@ -476,7 +523,8 @@ impl Simulation {
         // Whoever closed has given up by now, whatever the network does. Those whose peers have
         // gone without a word hear of it when the network is back.
         for (socket, end) in self.ends.borrow().iter().enumerate() {
-            let waits = end.is_live() && (end.asked_to_close.is_some() || end.is_terminated);
+            let has_closed = end.begun_to_close().is_some() || end.is_terminated;
+            let waits = end.is_live() && has_closed;
             assert!(!waits, "{socket}: waits for ever to be closed");
         }
         self.network.become_perfect();
