@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let trials = vec![
         Trial::test("chat: two tabs talk", chat).with_ignored_flag(ignored),
         Trial::test("ping: the page gets its pong", ping).with_ignored_flag(ignored),
+        Trial::test("feed: a page that comes back misses nothing", feed).with_ignored_flag(ignored),
         Trial::test("HTTP/2: a socket on the page's connection", http2).with_ignored_flag(ignored),
         Trial::test("compression: messages shrink both ways", compression)
             .with_ignored_flag(ignored),
@@ -43,6 +44,19 @@ fn chat() -> Result<(), Failed> {
     let announced = server.line("open ")?;
     let url = announced.split(' ').next().ok_or("no address")?;
     drive("chat", url)
+}
+
+fn feed() -> Result<(), Failed> {
+    let mut server = Running::start(
+        "examples/feed/server.ts",
+        support::duplex()
+            .args(["serve", "--allow-read", "--parallel=2"])
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .arg(support::repository().join("examples/feed/server.ts")),
+    )?;
+    let announced = server.line("Listening on ")?;
+    let url = announced.split(' ').next().ok_or("no address")?;
+    drive("feed", url)
 }
 
 fn ping() -> Result<(), Failed> {

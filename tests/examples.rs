@@ -38,6 +38,26 @@ fn chat() {
 }
 
 #[test]
+fn feed() {
+    let mut server = Running::start(
+        "examples/feed/server.ts",
+        support::duplex()
+            .args([
+                "serve",
+                "--allow-read",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+            ])
+            .arg(support::repository().join("examples/feed/server.ts")),
+    )
+    .unwrap();
+    let url = server.line("Listening on ").unwrap();
+    visit("feed.js", &url);
+}
+
+#[test]
 fn ping() {
     let mut server = Running::start(
         "examples/ping/main.js",

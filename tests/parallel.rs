@@ -122,6 +122,8 @@ fn what_is_published_reaches_the_sockets_of_all_loops_in_order() {
     sender.action(r#"{"do":"count"}"#);
     assert_eq!(sender.text(), all.to_string());
     sender.action(r#"{"do":"leave"}"#);
+    sender.action(r#"{"do":"echo","text":"left"}"#);
+    assert_eq!(sender.text(), "left");
     for socket in &mut sockets {
         socket.action(r#"{"do":"publish","text":"to the others"}"#);
     }

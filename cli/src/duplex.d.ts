@@ -398,6 +398,18 @@ declare namespace Deno {
     readonly subscriptions: string[];
     /** False where it was subscribed already, is closed, or exceeds a limit. */
     subscribe(topic: string): boolean;
+    /**
+     * Subscribes, and first sends all that was published behind the position `since`, in
+     * order: either all of it, or nothing where not all is kept any more. Nothing is lost
+     * or doubled between that and what comes live. A position is also taken as the line
+     * that stands before a message; null is none, for a first visit.
+     *
+     * @throws {TypeError} without the server's option `topics.history`
+     */
+    subscribe(
+      topic: string,
+      options: { since: TopicPosition | string | null },
+    ): TopicRecovery;
     /** False where it was not subscribed. */
     unsubscribe(topic: string): boolean;
     isSubscribed(topic: string): boolean;
@@ -509,12 +521,38 @@ declare namespace Deno {
      * `name`, or else "duplex".
      */
     prefix?: string;
+    /**
+     * Keeps the last messages of each topic, in this process, for clients that come
+     * back: see {@linkcode ServerWebSocket.subscribe}. Each message then begins with a
+     * line that is its position. Not with a broker.
+     */
+    history?: {
+      /** Messages of each topic, up to 1,000,000. */
+      size: number;
+      /** For how many seconds. */
+      ttl: number;
+    };
     /** Called when there is no connection to the broker any more, or a first one fails. */
     down?(reason: string): void | Promise<void>;
     /** Called when there is one, and the broker knows all subscriptions. */
     up?(): void | Promise<void>;
     /** Called when messages of other processes may have been missed since then. */
     gap?(since: Date): void | Promise<void>;
+  }
+
+  /** The place of a message among those of its topic. */
+  interface TopicPosition {
+    /** That of what is kept of the topic: another one after the server was started anew. */
+    epoch: string;
+    /** Counts from 1 without a gap. */
+    offset: number;
+  }
+
+  interface TopicRecovery {
+    /** Whether all that was missed has been sent. Else nothing of it was. */
+    recovered: boolean;
+    /** That of the last message so far. Null where the socket is closed. */
+    position: TopicPosition | null;
   }
 
   /** How the connection to a broker is. */
@@ -580,6 +618,12 @@ declare namespace Deno {
       data: WebSocketData,
       options?: PublishOptions,
     ): number;
+    /**
+     * The same with `topics.history`. Returns the position of the message.
+     *
+     * @throws {TypeError} without the server's option `topics.history`
+     */
+    publishRecorded(topic: string, data: WebSocketData): TopicPosition;
     /** How many sockets of this process are subscribed to the topic. */
     subscriberCount(topic: string): number;
     /**
@@ -662,6 +706,8 @@ declare namespace Deno {
       data: WebSocketData,
       options?: PublishOptions,
     ): number;
+    /** See {@linkcode HttpServer.publishRecorded}. */
+    publishRecorded(topic: string, data: WebSocketData): TopicPosition;
     /** See {@linkcode HttpServer.subscriberCount}. */
     subscriberCount(topic: string): number;
     /** See {@linkcode HttpServer.flush}. */

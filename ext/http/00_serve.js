@@ -13,6 +13,7 @@ import {
   convertTopics,
   flush,
   publish,
+  publishRecorded,
   shareTopics,
   subscriberCount,
 } from "ext:duplex_http/00_topics.js";
@@ -800,6 +801,11 @@ class ServeHandlerInfo {
   }
 
   /** As that of the server. */
+  publishRecorded(topic, data) {
+    return publishRecorded(this.#inner.server, arguments.length, topic, data);
+  }
+
+  /** As that of the server. */
   subscriberCount(topic) {
     return subscriberCount(this.#inner.server, arguments.length, topic);
   }
@@ -1153,6 +1159,9 @@ function startServer(options, handler, upgrader, isOwn) {
     upgrade: (request, options = undefined) => server.upgrade(request, options),
     publish(topic, data, options = undefined) {
       return publish(server, arguments.length, topic, data, options);
+    },
+    publishRecorded(topic, data) {
+      return publishRecorded(server, arguments.length, topic, data);
     },
     subscriberCount(topic) {
       return subscriberCount(server, arguments.length, topic);

@@ -2,8 +2,13 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
+import {
   convertPublished,
   convertTopic,
+  positionOf,
 } from "ext:duplex_websocket/01_websocket.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
@@ -12,6 +17,8 @@ const {
   op_http_broker_flush,
   op_http_broker_status,
   op_http_publish_binary,
+  op_http_publish_recorded_binary,
+  op_http_publish_recorded_text,
   op_http_publish_text,
   op_http_share_topics,
   op_http_subscriber_count,
@@ -19,6 +26,7 @@ const {
 const {
   Date,
   FunctionPrototypeCall,
+  NumberIsInteger,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototype,
   PromisePrototypeThen,
@@ -27,8 +35,22 @@ const {
 
 const { reportException } = core.loadExtScript("ext:deno_web/02_event.js");
 
+// Messages of a topic that are kept at most.
+const MAX_HISTORY_SIZE = 1_000_000;
+
 // What the subjects and channels of a broker begin with where nothing else is said.
 const DEFAULT_PREFIX = "duplex";
+
+const MEMBERS = membersOf([
+  "broker",
+  "down",
+  "gap",
+  "history",
+  "name",
+  "prefix",
+  "up",
+]);
+const HISTORY_MEMBERS = membersOf(["size", "ttl"]);
 
 /**
  * Checks the option `topics` of a server.
@@ -47,6 +69,9 @@ function convertTopics({ topics }) {
     down: undefined,
     up: undefined,
     gap: undefined,
+    // 0 is none.
+    historySize: 0,
+    historyTtl: 0,
   };
   if (topics === undefined || topics === null) {
     return converted;
@@ -54,7 +79,8 @@ function convertTopics({ topics }) {
   if (typeof topics !== "object") {
     throw new TypeError("Invalid type for topics: must be an object");
   }
-  const { name, broker, prefix, down, up, gap } = topics;
+  checkMembers(topics, MEMBERS, "Invalid topics");
+  const { name, broker, prefix, down, up, gap, history } = topics;
   converted.name = text(name, "name") ?? null;
   converted.broker = text(broker, "broker") ?? null;
   converted.prefix = text(prefix, "prefix") ?? converted.name ??
@@ -62,7 +88,35 @@ function convertTopics({ topics }) {
   converted.down = callback(down, "down");
   converted.up = callback(up, "up");
   converted.gap = callback(gap, "gap");
+  if (history !== undefined && history !== null) {
+    if (converted.broker !== null) {
+      throw new TypeError(
+        "Invalid topics.history: it is kept in this process, and not with a broker",
+      );
+    }
+    convertHistory(converted, history);
+  }
   return converted;
+}
+
+function convertHistory(converted, history) {
+  if (typeof history !== "object") {
+    throw new TypeError("Invalid type for topics.history: must be an object");
+  }
+  checkMembers(history, HISTORY_MEMBERS, "Invalid topics.history");
+  const { size, ttl } = history;
+  if (!NumberIsInteger(size) || size < 1 || size > MAX_HISTORY_SIZE) {
+    throw new TypeError(
+      `Invalid topics.history.size: must be an integer from 1 to ${MAX_HISTORY_SIZE}`,
+    );
+  }
+  if (typeof ttl !== "number" || !(ttl > 0)) {
+    throw new TypeError(
+      "Invalid topics.history.ttl: must be a number of seconds above 0",
+    );
+  }
+  converted.historySize = size;
+  converted.historyTtl = ttl;
 }
 
 function text(value, name) {
@@ -86,7 +140,14 @@ function callback(value, name) {
 
 /** Gives the server that has just been started the topics that its options say. */
 function shareTopics(rid, topics) {
-  op_http_share_topics(rid, topics.name, topics.broker, topics.prefix);
+  op_http_share_topics(
+    rid,
+    topics.name,
+    topics.broker,
+    topics.prefix,
+    topics.historySize,
+    topics.historyTtl,
+  );
   const { broker, down, up, gap } = topics;
   if (
     broker !== null &&
@@ -160,10 +221,34 @@ function publish(server, length, topic, data, options) {
     : op_http_publish_binary(server.rid, topic, data, isLocal);
 }
 
+/** Sends likewise, and keeps the message. Returns its position. */
+function publishRecorded(server, length, topic, data) {
+  const prefix = "Failed to execute 'publishRecorded' on 'HttpServer'";
+  topic = convertTopic(length, topic, prefix);
+  data = convertPublished(length, data, prefix);
+  const position = typeof data === "string"
+    ? op_http_publish_recorded_text(server.rid, topic, data)
+    : op_http_publish_recorded_binary(server.rid, topic, data);
+  if (position === null || position === undefined) {
+    throw new TypeError(
+      `${prefix}: it needs a server that runs, with the option topics.history`,
+    );
+  }
+  return positionOf(position);
+}
+
 function subscriberCount(server, length, topic) {
   const prefix = "Failed to execute 'subscriberCount' on 'HttpServer'";
   topic = convertTopic(length, topic, prefix);
   return op_http_subscriber_count(server.rid, topic);
 }
 
-export { broker, convertTopics, flush, publish, shareTopics, subscriberCount };
+export {
+  broker,
+  convertTopics,
+  flush,
+  publish,
+  publishRecorded,
+  shareTopics,
+  subscriberCount,
+};

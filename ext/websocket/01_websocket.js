@@ -32,6 +32,7 @@ const {
   Error,
   ErrorPrototypeToString,
   FunctionPrototypeCall,
+  Number,
   ObjectCreate,
   ObjectDefineProperties,
   ObjectDefineProperty,
@@ -50,6 +51,7 @@ const {
   SymbolIterator,
   SymbolPrototypeGetDescription,
   SymbolToStringTag,
+  StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeToWellFormed,
@@ -726,10 +728,19 @@ class ServerWebSocket extends WebSocket {
     return this[_slots].remoteAddr ??= readRemoteAddr(this);
   }
 
-  /** Subscribes to a topic of the server. Returns whether it was not. */
-  subscribe(topic) {
+  /**
+   * Subscribes to a topic of the server. Returns whether it was not; with `since`, what
+   * came of replaying what was published since then.
+   */
+  subscribe(topic, options = undefined) {
     const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
     const name = topicOf(this, arguments.length, topic, prefix);
+    if (typeof options === "object" && options !== null) {
+      const { since } = options;
+      if (since !== undefined) {
+        return subscribeSince(this[_slots].id, name, since, prefix);
+      }
+    }
     return this[_slots].id !== NO_ID &&
       ops.op_ws_subscribe(this[_slots].id, name);
   }
@@ -773,6 +784,39 @@ class ServerWebSocket extends WebSocket {
       : ops.op_ws_publish_binary(this[_slots].id, name, data);
   }
 }
+
+function subscribeSince(id, topic, since, prefix) {
+  if (since !== null && typeof since !== "string") {
+    const { epoch, offset } = since;
+    since = `${epoch}-${offset}`;
+  }
+  const { 0: outcome, 1: position } = id === NO_ID
+    ? [SUBSCRIBE_ENDED, ""]
+    : ops.op_ws_subscribe_since(id, topic, since);
+  if (outcome === SUBSCRIBE_NO_HISTORY) {
+    throw new TypeError(
+      `${prefix}: since needs a server with the option topics.history`,
+    );
+  }
+  if (outcome === SUBSCRIBE_ENDED) {
+    return { recovered: false, position: null };
+  }
+  return {
+    recovered: outcome === SUBSCRIBE_RECOVERED,
+    position: positionOf(position),
+  };
+}
+
+/** A position as scripts have it, of how it is written. */
+function positionOf(text) {
+  const { 0: epoch, 1: offset } = StringPrototypeSplit(text, "-");
+  return { epoch, offset: Number(offset) };
+}
+
+// What came of subscribing with `since`, as op_ws_subscribe_since numbers it.
+const SUBSCRIBE_RECOVERED = 1;
+const SUBSCRIBE_NO_HISTORY = 2;
+const SUBSCRIBE_ENDED = 3;
 
 function readRemoteAddr(socket) {
   const peer = socket[_slots].peer;
@@ -1523,6 +1567,7 @@ export {
   handshakeRequest,
   openServerWebSocket,
   parseUrl,
+  positionOf,
   serverMethods,
   ServerWebSocket,
   WebSocket,

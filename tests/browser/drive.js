@@ -22,6 +22,27 @@ const scenes = {
     await ada.until("#log", "Bob left");
   },
 
+  async feed(browser) {
+    const [ada, bob] = [await browser.tab(page), await browser.tab(page)];
+    await ada.until("#log", "welcome");
+    await bob.until("#log", "welcome");
+    await bob.say("1");
+    await ada.until("#log", "welcome1");
+    await ada.press("#switch");
+    await ada.until("#status", "disconnected");
+    for (let count = 2; count <= 5; count++) {
+      await bob.say(`${count}`);
+      await bob.until(
+        "#log",
+        "welcome12345".slice(0, "welcome".length + count),
+      );
+    }
+    await ada.press("#switch");
+    await ada.until("#log", "welcome12345");
+    await bob.say("6");
+    await ada.until("#log", "welcome123456");
+  },
+
   async ping(browser) {
     const tab = await browser.tab(page);
     await tab.until("#log", "connected");
@@ -133,6 +154,14 @@ class Tab {
         }),
       selector,
       text,
+    );
+  }
+
+  /** Presses a button. */
+  press(selector) {
+    return this.#evaluate(
+      (selector) => document.querySelector(selector).click(),
+      selector,
     );
   }
 

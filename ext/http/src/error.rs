@@ -73,6 +73,9 @@ pub enum HttpError {
     #[error("The connection was closed during the upgrade: {0}")]
     UpgradeFailed(String),
     #[class(type)]
+    #[error("Invalid topics.history: another server with the same topics has other values")]
+    OtherHistory,
+    #[class(type)]
     #[error("Invalid topics.broker: {0}")]
     BrokerUrl(duplex_broker::AddressError),
     /// The authorities that the program trusts cannot be read.

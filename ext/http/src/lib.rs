@@ -53,6 +53,8 @@ deno_core::extension!(
         ops::op_http_abort,
         ops::op_http_publish_text,
         ops::op_http_publish_binary,
+        ops::op_http_publish_recorded_text,
+        ops::op_http_publish_recorded_binary,
         ops::op_http_subscriber_count,
         ops::op_http_socket_count,
         ops::op_http_pending_requests,

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::op2;
 use deno_core::v8;
+use duplex_websocket::HistoryOptions;
 use duplex_websocket::Message;
 use duplex_websocket::Reach;
 use duplex_websocket::TopicSpace;
@@ -141,13 +143,26 @@ pub fn op_http_share_topics(
     #[string] name: Option<String>,
     #[string] broker: Option<String>,
     #[string] prefix: &str,
+    #[smi] history_size: u32,
+    history_ttl: f64,
 ) -> Result<(), HttpError> {
     let server = server(state, rid)?;
+    let keeps_history = history_size > 0;
     let space = match (broker, server.topics_name(name)) {
         (Some(url), _) => broker::topic_space(state, &url, prefix)?,
         (None, Some(name)) => TopicSpace::named(&name),
+        (None, None) if keeps_history => TopicSpace::unnamed(),
         (None, None) => return Ok(()),
     };
+    if keeps_history {
+        let options = HistoryOptions {
+            size: history_size as usize,
+            ttl: Duration::try_from_secs_f64(history_ttl).unwrap_or(Duration::MAX),
+        };
+        if !space.keep_history(options) {
+            return Err(HttpError::OtherHistory);
+        }
+    }
     server.sockets().share_topics(state, space);
     Ok(())
 }
@@ -227,6 +242,42 @@ pub fn op_http_publish_binary(
     is_local: bool,
 ) -> i32 {
     publish(state, rid, topic, Message::Binary(bytes), is_local)
+}
+
+/// Sends a text likewise, and keeps it. Returns its position, or null where the server keeps
+/// nothing.
+#[op2]
+#[string]
+pub fn op_http_publish_recorded_text(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] topic: &str,
+    #[string] text: &str,
+) -> Option<String> {
+    publish_recorded(state, rid, topic, Message::Text(text))
+}
+
+/// Sends bytes likewise.
+#[op2]
+#[string]
+pub fn op_http_publish_recorded_binary(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+    #[string] topic: &str,
+    #[anybuffer] bytes: &[u8],
+) -> Option<String> {
+    publish_recorded(state, rid, topic, Message::Binary(bytes))
+}
+
+fn publish_recorded(
+    state: &mut OpState,
+    rid: ResourceId,
+    topic: &str,
+    message: Message<'_>,
+) -> Option<String> {
+    let server = server(state, rid).ok()?;
+    let position = server.sockets().publish_recorded(state, topic, message)?;
+    Some(position.to_string())
 }
 
 fn publish(

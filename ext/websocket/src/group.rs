@@ -12,6 +12,7 @@ use duplex_protocol::close::Close;
 use slab::Slab;
 
 use crate::connection::Connection;
+use crate::history::Position;
 use crate::hub::Hub;
 use crate::topic_space::{Place, TopicSpace};
 use crate::topics::{self, Message, Reach, Subscriptions, Topics};
@@ -103,6 +104,19 @@ impl SocketGroup {
         topics::publish(&Hub::of(state), &self.0.topics, topic, message, None, reach)
     }
 
+    /// Sends a message likewise, and keeps it for those who [come
+    /// back](TopicSpace::keep_history). Returns where it stands, or nothing where the topics
+    /// have no history.
+    pub fn publish_recorded(
+        &self,
+        state: &mut OpState,
+        topic: &str,
+        message: Message<'_>,
+    ) -> Option<Position> {
+        topics::publish_recorded(&Hub::of(state), &self.0.topics, topic, message, None)
+            .map(|recorded| recorded.position)
+    }
+
     /// How many connections it has.
     pub fn len(&self) -> usize {
         self.0.members.borrow().len()
@@ -132,6 +146,11 @@ impl SocketGroup {
 impl Membership {
     pub fn topics(&self) -> &Topics {
         &self.group.topics
+    }
+
+    /// The same, held.
+    pub fn shared_topics(&self) -> Rc<Topics> {
+        self.group.topics.clone()
     }
 
     pub fn subscriptions(&self) -> &Subscriptions {

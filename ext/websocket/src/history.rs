@@ -263,7 +263,10 @@ mod tests {
             ..log.position()
         };
         assert!(log.since(zero, options).is_none());
-        assert_eq!(log.since(log.position(), options).map(|it| it.len()), Some(0));
+        assert_eq!(
+            log.since(log.position(), options).map(|it| it.len()),
+            Some(0)
+        );
     }
 
     #[test]
@@ -274,7 +277,14 @@ mod tests {
         };
         assert_eq!(position.to_string(), "0000000000000abc-17");
         assert_eq!(Position::parse("0000000000000abc-17"), Some(position));
-        for text in ["", "-", "abc-17", "0000000000000abc-", "0000000000000abc-x", "+000000000000abc-1"] {
+        for text in [
+            "",
+            "-",
+            "abc-17",
+            "0000000000000abc-",
+            "0000000000000abc-x",
+            "+000000000000abc-1",
+        ] {
             assert_eq!(Position::parse(text), None, "{text}");
         }
     }

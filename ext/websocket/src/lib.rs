@@ -10,6 +10,7 @@
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | `deferred` | what was sent behind a Blob |
 //! | `topics` | messages that go to all who subscribed |
+//! | `history` | what was published lately, for those who come back |
 //! | `topic_space` | the same across the event loops of a process |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
@@ -44,6 +45,7 @@ mod deferred;
 pub mod deflate;
 mod garbage;
 mod group;
+mod history;
 mod hub;
 pub mod limits;
 mod nearest_name;
@@ -69,6 +71,7 @@ use duplex_protocol::session::IdleTimeout;
 use crate::connection::{Connection, Settings};
 pub use crate::garbage::collect_early;
 pub use crate::group::SocketGroup;
+pub use crate::history::{HistoryOptions, Position, Recovery};
 use crate::hub::Hub;
 pub use crate::limits::Limits;
 pub use crate::tls::Tls;
@@ -104,6 +107,7 @@ deno_core::extension!(
         ops::op_ws_set_ref,
         ops::op_ws_remote_addr,
         ops::op_ws_subscribe,
+        ops::op_ws_subscribe_since,
         ops::op_ws_unsubscribe,
         ops::op_ws_is_subscribed,
         ops::op_ws_subscriptions,

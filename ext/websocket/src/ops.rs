@@ -18,10 +18,11 @@ use crate::client::{
 };
 use crate::connection::{Backlog, Connection, Options, Sent, Settings};
 use crate::deflate::PerMessageDeflate;
+use crate::history::Position;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::script::{Script, SocketCallbacks};
-use crate::topics::{self, Message, Reach};
+use crate::topics::{self, Message, NotReplayed, Reach};
 
 /// The leave to dial a URL once. It lets a script give up a connection that is not open.
 struct DialHandle {
@@ -486,6 +487,30 @@ pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(Stri
 pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
     let connection = connection(state, id);
     connection.is_some_and(|connection| topics::subscribe(&connection, topic))
+}
+
+/// Subscribes likewise, and sends first what was published behind the position `since`.
+/// Returns what came of it, 0 for nothing replayed, 1 for all, 2 where the topics have no
+/// history, 3 where the connection has ended; and the position of the last message so far.
+#[op2]
+pub(crate) fn op_ws_subscribe_since(
+    state: &OpState,
+    #[smi] id: u32,
+    #[string] topic: &str,
+    #[string] since: Option<String>,
+) -> (i32, String) {
+    let subscribed = match (Hub::existing(state), connection(state, id)) {
+        (Some(hub), Some(connection)) => {
+            let since = since.as_deref().and_then(Position::parse);
+            topics::subscribe_since(hub, &connection, topic, since)
+        }
+        _ => Err(NotReplayed::Ended),
+    };
+    match subscribed {
+        Ok(recovery) => (i32::from(recovery.recovered), recovery.position.to_string()),
+        Err(NotReplayed::NoHistory) => (2, String::new()),
+        Err(NotReplayed::Ended) => (3, String::new()),
+    }
 }
 
 /// Ends a subscription. Returns whether there was one.

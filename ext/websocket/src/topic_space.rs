@@ -18,6 +18,7 @@ use std::sync::{
 use bytes::Bytes;
 use deno_core::{JsRuntime, OpState, V8CrossThreadTaskSpawner};
 
+use crate::history::{History, HistoryOptions};
 use crate::hub::Hub;
 use crate::topics::{Message, Topics};
 
@@ -27,6 +28,7 @@ pub struct TopicSpace {
     topics: Mutex<HashMap<Arc<str>, Arc<SharedTopic>>>,
     members: AtomicU64,
     relay: OnceLock<Arc<dyn Relay>>,
+    history: OnceLock<History>,
 }
 
 /// What takes messages to other processes and brings theirs.
@@ -67,14 +69,24 @@ impl TopicSpace {
             return space;
         }
         spaces.retain(|_, space| space.strong_count() > 0);
-        let space = Arc::new(Self {
+        let space = Arc::new(Self::new(name));
+        spaces.insert(name.to_string(), Arc::downgrade(&space));
+        space
+    }
+
+    /// One of which nobody else knows.
+    pub fn unnamed() -> Arc<Self> {
+        Arc::new(Self::new(""))
+    }
+
+    fn new(name: &str) -> Self {
+        Self {
             name: name.to_string(),
             topics: Mutex::default(),
             members: AtomicU64::new(0),
             relay: OnceLock::new(),
-        });
-        spaces.insert(name.to_string(), Arc::downgrade(&space));
-        space
+            history: OnceLock::new(),
+        }
     }
 
     /// The name that it was asked for by.
@@ -102,6 +114,17 @@ impl TopicSpace {
         }
         let _ = self.relay.set(relay);
         Ok(())
+    }
+
+    /// Keeps what is published. Returns false where other servers of the space have said
+    /// something else.
+    pub fn keep_history(&self, options: HistoryOptions) -> bool {
+        let history = self.history.get_or_init(|| History::new(options));
+        history.options() == options
+    }
+
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.get()
     }
 
     /// The relay, where there is one.
@@ -275,6 +298,14 @@ impl Place {
         &self.space
     }
 
+    /// What other threads have sent by now and the event loop has not come to. Those who are to
+    /// be closed stay: nobody ends while a message is sent.
+    pub fn take_parcels(&self) -> Vec<(Arc<str>, Parcel)> {
+        let mut state = lock(&self.member.inbox.state);
+        state.bytes = 0;
+        std::mem::take(&mut state.mail.parcels)
+    }
+
     /// The thread has its first subscriber of `topic`.
     pub fn join(&self, topic: &str) -> Arc<SharedTopic> {
         self.space.join(topic, &self.member)
@@ -346,6 +377,10 @@ impl Inbox {
     fn push(self: &Arc<Self>, topic: &Arc<str>, parcel: &Parcel) {
         let mut state = lock(&self.state);
         let length = parcel.frame.len() + PARCEL_COST;
+        if state.mail.lost.contains(topic) {
+            // Nothing comes behind what was lost.
+            return;
+        }
         if state.bytes + length > MAX_INBOX_BYTES && !state.mail.parcels.is_empty() {
             state.mail.lost.insert(topic.clone());
             return;

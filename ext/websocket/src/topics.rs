@@ -13,6 +13,7 @@ use duplex_protocol::mask::MaskKey;
 use slab::Slab;
 
 use crate::connection::{Connection, Exceeded, Sent};
+use crate::history::{self, History, Position, Recovery};
 use crate::hub::Hub;
 use crate::ops::outcome;
 use crate::topic_space::{Mail, Parcel, Place, SharedTopic};
@@ -122,12 +123,8 @@ impl Topics {
 
     /// Hands what other threads had to the subscribers of this one.
     pub fn take_in(&self, hub: &Hub, mail: Mail) {
+        self.take_parcels(hub, mail.parcels);
         let topics = self.by_name.borrow();
-        for (topic, parcel) in &mail.parcels {
-            if let Some(topic) = topics.get(&**topic) {
-                topic.send(hub, &Publication::of(parcel), None);
-            }
-        }
         let affected: Vec<_> = (mail.lost.iter())
             .filter_map(|topic| topics.get(&**topic))
             .flat_map(|topic| topic.subscribers())
@@ -138,6 +135,24 @@ impl Topics {
         for connection in affected {
             hub.close(&connection, &close);
         }
+    }
+
+    fn take_parcels(&self, hub: &Hub, parcels: Vec<(Arc<str>, Parcel)>) {
+        let topics = self.by_name.borrow();
+        for (topic, parcel) in &parcels {
+            if let Some(topic) = topics.get(&**topic) {
+                topic.send(hub, &Publication::of(parcel), None, self.misses_nothing());
+            }
+        }
+    }
+
+    fn history(&self) -> Option<&History> {
+        self.place.get()?.space().history()
+    }
+
+    /// Whether a subscriber that cannot take a message is closed: it would not know.
+    fn misses_nothing(&self) -> bool {
+        self.history().is_some()
     }
 
     /// The topic, which is made where there is none.
@@ -181,8 +196,15 @@ impl Topic {
             .collect()
     }
 
-    /// Sends to the subscribers of this thread but `sender`.
-    fn send(&self, hub: &Hub, publication: &Publication<'_>, sender: Option<&Connection>) -> Sent {
+    /// Sends to the subscribers of this thread but `sender`. One that cannot take it is closed
+    /// where it `must_take` all.
+    fn send(
+        &self,
+        hub: &Hub,
+        publication: &Publication<'_>,
+        sender: Option<&Connection>,
+        must_take: bool,
+    ) -> Sent {
         let mut total = Sent::Refused;
         for (_, subscriber) in self.subscribers.borrow().iter() {
             let Some(connection) = subscriber.upgrade() else {
@@ -192,6 +214,9 @@ impl Topic {
                 continue;
             }
             let sent = connection.send_published(publication);
+            if must_take && matches!(sent, Sent::Refused) {
+                connection.exceed(Exceeded::Backpressure);
+            }
             if matches!(sent, Sent::Taken | Sent::Buffered) {
                 hub.mark_dirty(&connection);
             }
@@ -293,10 +318,16 @@ pub(crate) fn publish(
     sender: Option<&Connection>,
     reach: Reach,
 ) -> i32 {
+    if topics.history().is_some() {
+        return publish_recorded(hub, topics, name, message, sender)
+            .map_or(0, |recorded| recorded.outcome);
+    }
     let publication = Publication::new(message);
     let by_name = topics.by_name.borrow();
     let topic = by_name.get(name);
-    let sent = topic.map_or(Sent::Refused, |topic| topic.send(hub, &publication, sender));
+    let sent = topic.map_or(Sent::Refused, |topic| {
+        topic.send(hub, &publication, sender, false)
+    });
     if let Some(place) = topics.place.get() {
         let shared = topic.and_then(|topic| topic.shared.as_deref());
         place.send(name, shared, reach == Reach::Process, || {
@@ -304,6 +335,91 @@ pub(crate) fn publish(
         });
     }
     outcome(sent, message.length())
+}
+
+/// What became of a message that is kept.
+pub(crate) struct Recorded {
+    /// As [`publish`] says.
+    pub outcome: i32,
+    pub position: Position,
+}
+
+/// Sends a message likewise, and keeps it. Nothing where the topics have no history.
+pub(crate) fn publish_recorded(
+    hub: &Hub,
+    topics: &Topics,
+    name: &str,
+    message: Message<'_>,
+    sender: Option<&Connection>,
+) -> Option<Recorded> {
+    let place = topics.place.get()?;
+    let history = place.space().history()?;
+    let log = history.log(name);
+    let mut log = history::lock(&log);
+    // What others have published before comes before, on this thread too.
+    topics.take_parcels(hub, place.take_parcels());
+    let parcel = log.append(message, history.options());
+    let by_name = topics.by_name.borrow();
+    let topic = by_name.get(name);
+    let shared = topic.and_then(|topic| topic.shared.as_deref());
+    place.send(name, shared, true, || parcel.clone());
+    let sent = topic.map_or(Sent::Refused, |topic| {
+        topic.send(hub, &Publication::of(&parcel), sender, true)
+    });
+    Some(Recorded {
+        outcome: outcome(sent, message.length()),
+        position: log.position(),
+    })
+}
+
+/// Why there is nothing to replay.
+pub(crate) enum NotReplayed {
+    /// The topics have no history.
+    NoHistory,
+    /// The connection has ended, or ends because of a limit.
+    Ended,
+}
+
+/// Subscribes a connection of a server, and sends it first all that was published behind
+/// `since`, or nothing where not all of that is there. One that is subscribed already gets
+/// nothing: it has missed nothing.
+pub(crate) fn subscribe_since(
+    hub: &Hub,
+    connection: &Rc<Connection>,
+    name: &str,
+    since: Option<Position>,
+) -> Result<Recovery, NotReplayed> {
+    // Held by a clone: what is sent below may look at the membership.
+    let topics = (connection.membership.borrow().as_ref())
+        .map(|membership| membership.shared_topics())
+        .ok_or(NotReplayed::Ended)?;
+    let place = topics.place.get().ok_or(NotReplayed::NoHistory)?;
+    let history = place.space().history().ok_or(NotReplayed::NoHistory)?;
+    let log = history.log(name);
+    let mut log = history::lock(&log);
+    topics.take_parcels(hub, place.take_parcels());
+    if is_subscribed(connection, name) {
+        return Ok(Recovery {
+            recovered: since == Some(log.position()),
+            position: log.position(),
+        });
+    }
+    let missed = since.and_then(|since| log.since(since, history.options()));
+    if !subscribe(connection, name) {
+        return Err(NotReplayed::Ended);
+    }
+    for parcel in missed.iter().flatten() {
+        let sent = connection.send_published(&Publication::of(parcel));
+        match sent {
+            Sent::Taken | Sent::Buffered => hub.mark_dirty(connection),
+            Sent::Refused => connection.exceed(Exceeded::Backpressure),
+            Sent::Closed => {}
+        }
+    }
+    Ok(Recovery {
+        recovered: missed.is_some(),
+        position: log.position(),
+    })
 }
 
 /// The frames of a message, each made when the first subscriber needs it.
