@@ -148,7 +148,7 @@ fn with_count(script: &str) -> String {
 fn a_signal_ends_all_loops_with_one_exit_code() {
     for signal in ["INT", "TERM"] {
         let name = format!("signal-{signal}.js");
-        let mut server = Server::start(&name, CHAT, &["--parallel=3"]);
+        let server = Server::start(&name, CHAT, &["--parallel=3"]);
         let mut sockets = server.all_loops(3);
         let other = sockets.iter_mut().find(|it| !it.is_first).unwrap();
         other.action(r#"{"do":"exitCode"}"#);
