@@ -179,10 +179,11 @@ impl Topics {
         {
             shared.remove_subscriber();
         }
-        if subscribers.is_empty() && self.by_name.borrow_mut().remove(&topic.name).is_some() {
-            if let (Some(place), Some(shared)) = (self.place.get(), &topic.shared) {
-                place.leave(shared);
-            }
+        if subscribers.is_empty()
+            && self.by_name.borrow_mut().remove(&topic.name).is_some()
+            && let (Some(place), Some(shared)) = (self.place.get(), &topic.shared)
+        {
+            place.leave(shared);
         }
     }
 }
