@@ -596,10 +596,11 @@ fn options() -> Result<(), Failed> {
 }
 
 /// The interfaces whose members are options.
-const OPTIONS: [&str; 15] = [
+const OPTIONS: [&str; 16] = [
     "CreateHttpClientOptions",
     "PerMessageDeflateOptions",
     "ServeOptions",
+    "HandlerOptions",
     "ServeTcpOptions",
     "ServeUnixOptions",
     "ServerWebSocketOptions",

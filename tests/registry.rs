@@ -292,15 +292,19 @@ fn an_import_map_may_be_remote() {
         ],
     );
     let allowed = format!("--allow-import=127.0.0.1:{}", server.port);
-    // Of the deno.json, then of the flag.
-    for flags in [&[][..], &["--no-config", "--import-map", &url]] {
-        let flags: Vec<&str> = flags.iter().copied().chain([allowed.as_str()]).collect();
-        let finished = program.run_as(&flags, "main.js");
-        assert_eq!(finished.stdout, "a\n", "{}", finished.report());
-    }
+    let finished = program.run_as(&["--no-config", "--import-map", &url, &allowed], "main.js");
+    assert_eq!(finished.stdout, "a\n", "{}", finished.report());
+    // As in Deno, that of a deno.json is a file.
+    let finished = program.run_as(&[&allowed], "main.js");
+    assert_eq!(finished.code(), 1, "{}", finished.report());
+    assert!(
+        finished.stderr.contains("Use the flag --import-map"),
+        "{}",
+        finished.report()
+    );
     for (name, problem) in [("none", "404"), ("broken", "EOF while parsing")] {
         let wrong = format!("http://127.0.0.1:{}/{name}.json", server.port);
-        let finished = program.run_as(&["--import-map", &wrong], "main.js");
+        let finished = program.run_as(&["--no-config", "--import-map", &wrong], "main.js");
         assert_eq!(finished.code(), 1, "{}", finished.report());
         assert!(
             finished.stderr.contains(&wrong) && finished.stderr.contains(problem),

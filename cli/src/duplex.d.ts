@@ -817,10 +817,14 @@ declare namespace Deno {
   type Pem = string | BufferSource | (string | BufferSource)[];
 
   /** The socket of a server whose handlers are in one object, after Bun. */
-  interface HandlerWebSocket<Data = unknown>
-    extends Omit<ServerWebSocket<Data>, "binaryType"> {
-    /** What binary messages come as. Default "arraybuffer". */
-    binaryType: "arraybuffer" | "uint8array" | "nodebuffer";
+  interface HandlerWebSocket<Data = unknown> extends ServerWebSocket<Data> {
+    /** What was set. */
+    get binaryType(): BinaryType;
+    /**
+     * What binary messages come as: an ArrayBuffer, which is the default, a Uint8Array, or a
+     * Buffer of Node.js.
+     */
+    set binaryType(value: "arraybuffer" | "uint8array" | "nodebuffer");
     /** The client's address, without a port. */
     readonly remoteAddress: string | undefined;
     getBufferedAmount(): number;

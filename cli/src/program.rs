@@ -83,14 +83,8 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let blob_store = BlobStore::default_arc();
     let mut options = ModuleLoaderOptions::new(permissions.clone());
     options.blob_store = Some(blob_store.clone());
-    options.packages = packages_options(
-        &flags,
-        Some(&main.specifier),
-        config.as_ref(),
-        &cwd,
-        root_certs.clone(),
-    )
-    .await?;
+    options.packages =
+        packages_options(&flags, Some(&main.specifier), &cwd, root_certs.clone()).await?;
     options.packages.blob_store = Some(blob_store.clone());
     options.packages.sloppy_imports = features.sloppy_imports;
     if let Some(config) = &config {
@@ -246,8 +240,7 @@ async fn cache(
         .map(|file| to_specifier(file, cwd))
         .collect::<Result<_, _>>()?;
     let permissions = permissions_of(flags, &roots[0], None)?;
-    let config = find_config(&flags.config, &roots[0], cwd)?;
-    let options = packages_options(flags, roots.first(), config.as_ref(), cwd, root_certs).await?;
+    let options = packages_options(flags, roots.first(), cwd, root_certs).await?;
     let packages = Packages::new(options);
     let cached = packages.cache(&roots, &permissions).await;
     cached.map_err(to_message)?;
@@ -256,7 +249,7 @@ async fn cache(
 
 /// Installs what the package.json and the deno.json name.
 async fn install(flags: &Flags, cwd: &Path, root_certs: Arc<RootCerts>) -> Result<i32, String> {
-    let mut options = packages_options(flags, None, None, cwd, root_certs).await?;
+    let mut options = packages_options(flags, None, cwd, root_certs).await?;
     options.is_installation = true;
     let packages = Packages::new(options);
     packages.install().await.map_err(to_message)?;
@@ -288,7 +281,6 @@ fn permissions_of(
 async fn packages_options(
     flags: &Flags,
     main: Option<&Url>,
-    config: Option<&ConfigFile>,
     cwd: &Path,
     root_certs: Arc<RootCerts>,
 ) -> Result<PackagesOptions, String> {
@@ -325,31 +317,22 @@ async fn packages_options(
         unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors.clone(),
         user_agent: String::new(),
     };
-    options.import_map = import_map_of(flags, config, &options, cwd).await?;
+    options.import_map = import_map_of(flags, &options, cwd).await?;
     Ok(options)
 }
 
-/// The import map of the command line, or a remote one that the deno.json names. Those in
-/// files are read where the others are.
+/// The import map of the command line.
 async fn import_map_of(
     flags: &Flags,
-    config: Option<&ConfigFile>,
     options: &PackagesOptions,
     cwd: &Path,
 ) -> Result<Option<(Url, serde_json::Value)>, String> {
-    let is_remote = |specifier: &Url| matches!(specifier.scheme(), "http" | "https");
-    let specifier = match (&flags.import_map, config) {
-        (Some(path), _) => deno_path_util::resolve_url_or_path(path, cwd)
-            .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?,
-        (None, Some(config)) if config.inline_import_map().is_none() => {
-            match config.import_map_specifier().map_err(to_message)? {
-                Some(specifier) if is_remote(&specifier) => specifier,
-                _ => return Ok(None),
-            }
-        }
-        (None, _) => return Ok(None),
+    let Some(path) = &flags.import_map else {
+        return Ok(None);
     };
-    if !is_remote(&specifier) {
+    let specifier = deno_path_util::resolve_url_or_path(path, cwd)
+        .map_err(|error| format!("Bad URL of the import map \"{path}\": {error}"))?;
+    if !matches!(specifier.scheme(), "http" | "https") {
         let value = import_map::read(&specifier).map_err(to_message)?;
         return Ok(Some((specifier, value)));
     }

@@ -50,10 +50,22 @@ pub fn report_to_watcher() {
     // SAFETY: no other thread of this process has started. What the program starts is not
     // watched.
     unsafe { std::env::remove_var(SOCKET) };
+    end_with_parent();
     if let Err(error) = duplex_runtime::report_files_to(Path::new(&path)) {
         log::warn!("Unable to tell of the program's files: {error}");
     }
 }
+
+/// Has this process get SIGTERM when the one that started it is killed.
+#[cfg(target_os = "linux")]
+fn end_with_parent() {
+    // SAFETY: the call takes numbers, and changes nothing but what the kernel does then.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+}
+
+/// Other systems cannot do that.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() {}
 
 /// Runs the program anew with each change, until a signal ends it.
 ///

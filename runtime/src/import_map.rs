@@ -103,7 +103,10 @@ pub enum ImportMapLoadError {
         specifier: Url,
         source: ImportMapError,
     },
-    #[error("Unable to load import map \"{0}\": it is not in a file, and was not fetched")]
+    #[error(
+        "Unable to load import map \"{0}\": a deno.json may name a file only. Use the flag \
+         --import-map"
+    )]
     Remote(Url),
 }
 
