@@ -51,7 +51,8 @@ const prefix = "Cannot serve WebSockets";
 function serve(arg1, arg2) {
   // The handler is in the options, under a name that Deno does not have.
   const isHandlerForm = typeof arg1 === "object" && arg1 !== null &&
-    typeof arg2 !== "function" && typeof arg1.handler !== "function";
+    typeof arg2 !== "function" &&
+    (arg1.handler === undefined || arg1.handler === null);
   return isHandlerForm
     ? loadHandlerForm().serve(arg1, false)
     : serveRequests(arg1, arg2, upgrader, false);

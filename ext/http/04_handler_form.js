@@ -155,7 +155,7 @@ function handlerOf(options, self = options) {
   }
   if (fetch === undefined) {
     throw new TypeError(
-      `${prefix}: there must be a \`handler\`, a \`fetch\` or \`routes\``,
+      `${prefix}: handler must be a function, received undefined`,
     );
   }
   return fetch;

@@ -153,7 +153,7 @@ mod tests {
     fn errors_name_the_map() {
         let error = |url: &str| load(&Url::parse(url).unwrap()).unwrap_err().to_string();
         assert!(error("file:///no/such/map.json").contains("file:///no/such/map.json"));
-        assert!(error("https://example.com/map.json").contains("not supported"));
+        assert!(error("https://example.com/map.json").contains("Use the flag --import-map"));
         assert!(error("data:,{").contains("Unable to parse"));
         assert!(error("data:,[]").contains("Unable to parse"));
     }

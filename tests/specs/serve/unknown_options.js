@@ -30,7 +30,9 @@ refused({ fetch, routes: { users: fetch } }, '"users" must begin with /');
 refused({ fetch, routes: { "/*/a": fetch } }, "must have * at its end alone");
 refused({ fetch, routes: { "/a": { FETCH: fetch } } }, '["/a"].FETCH');
 refused({ fetch, routes: { "/a": 5 } }, "must be a function, a Response");
-refused({}, "there must be a `handler`, a `fetch` or `routes`");
+refused({}, "handler must be a function, received undefined");
+refused({ handler: 5 }, "handler must be a function, received number");
+refused({ fetch: 5 }, "fetch must be a function, received number");
 
 // What is undefined is not there.
 const server = Deno.serve(
