@@ -302,7 +302,7 @@ fn an_import_map_may_be_remote() {
         "{}",
         finished.report()
     );
-    for (name, problem) in [("none", "404"), ("broken", "EOF while parsing")] {
+    for (name, problem) in [("none", "not found"), ("broken", "EOF while parsing")] {
         let wrong = format!("http://127.0.0.1:{}/{name}.json", server.port);
         let finished = program.run_as(&["--no-config", "--import-map", &wrong], "main.js");
         assert_eq!(finished.code(), 1, "{}", finished.report());
