@@ -40,6 +40,11 @@ pub fn guard(op: OpDecl) -> OpDecl {
             const REFUSED: OpDecl = op_no_import_sync();
             op.with_implementation_from(&REFUSED)
         }
+        #[cfg(not(feature = "v8"))]
+        "op_create_worker" => {
+            const REFUSED: OpDecl = op_no_threads();
+            op.with_implementation_from(&REFUSED)
+        }
         "op_get_env_no_permission_check" => {
             const GUARDED: OpDecl = op_get_env_no_permission_check();
             op.with_implementation_from(&GUARDED)
@@ -156,6 +161,17 @@ fn op_no_contexts() -> Result<(), JsErrorBox> {
     Err(JsErrorBox::new(
         "NotSupported",
         "node:vm has no contexts of its own on QuickJS",
+    ))
+}
+
+/// In place of the op that starts a thread of Node.js, whose engine does not find the modules
+/// that it begins with.
+#[cfg(not(feature = "v8"))]
+#[op2(fast)]
+fn op_no_threads() -> Result<(), JsErrorBox> {
+    Err(JsErrorBox::new(
+        "NotSupported",
+        "node:worker_threads starts no threads on QuickJS: use the web's Worker",
     ))
 }
 
