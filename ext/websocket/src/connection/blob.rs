@@ -87,6 +87,12 @@ impl Connection {
         is_deferring
     }
 
+    /// Whether what is sent now waits for a Blob.
+    #[cfg(test)]
+    pub fn is_deferring(&self) -> bool {
+        self.is_deferring.get()
+    }
+
     /// How much waits for a Blob.
     pub(super) fn deferred_payload(&self) -> usize {
         let deferred = self.deferred.get();

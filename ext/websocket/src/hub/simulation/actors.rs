@@ -264,6 +264,8 @@ impl Simulation {
         topics::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
+                // What waits for a Blob is not told to wait for the kernel.
+                false if connection.is_deferring() => Sent::Taken,
                 false if connection.is_blocked() => Sent::Buffered,
                 false => Sent::Taken,
                 true if connection.session().can_send() => Sent::Refused,
