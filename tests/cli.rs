@@ -258,3 +258,25 @@ fn a_signal_listener_can_end_a_server_with_open_sockets() {
     running.line("closed 3001").unwrap();
     assert_eq!(running.end().unwrap().code(), 3);
 }
+
+/// A process inherits which signals are ignored. With SIGCHLD ignored, the kernel would forget
+/// how a child process ended.
+#[cfg(unix)]
+#[test]
+fn children_are_waited_for_where_sigchld_was_ignored() {
+    use std::os::unix::process::CommandExt;
+
+    let script = "const { code, stdout } = new Deno.Command('echo', { args: ['a'] }).outputSync();
+        console.log(code, new TextDecoder().decode(stdout).trim());";
+    let mut command = support::duplex();
+    command.args(["eval", script]);
+    // SAFETY: the closure calls nothing but signal(), which may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let finished = support::finish(&mut command).unwrap();
+    assert_eq!(finished.stdout, "0 a\n", "{}", finished.report());
+}

@@ -13,6 +13,7 @@ mod flags;
 mod logger;
 mod program;
 mod rlimit;
+mod signals;
 mod stderr;
 mod watch;
 
@@ -55,6 +56,7 @@ fn run(flags: Flags) -> i32 {
     allocator::keep_freed_memory();
     logger::init(flags.log_level);
     rlimit::raise_open_files();
+    signals::hear_of_children();
     watch::report_to_watcher();
     warn_of(&flags);
     let result = engine_flags::set(&flags.v8_flags).and_then(|()| {

@@ -58,7 +58,9 @@ pub fn duplex() -> Command {
     command
 }
 
-/// No colours, no notes about updates, no Rust backtraces, no input.
+/// No colours, no notes about updates, no Rust backtraces, no input. Cargo sets
+/// LD_LIBRARY_PATH for the tests, and a script that may run only some programs may not hand
+/// that variable on to them.
 pub fn plain_output(command: &mut Command) {
     command
         .env("NO_COLOR", "1")
@@ -67,6 +69,7 @@ pub fn plain_output(command: &mut Command) {
         .env_remove("FORCE_COLOR")
         .env_remove("RUST_BACKTRACE")
         .env_remove("RUST_LIB_BACKTRACE")
+        .env_remove("LD_LIBRARY_PATH")
         .stdin(Stdio::null());
 }
 
