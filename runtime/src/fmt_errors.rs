@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use deno_ast::MediaType;
 use deno_core::error::CoreError;
 use deno_core::error::CoreErrorKind;
 use deno_core::error::ErrorElement;
@@ -15,6 +16,7 @@ use deno_core::url::Url;
 use deno_terminal::colors;
 
 use crate::module_loader::DuplexModuleLoader;
+use crate::transpile::common_js_error;
 
 /// What is printed behind `error: ` when a program ends by this error.
 ///
@@ -28,6 +30,7 @@ pub fn format_core_error(
 ) -> String {
     match error.as_kind() {
         CoreErrorKind::Js(js_error) => syntax_error(js_error, loader)
+            .or_else(|| required_syntax_error(js_error, initial_cwd, loader))
             .or_else(|| never_resolved(js_error))
             .unwrap_or_else(|| format_js_error(js_error, initial_cwd)),
         CoreErrorKind::CouldNotExecute { error, .. } => match &**error {
@@ -134,6 +137,40 @@ fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> 
     };
     let error = loader.syntax_error(frame.file_name.as_deref()?)?;
     Some(colour_locations(&error.to_string()))
+}
+
+/// The parser's message for a CommonJS file that the engine would not compile, with who
+/// required it. The engine's own error has no frame in that file.
+fn required_syntax_error(
+    error: &JsError,
+    initial_cwd: Option<&Url>,
+    loader: &DuplexModuleLoader,
+) -> Option<String> {
+    if error.name.as_deref() != Some("SyntaxError") {
+        return None;
+    }
+    let is_compiling = |frame: &&JsStackFrame| {
+        frame.file_name.as_deref() == Some("node:module")
+            && frame.function_name.as_deref() == Some("wrapSafe")
+    };
+    error.frames.iter().take(2).find(is_compiling)?;
+    let path = loader.packages().last_required()?;
+    let text = std::fs::read(&path).ok()?;
+    let found = common_js_error(
+        &Url::from_file_path(&path).ok()?,
+        MediaType::from_path(&path),
+        String::from_utf8_lossy(&text).into(),
+    )?;
+    let mut text = colour_locations(&found.to_string());
+    let is_of_program = |frame: &&JsStackFrame| {
+        let name = frame.file_name.as_deref();
+        name.is_some_and(|name| name.starts_with("file:"))
+    };
+    for frame in error.frames.iter().filter(is_of_program) {
+        let frame = format_frame::<Colours>(frame, initial_cwd);
+        let _ = write!(text, "\n    at {frame}");
+    }
+    Some(text)
 }
 
 /// The module that waits for ever. V8 knows where in it; QuickJS says 1:1,

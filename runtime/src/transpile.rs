@@ -51,6 +51,26 @@ pub fn parse_module(
     }
 }
 
+/// Why a CommonJS file does not parse; nothing if it does.
+pub fn common_js_error(
+    specifier: &ModuleSpecifier,
+    media_type: MediaType,
+    text: Arc<str>,
+) -> Option<SourceParseError> {
+    let parsed = deno_ast::parse_program(ParseParams {
+        specifier: specifier.clone(),
+        text,
+        media_type,
+        capture_tokens: false,
+        scope_analysis: false,
+        maybe_syntax: None,
+    });
+    match parsed {
+        Ok(parsed) => parsed.diagnostics().first().cloned().map(Into::into),
+        Err(error) => Some(error.into()),
+    }
+}
+
 /// Transpiles a module for an engine.
 ///
 /// # Errors

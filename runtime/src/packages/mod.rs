@@ -169,6 +169,7 @@ pub struct Packages {
     wanted: RefCell<Vec<ModuleSpecifier>>,
     /// For a `node_modules` that no package.json and no flag tells of.
     unannounced: OnceCell<Rc<Packages>>,
+    last_required: RefCell<Option<PathBuf>>,
 }
 
 struct Parts {
@@ -194,11 +195,17 @@ impl Packages {
             building: tokio::sync::Mutex::new(()),
             wanted: RefCell::default(),
             unannounced: OnceCell::new(),
+            last_required: RefCell::default(),
         })
     }
 
     pub fn options(&self) -> &PackagesOptions {
         &self.options
+    }
+
+    /// The file that `require` has read last.
+    pub fn last_required(&self) -> Option<PathBuf> {
+        self.last_required.borrow().clone()
     }
 
     /// Whether a module is part of a package. Without a `node_modules` in its path only one

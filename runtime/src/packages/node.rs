@@ -190,6 +190,7 @@ impl NodeRequireLoader for RequireLoader {
             report_file(path);
         }
         let bytes = std::fs::read(path).map_err(JsErrorBox::from_err)?;
+        *self.packages.last_required.borrow_mut() = Some(path.to_path_buf());
         let text = String::from_utf8_lossy(&bytes);
         let media_type = MediaType::from_path(path);
         if !media_type.is_emittable() {
