@@ -11,8 +11,9 @@ fn main() {
     println!("cargo:rustc-env=TARGET={target}");
     if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
         // At a fixed address, as Bun and Node.js are: the 125,000 pointers in V8's tables
-        // and ours need not be set at each start, which is a tenth of it. The stack, the
-        // heaps, the libraries and what V8 compiles are where the kernel's dice say.
+        // and ours need not be set at each start, which is a tenth of it, also when
+        // they are packed (docs/performance.md has the times). The stack, the heaps, the
+        // libraries and what V8 compiles are where the kernel's dice say.
         println!("cargo:rustc-link-arg-bins=-no-pie");
         if target == "x86_64-unknown-linux-gnu" {
             // Functions of one content lie in the program once, which saves 6 of 121 MB. No
