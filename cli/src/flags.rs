@@ -1,5 +1,7 @@
 //! The command line: Deno's flags with Deno's meaning.
 
+mod connect;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::deno_permissions::SysDescriptor;
 use duplex_runtime::packages::NodeModulesDir;
 use duplex_runtime::parallel::Parallel;
+
+use self::connect::ConnectArgs;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,6 +125,9 @@ pub enum Action {
     Cache { files: Vec<String> },
     /// Install what the package.json and the deno.json name.
     Install,
+    /// Try a server or a client on the terminal. The options of the program that does it are
+    /// its argument.
+    Connect,
     /// Print the TypeScript declarations.
     Types,
 }
@@ -161,6 +168,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Er
                 .runtime
                 .into_flags(Action::Install, Vec::new(), None, None, log_level)
         }
+        Subcommands::Connect(connect) => connect.into_flags(log_level),
         Subcommands::Types => {
             RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, None, log_level)
         }
@@ -195,6 +203,7 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex -A main.ts one two             Allow everything; \"run\" may be left out
   duplex serve --port 8080 chat.ts      Serve what it exports: export default { fetch, websocket }
   duplex eval -p '1 + 1'                Print the value of an expression
+  duplex connect localhost:8080         Talk to a server on the terminal
 
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
@@ -260,6 +269,8 @@ enum Subcommands {
     Cache(Box<CacheArgs>),
     /// Install what the package.json and the deno.json of this folder name
     Install(Box<InstallArgs>),
+    /// Dial a server and talk to it on the terminal, or listen for clients to try
+    Connect(Box<ConnectArgs>),
     /// Print the TypeScript declarations of what programs have beyond lib.dom
     Types,
 }
@@ -748,6 +759,11 @@ fn command() -> clap::Command {
     command
 }
 
+/// The commands that are here.
+const OWN: [&str; 8] = [
+    "run", "eval", "serve", "connect", "cache", "install", "types", "help",
+];
+
 /// The commands of Deno, Node.js and npm that are not here, with what to do.
 const FOREIGN: [(&str, &str); 29] = [
     (
@@ -790,10 +806,7 @@ const FOREIGN: [(&str, &str); 29] = [
     ("uninstall", "npm uninstall"),
     ("upgrade", "the way that it was installed by"),
     ("vendor", "\"vendor\": true in the deno.json"),
-    (
-        "watch",
-        "a tool that starts programs again, such as watchexec",
-    ),
+    ("watch", "duplex run --watch"),
 ];
 
 /// Refuses a command that is not here, and one that is misspelt, where there is no file of
@@ -809,11 +822,10 @@ fn foreign_command(args: &[OsString]) -> Option<clap::Error> {
         let message = format!("duplex has no command \"{name}\"; use {instead}");
         return Some(command().error(ErrorKind::InvalidSubcommand, message));
     }
-    let own = ["run", "eval", "serve", "cache", "install", "types", "help"];
-    if own.contains(&name) {
+    if OWN.contains(&name) {
         return None;
     }
-    let meant = own.into_iter().find(|own| is_misspelt(name, own))?;
+    let meant = OWN.into_iter().find(|own| is_misspelt(name, own))?;
     let message = format!("duplex has no command \"{name}\"; did you mean \"{meant}\"?");
     Some(command().error(ErrorKind::InvalidSubcommand, message))
 }
@@ -832,10 +844,8 @@ fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
             "-q" | "--quiet" => index += 1,
             "-L" | "--log-level" => index += 2,
             _ if argument.starts_with("--log-level=") => index += 1,
-            "run" | "eval" | "serve" | "cache" | "install" | "types" | "help" | "-h" | "--help"
-            | "-V" | "--version" => {
-                return args;
-            }
+            "-h" | "--help" | "-V" | "--version" => return args,
+            name if OWN.contains(&name) => return args,
             _ => break,
         }
     }

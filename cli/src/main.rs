@@ -1,4 +1,5 @@
-//! The `duplex` command: `run`, `eval`, `serve`, `cache`, `install`, `types`, `--version`.
+//! The `duplex` command: `run`, `eval`, `serve`, `connect`, `cache`, `install`, `types`,
+//! `--version`.
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex needs an engine: enable the feature `v8` or the feature `quickjs`");
@@ -8,6 +9,7 @@ compile_error!(
 );
 
 mod allocator;
+mod connect;
 mod engine_flags;
 mod flags;
 mod logger;

@@ -44,6 +44,7 @@ use duplex_runtime::web_worker;
 use duplex_runtime::web_worker::WebWorkerLoader;
 use duplex_runtime::web_worker::WebWorkerLoaders;
 
+use crate::connect;
 use crate::flags::Action;
 use crate::flags::ConfigFlag;
 use crate::flags::Flags;
@@ -62,7 +63,11 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     match &flags.action {
         Action::Cache { files } => return cache(&flags, files, &cwd, root_certs).await,
         Action::Install => return install(&flags, &cwd, root_certs).await,
-        Action::Run { .. } | Action::Eval { .. } | Action::Serve { .. } | Action::Types => {}
+        Action::Run { .. }
+        | Action::Eval { .. }
+        | Action::Serve { .. }
+        | Action::Connect
+        | Action::Types => {}
     }
     let main = MainModule::of(&flags, &cwd)?;
     let serving = match &flags.action {
@@ -98,6 +103,9 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         (None, None) => None,
     };
     options.overrides = HashMap::from([(main.specifier.clone(), main.source)]);
+    if flags.action == Action::Connect {
+        options.overrides.extend(connect::modules(&cwd)?);
+    }
     options.startup = startup;
     let loaders = web_worker_loaders(options.clone(), cwd.clone());
     let template = WorkerTemplate {
@@ -434,6 +442,10 @@ impl MainModule {
                 };
                 Self::of_text("eval", text, flags, cwd)
             }
+            Action::Connect => Ok(Self {
+                specifier: connect::main_module(cwd)?,
+                source: ModuleOverride::default(),
+            }),
             Action::Cache { .. } | Action::Install | Action::Types => {
                 Err("there is no program to run".to_string())
             }
