@@ -3,15 +3,13 @@
 // that a message costs a call and nothing else.
 
 import { core, primordials } from "ext:core/mod.js";
-import {
-  isRefusal,
-  isServerRequest,
-  serve as serveRequests,
-} from "ext:duplex_http/00_serve.js";
+import { isRefusal } from "ext:duplex_http/00_refusal.js";
+import { isServerRequest } from "ext:duplex_http/00_request.js";
+import { serve as serveRequests } from "ext:duplex_http/00_serve.js";
 import {
   convertUpgradeOptions,
   SHARED_MEMBERS,
-  SocketTarget,
+  SocketUpgrade,
   upgradeRequest,
 } from "ext:duplex_http/01_upgrade.js";
 import {
@@ -21,6 +19,7 @@ import {
 
 const {
   FunctionPrototypeCall,
+  ObjectCreate,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototype,
   PromisePrototypeThen,
@@ -71,7 +70,7 @@ function upgrader(server, { websocket }) {
     throw new TypeError(`${prefix}: websocket must be an object`);
   }
   checkMembers(websocket, HANDLER_MEMBERS, `${prefix}: websocket`);
-  const handler = createHandler(websocket);
+  const sink = createSink(websocket);
   const options = { __proto__: null };
   for (const name in SHARED_MEMBERS) {
     options[name] = websocket[name];
@@ -80,7 +79,7 @@ function upgrader(server, { websocket }) {
   options.closeOnBackpressureLimit ??= false;
   const shared = convertUpgradeOptions(options, prefix);
   return (request, options = { __proto__: null }) =>
-    upgrade(server, request, options, handler, shared);
+    upgrade(server, request, options, sink, shared);
 }
 
 const HANDLER_MEMBERS = membersOf(
@@ -106,7 +105,7 @@ const HANDLER_MEMBERS = membersOf(
 );
 const CALL_MEMBERS = membersOf(["data", "headers", "protocol"]);
 
-function upgrade(server, request, options, handler, shared) {
+function upgrade(server, request, options, sink, shared) {
   const inner = ObjectPrototypeIsPrototypeOf(RequestPrototype, request)
     ? toInnerRequest(request)
     : undefined;
@@ -118,13 +117,13 @@ function upgrade(server, request, options, handler, shared) {
   if (typeof options === "object" && options !== null) {
     checkMembers(options, CALL_MEMBERS, "Cannot upgrade to a WebSocket");
   }
-  let answer, target;
+  let answer, handshake;
   try {
-    answer = upgradeRequest(request, options, shared, (protocol) => {
+    answer = upgradeRequest(request, options, (protocol) => {
       const { createHandlerWebSocket } = loadSockets();
-      const socket = createHandlerWebSocket(protocol, inner, handler);
+      const socket = createHandlerWebSocket(protocol, inner, sink);
       socket.data = options?.data;
-      return target = new SocketTarget(socket, inner);
+      return handshake = new SocketUpgrade(protocol, shared, socket);
     });
   } catch (error) {
     if (!isRefusal(error)) {
@@ -135,15 +134,16 @@ function upgrade(server, request, options, handler, shared) {
   }
   const isUpgraded = inner.respondUpgrade(answer);
   if (!isUpgraded) {
-    target.forget();
+    handshake.forget();
   }
   return isUpgraded;
 }
 
 /**
- * The functions that a socket calls, each of which reports what the program's throws.
+ * What gets what happens to a socket, the Sink of ext/websocket/00_slots.js: it calls the
+ * program's functions, and reports what they throw.
  */
-function createHandler(websocket) {
+function createSink(websocket) {
   const functionOf = (name) => {
     const value = websocket[name];
     if (value !== undefined && value !== null && typeof value !== "function") {
@@ -207,17 +207,33 @@ function createHandler(websocket) {
       failed(socket, error);
     }
   };
-  return {
-    __proto__: null,
+  const onPing = guarded(ping);
+  const onPong = guarded(pong);
+  return new HandlerSink({
     open: guarded(open),
     message: onMessage,
     drain: guarded(drain),
-    close: guarded(close),
-    ping: guarded(ping),
-    pong: guarded(pong),
-    hasClose: close !== undefined,
+    control: (socket, data, isPong) =>
+      isPong ? onPong(socket, data) : onPing(socket, data),
+    closed: guarded(close),
+    // A socket that was never opened need not be closed.
+    failed: () => {},
+    hasClose: () => close !== undefined,
     publishesToSelf: !!websocket.publishToSelf,
-  };
+  });
 }
+
+/** An engine makes room for what stands here, and need not look it up in a table. */
+function HandlerSink(members) {
+  this.open = members.open;
+  this.message = members.message;
+  this.drain = members.drain;
+  this.control = members.control;
+  this.closed = members.closed;
+  this.failed = members.failed;
+  this.hasClose = members.hasClose;
+  this.publishesToSelf = members.publishesToSelf;
+}
+HandlerSink.prototype = ObjectCreate(null);
 
 export { serve, upgrader };

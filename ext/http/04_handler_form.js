@@ -2,9 +2,9 @@
 // `{ fetch, routes, error, websocket, tls, unix, … }`, and what Bun's server object has.
 
 import { core, primordials } from "ext:core/mod.js";
+import { defaultOnError } from "ext:duplex_http/00_answer.js";
+import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {
-  defaultOnError,
-  isServerRequest,
   serve as serveRequests,
   SERVE_MEMBERS,
   ServeHandlerInfo,
