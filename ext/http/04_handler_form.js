@@ -10,7 +10,7 @@ import {
   ServeHandlerInfo,
   serverOf,
 } from "ext:duplex_http/00_serve.js";
-import { upgrader } from "ext:duplex_http/02_websocket_handler.js";
+import { upgrader } from "ext:duplex_http/01_handlers.js";
 import {
   checkMembers,
   membersOf,

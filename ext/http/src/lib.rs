@@ -94,6 +94,7 @@ deno_core::extension!(
         "00_request.js",
         "00_serve.js",
         "00_topics.js",
+        "01_handlers.js",
         "01_upgrade.js",
         "02_websocket_handler.js"
     ],

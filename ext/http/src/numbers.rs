@@ -4,6 +4,7 @@
 use deno_core::ToV8;
 use deno_core::op2;
 
+use crate::event_loops::MAX_LOOPS;
 use crate::exchange::Outcome;
 
 /// A request came.
@@ -30,6 +31,7 @@ pub struct Numbers {
     outcome_pending: u32,
     no_exchange: u32,
     no_connection: i32,
+    max_loops: u32,
 }
 
 /// Returns the numbers.
@@ -43,5 +45,6 @@ pub fn op_http_numbers() -> Numbers {
         outcome_pending: Outcome::Pending as u32,
         no_exchange: NO_EXCHANGE,
         no_connection: NO_CONNECTION,
+        max_loops: MAX_LOOPS as u32,
     }
 }
