@@ -8,6 +8,7 @@ import {
 import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 
 const {
+  op_http_numbers,
   op_runtime_main_module,
   op_serve_address,
   op_serve_end,
@@ -62,8 +63,8 @@ const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 // That of `Deno.serve`.
 const DEFAULT_HOSTNAME = "0.0.0.0";
 
-// How many event loops a program may have, as in event_loops.rs.
-const MAX_LOOPS = 256;
+// How many event loops a program may have.
+const { maxLoops: MAX_LOOPS } = op_http_numbers();
 
 // How long the answers to requests may take when the server goes, in
 // milliseconds. WebSockets have a time of their own, `closeTimeout`.

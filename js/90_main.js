@@ -44,6 +44,7 @@ const {
 
 // Before a script can change what it takes.
 core.loadExtScript("ext:duplex_websocket/00_prototypes.js");
+core.loadExtScript("ext:duplex_websocket/00_event_internals.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { Window } = core.loadExtScript("ext:deno_web/04_global_interfaces.js");
 const { dispatchEvent } = event.EventTargetPrototype;

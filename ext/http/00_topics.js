@@ -9,7 +9,7 @@ import {
   convertPublished,
   convertTopic,
   positionOf,
-} from "ext:duplex_websocket/01_websocket.js";
+} from "ext:duplex_websocket/00_publishing.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {

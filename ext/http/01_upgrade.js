@@ -2,12 +2,9 @@
 // and open the server's end of the connection.
 
 import { core, primordials } from "ext:core/mod.js";
-import {
-  checkOrigin,
-  isServerRequest,
-  readVerdict,
-  UpgradeResponse,
-} from "ext:duplex_http/00_serve.js";
+import { Upgrade, UpgradeResponse } from "ext:duplex_http/00_handshake.js";
+import { checkOrigin, readVerdict } from "ext:duplex_http/00_refusal.js";
+import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {
   boolean,
   convertLimits,
@@ -19,12 +16,12 @@ import {
   membersOf,
 } from "ext:duplex_websocket/00_known_members.js";
 import { headers as headersPrototype } from "ext:duplex_websocket/00_prototypes.js";
+import { checkProtocols } from "ext:duplex_websocket/00_dial.js";
 import {
-  checkProtocols,
   createServerWebSocket,
   failServerWebSocket,
   openServerWebSocket,
-} from "ext:duplex_websocket/01_websocket.js";
+} from "ext:duplex_websocket/02_server_websocket.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const { op_http_websocket_handshake } = core.ops;
@@ -34,8 +31,6 @@ const {
   ArrayPrototypePush,
   FunctionPrototypeCall,
   ObjectPrototypeIsPrototypeOf,
-  PromisePrototypeThen,
-  PromiseResolve,
   StringPrototypeToLowerCase,
   TypeError,
 } = primordials;
@@ -87,10 +82,9 @@ function upgradeWebSocket(request, options = undefined) {
   const answer = upgradeRequest(
     request,
     options,
-    converted,
     (protocol, inner) => {
       socket = createServerWebSocket(protocol, inner);
-      return new SocketTarget(socket, inner);
+      return new SocketUpgrade(protocol, converted, socket);
     },
   );
   return { socket, response: fromInnerResponse(answer, "response") };
@@ -104,20 +98,12 @@ function upgradeWebSocket(request, options = undefined) {
  * @returns {{ stream: WebSocketStream, response: Response }}
  */
 function upgradeWebSocketStream(request, options = undefined) {
-  const {
-    createServerWebSocketStream,
-    failServerWebSocketStream,
-    openServerWebSocketStream,
-  } = loadStreams();
+  const { createServerWebSocketStream } = loadStreams();
   const converted = convertUpgradeOptions(options, prefix);
   let stream;
-  const answer = upgradeRequest(request, options, converted, (protocol) => {
+  const answer = upgradeRequest(request, options, (protocol) => {
     stream = createServerWebSocketStream();
-    return {
-      opened: (id, extensions) =>
-        openServerWebSocketStream(stream, id, protocol, extensions),
-      failed: (message) => failServerWebSocketStream(stream, message),
-    };
+    return new StreamUpgrade(protocol, converted, stream);
   });
   return { stream, response: fromInnerResponse(answer, "response") };
 }
@@ -176,72 +162,56 @@ const DEFAULT_OPTIONS = {
   limits: null,
 };
 
-/** Has the outcome of a handshake told to a `WebSocket`. */
-class SocketTarget {
-  constructor(socket, inner) {
+/** The handshake of a `WebSocket`. */
+class SocketUpgrade extends Upgrade {
+  constructor(protocol, options, socket) {
+    super(protocol, options);
     this.socket = socket;
-    this.inner = inner;
   }
 
-  opened(id, extensions) {
-    openServerWebSocket(this.socket, id, extensions, this.inner.serverPeer);
+  tellOpened() {
+    const { serverPeer } = this.request;
+    openServerWebSocket(this.socket, this.id, this.extensions, serverPeer);
   }
 
-  failed(message) {
+  tellFailed(message) {
     if (this.socket !== undefined) {
       failServerWebSocket(this.socket, message);
     }
   }
 
-  adopted(inner) {
-    this.inner = inner;
-  }
-
-  /** Has nothing told to the socket, which nobody has seen. */
+  /** Nothing is to be told to the socket, which nobody has seen. */
   forget() {
     this.socket = undefined;
   }
 }
 
-/** A handshake that the handler agrees to. */
-class Upgrade {
-  /** That of the connection, when there is one. */
-  id = undefined;
-  extensions = "";
-
-  constructor(protocol, options, target) {
-    this.protocol = protocol;
-    this.options = options;
-    this.target = target;
+/** The handshake of a `WebSocketStream`. */
+class StreamUpgrade extends Upgrade {
+  constructor(protocol, options, stream) {
+    super(protocol, options);
+    this.stream = stream;
   }
 
-  opened(id) {
-    this.target.opened(id, this.extensions);
+  tellOpened() {
+    const { id, protocol, extensions } = this;
+    loadStreams()
+      .openServerWebSocketStream(this.stream, id, protocol, extensions);
   }
 
-  // Later, so that whoever gets the socket can listen first.
-  failed(message) {
-    PromisePrototypeThen(
-      PromiseResolve(undefined),
-      () => this.target.failed(message),
-    );
-  }
-
-  // The connection is that of the request `inner`.
-  adopted(inner) {
-    this.target.adopted?.(inner);
+  tellFailed(message) {
+    loadStreams().failServerWebSocketStream(this.stream, message);
   }
 }
 
 /**
  * Claims the request's connection and returns what answers its handshake, with the
- * options `protocol` and `headers`, and the others `converted`.
- * `create(protocol, inner)` makes what the script gets of it, and returns who is told of
- * the outcome, by `opened(id, extensions)` or `failed(message)`.
+ * options `protocol` and `headers`. `create(protocol, inner)` makes what the script gets of
+ * it, and returns its {@linkcode Upgrade}.
  *
  * @returns {UpgradeResponse} the inner response of a `Response`
  */
-function upgradeRequest(request, options, converted, create) {
+function upgradeRequest(request, options, create) {
   if (!ObjectPrototypeIsPrototypeOf(RequestPrototype, request)) {
     throw new TypeError(
       `${prefix}: the first argument must be a Request`,
@@ -253,32 +223,32 @@ function upgradeRequest(request, options, converted, create) {
   if (protocol !== "") {
     checkProtocols([protocol]);
   }
-  const upgrade = new Upgrade(protocol, converted, create(protocol, inner));
-  const isReceived = isServerRequest(inner);
-  const verdict = isReceived
-    ? inner.beginUpgrade(upgrade)
-    // A copy of a request, or one that no server has received. The connection is
-    // found when the response is returned for the request that came on it.
-    : readVerdict(
-      op_http_websocket_handshake(inner.method, inner.headerList, protocol),
-    );
-  if (!isReceived && converted.allowedOrigins !== null) {
-    const { headerList } = inner;
-    checkOrigin(
-      converted.allowedOrigins,
-      headerOf(headerList, "origin"),
-      inner.url(),
-    );
+  const upgrade = create(protocol, inner);
+  if (isServerRequest(inner)) {
+    inner.beginUpgrade(upgrade);
+  } else {
+    checkCopy(inner, upgrade);
   }
-
-  const answer = new UpgradeResponse(
-    () => answerHeaders(verdict, protocol),
-    isReceived ? undefined : upgrade,
-  );
+  const answer = new UpgradeResponse(upgrade);
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
   }
   return answer;
+}
+
+/**
+ * Checks the handshake in a copy of a request, or in one that no server has received. The
+ * connection is found when the response is returned for the request that came on it.
+ */
+function checkCopy(inner, upgrade) {
+  const { method, headerList } = inner;
+  upgrade.agree(readVerdict(
+    op_http_websocket_handshake(method, headerList, upgrade.protocol),
+  ));
+  const { allowedOrigins } = upgrade.options;
+  if (allowedOrigins !== null) {
+    checkOrigin(allowedOrigins, headerOf(headerList, "origin"), inner.url());
+  }
 }
 
 /** The value of a header, its lines joined; null when there is none. */
@@ -290,24 +260,6 @@ function headerOf(list, name) {
     }
   }
   return value;
-}
-
-function answerHeaders({ accept, extensions }, protocol) {
-  const list = [
-    ["upgrade", "websocket"],
-    ["connection", "Upgrade"],
-  ];
-  if (accept !== "") {
-    // HTTP/2 has no key to answer.
-    ArrayPrototypePush(list, ["sec-websocket-accept", accept]);
-  }
-  if (protocol !== "") {
-    ArrayPrototypePush(list, ["sec-websocket-protocol", protocol]);
-  }
-  if (extensions !== "") {
-    ArrayPrototypePush(list, ["sec-websocket-extensions", extensions]);
-  }
-  return list;
 }
 
 /**
@@ -353,7 +305,7 @@ const OWN_HEADERS = [
 export {
   convertUpgradeOptions,
   SHARED_MEMBERS,
-  SocketTarget,
+  SocketUpgrade,
   upgradeRequest,
   upgradeWebSocket,
   upgradeWebSocketStream,

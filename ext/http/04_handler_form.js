@@ -2,15 +2,15 @@
 // `{ fetch, routes, error, websocket, tls, unix, … }`, and what Bun's server object has.
 
 import { core, primordials } from "ext:core/mod.js";
+import { defaultOnError } from "ext:duplex_http/00_answer.js";
+import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {
-  defaultOnError,
-  isServerRequest,
   serve as serveRequests,
   SERVE_MEMBERS,
   ServeHandlerInfo,
   serverOf,
 } from "ext:duplex_http/00_serve.js";
-import { upgrader } from "ext:duplex_http/02_websocket_handler.js";
+import { upgrader } from "ext:duplex_http/01_handlers.js";
 import {
   checkMembers,
   membersOf,

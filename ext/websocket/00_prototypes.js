@@ -59,12 +59,14 @@ const headers = {
   set: Headers.prototype.set,
 };
 
+const blobArrayBuffer = BlobPrototype.arrayBuffer;
 const blobSize = getter(BlobPrototype, "size");
 const responseStatus = getter(Response.prototype, "status");
 const responseClone = Response.prototype.clone;
 
 export {
   abortSignal,
+  blobArrayBuffer,
   blobSize,
   headers,
   responseClone,

@@ -3,22 +3,32 @@
 
 import { core, primordials } from "ext:core/mod.js";
 import {
-  checkClose,
   checkProtocols,
   CLIENT_MEMBERS,
   connectionMembers,
   dial,
   handshakeRequest,
   parseUrl,
-} from "ext:duplex_websocket/01_websocket.js";
+} from "ext:duplex_websocket/00_dial.js";
 import {
   checkMembers,
   membersOf,
 } from "ext:duplex_websocket/00_known_members.js";
 import {
+  ABNORMAL_CLOSURE,
+  BACKLOG_LOW,
+  CLOSED,
+  CLOSING,
+  CONNECTING,
+  NO_ID,
+  NORMAL_CLOSURE,
+  OPEN,
+} from "ext:duplex_websocket/00_numbers.js";
+import {
   abortSignal,
   writableController,
 } from "ext:duplex_websocket/00_prototypes.js";
+import { checkClose } from "ext:duplex_websocket/00_sending.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
@@ -69,24 +79,12 @@ const {
   WritableStream,
 } = core.loadExtScript("ext:deno_web/06_streams.js");
 
-const CONNECTING = 0;
-const OPEN = 1;
-const CLOSING = 2;
-const CLOSED = 3;
-
 const _closeCode = Symbol("[[closeCode]]");
 const _closed = Symbol("[[closed]]");
 const _opened = Symbol("[[opened]]");
 const _reason = Symbol("[[reason]]");
 const _session = Symbol("[[session]]");
 const _url = Symbol("[[url]]");
-
-/** The code of a connection that ended without a Close frame. */
-const ABNORMAL_CLOSURE = 1006;
-/** The id of a session that has no connection. */
-const NO_ID = -1;
-/** What `op_ws_backlog` says where more may be sent at once. */
-const BACKLOG_LOW = 0;
 
 webidl.converters["WebSocketStreamOptions"] = webidl.createDictionaryConverter(
   "WebSocketStreamOptions",
@@ -231,7 +229,7 @@ class WebSocketError extends DOMException {
     checkClose(closeCode, reason, false);
     super(message, "WebSocketError");
     // A reason needs a code on the wire.
-    this[_closeCode] = closeCode ?? (reason === "" ? null : 1000);
+    this[_closeCode] = closeCode ?? (reason === "" ? null : NORMAL_CLOSURE);
     this[_reason] = reason;
   }
 

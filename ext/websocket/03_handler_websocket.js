@@ -3,27 +3,22 @@
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
+  SEND_BUFFERED,
+  SEND_REFUSED,
+} from "ext:duplex_websocket/00_numbers.js";
+import { bufferedAmount, send } from "ext:duplex_websocket/01_websocket.js";
+import {
   serverMethods,
   ServerWebSocket,
-} from "ext:duplex_websocket/01_websocket.js";
+} from "ext:duplex_websocket/02_server_websocket.js";
 
-const {
-  ArrayBufferIsView,
-  FunctionPrototypeCall,
-  TypeError,
-  Uint8Array,
-} = primordials;
+const { ArrayBufferIsView, FunctionPrototypeCall, TypeError, Uint8Array } =
+  primordials;
 
 const { isAnyArrayBuffer } = core;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 
-const {
-  bufferedAmount,
-  isSubscribed,
-  publish,
-  remoteAddr,
-  send,
-} = serverMethods;
+const { isSubscribed, publish, remoteAddr } = serverMethods;
 
 /** The `Buffer` of the runtime around this extension. */
 let Buffer;
@@ -46,9 +41,9 @@ class HandlerWebSocket extends ServerWebSocket {
   #binaryType = "arraybuffer";
   #publishesToSelf;
 
-  constructor(protocol, peer, handler) {
-    super(protocol, peer, handler);
-    this.#publishesToSelf = handler.publishesToSelf;
+  constructor(protocol, peer, sink) {
+    super(protocol, peer, sink);
+    this.#publishesToSelf = sink.publishesToSelf;
   }
 
   /** What binary messages come as. */
@@ -118,7 +113,7 @@ class HandlerWebSocket extends ServerWebSocket {
     }
     const own = FunctionPrototypeCall(send, this, data);
     // -1 where some kernel takes no more for now, 0 where nobody took it.
-    return sent === -1 || own === 0 ? sent : own;
+    return sent === SEND_BUFFERED || own === SEND_REFUSED ? sent : own;
   }
 
   publishText(topic, text) {
@@ -174,8 +169,8 @@ function checkBytes(bytes, name) {
 }
 
 /** As `createServerWebSocket`, with Bun's methods. */
-function createHandlerWebSocket(protocol, peer, handler) {
-  return new HandlerWebSocket(protocol, peer, handler);
+function createHandlerWebSocket(protocol, peer, sink) {
+  return new HandlerWebSocket(protocol, peer, sink);
 }
 
 export { createHandlerWebSocket, received };

@@ -5,9 +5,9 @@ import { core, primordials } from "ext:core/mod.js";
 import {
   checkResponse,
   internalServerError,
-  refusalResponse,
-  serveConnection,
-} from "ext:duplex_http/00_serve.js";
+} from "ext:duplex_http/00_answer.js";
+import { refusalResponse } from "ext:duplex_http/00_refusal.js";
+import { serveConnection } from "ext:duplex_http/00_serve.js";
 
 const { op_http_abort } = core.ops;
 const {

@@ -113,13 +113,7 @@ mod tests {
     /// Nothing tells when an engine refuses code, but that it starts more slowly.
     #[test]
     fn an_engine_with_the_same_snapshot_takes_the_code() {
-        let folder = std::env::temp_dir().join(format!("duplex-code-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("snapshot.bin");
-        crate::create_snapshot(&path).unwrap();
-        let snapshot = std::fs::read(&path).unwrap().leak();
-        std::fs::remove_dir_all(&folder).unwrap();
-
+        let snapshot = crate::canaries::snapshot();
         let named = |specifier: &str, text: &str| (specifier.to_owned(), text.to_owned());
         let modules = [named("ext:a/module.js", "export const a = () => 1;")];
         let wrapped = deno_core::wrap_lazy_ext_script("(function () { return 2; })()");

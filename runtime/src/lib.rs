@@ -14,6 +14,8 @@ compile_error!(
     "duplex_runtime runs on one engine: enable either the feature `v8` or the feature `quickjs`"
 );
 
+#[cfg(all(test, feature = "v8"))]
+mod canaries;
 #[cfg(feature = "v8")]
 mod code_cache;
 mod compat;

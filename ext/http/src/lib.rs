@@ -16,6 +16,7 @@ mod exchange;
 mod host;
 mod http2;
 mod listener;
+mod numbers;
 mod opening;
 mod ops;
 mod request;
@@ -64,6 +65,7 @@ deno_core::extension!(
         broker::op_http_broker_flush,
         broker::op_http_broker_status,
         host::op_http_origin,
+        numbers::op_http_numbers,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,
@@ -85,8 +87,14 @@ deno_core::extension!(
         upgrade::op_http_upgrade_wait,
     ],
     esm = [
+        "00_answer.js",
+        "00_handshake.js",
+        "00_listen.js",
+        "00_refusal.js",
+        "00_request.js",
         "00_serve.js",
         "00_topics.js",
+        "01_handlers.js",
         "01_upgrade.js",
         "02_websocket_handler.js"
     ],

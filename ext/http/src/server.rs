@@ -34,6 +34,10 @@ use crate::exchange::Exchanges;
 use crate::exchange::plain;
 use crate::listener::Accepted;
 use crate::listener::Listener;
+use crate::numbers::EVENT_ENDED;
+use crate::numbers::EVENT_FAILED;
+use crate::numbers::EVENT_OPENED;
+use crate::numbers::EVENT_REQUEST;
 use crate::opening;
 use crate::opening::FirstRead;
 use crate::opening::Stream;
@@ -42,12 +46,12 @@ use crate::opening::Stream;
 /// out of memory) before trying again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a script is told about. The numbers are those of `00_serve.js`.
+/// What a script is told about.
 pub enum Event {
     /// A request came.
     Request(Rc<Exchange>),
-    /// The next of the sockets whose handshakes the script has answered is open.
-    Opened,
+    /// The socket is open whose handshake was that of an exchange.
+    Opened(ExchangeId),
     /// An exchange that the script watches is over. Without success its
     /// client went away, or its body failed, before all was sent.
     Ended { id: ExchangeId, success: bool },
@@ -56,10 +60,10 @@ pub enum Event {
 impl Event {
     fn parts(&self) -> (i32, ExchangeId) {
         match *self {
-            Event::Request(ref exchange) => (0, exchange.id()),
-            Event::Ended { id, success: true } => (1, id),
-            Event::Ended { id, success: false } => (2, id),
-            Event::Opened => (3, 0),
+            Event::Request(ref exchange) => (EVENT_REQUEST, exchange.id()),
+            Event::Ended { id, success: true } => (EVENT_ENDED, id),
+            Event::Ended { id, success: false } => (EVENT_FAILED, id),
+            Event::Opened(id) => (EVENT_OPENED, id),
         }
     }
 }

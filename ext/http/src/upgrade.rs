@@ -42,6 +42,7 @@ use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
 use crate::exchange::Upgrade;
+use crate::numbers::NO_CONNECTION;
 use crate::request::exchange;
 use crate::response::answer;
 use crate::response::header_map;
@@ -164,8 +165,8 @@ pub fn op_http_websocket_handshake(
 
 /// Answers 101 where the handshake can be answered at once, with the headers that the
 /// script gave, or those that were agreed on where it gave none. Returns the WebSocket
-/// connection, whose socket [`Event::Opened`] is for; or -1 where the connection is
-/// hyper's and [`op_http_upgrade_respond`] is to be called.
+/// connection, whose socket [`Event::Opened`] is for; or [`NO_CONNECTION`] where the
+/// connection is hyper's and [`op_http_upgrade_respond`] is to be called.
 #[op2]
 #[smi]
 pub fn op_http_upgrade_accept(
@@ -183,7 +184,7 @@ pub fn op_http_upgrade_accept(
         Err(_) => None,
     };
     let Some(held) = exchange.take_held() else {
-        return Ok(-1);
+        return Ok(NO_CONNECTION);
     };
     state.borrow::<Rc<Exchanges>>().remove(exchange.id());
     let (transport, read_ahead) = held.into_transport()?;
@@ -193,7 +194,7 @@ pub fn op_http_upgrade_accept(
     };
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
-    server.push(Event::Opened);
+    server.push(Event::Opened(exchange.id()));
     if server.is_ending() {
         server.close_sockets(state);
     }

@@ -20,7 +20,11 @@
 //! | `group` | the connections of one server |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
-//! | `ops` | what `01_websocket.js` and `02_websocketstream.js` call |
+//! | `numbers` | the numbers that Rust and JavaScript share |
+//! | `ops` | what the JavaScript of this folder calls |
+//!
+//! JavaScript lies beside `src`, a concept in each file. The files numbered `00` are parts of the
+//! others, which are for programs.
 //!
 //! A program adds the extension after deno_web, deno_net and deno_fetch, and
 //! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`,
@@ -49,6 +53,7 @@ mod history;
 mod hub;
 pub mod limits;
 mod nearest_name;
+mod numbers;
 mod ops;
 mod out_buffer;
 mod recycler;
@@ -84,6 +89,7 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
         nearest_name::op_ws_nearest_name,
+        numbers::op_ws_numbers,
         ops::op_ws_check_permission,
         ops::op_ws_create,
         ops::op_ws_add_http_client,
@@ -94,7 +100,6 @@ deno_core::extension!(
         ops::op_ws_pull,
         ops::op_ws_backlog,
         ops::op_ws_send_text,
-        ops::op_ws_takes_any_text,
         ops::op_ws_send_binary,
         ops::op_ws_send_arraybuffer,
         ops::op_ws_defer_blob,
@@ -120,15 +125,28 @@ deno_core::extension!(
         codec::op_ws_accept_key,
     ],
     esm = [
+        "00_blob.js",
         "00_close_event.js",
+        "00_delivery.js",
+        "00_dial.js",
+        "00_event_handlers.js",
+        "00_event_internals.js",
+        "00_event_sink.js",
+        "00_fast_ops.js",
         "00_http_client.js",
         "00_known_members.js",
+        "00_message_event.js",
+        "00_numbers.js",
         "00_options.js",
         "00_prototypes.js",
+        "00_publishing.js",
+        "00_sending.js",
+        "00_slots.js",
         "01_websocket.js",
+        "02_server_websocket.js",
     ],
     lazy_loaded_esm = ["02_websocketstream.js", "03_handler_websocket.js"],
-    lazy_loaded_js = ["00_ops.js"],
+    lazy_loaded_js = ["00_attach_fast_calls.js"],
     state = |_state| {
         client::Environment::at_start();
     },
@@ -162,7 +180,7 @@ pub struct ServerOptions {
 /// the peer's frames with the handshake.
 ///
 /// Returns the id for `openServerWebSocket(socket, id)` of
-/// `01_websocket.js`; nothing is read before that call. The connection keeps
+/// `02_server_websocket.js`; nothing is read before that call. The connection keeps
 /// the event loop alive until it ends.
 pub fn accept(
     state: &mut OpState,

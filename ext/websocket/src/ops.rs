@@ -1,4 +1,4 @@
-//! What `01_websocket.js` and `02_websocketstream.js` call.
+//! The ops of `WebSocket` and `WebSocketStream`.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -21,6 +21,10 @@ use crate::deflate::PerMessageDeflate;
 use crate::history::Position;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
+use crate::numbers::{
+    CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SEND_BUFFERED, SEND_CLOSED,
+    SEND_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW, SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
+};
 use crate::script::{Script, SocketCallbacks};
 use crate::topics::{self, Message, NotReplayed, Reach};
 
@@ -250,33 +254,18 @@ pub(crate) fn op_ws_pull(state: &mut OpState, #[smi] id: u32) {
     Hub::of(state).pull(id);
 }
 
-/// How far what was sent has come: 0 where more may be sent, 1 where the callback
-/// `drained` will say so, 2 where the last message was not taken because the
-/// connection is ending.
+/// How far what was sent has come, as the number of a [`Backlog`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
-    let backlog = Hub::of(state)
+    Hub::of(state)
         .get(id)
-        .map_or(Backlog::Closed, |connection| connection.backlog());
-    match backlog {
-        Backlog::Low => 0,
-        Backlog::High => 1,
-        Backlog::Closed => 2,
-    }
-}
-
-/// Whether the ops that send text have lone surrogates replaced by U+FFFD. Otherwise the
-/// script does.
-#[op2(fast)]
-pub(crate) fn op_ws_takes_any_text() -> bool {
-    cfg!(feature = "v8")
+        .map_or(Backlog::Closed, |connection| connection.backlog()) as u32
 }
 
 /// Queues a text message; lone surrogates become U+FFFD. Returns what became of it:
-/// how many bytes it has, 1 at least, where it was taken; -1 where it is queued and the
-/// kernel takes no more for now; 0 where more is queued than the limit; -2 where the
-/// connection is ending.
+/// how many bytes it has, 1 at least, where it was taken, else [`SEND_BUFFERED`],
+/// [`SEND_REFUSED`] or [`SEND_CLOSED`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_send_text(
@@ -402,14 +391,14 @@ fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection)
 pub(crate) fn outcome(sent: Sent, length: usize) -> i32 {
     match sent {
         Sent::Taken => i32::try_from(length).unwrap_or(i32::MAX).max(1),
-        Sent::Buffered => -1,
-        Sent::Refused => 0,
-        Sent::Closed => -2,
+        Sent::Buffered => SEND_BUFFERED,
+        Sent::Refused => SEND_REFUSED,
+        Sent::Closed => SEND_CLOSED,
     }
 }
 
 /// Whether a script of a server or a client may close with `code`, if it has one, and
-/// `reason`: 0 where it may, 1 where the code is wrong, 2 where the reason is too long.
+/// `reason`: [`CLOSE_ALLOWED`], or what is wrong.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_check_close(
@@ -423,9 +412,9 @@ pub(crate) fn op_ws_check_close(
         false => Role::Client,
     };
     match Close::from_script(has_code.then_some(code), reason, role) {
-        Ok(_) => 0,
-        Err(ScriptCloseError::Code(_)) => 1,
-        Err(ScriptCloseError::Reason) => 2,
+        Ok(_) => CLOSE_ALLOWED,
+        Err(ScriptCloseError::Code(_)) => CLOSE_CODE_REFUSED,
+        Err(ScriptCloseError::Reason) => CLOSE_REASON_REFUSED,
     }
 }
 
@@ -490,8 +479,8 @@ pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: 
 }
 
 /// Subscribes likewise, and sends first what was published behind the position `since`.
-/// Returns what came of it, 0 for nothing replayed, 1 for all, 2 where the topics have no
-/// history, 3 where the connection has ended; and the position of the last message so far.
+/// Returns what came of it, from [`SUBSCRIBE_FROM_NOW`] to [`SUBSCRIBE_ENDED`], and the position
+/// of the last message so far.
 #[op2]
 pub(crate) fn op_ws_subscribe_since(
     state: &OpState,
@@ -507,9 +496,15 @@ pub(crate) fn op_ws_subscribe_since(
         _ => Err(NotReplayed::Ended),
     };
     match subscribed {
-        Ok(recovery) => (i32::from(recovery.recovered), recovery.position.to_string()),
-        Err(NotReplayed::NoHistory) => (2, String::new()),
-        Err(NotReplayed::Ended) => (3, String::new()),
+        Ok(recovery) => {
+            let outcome = match recovery.recovered {
+                true => SUBSCRIBE_RECOVERED,
+                false => SUBSCRIBE_FROM_NOW,
+            };
+            (outcome, recovery.position.to_string())
+        }
+        Err(NotReplayed::NoHistory) => (SUBSCRIBE_NO_HISTORY, String::new()),
+        Err(NotReplayed::Ended) => (SUBSCRIBE_ENDED, String::new()),
     }
 }
 

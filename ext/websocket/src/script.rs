@@ -33,7 +33,7 @@ pub(crate) struct Script {
     garbage: Garbage,
 }
 
-/// The functions that the hub calls: of `01_websocket.js`, and of
+/// The functions that the hub calls: of `00_delivery.js`, and of
 /// `02_websocketstream.js` for connections that are read on demand. Nothing is
 /// attached before they are named.
 #[derive(Clone, Default)]

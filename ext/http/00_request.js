@@ -1,0 +1,605 @@
+// A request that a server has received, and its answer.
+
+import { core, primordials } from "ext:core/mod.js";
+import { reportStreamError } from "ext:duplex_http/00_answer.js";
+import { isUntouched, takeUpgrade } from "ext:duplex_http/00_handshake.js";
+import { checkOrigin, readVerdict } from "ext:duplex_http/00_refusal.js";
+import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
+
+// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+const {
+  op_http_numbers,
+  op_http_release,
+  op_http_request_body,
+  op_http_request_body_stream,
+  op_http_request_header,
+  op_http_request_headers,
+  op_http_request_method,
+  op_http_request_peer,
+  op_http_request_timeout,
+  op_http_request_url,
+  op_http_respond,
+  op_http_respond_bytes,
+  op_http_respond_stream,
+  op_http_respond_text,
+  op_http_upgrade_accept,
+  op_http_upgrade_begin,
+  op_http_upgrade_respond,
+  op_http_upgrade_wait,
+  op_http_watch,
+} = core.ops;
+
+const { BadResourcePrototype, Interrupted } = core;
+const {
+  ArrayPrototypePush,
+  FunctionPrototypeCall,
+  MapPrototypeDelete,
+  MapPrototypeSet,
+  ObjectPrototypeIsPrototypeOf,
+  Promise,
+  PromisePrototypeThen,
+  TypedArrayPrototypeGetByteLength,
+  TypeError,
+} = primordials;
+
+const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
+const { abortRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+const {
+  getInnerResponse,
+  Response,
+  serveFastBodyKey,
+  serveFastConsumedKey,
+  serveFastContentTypeKey,
+  serveFastHeaderKindKey,
+  serveFastStatusKey,
+  SERVE_FAST_HEADER_CONTENT_TYPE,
+  SERVE_FAST_HEADER_DEFAULT_TEXT,
+  toInnerResponse,
+  wireHeaderList,
+} = core.loadExtScript("ext:deno_fetch/23_response.js");
+const {
+  getReadableStreamResourceBacking,
+  readableStreamDisturb,
+  readableStreamForRid,
+  ReadableStreamPrototype,
+  resourceForReadableStream,
+} = core.loadExtScript("ext:deno_web/06_streams.js");
+
+const {
+  outcomeSent: OUTCOME_SENT,
+  outcomePending: OUTCOME_PENDING,
+  noExchange: NO_EXCHANGE,
+  noConnection: NO_CONNECTION,
+} = op_http_numbers();
+
+const TEXT = "text/plain;charset=UTF-8";
+
+const CLIENT_LEFT = "The client closed the connection";
+
+/**
+ * A request of a client, as the `Request` class of fetch sees it inside. It
+ * can be read until it is answered.
+ */
+class ServerRequest {
+  // What a `Request` reads of any inner request.
+  redirectMode = "follow";
+  redirectCount = 0;
+  clientRid = null;
+  blobUrlEntry = null;
+
+  /** @type {Request | undefined} */
+  request = undefined;
+
+  /**
+   * What was wrong with the handshake that it should have been.
+   *
+   * @type {Error | undefined}
+   */
+  refusal = undefined;
+
+  // The handler has been called and has not returned: there is nothing yet that it
+  // could be told of its client.
+  isInTurn = false;
+
+  #id;
+  #server;
+  #method = undefined;
+  #url = undefined;
+  #headerList = undefined;
+  #body = undefined;
+  #bodyRid = undefined;
+  #peer = undefined;
+  #onCancel = undefined;
+  #completed = undefined;
+  // The handshake that the handler has agreed to.
+  #upgrade = undefined;
+  #watched = false;
+  // The answer was given.
+  #answered = false;
+  // Undefined while the exchange lasts, then whether it went well.
+  #success = undefined;
+
+  constructor(id, server) {
+    this.#id = id;
+    this.#server = server;
+  }
+
+  get method() {
+    return this.#method ??= op_http_request_method(this.#id);
+  }
+
+  url() {
+    return this.#url ??= op_http_request_url(this.#id);
+  }
+
+  currentUrl() {
+    return this.url();
+  }
+
+  get headerList() {
+    if (this.#headerList === undefined) {
+      const flat = op_http_request_headers(this.#id);
+      const list = [];
+      for (let i = 0; i < flat.length; i += 2) {
+        ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
+      }
+      this.#headerList = list;
+    }
+    return this.#headerList;
+  }
+
+  header(name) {
+    return op_http_request_header(this.#id, name);
+  }
+
+  get body() {
+    if (this.#body === undefined) {
+      this.#body = this.#takeBody();
+    }
+    return this.#body;
+  }
+
+  #takeBody() {
+    const method = this.method;
+    if (method === "GET" || method === "HEAD" || method === "CONNECT") {
+      return null;
+    }
+    const whole = op_http_request_body(this.#id);
+    if (whole !== null) {
+      const body = new InnerBody({ body: whole, consumed: false });
+      if (this.header("content-length") !== null) {
+        body.length = TypedArrayPrototypeGetByteLength(whole);
+      }
+      return body;
+    }
+    this.#bodyRid = op_http_request_body_stream(this.#id);
+    return new InnerBody(
+      readableStreamForRid(
+        this.#bodyRid,
+        true,
+        undefined,
+        (controller, error) => {
+          if (ObjectPrototypeIsPrototypeOf(BadResourcePrototype, error)) {
+            error = new error.constructor(
+              "Cannot read request body as underlying resource unavailable",
+            );
+          }
+          controller.error(error);
+        },
+      ),
+    );
+  }
+
+  get remoteAddr() {
+    if (this.#peer === undefined) {
+      const { 0: hostname, 1: port } = op_http_request_peer(this.#id);
+      const { transport, path } = this.#server.addr;
+      this.#peer = transport === "unix"
+        ? { transport, path }
+        : { transport, hostname, port };
+    }
+    return this.#peer;
+  }
+
+  /** What knows the address of sockets whose connections have none. */
+  get serverPeer() {
+    return this.#server.peer;
+  }
+
+  /** For how many seconds its body may bring nothing; 0 is for ever. */
+  setTimeout(seconds) {
+    if (this.#id !== NO_EXCHANGE) {
+      op_http_request_timeout(this.#id, seconds);
+    }
+  }
+
+  /** Whether the handler need not answer any more. */
+  get isAnswered() {
+    return this.#answered;
+  }
+
+  /** Whether the client has an answer instead of the handler's, which took too long. */
+  get isGivenUp() {
+    return this.#upgrade !== undefined && this.#upgrade.isGivenUp;
+  }
+
+  get server() {
+    return this.#server;
+  }
+
+  get completed() {
+    if (this.#completed === undefined) {
+      let resolve, reject;
+      const promise = new Promise((a, b) => {
+        resolve = a;
+        reject = b;
+      });
+      this.#completed = { promise, resolve, reject };
+      if (this.#success === undefined) {
+        this.#watch();
+      } else {
+        this.#settleCompleted();
+      }
+    }
+    return this.#completed.promise;
+  }
+
+  // Called by the `Request` when its signal is asked for.
+  onCancel(callback) {
+    if (this.#success === undefined) {
+      this.#onCancel = callback;
+      this.#watch();
+    } else if (!this.#success) {
+      callback();
+    }
+  }
+
+  // Answers with a response that a handler gave. When it throws, there was no
+  // answer.
+  respond(response) {
+    if (FunctionPrototypeCall(responseStatus, response) === 101) {
+      const inner = getInnerResponse(response);
+      this.respondUpgrade(
+        isUntouched(inner) ? inner : toInnerResponse(response),
+      );
+      return;
+    }
+    this.failUpgrade("Upgrade response was not returned from callback");
+
+    const status = response[serveFastStatusKey];
+    const body = response[serveFastBodyKey];
+    if (status !== 0 && body !== null) {
+      let type = "";
+      switch (response[serveFastHeaderKindKey]) {
+        case SERVE_FAST_HEADER_DEFAULT_TEXT:
+          type = TEXT;
+          break;
+        case SERVE_FAST_HEADER_CONTENT_TYPE:
+          type = response[serveFastContentTypeKey];
+          break;
+      }
+      const outcome = typeof body === "string"
+        ? op_http_respond_text(this.#id, status, type, body)
+        : op_http_respond_bytes(this.#id, status, type, body);
+      response[serveFastConsumedKey] = true;
+      this.#wasAnswered(outcome);
+      return;
+    }
+    this.#respondInner(toInnerResponse(response));
+  }
+
+  #respondInner(inner) {
+    const headers = wireHeaderList(inner);
+    const body = inner.body;
+    if (body === null || body === undefined) {
+      this.#wasAnswered(
+        op_http_respond(this.#id, inner.status, headers, null, null),
+      );
+      return;
+    }
+    const stream = body.streamOrStatic;
+    if (!ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, stream)) {
+      const content = stream.body;
+      const isText = typeof content === "string";
+      const outcome = op_http_respond(
+        this.#id,
+        inner.status,
+        headers,
+        isText ? content : null,
+        isText ? null : content,
+      );
+      stream.consumed = true;
+      this.#wasAnswered(outcome);
+      return;
+    }
+    this.#wasAnswered(
+      this.#respondStream(inner.status, headers, stream, body.length),
+    );
+  }
+
+  #respondStream(status, headers, stream, length) {
+    if (stream.locked) {
+      throw new TypeError(
+        "The body of the Response returned from the serve handler is locked",
+      );
+    }
+    const backing = getReadableStreamResourceBacking(stream);
+    let rid, owned;
+    if (backing) {
+      rid = backing.rid;
+      owned = backing.autoClose;
+      readableStreamDisturb(stream);
+    } else {
+      const onError = this.#server.onError;
+      rid = resourceForReadableStream(
+        stream,
+        undefined,
+        (error) => reportStreamError(onError, error),
+      );
+      owned = true;
+    }
+    try {
+      return op_http_respond_stream(
+        this.#id,
+        status,
+        headers,
+        rid,
+        owned,
+        typeof length === "number" ? length : -1,
+      );
+    } catch (error) {
+      if (owned) {
+        core.tryClose(rid);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Claims the connection for a WebSocket. What comes of that is told to `upgrade`, by
+   * `opened(id)` or `failed(message)`, after the handler has returned the response
+   * with status 101 or something else.
+   *
+   * @param {Upgrade} upgrade of 00_handshake.js
+   */
+  beginUpgrade(upgrade) {
+    const { allowedOrigins, deflate } = upgrade.options;
+    if (allowedOrigins !== null) {
+      checkOrigin(allowedOrigins, this.header("origin"), this.url());
+    }
+    upgrade.agree(readVerdict(
+      op_http_upgrade_begin(this.#id, upgrade.protocol, deflate),
+    ));
+    // The handlers of a socket look at the request when the exchange is over.
+    this.url();
+    this.#method = "GET";
+    this.#upgrade = upgrade;
+    upgrade.claim(this);
+    if (!this.isInTurn) {
+      this.#awaitHandshake();
+    }
+  }
+
+  // The handshake that waits for its answer, or undefined.
+  #pendingUpgrade() {
+    const upgrade = this.#upgrade;
+    return upgrade !== undefined && upgrade.isPending ? upgrade : undefined;
+  }
+
+  // It does not wait any more.
+  #settleUpgrade(upgrade) {
+    upgrade.settle();
+    if (!upgrade.isGivenUp) {
+      // The script may hold the request for long, and not the socket.
+      this.#upgrade = undefined;
+    }
+  }
+
+  // The handler will answer the handshake, but not at once.
+  #awaitHandshake() {
+    this.#watch();
+    if (this.#success === false) {
+      this.failUpgrade(CLIENT_LEFT);
+      return;
+    }
+    this.#upgrade.startTimer((message) => {
+      this.failUpgrade(message);
+      this.#respondInner(
+        toInnerResponse(new Response(message, { status: 503 })),
+      );
+    });
+  }
+
+  // The handler's turn is over, and it has not answered.
+  endTurn() {
+    this.isInTurn = false;
+    if (this.#pendingUpgrade() !== undefined) {
+      this.#awaitHandshake();
+    }
+  }
+
+  // Answers with the inner response of a handshake. Returns false where there is no
+  // connection left, which the socket was told.
+  respondUpgrade(inner) {
+    if (this.#success === false) {
+      takeUpgrade(inner, this)?.failed(CLIENT_LEFT);
+      return this.#abandonUpgrade();
+    }
+    const upgrade = this.#pendingUpgrade() ?? this.#adoptUpgrade(inner);
+    if (upgrade === undefined) {
+      return this.#abandonUpgrade();
+    }
+    const { idleTimeout, sendPings, limits } = upgrade.options;
+    const id = op_http_upgrade_accept(
+      this.#id,
+      isUntouched(inner) ? null : wireHeaderList(inner),
+      idleTimeout,
+      sendPings,
+      limits,
+    );
+    if (id !== NO_CONNECTION) {
+      this.#settleUpgrade(upgrade);
+      upgrade.id = id;
+      MapPrototypeSet(this.#server.opening, this.#id, upgrade);
+      this.#wasAnswered(OUTCOME_SENT);
+      return true;
+    }
+    this.#watch();
+    if (this.#success === false) {
+      return this.#abandonUpgrade();
+    }
+    const headers = wireHeaderList(inner);
+    const connection = op_http_upgrade_wait(
+      this.#id,
+      idleTimeout,
+      sendPings,
+      limits,
+    );
+    PromisePrototypeThen(
+      connection,
+      (id) => upgrade.opened(id),
+      (error) => upgrade.failed(error.message),
+    );
+    const outcome = op_http_upgrade_respond(this.#id, headers);
+    // From here on the connection tells.
+    this.#settleUpgrade(upgrade);
+    this.#wasAnswered(outcome);
+    return true;
+  }
+
+  // The client has left before its handshake was answered.
+  #abandonUpgrade() {
+    this.failUpgrade(CLIENT_LEFT);
+    this.abandon();
+    return false;
+  }
+
+  // The handshake that a handler has agreed to by a copy of the request, such as
+  // `request.clone()`. Undefined where the client is gone.
+  #adoptUpgrade(inner) {
+    const upgrade = takeUpgrade(inner, this);
+    if (upgrade === undefined) {
+      throw new TypeError(
+        "A response with status 101 must come from Deno.upgradeWebSocket(), and be returned once",
+      );
+    }
+    try {
+      this.beginUpgrade(upgrade);
+    } catch (error) {
+      upgrade.failed(error.message);
+      throw error;
+    }
+    return this.#pendingUpgrade();
+  }
+
+  failUpgrade(message) {
+    const upgrade = this.#pendingUpgrade();
+    if (upgrade !== undefined) {
+      this.#settleUpgrade(upgrade);
+      upgrade.failed(message);
+    }
+  }
+
+  // The answer was given, and this is what became of it.
+  #wasAnswered(outcome) {
+    this.#answered = true;
+    if (outcome === OUTCOME_PENDING) {
+      if (!this.#watched) {
+        this.#watched = true;
+        MapPrototypeSet(this.#server.watched, this.#id, this);
+      }
+      return;
+    }
+    const id = this.#id;
+    this.#id = NO_EXCHANGE;
+    this.#closeBody();
+    this.#end(id, outcome === OUTCOME_SENT);
+  }
+
+  // The exchange is over: the client has the answer, or is gone. In the second
+  // case the handler may still be at work, and can read the request.
+  ended(success) {
+    const id = this.#id;
+    if (this.#answered && id !== NO_EXCHANGE) {
+      this.#id = NO_EXCHANGE;
+      op_http_release(id);
+      this.#closeBody();
+    }
+    this.#end(id, success);
+  }
+
+  // Forgets the request without an answer of the handler.
+  abandon() {
+    if (this.#id !== NO_EXCHANGE) {
+      this.#answered = true;
+      this.ended(false);
+    }
+  }
+
+  #watch() {
+    if (this.#watched) {
+      return;
+    }
+    this.#watched = true;
+    if (op_http_watch(this.#id)) {
+      MapPrototypeSet(this.#server.watched, this.#id, this);
+    } else {
+      this.#end(this.#id, false);
+    }
+  }
+
+  #end(id, success) {
+    if (this.#success !== undefined) {
+      return;
+    }
+    this.#success = success;
+    if (this.#watched) {
+      MapPrototypeDelete(this.#server.watched, id);
+    }
+    const cancel = this.#onCancel;
+    this.#onCancel = undefined;
+    if (!success) {
+      if (cancel !== undefined) {
+        cancel();
+      } else if (this.request !== undefined) {
+        // Whoever asks for the signal later finds it aborted.
+        abortRequest(this.request);
+      }
+      this.failUpgrade(CLIENT_LEFT);
+    }
+    if (this.#completed !== undefined) {
+      this.#settleCompleted();
+    }
+  }
+
+  #settleCompleted() {
+    if (this.#success) {
+      this.#completed.resolve(undefined);
+    } else {
+      this.#completed.reject(
+        new Interrupted("HTTP response was not sent successfully"),
+      );
+    }
+  }
+
+  // What is left of a body when the answer was sent is nobody's: the connection is
+  // for the next request, or to be closed.
+  #closeBody() {
+    if (this.#bodyRid !== undefined) {
+      core.tryClose(this.#bodyRid);
+      this.#bodyRid = undefined;
+    }
+  }
+}
+
+const ServerRequestPrototype = ServerRequest.prototype;
+
+/**
+ * @param {unknown} inner
+ * @returns {boolean}
+ */
+function isServerRequest(inner) {
+  return ObjectPrototypeIsPrototypeOf(ServerRequestPrototype, inner);
+}
+
+export { isServerRequest, ServerRequest };

@@ -1,0 +1,50 @@
+//! The numbers that Rust and JavaScript share. The scripts ask for them when they are loaded, so
+//! that none of them is written down twice.
+
+use deno_core::ToV8;
+use deno_core::op2;
+
+use crate::event_loops::MAX_LOOPS;
+use crate::exchange::Outcome;
+
+/// A request came.
+pub const EVENT_REQUEST: i32 = 0;
+/// An exchange that the script watches has ended with success.
+pub const EVENT_ENDED: i32 = 1;
+/// An exchange that the script watches has ended without success.
+pub const EVENT_FAILED: i32 = 2;
+/// A socket is open whose handshake the script has answered.
+pub const EVENT_OPENED: i32 = 3;
+
+/// What stands for the id of an exchange where there is none.
+const NO_EXCHANGE: u32 = 0;
+/// What stands for the id of a WebSocket connection where there is none.
+pub const NO_CONNECTION: i32 = -1;
+
+/// All of them, by the names that they have in JavaScript.
+#[derive(ToV8)]
+pub struct Numbers {
+    event_request: i32,
+    event_ended: i32,
+    event_opened: i32,
+    outcome_sent: u32,
+    outcome_pending: u32,
+    no_exchange: u32,
+    no_connection: i32,
+    max_loops: u32,
+}
+
+/// Returns the numbers.
+#[op2]
+pub fn op_http_numbers() -> Numbers {
+    Numbers {
+        event_request: EVENT_REQUEST,
+        event_ended: EVENT_ENDED,
+        event_opened: EVENT_OPENED,
+        outcome_sent: Outcome::Sent as u32,
+        outcome_pending: Outcome::Pending as u32,
+        no_exchange: NO_EXCHANGE,
+        no_connection: NO_CONNECTION,
+        max_loops: MAX_LOOPS as u32,
+    }
+}

@@ -1,0 +1,126 @@
+// What the hub says of a connection, and what becomes of its socket: each function of this file
+// moves the socket from one state to the next, and tells the socket's sink.
+
+import { core } from "ext:core/mod.js";
+import { attachFastCalls, fastOps } from "ext:duplex_websocket/00_fast_ops.js";
+import {
+  CLOSED,
+  CLOSING,
+  NO_ID,
+  OPEN,
+} from "ext:duplex_websocket/00_numbers.js";
+import { _slots } from "ext:duplex_websocket/00_slots.js";
+
+let runMicrotasks;
+
+/** Makes connections possible; nothing before the first socket needs it. */
+function start() {
+  if (runMicrotasks !== undefined) {
+    return;
+  }
+  attachFastCalls();
+  runMicrotasks = core.ops.op_ws_set_callbacks(
+    onMessage,
+    onMessages,
+    onClosing,
+    onClosed,
+    onDrained,
+    onControl,
+  );
+}
+
+/** The hub delivers a message. */
+function onMessage(socket, data) {
+  const slots = socket[_slots];
+  if (slots.readyState === OPEN) {
+    slots.sink.message(socket, data);
+  }
+}
+
+/** The hub delivers several. Between two of them microtasks run, as between two tasks. */
+function onMessages(socket, messages) {
+  onMessage(socket, messages[0]);
+  for (let i = 1; i < messages.length; i++) {
+    runMicrotasks();
+    onMessage(socket, messages[i]);
+  }
+}
+
+/** The hub says that the peer has begun the close handshake. */
+function onClosing(socket) {
+  const slots = socket[_slots];
+  if (slots.readyState === OPEN) {
+    slots.readyState = CLOSING;
+  }
+}
+
+/** The hub says that the kernel has taken all that was queued. */
+function onDrained(socket) {
+  const slots = socket[_slots];
+  if (slots.readyState === OPEN) {
+    slots.sink.drain(socket);
+  }
+}
+
+/** The hub says that a Ping or a Pong came. */
+function onControl(socket, data, isPong) {
+  const slots = socket[_slots];
+  if (slots.readyState === OPEN) {
+    slots.sink.control(socket, data, isPong);
+  }
+}
+
+/** The hub says how the connection ended. */
+function onClosed(socket, code, reason, wasClean, error) {
+  const slots = socket[_slots];
+  slots.unsent += fastOps.op_ws_buffered_amount(slots.id);
+  if (slots.remoteAddr === null && slots.sink.hasClose(socket)) {
+    // The connection cannot be asked for it any more.
+    slots.remoteAddr = readRemoteAddr(slots);
+  }
+  slots.id = NO_ID;
+  slots.readyState = CLOSED;
+  slots.sink.closed(socket, code, reason, wasClean, error);
+}
+
+/** The address of a server's peer. */
+function readRemoteAddr({ id, peer }) {
+  if (id === NO_ID) {
+    return peer?.remoteAddr ?? null;
+  }
+  const address = core.ops.op_ws_remote_addr(id);
+  return address === null
+    ? peer?.remoteAddr ?? null
+    : { transport: "tcp", hostname: address[0], port: address[1] };
+}
+
+/** Connection `id`, which is open, is the socket's: announces it and starts delivery. */
+function open(socket, id) {
+  const slots = socket[_slots];
+  slots.id = id;
+  if (!slots.isRef) {
+    core.ops.op_ws_set_ref(id, false);
+  }
+  fastOps.op_ws_attach(id, socket);
+  if (slots.readyState === CLOSING) {
+    // close() or terminate() came before.
+    const { code, reason, terminate } = slots.closeRequest;
+    if (terminate) {
+      core.ops.op_ws_terminate(id);
+    } else {
+      fastOps.op_ws_close(id, code, reason);
+    }
+    return;
+  }
+  slots.readyState = OPEN;
+  slots.sink.open(socket);
+}
+
+/** There will be no connection. */
+function failToOpen(socket, error) {
+  const slots = socket[_slots];
+  slots.readyState = CLOSED;
+  slots.sink.failed(socket, error);
+}
+
+export { failToOpen, open, readRemoteAddr, start };

@@ -1,0 +1,184 @@
+// The server's end of a WebSocket, and how a server opens one.
+
+import { core, primordials } from "ext:core/mod.js";
+import {
+  failToOpen,
+  open,
+  readRemoteAddr,
+} from "ext:duplex_websocket/00_delivery.js";
+import { eventSink } from "ext:duplex_websocket/00_event_sink.js";
+import { fastOps } from "ext:duplex_websocket/00_fast_ops.js";
+import {
+  CLOSED,
+  NO_ID,
+  SEND_REFUSED,
+  SUBSCRIBE_ENDED,
+  SUBSCRIBE_NO_HISTORY,
+  SUBSCRIBE_RECOVERED,
+} from "ext:duplex_websocket/00_numbers.js";
+import {
+  convertPublished,
+  convertTopic,
+  positionOf,
+} from "ext:duplex_websocket/00_publishing.js";
+import { _slots } from "ext:duplex_websocket/00_slots.js";
+import { ACCEPTED, WebSocket } from "ext:duplex_websocket/01_websocket.js";
+
+const { ObjectGetOwnPropertyDescriptor, TypeError } = primordials;
+
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+
+/** The server's end, which knows the others of its server. */
+class ServerWebSocket extends WebSocket {
+  constructor(protocol, peer, sink) {
+    super(ACCEPTED);
+    const slots = this[_slots];
+    // As in Deno: a Blob would cost a server a turn for each message.
+    slots.binaryType = "arraybuffer";
+    slots.isServer = true;
+    slots.peer = peer;
+    slots.protocol = protocol;
+    slots.remoteAddr = null;
+    slots.sink = sink;
+  }
+
+  /** The address of the client, as `Deno.serve` tells it. */
+  get remoteAddr() {
+    webidl.assertBranded(this, ServerWebSocketPrototype);
+    return this[_slots].remoteAddr ??= readRemoteAddr(this[_slots]);
+  }
+
+  /**
+   * Subscribes to a topic of the server. Returns whether it was not; with `since`, what
+   * came of replaying what was published since then.
+   */
+  subscribe(topic, options = undefined) {
+    const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    if (typeof options === "object" && options !== null) {
+      const { since } = options;
+      if (since !== undefined) {
+        return subscribeSince(this[_slots].id, name, since, prefix);
+      }
+    }
+    return this[_slots].id !== NO_ID &&
+      core.ops.op_ws_subscribe(this[_slots].id, name);
+  }
+
+  /** Ends a subscription. Returns whether there was one. */
+  unsubscribe(topic) {
+    const prefix = "Failed to execute 'unsubscribe' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    return this[_slots].id !== NO_ID &&
+      core.ops.op_ws_unsubscribe(this[_slots].id, name);
+  }
+
+  isSubscribed(topic) {
+    const prefix = "Failed to execute 'isSubscribed' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    return this[_slots].id !== NO_ID &&
+      core.ops.op_ws_is_subscribed(this[_slots].id, name);
+  }
+
+  /** The topics, in the order of their subscriptions. */
+  get subscriptions() {
+    webidl.assertBranded(this, ServerWebSocketPrototype);
+    return this[_slots].id === NO_ID
+      ? []
+      : core.ops.op_ws_subscriptions(this[_slots].id);
+  }
+
+  /**
+   * Sends a message to all other subscribers of a topic. Returns what `send()` does: -1
+   * where some subscriber's kernel takes no more for now, 0 where nobody took it.
+   */
+  publish(topic, data) {
+    const prefix = "Failed to execute 'publish' on 'WebSocket'";
+    const name = topicOf(this, arguments.length, topic, prefix);
+    data = convertPublished(arguments.length, data, prefix);
+    if (this[_slots].id === NO_ID) {
+      return SEND_REFUSED;
+    }
+    return typeof data === "string"
+      ? fastOps.op_ws_publish_text(this[_slots].id, name, data)
+      : core.ops.op_ws_publish_binary(this[_slots].id, name, data);
+  }
+}
+
+function subscribeSince(id, topic, since, prefix) {
+  if (since !== null && typeof since !== "string") {
+    const { epoch, offset } = since;
+    since = `${epoch}-${offset}`;
+  }
+  const { 0: outcome, 1: position } = id === NO_ID
+    ? [SUBSCRIBE_ENDED, ""]
+    : core.ops.op_ws_subscribe_since(id, topic, since);
+  if (outcome === SUBSCRIBE_NO_HISTORY) {
+    throw new TypeError(
+      `${prefix}: since needs a server with the option topics.history`,
+    );
+  }
+  if (outcome === SUBSCRIBE_ENDED) {
+    return { recovered: false, position: null };
+  }
+  return {
+    recovered: outcome === SUBSCRIBE_RECOVERED,
+    position: positionOf(position),
+  };
+}
+
+const ServerWebSocketPrototype = ServerWebSocket.prototype;
+// To scripts it is a WebSocket.
+delete ServerWebSocketPrototype.constructor;
+
+/** What subclasses call, whatever a script has made of the prototype. */
+const serverMethods = {
+  __proto__: null,
+  isSubscribed: ServerWebSocketPrototype.isSubscribed,
+  publish: ServerWebSocketPrototype.publish,
+  remoteAddr:
+    ObjectGetOwnPropertyDescriptor(ServerWebSocketPrototype, "remoteAddr").get,
+};
+
+function topicOf(socket, length, topic, prefix) {
+  webidl.assertBranded(socket, ServerWebSocketPrototype);
+  return convertTopic(length, topic, prefix);
+}
+
+/**
+ * A socket whose opening handshake is being answered.
+ *
+ * @param {string} protocol the subprotocol that the server picked
+ * @param {{ remoteAddr: Deno.Addr } | null} peer knows the address while the socket has no
+ *   connection, and where the connection knows none
+ * @param {Sink} sink of 00_slots.js, gets what happens to the socket
+ */
+function createServerWebSocket(protocol = "", peer = null, sink = eventSink) {
+  return new ServerWebSocket(protocol, peer, sink);
+}
+
+/**
+ * The handshake was answered: connection `id` is the socket's, with the
+ * extensions that were agreed on; `peer` takes the place of the one before.
+ */
+function openServerWebSocket(socket, id, extensions = "", peer = null) {
+  socket[_slots].extensions = extensions;
+  socket[_slots].peer = peer;
+  open(socket, id);
+}
+
+/** The handshake was not answered, because of what `message` says. */
+function failServerWebSocket(socket, message) {
+  if (socket[_slots].readyState !== CLOSED) {
+    failToOpen(socket, new DOMException(message, "NetworkError"));
+  }
+}
+
+export {
+  createServerWebSocket,
+  failServerWebSocket,
+  openServerWebSocket,
+  serverMethods,
+  ServerWebSocket,
+};

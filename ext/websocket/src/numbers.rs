@@ -1,0 +1,81 @@
+//! The numbers that Rust and JavaScript share. `00_numbers.js` asks for them when it is loaded, so
+//! that no script writes one of them down.
+
+use deno_core::{ToV8, op2};
+use duplex_protocol::close::{ABNORMAL_CLOSURE, CloseCode};
+use duplex_protocol::frame::MAX_CONTROL_PAYLOAD;
+use duplex_protocol::session::ReadyState;
+
+use crate::connection::Backlog;
+
+/// What an op that sends returns where the message is queued and the kernel takes no more for
+/// now. Where the message was taken, the op returns the bytes that the message has, 1 at least.
+pub(crate) const SEND_BUFFERED: i32 = -1;
+/// What an op that sends returns where more is queued than the limit.
+pub(crate) const SEND_REFUSED: i32 = 0;
+/// What an op that sends returns where the connection is ending.
+pub(crate) const SEND_CLOSED: i32 = -2;
+
+/// What `op_ws_check_close` returns where the script may close so.
+pub(crate) const CLOSE_ALLOWED: u32 = 0;
+/// What `op_ws_check_close` returns where the code is wrong.
+pub(crate) const CLOSE_CODE_REFUSED: u32 = 1;
+/// What `op_ws_check_close` returns where the reason is too long.
+pub(crate) const CLOSE_REASON_REFUSED: u32 = 2;
+
+/// What `op_ws_subscribe_since` returns where nothing was replayed.
+pub(crate) const SUBSCRIBE_FROM_NOW: i32 = 0;
+/// What `op_ws_subscribe_since` returns where all that was missed was replayed.
+pub(crate) const SUBSCRIBE_RECOVERED: i32 = 1;
+/// What `op_ws_subscribe_since` returns where the topics have no history.
+pub(crate) const SUBSCRIBE_NO_HISTORY: i32 = 2;
+/// What `op_ws_subscribe_since` returns where the connection has ended.
+pub(crate) const SUBSCRIBE_ENDED: i32 = 3;
+
+/// All of them, by the names that they have in JavaScript.
+#[derive(ToV8)]
+pub(crate) struct Numbers {
+    connecting: u32,
+    open: u32,
+    closing: u32,
+    closed: u32,
+    send_buffered: i32,
+    send_refused: i32,
+    send_closed: i32,
+    backlog_low: u32,
+    close_code_refused: u32,
+    close_reason_refused: u32,
+    subscribe_recovered: i32,
+    subscribe_no_history: i32,
+    subscribe_ended: i32,
+    normal_closure: u32,
+    abnormal_closure: u32,
+    max_control_payload: u32,
+    /// Whether the ops that send text have lone surrogates replaced by U+FFFD. Otherwise the
+    /// script has to.
+    takes_any_text: bool,
+}
+
+/// Returns the numbers.
+#[op2]
+pub(crate) fn op_ws_numbers() -> Numbers {
+    Numbers {
+        connecting: ReadyState::Connecting as u32,
+        open: ReadyState::Open as u32,
+        closing: ReadyState::Closing as u32,
+        closed: ReadyState::Closed as u32,
+        send_buffered: SEND_BUFFERED,
+        send_refused: SEND_REFUSED,
+        send_closed: SEND_CLOSED,
+        backlog_low: Backlog::Low as u32,
+        close_code_refused: CLOSE_CODE_REFUSED,
+        close_reason_refused: CLOSE_REASON_REFUSED,
+        subscribe_recovered: SUBSCRIBE_RECOVERED,
+        subscribe_no_history: SUBSCRIBE_NO_HISTORY,
+        subscribe_ended: SUBSCRIBE_ENDED,
+        normal_closure: CloseCode::NORMAL.get().into(),
+        abnormal_closure: ABNORMAL_CLOSURE.into(),
+        max_control_payload: MAX_CONTROL_PAYLOAD as u32,
+        takes_any_text: cfg!(feature = "v8"),
+    }
+}
