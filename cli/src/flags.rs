@@ -174,7 +174,7 @@ pub fn long_version() -> String {
     } else {
         "release"
     };
-    let (engine, engine_version) = duplex_runtime::engine();
+    let (engine, engine_version) = duplex_runtime::engine_version();
     format!(
         "{} ({profile}, {})\n{engine} {engine_version}\ntypescript {} (erased, not checked)",
         env!("CARGO_PKG_VERSION"),
@@ -1224,7 +1224,7 @@ mod tests {
             let error = parse(args.map(OsString::from)).unwrap_err();
             assert!(!error.use_stderr(), "{line}");
         }
-        assert!(long_version().contains(duplex_runtime::engine().0));
+        assert!(long_version().contains(duplex_runtime::engine_version().0));
     }
 
     #[test]
