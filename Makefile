@@ -77,7 +77,7 @@ stress: ## Run sessions of all kinds against duplex at once, for SECONDS=N
 simulate: ## Simulate hubs and connections, SEEDS=N from SEED=N on; TRACE=1 prints what happens
 	@TRACE='$(TRACE)' scripts/simulate '$(SEEDS)' '$(SEED)'
 
-fuzz: ## Fuzz the protocol crate
+fuzz: ## Fuzz the protocol crate and the first packet of the HTTP crate
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
 ws-suite: ## Run the tests of the package ws, a checkout of which is in SUITE=DIR

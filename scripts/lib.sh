@@ -17,7 +17,7 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export PATH="$cargo_home/bin:$PATH:/usr/sbin"
 
 # Packages that are workspaces of their own, each with a Cargo.lock.
-apart=(ext/websocket/protocol/bench ext/websocket/protocol/fuzz bench/load)
+apart=(ext/websocket/protocol/bench ext/websocket/protocol/fuzz ext/http/fuzz bench/load)
 
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n==> %s\n' "$*" >&2; }

@@ -15,7 +15,8 @@
 //! // deno: why Deno does something else here
 //! ```
 //!
-//! Longer expectations are files beside the spec, `NAME.out` and `NAME.err`. In
+//! A line of these that begins with any other single word and a colon is an error, because it
+//! may be a misspelt key. Longer expectations are files beside the spec, `NAME.out` and `NAME.err`. In
 //! all of them `[*]` stands for anything. Files and folders whose name starts
 //! with `_` are for specs to import, and so are packages in `node_modules`.
 //!
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     collect(&root, &mut files);
     files.sort();
 
-    let trials = files
+    let mut trials: Vec<Trial> = files
         .into_iter()
         .map(|file| {
             let name = file
@@ -63,7 +64,28 @@ fn main() -> ExitCode {
             Trial::test(name, move || spec?.run(reference.as_deref())).with_ignored_flag(ignored)
         })
         .collect();
+    trials.push(Trial::test("a misspelt key is an error", misspelt_keys));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn misspelt_keys() -> Result<(), Failed> {
+    let read = |text: &str| Spec::parse(Path::new("misspelt.js"), text).map(|spec| spec.exit);
+    for (text, expected) in [
+        ("// exit: 3\n", Ok(3)),
+        ("// Two words: prose.\n// exit: 3\n", Ok(3)),
+        ("code();\n// exti: 3\n", Ok(0)),
+        ("// exti: 3\n", Err("unknown key `exti:`".to_string())),
+        ("// Exit: 3\n", Err("unknown key `Exit:`".to_string())),
+        (
+            "// a.out\n// std-err: no\n",
+            Err("unknown key `std-err:`".to_string()),
+        ),
+    ] {
+        if read(text) != expected {
+            return Err(format!("{text:?}: {:?} and not {expected:?}", read(text)).into());
+        }
+    }
+    Ok(())
 }
 
 struct Spec {
@@ -81,6 +103,10 @@ struct Spec {
 impl Spec {
     fn read(file: &Path) -> Result<Spec, String> {
         let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+        Self::parse(file, &text)
+    }
+
+    fn parse(file: &Path, text: &str) -> Result<Spec, String> {
         let mut spec = Spec {
             file: file.to_path_buf(),
             flags: Vec::new(),
@@ -117,6 +143,10 @@ impl Spec {
                 "stdout" => spec.stdout += &format!("{value}\n"),
                 "stderr" => spec.stderr += &format!("{value}\n"),
                 "deno" => spec.deno_differs = true,
+                // Prose has a colon behind several words.
+                word if !word.contains(char::is_whitespace) => {
+                    return Err(format!("unknown key `{word}:`"));
+                }
                 _ => {}
             }
         }

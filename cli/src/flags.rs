@@ -1,6 +1,7 @@
 //! The command line: Deno's flags with Deno's meaning.
 
 mod connect;
+mod host;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ use duplex_runtime::packages::NodeModulesDir;
 use duplex_runtime::parallel::Parallel;
 
 use self::connect::ConnectArgs;
+use self::host::parse_serve_host;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -168,7 +170,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Er
                 .runtime
                 .into_flags(Action::Install, Vec::new(), None, None, log_level)
         }
-        Subcommands::Connect(connect) => connect.into_flags(log_level),
+        Subcommands::Connect(connect) => connect_flags(*connect, log_level),
         Subcommands::Types => {
             RuntimeArgs::default().into_flags(Action::Types, Vec::new(), None, None, log_level)
         }
@@ -182,7 +184,7 @@ pub fn long_version() -> String {
     } else {
         "release"
     };
-    let (engine, engine_version) = duplex_runtime::engine();
+    let (engine, engine_version) = duplex_runtime::engine_version();
     format!(
         "{} ({profile}, {})\n{engine} {engine_version}\ntypescript {} (erased, not checked)",
         env!("CARGO_PKG_VERSION"),
@@ -637,6 +639,20 @@ impl CacheArgs {
     }
 }
 
+fn connect_flags(connect: ConnectArgs, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+    let options = connect.options(log_level < log::LevelFilter::Info);
+    let ignored = connect.unsafely_ignore_certificate_errors;
+    let runtime = RuntimeArgs {
+        cert: connect.cert,
+        unsafely_ignore_certificate_errors: ignored.then(|| vec![ALL.to_string()]),
+        no_config: true,
+        no_lock: true,
+        ..RuntimeArgs::default()
+    };
+    let args = vec![options.to_string()];
+    runtime.into_flags(Action::Connect, args, None, None, log_level)
+}
+
 impl RuntimeArgs {
     fn into_flags(
         self,
@@ -960,25 +976,6 @@ fn parse_log_level(value: &str) -> Result<log::LevelFilter, String> {
         .map_err(|_| "expected error, warn, info, debug or trace".to_string())
 }
 
-/// A name or an address. Brackets around an IPv6 address are the URL's.
-fn parse_serve_host(value: &str) -> Result<String, String> {
-    let bracketed = value
-        .strip_prefix('[')
-        .and_then(|value| value.strip_suffix(']'));
-    let host = bracketed.unwrap_or(value);
-    if host.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Ok(host.to_string());
-    }
-    let is_host = bracketed.is_none()
-        && !host.is_empty()
-        && !host.contains(':')
-        && NetDescriptor::parse_for_query(host).is_ok();
-    match is_host {
-        true => Ok(host.to_string()),
-        false => Err("expected a name or an IP address; the port is --port".to_string()),
-    }
-}
-
 fn parse_loops(text: &str) -> Result<NonZeroUsize, String> {
     if text.is_empty() {
         return Ok(Parallel::default_loops());
@@ -1234,7 +1231,7 @@ mod tests {
             let error = parse(args.map(OsString::from)).unwrap_err();
             assert!(!error.use_stderr(), "{line}");
         }
-        assert!(long_version().contains(duplex_runtime::engine().0));
+        assert!(long_version().contains(duplex_runtime::engine_version().0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use deno_core::v8::script_compiler::compile_function;
 use deno_core::v8::script_compiler::compile_module2;
 
 use crate::extensions;
-use crate::snapshot::StartupData;
+use crate::startup_data::StartupData;
 
 /// Compiles lazy modules and scripts, each with its specifier, as an engine with this
 /// snapshot will, and returns what that can be given then, sorted. Another engine, or one

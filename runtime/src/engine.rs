@@ -5,57 +5,30 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::CompiledWasmModuleStore;
 use deno_core::ImportAttributesContext;
 use deno_core::JsRuntime;
 use deno_core::ModuleLoader;
 use deno_core::RuntimeOptions;
-use deno_core::SharedArrayBufferStore;
 use deno_core::error::JsError;
 use deno_core::url::Url;
 use deno_core::v8;
 use deno_features::FeatureChecker;
 use deno_os::ExitCode;
 use deno_permissions::PermissionsContainer;
-use deno_web::BlobStoreTrait;
-use deno_web::InMemoryBroadcastChannel;
 
-use crate::RootCerts;
-use crate::WorkerError;
 use crate::extensions;
-use crate::features::Features;
 use crate::internal_imports;
 use crate::ops::RuntimeInfo;
 use crate::packages::Node;
+use crate::shared_options::SharedOptions;
 use crate::snapshot;
-use crate::snapshot::StartupData;
-use crate::web_worker::WebWorkerLoaders;
+use crate::startup_data::StartupData;
+use crate::worker_error::WorkerError;
 
-/// What all engines of one program share.
-#[derive(Clone)]
-pub struct Common {
-    pub args: Vec<String>,
-    pub blob_store: Arc<dyn BlobStoreTrait>,
-    pub root_certs: Arc<RootCerts>,
-    pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
-    pub seed: Option<u64>,
-    pub features: Features,
-    pub startup: StartupData,
-    pub user_agent: String,
-    pub web_workers: Option<WebWorkerLoaders>,
-    pub channels: Channels,
-}
-
-/// What messages go through from one engine to another.
-#[derive(Clone, Default)]
-pub struct Channels {
-    broadcast: InMemoryBroadcastChannel,
-    shared_buffers: SharedArrayBufferStore,
-    wasm_modules: CompiledWasmModuleStore,
-}
-
+/// How to start an [`Engine`].
 pub struct EngineOptions {
-    pub common: Common,
+    /// What it has in common with the program's other engines.
+    pub shared: SharedOptions,
     /// The script or module that the engine is for.
     pub main_module: Url,
     /// `globalThis.location`.
@@ -66,6 +39,7 @@ pub struct EngineOptions {
     pub is_main: bool,
 }
 
+/// An engine with the runtime's globals.
 pub struct Engine {
     pub runtime: JsRuntime,
     pub exit_code: ExitCode,
@@ -80,8 +54,8 @@ impl Engine {
         // Fails when a provider is installed already, which serves as well.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-        let common = options.common;
-        let startup = common.startup;
+        let shared = options.shared;
+        let startup = shared.startup;
         let mut extensions = if startup.is_empty() {
             extensions::list_of_scripts()
         } else {
@@ -99,8 +73,8 @@ impl Engine {
             residual_lazy_esm_sources: startup.lazy_esm,
             extensions,
             extension_transpiler: Some(Rc::new(snapshot::transpile_extension)),
-            shared_array_buffer_store: Some(common.channels.shared_buffers.clone()),
-            compiled_wasm_module_store: Some(common.channels.wasm_modules.clone()),
+            shared_array_buffer_store: Some(shared.channels.shared_buffers.clone()),
+            compiled_wasm_module_store: Some(shared.channels.wasm_modules.clone()),
             is_main: options.is_main,
             validate_import_attributes_cb: Some(Box::new(move |scope, attributes, import| {
                 validate_import(&startup, scope, attributes, import);
@@ -111,21 +85,21 @@ impl Engine {
         let exit_code = ExitCode::default();
         runtime.lazy_init_extensions(extensions::arguments(extensions::ExtensionOptions {
             location: options.location.clone(),
-            blob_store: common.blob_store.clone(),
-            broadcast: common.channels.broadcast.clone(),
-            root_certs: common.root_certs.clone(),
-            seed: common.seed,
-            unsafely_ignore_certificate_errors: common.unsafely_ignore_certificate_errors.clone(),
-            user_agent: common.user_agent.clone(),
+            blob_store: shared.blob_store.clone(),
+            broadcast: shared.channels.broadcast.clone(),
+            root_certs: shared.root_certs.clone(),
+            seed: shared.seed,
+            unsafely_ignore_certificate_errors: shared.unsafely_ignore_certificate_errors.clone(),
+            user_agent: shared.user_agent.clone(),
             exit_code: exit_code.clone(),
             node: options.node.services,
             runtime: RuntimeInfo {
-                args: common.args.clone(),
+                args: shared.args.clone(),
                 main_module: options.main_module,
-                user_agent: common.user_agent.clone(),
+                user_agent: shared.user_agent.clone(),
                 location: options.location,
-                seed: common.seed,
-                features: common.features,
+                seed: shared.seed,
+                features: shared.features,
             },
         }))?;
         {
@@ -139,7 +113,7 @@ impl Engine {
             if let Some(channel) = options.node.channel {
                 state.put(channel);
             }
-            state.put(common);
+            state.put(shared);
         }
         let bootstrap = take_bootstrap(&mut runtime)?;
         Ok(Self {

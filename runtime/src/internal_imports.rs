@@ -12,7 +12,7 @@
 
 use deno_core::ImportAttributesContext;
 
-use crate::snapshot::StartupData;
+use crate::startup_data::StartupData;
 
 /// Why an import is refused, if so.
 pub fn refusal(startup: &StartupData, import: &ImportAttributesContext) -> Option<String> {

@@ -40,6 +40,8 @@ use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStoreTrait;
 
+pub use crate::module_override::ModuleOverride;
+
 use crate::compat;
 use crate::config::default_transpile_options;
 use crate::dependencies::Dependency;
@@ -56,7 +58,7 @@ use crate::packages::Node;
 use crate::packages::Packages;
 use crate::packages::PackagesOptions;
 use crate::read_report::report_file;
-use crate::snapshot::StartupData;
+use crate::startup_data::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
 use crate::transpile::parse_module;
@@ -121,15 +123,6 @@ impl ModuleLoaderOptions {
             overrides,
         }
     }
-}
-
-/// What is known of a module before it is loaded.
-#[derive(Clone, Debug, Default)]
-pub struct ModuleOverride {
-    /// Its text; without one it is read from where the specifier points.
-    pub text: Option<Arc<str>>,
-    /// What it is, in place of what its name says.
-    pub media_type: Option<MediaType>,
 }
 
 /// Loads modules: the program's files, `data:` and `blob:` URLs by itself, JSON, text and

@@ -5,109 +5,22 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use deno_ast::MediaType;
-use deno_core::Extension;
 use deno_core::ExtensionFileSource;
 use deno_core::ModuleCodeString;
 use deno_core::ModuleName;
 use deno_core::SourceMapData;
-use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_error::JsErrorBox;
 
 #[cfg(feature = "v8")]
 use crate::code_cache;
 use crate::extensions;
-
-/// What [`write_startup_data`] prepared. A program includes it:
-///
-/// ```ignore
-/// static STARTUP: duplex_runtime::StartupData =
-///     include!(concat!(env!("OUT_DIR"), "/startup.rs"));
-/// ```
-///
-/// The default is empty: the extensions' JavaScript is then read from the
-/// crates' sources, which works on the machine that built the program only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StartupData {
-    /// A V8 start-up snapshot. QuickJS has none.
-    pub snapshot: Option<&'static [u8]>,
-    /// ES modules to evaluate at start: specifier and source, sorted.
-    pub esm: &'static [(&'static str, &'static str)],
-    /// ES modules to evaluate when they are asked for.
-    pub lazy_esm: &'static [(&'static str, &'static str)],
-    /// Scripts to evaluate when they are asked for.
-    pub lazy_js: &'static [(&'static str, &'static str)],
-    /// What V8 has compiled of the last two: specifier and code, sorted.
-    pub code_cache: &'static [(&'static str, &'static [u8])],
-}
-
-impl StartupData {
-    /// What the engine need not compile again of a lazy module or script.
-    pub(crate) fn compiled(&self, specifier: &str) -> Option<&'static [u8]> {
-        let found = self
-            .code_cache
-            .binary_search_by(|(name, _)| (*name).cmp(specifier))
-            .ok()?;
-        Some(self.code_cache[found].1)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.snapshot.is_none() && self.esm.is_empty() && self.lazy_js.is_empty()
-    }
-
-    /// Puts the sources of this data in place of the extensions' paths, which
-    /// exist on the building machine only.
-    pub(crate) fn provide_sources(&self, extensions: &mut [Extension]) {
-        if self.is_empty() {
-            return;
-        }
-        for extension in extensions {
-            extension.lazy_loaded_js_files = Default::default();
-            extension.lazy_loaded_esm_files = Default::default();
-            if self.snapshot.is_some() {
-                continue;
-            }
-            for file in extension.esm_files.to_mut() {
-                if let Ok(found) = self
-                    .esm
-                    .binary_search_by(|(specifier, _)| (*specifier).cmp(file.specifier))
-                {
-                    *file = ExtensionFileSource::new_computed(
-                        file.specifier,
-                        Arc::from(self.esm[found].1),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Why start-up data could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum StartupDataError {
-    /// The engine could not evaluate the extensions.
-    #[error("cannot evaluate the extensions: {0}")]
-    Core(#[from] CoreError),
-    /// A file of an extension cannot be transpiled.
-    #[error("cannot transpile {specifier}: {source}")]
-    Transpile {
-        specifier: String,
-        source: JsErrorBox,
-    },
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-}
+use crate::startup_data::StartupDataError;
 
 /// For build scripts: writes `startup.rs`, an expression of type
-/// [`StartupData`], and the files that it includes, to the directory `out`
+/// [`StartupData`](crate::StartupData), and the files that it includes, to the directory `out`
 /// (Cargo's `OUT_DIR`). Prints the `cargo:rerun-if-changed` lines.
 ///
 /// # Errors
@@ -124,7 +37,7 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         (Some(path), consumed)
     };
     #[cfg(not(feature = "v8"))]
-    let (snapshot, in_snapshot) = (None::<PathBuf>, Vec::<String>::new());
+    let (snapshot, in_snapshot) = (None::<std::path::PathBuf>, Vec::<String>::new());
 
     let mut esm = Vec::new();
     let mut lazy_esm = Vec::new();

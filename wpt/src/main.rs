@@ -11,6 +11,7 @@
 
 mod engine;
 mod expectation;
+mod html;
 mod program;
 mod report;
 mod server;

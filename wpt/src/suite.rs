@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::program::Html;
+use crate::html::Html;
 
 /// A test file in one variant and form.
 #[derive(Clone, Debug, PartialEq, Eq)]

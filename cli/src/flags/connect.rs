@@ -4,16 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::ValueEnum;
-use clap::error::ErrorKind;
 use duplex_runtime::deno_core::serde_json::Value;
 use duplex_runtime::deno_core::serde_json::json;
 use duplex_runtime::deno_core::url::Url;
 
-use super::Action;
-use super::Flags;
-use super::RuntimeArgs;
-use super::command;
-use super::parse_serve_host;
+use super::host::parse_serve_host;
 
 const NOTES: &str = "\x1b[1mOn a terminal:\x1b[0m
   A line is sent as a text message. /help lists the commands: /ping, /close 3000 why, /file, …
@@ -71,7 +66,7 @@ pub(super) struct ConnectArgs {
     proxy: Option<Url>,
     /// Connect to this unix socket; the URL is what is asked for there
     #[arg(long, value_name = "PATH", conflicts_with = "listen", help_heading = DIALLING)]
-    unix: Option<PathBuf>,
+    unix: Option<String>,
     /// Use HTTP/2 only (RFC 8441)
     #[arg(long, conflicts_with_all = ["listen", "http1"], help_heading = DIALLING)]
     http2: bool,
@@ -83,23 +78,23 @@ pub(super) struct ConnectArgs {
     no_compression: bool,
     /// Trust the certificate authorities in this PEM file as well
     #[arg(long, value_name = "FILE", conflicts_with = "listen", help_heading = DIALLING)]
-    cert: Option<PathBuf>,
+    pub(super) cert: Option<PathBuf>,
     /// Show the server the chain of certificates in this PEM file
     #[arg(long, value_name = "FILE", requires = "client_key", conflicts_with = "listen", help_heading = DIALLING)]
-    client_cert: Option<PathBuf>,
+    client_cert: Option<String>,
     /// The private key of the first of them, a PEM file
     #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = DIALLING)]
-    client_key: Option<PathBuf>,
+    client_key: Option<String>,
     /// Do not verify the server's certificate. Dangerous
     #[arg(short = 'k', long, alias = "insecure", conflicts_with = "listen", help_heading = DIALLING)]
-    unsafely_ignore_certificate_errors: bool,
+    pub(super) unsafely_ignore_certificate_errors: bool,
 
     /// Send this text, and read none from standard input; may stand several times
     #[arg(short = 'x', long = "send", value_name = "TEXT", conflicts_with = "listen", help_heading = MESSAGES)]
     texts: Vec<String>,
     /// Send what is in this file as a binary message, likewise; texts go first
     #[arg(short = 'f', long = "send-file", value_name = "FILE", conflicts_with = "listen", help_heading = MESSAGES)]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
     /// What standard input is, if it is no terminal
     #[arg(long, value_enum, default_value_t = Input::Lines, hide_possible_values = true, value_name = "lines|text|binary", conflicts_with = "listen", help_heading = MESSAGES)]
     input: Input,
@@ -141,44 +136,16 @@ enum Input {
 }
 
 impl ConnectArgs {
-    pub(super) fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
-        let is_quiet = log_level < log::LevelFilter::Info;
-        let options = self.options(is_quiet)?.to_string();
-        let runtime = RuntimeArgs {
-            cert: self.cert,
-            unsafely_ignore_certificate_errors: self
-                .unsafely_ignore_certificate_errors
-                .then(|| vec![super::ALL.to_string()]),
-            no_config: true,
-            no_lock: true,
-            ..RuntimeArgs::default()
-        };
-        runtime.into_flags(Action::Connect, vec![options], None, None, log_level)
-    }
-
     /// What the program is given.
-    fn options(&self, is_quiet: bool) -> Result<Value, clap::Error> {
-        let path = |path: &PathBuf| match path.to_str() {
-            Some(path) => Ok(path.to_string()),
-            None => Err(command().error(
-                ErrorKind::ValueValidation,
-                format!("the path \"{}\" is not in UTF-8", path.display()),
-            )),
-        };
-        let paths = |paths: &[PathBuf]| paths.iter().map(path).collect::<Result<Vec<_>, _>>();
+    pub(super) fn options(&self, is_quiet: bool) -> Value {
         let mut headers = self.headers.clone();
         if let Some(origin) = &self.origin {
             headers.push(("Origin".to_string(), origin.clone()));
         }
-        let certificate = match (&self.client_cert, &self.client_key) {
-            (Some(chain), Some(key)) => Some([path(chain)?, path(key)?]),
-            _ => None,
-        };
         let texts = self.texts.iter().map(|text| json!({ "text": text }));
-        let files = paths(&self.files)?;
-        let files = files.iter().map(|file| json!({ "file": file }));
+        let files = self.files.iter().map(|file| json!({ "file": file }));
         let messages: Vec<_> = texts.chain(files).collect();
-        Ok(json!({
+        json!({
             "url": self.url.as_ref().map(Url::as_str),
             "protocols": self.subprotocols,
             "headers": headers,
@@ -186,14 +153,14 @@ impl ConnectArgs {
             "connectTimeout": self.connect_timeout,
             "reconnect": self.reconnect,
             "proxy": self.proxy.as_ref().map(Url::as_str),
-            "unix": self.unix.as_ref().map(path).transpose()?,
+            "unix": self.unix,
             "http2": match (self.http1, self.http2) {
                 (true, _) => "never",
                 (_, true) => "only",
                 _ => "may",
             },
             "perMessageDeflate": !self.no_compression,
-            "clientCertificate": certificate,
+            "clientCertificate": self.client_cert.as_ref().zip(self.client_key.as_ref()),
             "messages": messages,
             "input": match self.input {
                 Input::Lines => "lines",
@@ -208,7 +175,7 @@ impl ConnectArgs {
             "quiet": is_quiet,
             "listen": self.listen,
             "echo": self.echo,
-        }))
+        })
     }
 }
 

@@ -3,7 +3,10 @@
 //! | module | concern |
 //! |---|---|
 //! | [`address`] | the URL of a broker |
+//! | `embedder` | what an embedder gives: connections, and who takes the messages |
+//! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
+//! | `heard` | what a broker says, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
 //! | `redis` | that of Redis (RESP3), likewise |
 //! | `wire` | what the two have alike |
@@ -22,8 +25,11 @@
 //! several kilobytes of its own.
 
 pub mod address;
+mod embedder;
+mod heard;
 mod names;
 mod nats;
+mod payload;
 mod redis;
 mod session;
 mod shared;
@@ -31,13 +37,11 @@ mod wire;
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
-
 pub use crate::address::{Address, AddressError, Protocol};
+pub use crate::embedder::{Dial, Dialled, Options, Sink, Stream};
+pub use crate::payload::Payload;
 pub use crate::shared::{Event, FlushError, State, Status};
 
 use crate::shared::Shared;
@@ -45,59 +49,6 @@ use crate::wire::Publisher;
 
 /// A connection to a broker, made anew whenever it is lost. It ends when it is dropped.
 pub struct Broker(Arc<Shared>);
-
-/// How to make a [`Broker`].
-pub struct Options {
-    /// Where it is.
-    pub address: Address,
-    /// What the names of all subjects and channels begin with.
-    pub prefix: String,
-    /// Makes the connections.
-    pub dial: Arc<dyn Dial>,
-    /// Takes the messages of other processes.
-    pub sink: Arc<dyn Sink>,
-}
-
-/// A byte stream to a broker.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// What a [`Dial`] returns.
-pub type Dialled<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
-
-/// Makes connections. The functions run on the broker's thread, in a tokio runtime.
-pub trait Dial: Send + Sync {
-    /// Connects to the address, without TLS.
-    fn connect<'a>(&'a self, address: &'a Address) -> Dialled<'a>;
-
-    /// Puts TLS on a stream to the address.
-    fn secure<'a>(&'a self, address: &'a Address, stream: Box<dyn Stream>) -> Dialled<'a>;
-}
-
-/// Takes what comes from a broker. The functions run on the broker's thread and must not
-/// wait.
-pub trait Sink: Send + Sync {
-    /// A message of another process; a text `payload` is UTF-8.
-    fn message(&self, topic: &str, payload: Payload);
-}
-
-/// What a message holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    Text(String),
-    Binary(Bytes),
-}
-
-impl Payload {
-    /// A text where it is one, and nobody says that it is none.
-    fn of(bytes: &[u8], is_binary: bool) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !is_binary => Self::Text(text.to_string()),
-            _ => Self::Binary(Bytes::copy_from_slice(bytes)),
-        }
-    }
-}
 
 impl Broker {
     /// Starts the thread that connects, and returns at once.

@@ -7,8 +7,9 @@ use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 
 use crate::address::Address;
-use crate::wire::{Heard, WireError};
-use crate::{Payload, names};
+use crate::heard::{Heard, WireError};
+use crate::names;
+use crate::payload::Payload;
 
 /// What marks a binary message. A text has none, and is what programs in other languages send
 /// without a thought.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::{Buf, BytesMut};
 
 use crate::address::Address;
+use crate::heard::{Heard, WireError};
+use crate::names;
 use crate::nats::decimal;
-use crate::wire::{Heard, WireError};
-use crate::{Payload, names};
+use crate::payload::Payload;
 
 /// What stands before the payload of a message of this crate: the magic, `t` or `b`, and the
 /// node's number, by which a node knows its own. A message without it comes from another

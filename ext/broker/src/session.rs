@@ -9,9 +9,11 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout};
 
+use crate::address::Address;
+use crate::embedder::{Dial, Options, Sink, Stream};
+use crate::heard::{Heard, WireError};
 use crate::shared::{Shared, Work};
-use crate::wire::{Heard, Wire, WireError};
-use crate::{Options, Stream};
+use crate::wire::Wire;
 
 /// Starts the thread.
 pub(crate) fn spawn(options: Options, shared: Arc<Shared>, node: u64) -> io::Result<()> {
@@ -274,12 +276,7 @@ struct Probe {
 
 impl Connection {
     /// Takes what has come.
-    fn hear(
-        &mut self,
-        shared: &Shared,
-        sink: &dyn crate::Sink,
-        is_up: &mut bool,
-    ) -> Result<(), Failure> {
+    fn hear(&mut self, shared: &Shared, sink: &dyn Sink, is_up: &mut bool) -> Result<(), Failure> {
         let is_settled = self.wire.hears_itself();
         let mut confirmed = 0;
         let result = loop {
@@ -454,8 +451,8 @@ impl Prober {
 
 /// Publishes a probe whenever one is wanted, until nobody wants any or it fails.
 async fn second_connection(
-    dial: Arc<dyn crate::Dial>,
-    address: crate::Address,
+    dial: Arc<dyn Dial>,
+    address: Address,
     prefix: String,
     node: u64,
     mut wanted: tokio::sync::mpsc::UnboundedReceiver<()>,

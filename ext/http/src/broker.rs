@@ -42,6 +42,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::error::HttpError;
+use crate::exchange::Exchange;
 use crate::server::ServerResource;
 
 /// The name that permission prompts give to the option.
@@ -222,7 +223,10 @@ pub async fn op_http_broker_event(
 
 /// Hands `read` the connection of a server's topics, where there is one.
 fn with_broker<R>(state: &OpState, rid: ResourceId, read: impl FnOnce(&Broker) -> R) -> Option<R> {
-    let server = state.resource_table.get::<ServerResource>(rid).ok()?;
+    let server = state
+        .resource_table
+        .get::<ServerResource<Exchange>>(rid)
+        .ok()?;
     let space = server.0.sockets().topic_space()?;
     let relay: &dyn Any = &**space.relay()?;
     let relay = relay.downcast_ref::<BrokerRelay>()?;

@@ -27,6 +27,7 @@ use crate::listener::ACCEPTS_IN_TURN;
 use crate::listener::Accepted;
 use crate::listener::Listener;
 use crate::listener::accept_tls;
+use crate::listener::tcp_authority;
 
 /// How many event loops a program may have.
 pub const MAX_LOOPS: usize = 256;
@@ -125,7 +126,7 @@ impl EventLoop {
                 None => listener.scheme(),
             },
             authority: match (&tls, listener.tcp_address()?) {
-                (Some(_), Some(address)) => crate::listener::tcp_authority(address, 443),
+                (Some(_), Some(address)) => tcp_authority(address, 443),
                 _ => listener.authority()?,
             },
             tcp_address: listener.tcp_address()?,
@@ -225,7 +226,7 @@ impl SharedListener {
         match &mut self.source {
             Source::Bound(listener) => {
                 listener
-                    .accept_unshared(|accepted| {
+                    .accept(|accepted| {
                         if let Some(stream) = loops.share_out(shared, index, accepted)
                             && let Some(accepted) = shared.take(stream)
                         {

@@ -20,6 +20,7 @@ use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
 use http::HeaderValue;
 use http::Method;
+use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::Version;
@@ -28,21 +29,28 @@ use http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
-use crate::connection::InFlight;
-use crate::connection::Peer;
+use crate::clock::InFlight;
+use crate::exchange_table::ExchangeId;
+use crate::first_packet::FirstPacket;
+use crate::first_packet::Places;
+use crate::held::Held;
 use crate::host;
-use crate::http2::Http2Stream;
-use crate::opening;
-use crate::opening::Held;
-use crate::opening::Places;
-use crate::request_body::ReceivedBody;
-use crate::response_body::ResponseBody;
-use crate::server::Event;
-use crate::server::Server;
+use crate::http2_stream::Http2Stream;
+use crate::peer::Peer;
+use crate::received_body::ReceivedBody;
+use crate::response_body::Ending;
 
-/// Names an exchange to the script. Never reused within a process run, so a
-/// name that is held too long names nothing rather than somebody else.
-pub type ExchangeId = u64;
+/// A server of exchanges.
+pub type Server = crate::server::Server<Exchange>;
+
+/// What happens to exchanges.
+pub type Event = crate::server::Event<Exchange>;
+
+/// The exchanges that scripts of one runtime can name.
+pub type Exchanges = crate::exchange_table::Exchanges<Exchange>;
+
+/// The body of an answer.
+pub type ResponseBody = crate::response_body::ResponseBody<Exchange>;
 
 /// One request with its answer to be.
 ///
@@ -154,14 +162,13 @@ impl Exchange {
     pub fn hold(
         server: Rc<Server>,
         peer: Peer,
-        offer: Result<Offer, OfferError>,
+        packet: FirstPacket,
         held: Held,
     ) -> Result<(), Held> {
-        let (raw_head, places) = held.head();
         let exchange = Exchange {
-            offer: RefCell::new(Some(offer)),
-            raw_head,
-            places: Some(places),
+            offer: RefCell::new(Some(packet.offer)),
+            raw_head: held.head(),
+            places: Some(packet.places),
             ..Exchange::new(server.clone(), peer)
         };
         let exchange = Rc::new(exchange);
@@ -199,7 +206,7 @@ impl Exchange {
     /// How long the body may bring nothing; `None` is for ever.
     pub fn body_timeout(&self) -> Option<Duration> {
         let timeout = self.body_timeout.get();
-        Some(timeout.unwrap_or(self.server.limits.body_timeout)).filter(|it| !it.is_zero())
+        Some(timeout.unwrap_or(self.server.limits().body_timeout)).filter(|it| !it.is_zero())
     }
 
     /// Sets it for this exchange alone; zero is for ever.
@@ -207,17 +214,9 @@ impl Exchange {
         self.body_timeout.set(Some(timeout));
     }
 
-    /// The turn of the script is over in which it was handed the request. A
-    /// connection that is still held is hyper's from now on.
-    pub fn end_turn(self: &Rc<Self>) {
-        let Some(held) = self.held.take() else {
-            return;
-        };
-        // Dropping it tells the script that there is no client any more.
-        let answer = Answer(self.clone());
-        if !held.control().is_killed() {
-            held.pass_to_hyper(self.peer, Some(answer));
-        }
+    /// Takes a connection that is still held from the script, whose turn is over.
+    pub fn release_held(&self) -> Option<Held> {
+        self.held.take()
     }
 
     /// hyper has read the request again.
@@ -237,13 +236,12 @@ impl Exchange {
         self.held.take()
     }
 
-    /// Drops a connection that is held: the script is called no more.
-    pub fn drop_held(&self) {
-        self.held.take();
-    }
-
     pub fn head(&self) -> &Parts {
-        self.head.get_or_init(|| opening::head(&self.raw_head))
+        self.head.get_or_init(|| match &self.places {
+            Some(places) => places.head(&self.raw_head),
+            // Without places hyper has made it.
+            None => Request::new(()).into_parts().0,
+        })
     }
 
     /// Host and target of the request, where hyper has not read it.
@@ -347,9 +345,11 @@ impl Exchange {
         }
         true
     }
+}
 
+impl Ending for Exchange {
     /// Tells a script that watches how the exchange ended.
-    pub fn end(&self, success: bool) {
+    fn end(&self, success: bool) {
         if self.watched.replace(false) {
             self.server.push(Event::Ended {
                 id: self.id(),
@@ -359,12 +359,24 @@ impl Exchange {
     }
 }
 
+/// How many requests of `server` wait for their answer.
+pub fn pending(server: &Rc<Server>) -> usize {
+    (server.exchanges())
+        .count(|it| Rc::ptr_eq(&it.server, server) && it.is_open() && !it.is_upgraded())
+}
+
 /// The answer to one request, as hyper waits for it.
 ///
 /// Dropping it before it is ready means that the client went away.
 pub struct Answer(Rc<Exchange>);
 
 impl Answer {
+    /// The answer that an exchange still has to be given.
+    pub fn of(exchange: Rc<Exchange>) -> Self {
+        Self(exchange)
+    }
+
+    /// The exchange that it is the answer of.
     pub fn exchange(&self) -> &Exchange {
         &self.0
     }
@@ -411,83 +423,4 @@ pub fn plain(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     response
-}
-
-/// The exchanges that scripts of one runtime can name.
-#[derive(Default)]
-pub struct Exchanges(RefCell<Table>);
-
-#[derive(Default)]
-struct Table {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-}
-
-struct Slot {
-    /// Starts at 1, so that no exchange has the id 0.
-    generation: u64,
-    exchange: Option<Rc<Exchange>>,
-}
-
-/// Bits of an [`ExchangeId`] that are the slot; the rest, up to the 53 bits
-/// that a JavaScript number holds, count the uses of that slot.
-const SLOT_BITS: u32 = 22;
-const MAX_GENERATION: u64 = (1 << (53 - SLOT_BITS)) - 1;
-
-impl Exchanges {
-    /// Returns none when there are more exchanges than can be named.
-    fn insert(&self, exchange: Rc<Exchange>) -> Option<ExchangeId> {
-        let mut table = self.0.borrow_mut();
-        let slot = match table.free.pop() {
-            Some(slot) => slot,
-            None => {
-                let slot = u32::try_from(table.slots.len()).ok()?;
-                if slot >= 1 << SLOT_BITS {
-                    return None;
-                }
-                table.slots.push(Slot {
-                    generation: 1,
-                    exchange: None,
-                });
-                slot
-            }
-        };
-        let entry = &mut table.slots[slot as usize];
-        entry.exchange = Some(exchange);
-        Some(entry.generation << SLOT_BITS | u64::from(slot))
-    }
-
-    /// How many requests of `server` wait for their answer.
-    pub fn pending(&self, server: &Rc<Server>) -> usize {
-        let table = self.0.borrow();
-        let exchanges = table.slots.iter().filter_map(|slot| slot.exchange.as_ref());
-        exchanges
-            .filter(|it| Rc::ptr_eq(&it.server, server) && it.is_open() && !it.is_upgraded())
-            .count()
-    }
-
-    pub fn get(&self, id: ExchangeId) -> Option<Rc<Exchange>> {
-        let table = self.0.borrow();
-        let entry = table.slots.get((id & ((1 << SLOT_BITS) - 1)) as usize)?;
-        if entry.generation != id >> SLOT_BITS {
-            return None;
-        }
-        entry.exchange.clone()
-    }
-
-    pub fn remove(&self, id: ExchangeId) -> Option<Rc<Exchange>> {
-        let slot = (id & ((1 << SLOT_BITS) - 1)) as u32;
-        let mut table = self.0.borrow_mut();
-        let entry = table.slots.get_mut(slot as usize)?;
-        if entry.generation != id >> SLOT_BITS {
-            return None;
-        }
-        let exchange = entry.exchange.take()?;
-        // A slot that has used up its names is not used again.
-        if entry.generation < MAX_GENERATION {
-            entry.generation += 1;
-            table.free.push(slot);
-        }
-        Some(exchange)
-    }
 }

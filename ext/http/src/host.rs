@@ -2,14 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use deno_core::op2;
-use deno_core::url::Url;
 use http::Method;
 use http::StatusCode;
 use http::Version;
 use http::header;
 use http::request::Parts;
 use http::uri::Authority;
+use url::Url;
 
 /// The status that refuses a request which no handler gets to see: it names no host of
 /// which a URL can be made, or more than one, or asks for a tunnel.
@@ -63,14 +62,6 @@ fn is_plain(host: &[u8]) -> bool {
 fn is_host_of_url(host: &[u8]) -> bool {
     Authority::try_from(host).is_ok_and(|authority| !authority.as_str().contains('@'))
         && str::from_utf8(host).is_ok_and(|host| Url::parse(&format!("http://{host}/")).is_ok())
-}
-
-/// The origin of a URL as browsers write it; none where that is no URL.
-#[op2]
-#[string]
-pub fn op_http_origin(#[string] url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    Some(url.origin().ascii_serialization())
 }
 
 /// Whether two hosts with or without ports are the same one.

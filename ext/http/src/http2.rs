@@ -2,22 +2,15 @@
 //! cannot reset the stream of a WebSocket, and ends a whole connection for the fault of
 //! one stream.
 
-use std::cell::Cell;
-use std::cell::RefCell;
 use std::future::Future;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Context;
 use std::task::Poll;
-use std::task::Waker;
 use std::task::ready;
 use std::time::Duration;
 
-use bytes::Buf;
-use bytes::Bytes;
 use deno_core::BufView;
 use h2::Reason;
 use h2::RecvStream;
@@ -34,21 +27,27 @@ use http::header;
 use hyper::body::Body;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::io::ReadBuf;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tokio::time::sleep;
 
-use crate::connection::Control;
-use crate::connection::Limits;
-use crate::connection::Requests;
-use crate::connection::ServerIo;
-use crate::connection::Signal;
+use crate::control::Control;
+use crate::control::Signal;
 use crate::date;
 use crate::exchange::Answer;
+use crate::exchange::ResponseBody;
 use crate::exchange::Upgrade;
-use crate::request_body::ReceivedBody;
-use crate::response_body::ResponseBody;
+use crate::http2_stream::CHUNK;
+use crate::http2_stream::Data;
+use crate::http2_stream::Http2Stream;
+use crate::http2_stream::Live;
+use crate::http2_stream::Part;
+use crate::http2_stream::STREAM_WINDOW;
+use crate::http2_stream::poll_capacity;
+use crate::limits::Limits;
+use crate::received_body::ReceivedBody;
+use crate::requests::Requests;
+use crate::server_io::ServerIo;
 
 /// Reads requests from `io` until it ends, or is told to stop through `control`.
 pub async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
@@ -120,40 +119,6 @@ fn builder(limits: &Limits) -> Builder {
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         .enable_connect_protocol();
     builder
-}
-
-/// How many streams of a connection somebody is at work on.
-#[derive(Default)]
-struct Live {
-    count: Cell<usize>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Live {
-    fn enter(self: &Rc<Self>) -> LiveStream {
-        self.count.set(self.count.get() + 1);
-        LiveStream(self.clone())
-    }
-
-    /// Whether there is any. If so, the end of the last one wakes.
-    fn is_any(&self, cx: &Context<'_>) -> bool {
-        *self.waker.borrow_mut() = Some(cx.waker().clone());
-        self.count.get() > 0
-    }
-}
-
-/// One of them.
-struct LiveStream(Rc<Live>);
-
-impl Drop for LiveStream {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        if self.0.count.get() == 0
-            && let Some(waker) = self.0.waker.borrow_mut().take()
-        {
-            waker.wake();
-        }
-    }
 }
 
 /// Hands a request to the script, and has its answer sent.
@@ -295,22 +260,6 @@ async fn send_body(
     }
 }
 
-/// How much the windows let through, at least 1; none where the client has gone.
-fn poll_capacity(send: &mut SendStream<Data>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
-    if send.poll_reset(cx).is_ready() {
-        return Poll::Ready(None);
-    }
-    loop {
-        match send.capacity() {
-            0 => match ready!(send.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Poll::Ready(None),
-            },
-            capacity => return Poll::Ready(Some(capacity)),
-        }
-    }
-}
-
 /// Whether a body is announced.
 fn has_length(headers: &HeaderMap) -> bool {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
@@ -341,181 +290,11 @@ fn strip_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// What is sent on a stream.
-pub enum Data {
-    Bytes(Bytes),
-    Part(Part),
-}
-
-/// Some bytes of the body of a response.
-pub struct Part {
-    whole: Rc<BufView>,
-    start: usize,
-    end: usize,
-}
-
-impl Data {
-    fn empty() -> Self {
-        Self::Bytes(Bytes::new())
-    }
-}
-
-impl Buf for Data {
-    fn remaining(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Part(part) => part.end - part.start,
-        }
-    }
-
-    fn chunk(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Part(part) => &part.whole[part.start..part.end],
-        }
-    }
-
-    fn advance(&mut self, count: usize) {
-        match self {
-            Self::Bytes(bytes) => bytes.advance(count),
-            Self::Part(part) => {
-                assert!(count <= part.end - part.start);
-                part.start += count;
-            }
-        }
-    }
-}
-
-/// The stream of an extended CONNECT, which a WebSocket speaks over.
-///
-/// Bytes are taken for sending as far as the windows have room. A drop before
-/// [`poll_shutdown`](AsyncWrite::poll_shutdown) resets the stream with CANCEL, and what
-/// it has not sent is lost (RFC 8441 section 5).
-pub struct Http2Stream {
-    send: SendStream<Data>,
-    receive: RecvStream,
-    /// What has been received and not read.
-    chunk: Bytes,
-    /// How much has been read since the window was last opened.
-    unreleased: usize,
-    is_shut_down: bool,
-    _live: LiveStream,
-}
-
-impl Http2Stream {
-    fn new(send: SendStream<Data>, receive: RecvStream, live: LiveStream) -> Self {
-        Self {
-            send,
-            receive,
-            chunk: Bytes::new(),
-            unreleased: 0,
-            is_shut_down: false,
-            _live: live,
-        }
-    }
-}
-
-impl AsyncRead for Http2Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        while this.chunk.is_empty() {
-            match ready!(this.receive.poll_data(cx)) {
-                Some(Ok(chunk)) => this.chunk = chunk,
-                None => return Poll::Ready(Ok(())),
-                // The client has all that it wants, and said so.
-                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
-                    return Poll::Ready(Ok(()));
-                }
-                Some(Err(error)) => return Poll::Ready(Err(to_io(error))),
-            }
-        }
-        let count = this.chunk.len().min(buf.remaining());
-        buf.put_slice(&this.chunk[..count]);
-        this.chunk.advance(count);
-        this.unreleased += count;
-        if this.unreleased >= RELEASE {
-            let count = std::mem::take(&mut this.unreleased);
-            // A stream that has ended has no window.
-            let _ = this.receive.flow_control().release_capacity(count);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Http2Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if self.is_shut_down {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let send = &mut self.send;
-        send.reserve_capacity(buf.len().min(CHUNK));
-        let Some(capacity) = ready!(poll_capacity(send, cx)) else {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        };
-        let count = capacity.min(buf.len());
-        let data = Data::Bytes(Bytes::copy_from_slice(&buf[..count]));
-        let sent = send.send_data(data, false).map_err(to_io);
-        Poll::Ready(sent.map(|()| count))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_shut_down {
-            self.is_shut_down = true;
-            // A stream that the client has reset has ended too.
-            let _ = self.send.send_data(Data::empty(), true);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Http2Stream {
-    fn drop(&mut self) {
-        if !self.is_shut_down {
-            self.send.send_reset(Reason::CANCEL);
-        }
-    }
-}
-
-/// An error of the transport as it was, any other in the words of h2.
-fn to_io(error: h2::Error) -> io::Error {
-    match error.is_io() {
-        true => error
-            .into_io()
-            .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
-        false if error.reason() == Some(Reason::CANCEL) => {
-            io::Error::new(io::ErrorKind::ConnectionReset, error)
-        }
-        false => io::Error::other(error),
-    }
-}
-
-/// How much a client may send ahead on a stream, in bytes.
-const STREAM_WINDOW: u32 = 256 << 10;
-/// The same for all streams of a connection. Some that nobody reads leave room for others.
+/// How much a client may send ahead on all streams of a connection, in bytes. Some that nobody reads leave room for others.
 const CONNECTION_WINDOW: u32 = 2 << 20;
-/// How much is read before the window is opened again, in bytes. A window that is
-/// opened by little makes the client send little frames.
-const RELEASE: usize = STREAM_WINDOW as usize / 4;
 /// Streams that a client may have open at once.
 const MAX_STREAMS: u32 = 200;
 /// How much may wait for the kernel on a stream, in bytes.
 const SEND_BUFFER: usize = 64 << 10;
-/// How much is handed to HTTP/2 at a time, in bytes.
-const CHUNK: usize = 64 << 10;
 /// How long a connection without a stream may take to say goodbye.
 const LEAVING: Duration = Duration::from_secs(2);

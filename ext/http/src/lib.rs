@@ -8,32 +8,47 @@
 //! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
 
 mod broker;
+mod clock;
 mod connection;
+mod connections;
+mod control;
 mod date;
 mod error;
 mod event_loops;
 mod exchange;
+mod exchange_table;
+mod first_packet;
+mod held;
 mod host;
 mod http2;
+mod http2_stream;
+mod limits;
 mod listener;
 mod numbers;
-mod opening;
 mod ops;
+mod origin;
+mod peer;
+mod received_body;
 mod request;
 mod request_body;
+mod requests;
 mod response;
 mod response_body;
 mod serve_address;
 mod server;
+mod server_io;
+mod server_listener;
+mod serving;
+mod transport;
 mod upgrade;
 
 use std::rc::Rc;
 
-pub use connection::Limits;
 pub use error::HttpError;
 pub use event_loops::EventLoop;
 pub use event_loops::EventLoops;
 pub use event_loops::MAX_LOOPS;
+pub use limits::Limits;
 pub use listener::OwnAddress;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
@@ -64,8 +79,8 @@ deno_core::extension!(
         broker::op_http_broker_event,
         broker::op_http_broker_flush,
         broker::op_http_broker_status,
-        host::op_http_origin,
         numbers::op_http_numbers,
+        origin::op_http_origin,
         request::op_http_request_method,
         request::op_http_request_url,
         request::op_http_request_headers,

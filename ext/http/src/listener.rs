@@ -36,7 +36,6 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use crate::error::HttpError;
-use crate::event_loops::SharedListener;
 
 /// The name that permission prompts give to the call.
 const API_NAME: &str = "Deno.serve()";
@@ -56,14 +55,14 @@ pub struct OwnAddress {
     pub port: u16,
 }
 
+/// What a server listens on.
 pub enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
     Unix(UnixListenerWithPath),
-    /// One that the event loops of the program have in common.
-    Shared(SharedListener),
 }
 
+/// A connection that was accepted.
 pub enum Accepted {
     /// One that the reactor has not been told of.
     Fresh(std::net::TcpStream, SocketAddr),
@@ -150,16 +149,8 @@ impl Listener {
     }
 
     /// Waits for connections and hands those that are there to `each`, at most
-    /// [`ACCEPTS_IN_TURN`] of them. Returns false when there will be no more.
-    pub async fn accept(&mut self, each: impl FnMut(Accepted)) -> io::Result<bool> {
-        match self {
-            Self::Shared(listener) => listener.accept(each).await,
-            listener => listener.accept_unshared(each).await.map(|()| true),
-        }
-    }
-
-    /// The same for a listener that is not shared.
-    pub async fn accept_unshared(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
+    /// [`ACCEPTS_IN_TURN`] of them.
+    pub async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
                 accept(listener, |stream, address| {
@@ -180,26 +171,16 @@ impl Listener {
                 each(Accepted::Unix(listener.accept().await?.0));
                 Ok(())
             }
-            // None has another one in it.
-            Self::Shared(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// The listener where the event loops of the program have it in common.
-    pub fn as_shared(&self) -> Option<&SharedListener> {
-        match self {
-            Self::Shared(listener) => Some(listener),
-            _ => None,
-        }
-    }
-
+    /// The address of a TCP port.
     pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) | Self::Tls(listener, _) => {
                 listener.get_ref().local_addr().map(Some)
             }
             Self::Unix(_) => Ok(None),
-            Self::Shared(listener) => Ok(listener.tcp_address()),
         }
     }
 
@@ -207,7 +188,6 @@ impl Listener {
     pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
         let listener = match self {
             Self::Unix(listener) => listener,
-            Self::Shared(listener) => return Ok(listener.unix_path()),
             Self::Tcp(_) | Self::Tls(..) => return Ok(None),
         };
         match unix_path(&listener.local_addr()?) {
@@ -224,7 +204,6 @@ impl Listener {
             Self::Tcp(_) => "http://",
             Self::Tls(..) => "https://",
             Self::Unix(_) => "http+unix://",
-            Self::Shared(listener) => listener.scheme(),
         }
     }
 
@@ -234,7 +213,6 @@ impl Listener {
             Self::Tcp(listener) => tcp_authority(listener.get_ref().local_addr()?, 80),
             Self::Tls(listener, _) => tcp_authority(listener.get_ref().local_addr()?, 443),
             Self::Unix(listener) => unix_authority(&listener.local_addr()?),
-            Self::Shared(listener) => listener.authority(),
         })
     }
 }
@@ -366,6 +344,7 @@ fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
     )
 }
 
+/// What stands for the authority in the URL of a request to `address` that names none.
 pub fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
     let ip = address.ip();
     let host = if ip.is_loopback() || ip.is_unspecified() {

@@ -6,15 +6,9 @@ use deno_core::op2;
 
 use crate::event_loops::MAX_LOOPS;
 use crate::exchange::Outcome;
-
-/// A request came.
-pub const EVENT_REQUEST: i32 = 0;
-/// An exchange that the script watches has ended with success.
-pub const EVENT_ENDED: i32 = 1;
-/// An exchange that the script watches has ended without success.
-pub const EVENT_FAILED: i32 = 2;
-/// A socket is open whose handshake the script has answered.
-pub const EVENT_OPENED: i32 = 3;
+use crate::server::EVENT_ENDED;
+use crate::server::EVENT_OPENED;
+use crate::server::EVENT_REQUEST;
 
 /// What stands for the id of an exchange where there is none.
 const NO_EXCHANGE: u32 = 0;

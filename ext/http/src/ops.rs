@@ -16,10 +16,15 @@ use duplex_websocket::TopicSpace;
 use crate::broker;
 use crate::error::HttpError;
 use crate::event_loops::EventLoop;
+use crate::exchange;
+use crate::exchange::Exchange;
+use crate::exchange::Server;
 use crate::listener::Accepted;
 use crate::listener::Listener;
-use crate::server::Server;
 use crate::server::ServerResource;
+use crate::server_listener::ServerListener;
+use crate::serving::start_lone_server;
+use crate::serving::start_server;
 
 /// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
 /// head has `head_bytes` bytes at most, or the default where that is 0. The server
@@ -57,7 +62,7 @@ pub fn op_http_serve_tcp(
     let address = listener
         .tcp_address()?
         .ok_or(HttpError::NoResolvedAddress)?;
-    let server = Server::start(
+    let server = start_server(
         state,
         listener,
         v8::Global::new(scope, dispatch),
@@ -87,7 +92,7 @@ pub fn op_http_serve_unix(
     })?;
     let loops = accepting_for(state, &listener);
     let path = listener.unix_path()?;
-    let server = Server::start(
+    let server = start_server(
         state,
         listener,
         v8::Global::new(scope, dispatch),
@@ -113,18 +118,18 @@ fn listen(
     is_own: bool,
     address: &str,
     bind: impl FnOnce(&mut OpState) -> Result<Listener, HttpError>,
-) -> Result<Listener, HttpError> {
+) -> Result<ServerListener, HttpError> {
     let Some(event_loop) = event_loop else {
-        return bind(state);
+        return bind(state).map(ServerListener::Own);
     };
     let key = event_loop.key(if is_own { "" } else { address });
     let listener = event_loop.listen(key, || bind(state));
     state.put(event_loop);
-    listener.map(Listener::Shared)
+    listener.map(ServerListener::Shared)
 }
 
 /// For how many event loops this one accepts connections.
-fn accepting_for(state: &OpState, listener: &Listener) -> u32 {
+fn accepting_for(state: &OpState, listener: &ServerListener) -> u32 {
     match (listener.as_shared(), EventLoop::of(state)) {
         (Some(shared), _) if !shared.is_bound() => 0,
         (Some(_), Some(event_loop)) => event_loop.count() as u32,
@@ -179,7 +184,7 @@ pub fn op_http_serve_connection(
     #[smi] conn: ResourceId,
 ) -> Result<ResourceId, HttpError> {
     let accepted = Accepted::take(state, conn)?;
-    let server = Server::start_lone(state, accepted, v8::Global::new(scope, dispatch));
+    let server = start_lone_server(state, accepted, v8::Global::new(scope, dispatch));
     Ok(state.resource_table.add(ServerResource(server)))
 }
 
@@ -203,7 +208,7 @@ pub async fn op_http_wait(
 #[op2(fast)]
 pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
-        server.shutdown();
+        server.connections().shutdown();
         server.close_sockets(state);
     }
 }
@@ -212,7 +217,7 @@ pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
 #[op2(fast)]
 pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
-        server.abort();
+        server.connections().abort();
         server.close_sockets(state);
     }
 }
@@ -321,9 +326,13 @@ pub fn op_http_socket_count(state: &mut OpState, #[smi] rid: ResourceId) -> u32 
 #[op2(fast)]
 #[smi]
 pub fn op_http_pending_requests(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
-    server(state, rid).map_or(0, |server| server.exchanges().pending(&server) as u32)
+    server(state, rid).map_or(0, |server| exchange::pending(&server) as u32)
 }
 
 fn server(state: &OpState, rid: ResourceId) -> Result<Rc<Server>, HttpError> {
-    Ok(state.resource_table.get::<ServerResource>(rid)?.0.clone())
+    Ok(state
+        .resource_table
+        .get::<ServerResource<Exchange>>(rid)?
+        .0
+        .clone())
 }

@@ -15,11 +15,11 @@ use http::HeaderValue;
 use http::Method;
 use http::header;
 
-use crate::connection::Peer;
 use crate::error::HttpError;
 use crate::exchange::Exchange;
-use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
+use crate::exchange_table::ExchangeId;
+use crate::peer::Peer;
 use crate::request_body::RequestBody;
 
 /// The exchange that a script names by `id`.

@@ -19,11 +19,12 @@ use http::header;
 
 use crate::error::HttpError;
 use crate::exchange::Exchange;
-use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
+use crate::exchange::ResponseBody;
+use crate::exchange::plain;
+use crate::exchange_table::ExchangeId;
 use crate::request::exchange;
-use crate::response_body::ResponseBody;
 
 /// Answers with a string. `content_type` is left out when it is empty.
 /// Returns the number of an [`Outcome`].
@@ -137,7 +138,7 @@ pub fn op_http_watch(state: &OpState, id: f64) -> bool {
 pub fn op_http_release(state: &OpState, id: f64) {
     let exchanges = state.borrow::<Rc<Exchanges>>();
     if let Some(exchange) = exchanges.remove(id as ExchangeId) {
-        exchange.answer(crate::exchange::plain(StatusCode::INTERNAL_SERVER_ERROR));
+        exchange.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
     }
 }
 

@@ -14,15 +14,20 @@ use hyper::body::Body;
 use hyper::body::Frame;
 use hyper::body::SizeHint;
 
-use crate::exchange::Exchange;
-
 /// Bytes that are asked of a streamed body at once.
 const CHUNK: usize = 64 * 1024;
 
-pub struct ResponseBody {
+/// Who is told how the sending of a body ended.
+pub trait Ending {
+    /// The body has been handed over, or without `success` given up.
+    fn end(&self, success: bool);
+}
+
+/// The body of a response. Its exchange `E` is told how the sending ended.
+pub struct ResponseBody<E: Ending> {
     content: Content,
     /// The exchange to tell how the sending ended, if anybody wants to know.
-    ending: Option<Rc<Exchange>>,
+    ending: Option<Rc<E>>,
     /// Everything was handed to the connection.
     finished: bool,
 }
@@ -44,11 +49,13 @@ struct StreamedContent {
     owned: bool,
 }
 
-impl ResponseBody {
+impl<E: Ending> ResponseBody<E> {
+    /// No body.
     pub fn empty() -> Self {
         Self::new(Content::Empty)
     }
 
+    /// A body that is there already.
     pub fn whole(bytes: BufView) -> Self {
         if bytes.is_empty() {
             return Self::empty();
@@ -81,7 +88,7 @@ impl ResponseBody {
 
     /// Reports to `exchange` when the body has been handed over or given up.
     /// A `bodiless` response is whole without its body.
-    pub fn report_to(&mut self, exchange: Rc<Exchange>, bodiless: bool) {
+    pub fn report_to(&mut self, exchange: Rc<E>, bodiless: bool) {
         self.ending = Some(exchange);
         self.finished |= bodiless || matches!(self.content, Content::Empty);
     }
@@ -100,7 +107,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl<E: Ending> Body for ResponseBody<E> {
     type Data = BufView;
     type Error = JsErrorBox;
 
@@ -154,7 +161,7 @@ impl Body for ResponseBody {
     }
 }
 
-impl Drop for ResponseBody {
+impl<E: Ending> Drop for ResponseBody<E> {
     fn drop(&mut self) {
         if let Some(exchange) = self.ending.take() {
             exchange.end(self.finished);

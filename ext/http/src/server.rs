@@ -1,14 +1,11 @@
-//! A server: its listener, its connections and the delivery of what happens
-//! on them to the script.
+//! A server: what its exchanges share, and the delivery of what happens to the script.
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use deno_core::OpState;
 use deno_core::Resource;
@@ -17,47 +14,40 @@ use deno_core::v8;
 use duplex_protocol::close::Close;
 use duplex_protocol::close::CloseCode;
 use duplex_websocket::SocketGroup;
-use http::StatusCode;
-use slab::Slab;
-use tokio::sync::Notify;
-use tokio::time::MissedTickBehavior;
 
-use crate::connection::Control;
-use crate::connection::Limits;
-use crate::connection::Peer;
-use crate::connection::Protocol;
-use crate::connection::Signal;
-use crate::event_loops::Load;
-use crate::exchange::Exchange;
-use crate::exchange::ExchangeId;
-use crate::exchange::Exchanges;
-use crate::exchange::plain;
-use crate::listener::Accepted;
-use crate::listener::Listener;
-use crate::numbers::EVENT_ENDED;
-use crate::numbers::EVENT_FAILED;
-use crate::numbers::EVENT_OPENED;
-use crate::numbers::EVENT_REQUEST;
-use crate::opening;
-use crate::opening::FirstRead;
-use crate::opening::Stream;
+use crate::connections::Connections;
+use crate::exchange_table::ExchangeId;
+use crate::exchange_table::Exchanges;
+use crate::held::FirstRead;
+use crate::limits::Limits;
+use crate::limits::Protocol;
 
-/// How long to wait after the system refused to accept (out of descriptors,
-/// out of memory) before trying again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A request came.
+pub const EVENT_REQUEST: i32 = 0;
+/// An exchange that the script watches has ended with success.
+pub const EVENT_ENDED: i32 = 1;
+/// An exchange that the script watches has ended without success.
+const EVENT_FAILED: i32 = 2;
+/// A socket is open whose handshake the script has answered.
+pub const EVENT_OPENED: i32 = 3;
 
 /// What a script is told about.
-pub enum Event {
+pub enum Event<E> {
     /// A request came.
-    Request(Rc<Exchange>),
+    Request(Rc<E>),
     /// The socket is open whose handshake was that of an exchange.
     Opened(ExchangeId),
     /// An exchange that the script watches is over. Without success its
     /// client went away, or its body failed, before all was sent.
-    Ended { id: ExchangeId, success: bool },
+    Ended {
+        /// The exchange.
+        id: ExchangeId,
+        /// Whether all was sent.
+        success: bool,
+    },
 }
 
-impl Event {
+impl<E: Deliver> Event<E> {
     fn parts(&self) -> (i32, ExchangeId) {
         match *self {
             Event::Request(ref exchange) => (EVENT_REQUEST, exchange.id()),
@@ -68,89 +58,50 @@ impl Event {
     }
 }
 
-/// One `Deno.serve`.
-pub struct Server {
+/// An exchange, as it is handed to the script.
+pub trait Deliver: 'static {
+    /// What the script knows it by.
+    fn id(&self) -> ExchangeId;
+
+    /// Answers that the script could not be called.
+    fn fail(&self);
+
+    /// The turn of the script is over in which it was handed the request.
+    fn end_turn(self: &Rc<Self>);
+
+    /// The script is called no more.
+    fn drop_held(&self);
+}
+
+/// One `Deno.serve`, whose requests become exchanges of the type `E`.
+pub struct Server<E> {
     scheme: &'static str,
     /// The authority of requests that do not name one.
     fallback_authority: String,
     protocol: Protocol,
-    pub limits: Limits,
-    exchanges: Rc<Exchanges>,
+    limits: Limits,
+    exchanges: Rc<Exchanges<E>>,
 
     spawner: V8TaskSpawner,
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
-    events: RefCell<VecDeque<Event>>,
+    events: RefCell<VecDeque<Event<E>>>,
     delivering: Cell<bool>,
 
-    pub first_read: FirstRead,
-    connections: RefCell<Slab<Rc<Control>>>,
+    first_read: FirstRead,
+    connections: Rc<Connections>,
     /// What requests have been upgraded to.
     sockets: SocketGroup,
     /// What the server is known by in other event loops of the program, if it is there.
     shared_as: Option<String>,
-    /// The number of connections of the event loop, where it shares them with others.
-    load: Option<Arc<AtomicUsize>>,
-    phase: Cell<Phase>,
-    phase_changed: Notify,
-    /// Whether this serves one connection that the script accepted itself. Its end
-    /// is not that of the WebSocket which it may become.
-    is_lone: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Listening,
-    /// No new connections, no second request on those that are there.
-    Draining,
-    /// Nothing is left of it.
-    Ended,
-}
-
-impl Server {
-    /// Starts to accept connections on `listener` and to hand their requests
-    /// to `dispatch`, which takes the number of an [`Event`] and the id of an
-    /// exchange. `head_bytes` takes the place of [`Limits::head_bytes`] where it
-    /// is not 0.
-    pub fn start(
-        state: &mut OpState,
-        listener: Listener,
-        dispatch: v8::Global<v8::Function>,
-        head_bytes: u32,
-    ) -> io::Result<Rc<Self>> {
-        let shared = listener.as_shared();
-        let shared = shared.map(|listener| (listener.key().to_owned(), listener.load()));
-        let server = Self::new(
-            state,
-            (listener.scheme(), listener.authority()?),
-            dispatch,
-            head_bytes,
-            shared,
-            false,
-        );
-        deno_core::unsync::spawn(run(server.clone(), Some(listener)));
-        Ok(server)
-    }
-
-    /// Serves one connection that the script has accepted, until it ends or becomes
-    /// a WebSocket; or none, which has ended.
-    pub fn start_lone(
-        state: &mut OpState,
-        accepted: Option<Accepted>,
-        dispatch: v8::Global<v8::Function>,
-    ) -> Rc<Self> {
-        let origin = match &accepted {
-            Some(accepted) => (accepted.scheme(), accepted.authority()),
-            None => ("http://", String::new()),
-        };
-        let server = Self::new(state, origin, dispatch, 0, None, true);
-        if let Some(accepted) = accepted {
-            server.accept(accepted);
-        }
-        deno_core::unsync::spawn(run(server.clone(), None));
-        server
-    }
-
-    fn new(
+impl<E: Deliver> Server<E> {
+    /// A server that hands its requests to `dispatch`, which takes the number of an
+    /// [`Event`] and the id of an exchange. `head_bytes` takes the place of
+    /// [`Limits::head_bytes`] where it is not 0. A `shared` one has what it is known by in
+    /// other event loops, and the number of this loop's connections. One that `is_lone`
+    /// serves one connection that the script has accepted itself.
+    pub fn new(
         state: &mut OpState,
         (scheme, fallback_authority): (&'static str, String),
         dispatch: v8::Global<v8::Function>,
@@ -168,41 +119,56 @@ impl Server {
             fallback_authority,
             protocol: limits.protocol(),
             limits,
-            exchanges: state.borrow::<Rc<Exchanges>>().clone(),
+            exchanges: state.borrow::<Rc<Exchanges<E>>>().clone(),
             spawner: state.borrow::<V8TaskSpawner>().clone(),
             dispatch: RefCell::new(Some(dispatch)),
             events: RefCell::default(),
             delivering: Cell::new(false),
             first_read: FirstRead::default(),
-            connections: RefCell::default(),
             sockets: (load.clone()).map_or_else(SocketGroup::default, SocketGroup::counted),
+            connections: Connections::new(load, is_lone),
             shared_as,
-            load,
-            phase: Cell::new(Phase::Listening),
-            phase_changed: Notify::new(),
-            is_lone,
         })
     }
 
+    /// The start of the URLs of its requests.
     pub fn scheme(&self) -> &'static str {
         self.scheme
     }
 
+    /// The authority of requests that do not name one.
     pub fn fallback_authority(&self) -> &str {
         &self.fallback_authority
     }
 
+    /// hyper's server, with the limits.
     pub fn protocol(&self) -> &Protocol {
         &self.protocol
     }
 
-    pub fn exchanges(&self) -> &Exchanges {
+    /// What clients may do.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The exchanges of the runtime.
+    pub fn exchanges(&self) -> &Exchanges<E> {
         &self.exchanges
+    }
+
+    /// The connections that speak HTTP.
+    pub fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
+
+    /// What the first packet of a connection is read into.
+    pub fn first_read(&self) -> &FirstRead {
+        &self.first_read
     }
 
     /// Queues an event for the script. All that are queued when the event
     /// loop comes round are delivered in one go.
-    pub fn push(self: &Rc<Self>, event: Event) {
+    pub fn push(self: &Rc<Self>, event: Event<E>) {
         self.events.borrow_mut().push_back(event);
         if !self.delivering.replace(true) {
             let server = self.clone();
@@ -210,26 +176,10 @@ impl Server {
         }
     }
 
-    /// Stops accepting, ends idle connections, lets exchanges end.
-    pub fn shutdown(&self) {
-        if self.phase.get() == Phase::Listening {
-            self.set_phase(Phase::Draining);
-            self.signal(Signal::Finish);
-        }
-    }
-
-    /// Stops accepting and drops all connections.
-    pub fn abort(&self) {
-        if self.phase.get() == Phase::Listening {
-            self.set_phase(Phase::Draining);
-        }
-        self.signal(Signal::Kill);
-    }
-
     /// Tells the clients of all WebSockets that the server goes away (RFC 6455
     /// section 7.4.1).
     pub fn close_sockets(&self, state: &mut OpState) {
-        if self.is_lone {
+        if self.connections.is_lone() {
             return;
         }
         let close = Close::new(CloseCode::GOING_AWAY, "Server shutting down");
@@ -247,37 +197,16 @@ impl Server {
         }
     }
 
+    /// The WebSockets that requests have become.
     pub fn sockets(&self) -> &SocketGroup {
         &self.sockets
     }
 
-    pub fn is_ending(&self) -> bool {
-        !self.is_lone && self.phase.get() != Phase::Listening
-    }
-
     /// Waits until no connection is left.
     pub async fn ended(&self) {
-        self.served().await;
-        if !self.is_lone {
+        self.connections.ended().await;
+        if !self.connections.is_lone() {
             self.sockets.emptied().await;
-        }
-    }
-
-    /// Waits until no connection is left that speaks HTTP.
-    async fn served(&self) {
-        while self.phase.get() != Phase::Ended {
-            self.phase_changed.notified().await;
-        }
-    }
-
-    fn set_phase(&self, phase: Phase) {
-        self.phase.set(phase);
-        self.phase_changed.notify_waiters();
-    }
-
-    fn signal(&self, signal: Signal) {
-        for (_, connection) in self.connections.borrow().iter() {
-            connection.send(signal);
         }
     }
 
@@ -304,7 +233,7 @@ impl Server {
                 && let Event::Request(exchange) = &event
                 && self.exchanges.remove(exchange.id()).is_some()
             {
-                exchange.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
+                exchange.fail();
             }
             let has_terminated = scope.has_terminated();
             if !has_terminated {
@@ -320,117 +249,21 @@ impl Server {
             }
         }
     }
-
-    fn accept(self: &Rc<Self>, accepted: Accepted) {
-        let (stream, peer) = match accepted {
-            Accepted::Fresh(stream, address) => {
-                // A client that is gone already concerns nobody.
-                let _ = opening::serve_accepted(self, stream, Peer::Ip(address));
-                return;
-            }
-            Accepted::Tcp(stream, address) => (Stream::Tcp(stream), Peer::Ip(address)),
-            Accepted::Tls(stream, address) => (Stream::Tls(stream), Peer::Ip(address)),
-            Accepted::Unix(stream) => (Stream::Unix(stream), Peer::Unix),
-        };
-        let entry = self.enter(Control::new());
-        deno_core::unsync::spawn(opening::serve(self.clone(), stream, peer, entry));
-    }
-
-    /// Puts a connection on the list.
-    pub fn enter(self: &Rc<Self>, control: Rc<Control>) -> Entry {
-        let key = self.connections.borrow_mut().insert(control.clone());
-        Entry {
-            server: self.clone(),
-            control,
-            key,
-            _load: self.load.as_ref().map(Load::new),
-        }
-    }
-
-    fn sweep(&self) {
-        for (_, connection) in self.connections.borrow().iter() {
-            connection.sweep(&self.limits);
-        }
-    }
-}
-
-/// A connection in the list of its server.
-pub struct Entry {
-    pub server: Rc<Server>,
-    pub control: Rc<Control>,
-    key: usize,
-    _load: Option<Load>,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.server.connections.borrow_mut().remove(self.key);
-        if self.server.is_lone || self.server.phase.get() != Phase::Listening {
-            self.server.phase_changed.notify_waiters();
-        }
-    }
-}
-
-/// The life of a server, from its first connection to its last.
-async fn run(server: Rc<Server>, mut listener: Option<Listener>) {
-    let mut sweep = tokio::time::interval(server.limits.sweep_interval());
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let idle = server.connections.borrow().is_empty();
-        if server.phase.get() != Phase::Listening {
-            listener = None;
-        }
-        if idle && listener.is_none() {
-            break;
-        }
-        tokio::select! {
-            accepted = accept(listener.as_mut(), &server), if listener.is_some() => match accepted {
-                Ok(true) => tokio::task::yield_now().await,
-                // Another event loop has accepted the connections, and its server has ended.
-                Ok(false) => server.shutdown(),
-                Err(error) if is_connection_error(&error) => {}
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-            _ = sweep.tick(), if !idle => server.sweep(),
-            _ = server.phase_changed.notified() => {}
-        }
-    }
-    server.set_phase(Phase::Ended);
-}
-
-/// Accepts what is waiting, or waits for one.
-async fn accept(listener: Option<&mut Listener>, server: &Rc<Server>) -> io::Result<bool> {
-    match listener {
-        Some(listener) => listener.accept(|accepted| server.accept(accepted)).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether accepting failed for the one connection that was accepted, so that
-/// the next one can be tried at once.
-fn is_connection_error(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
 }
 
 /// A server as the script holds it. Closing it ends the server at once.
-pub struct ServerResource(pub Rc<Server>);
+pub struct ServerResource<E: Deliver>(pub Rc<Server<E>>);
 
-impl Resource for ServerResource {
+impl<E: Deliver> Resource for ServerResource<E> {
     fn name(&self) -> std::borrow::Cow<'_, str> {
         "httpServer".into()
     }
 }
 
-impl Drop for ServerResource {
+impl<E: Deliver> Drop for ServerResource<E> {
     fn drop(&mut self) {
-        if self.0.phase.get() != Phase::Ended {
-            self.0.abort();
+        if !self.0.connections.has_ended() {
+            self.0.connections.abort();
             // The engine may be gone before the last connection.
             self.0.dispatch.borrow_mut().take();
             for event in self.0.events.take() {

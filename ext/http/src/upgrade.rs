@@ -11,13 +11,11 @@ use deno_core::ToV8;
 use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
-use deno_tls::TlsStream;
 use duplex_protocol::deflate::ServerConfig;
 use duplex_protocol::handshake::server::Offer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::Limits;
 use duplex_websocket::ServerOptions;
-use duplex_websocket::Tls;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
@@ -28,26 +26,22 @@ use http::HeaderValue;
 use http::StatusCode;
 use http::Version;
 use http::header;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::net::UnixStream;
 
-use crate::connection::Peer;
-use crate::connection::ServerIo;
 use crate::error::HttpError;
 use crate::exchange::Agreement;
+use crate::exchange::Event;
 use crate::exchange::Exchange;
-use crate::exchange::ExchangeId;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
+use crate::exchange::ResponseBody;
 use crate::exchange::Upgrade;
+use crate::exchange_table::ExchangeId;
 use crate::numbers::NO_CONNECTION;
+use crate::peer::Peer;
 use crate::request::exchange;
 use crate::response::answer;
 use crate::response::header_map;
-use crate::response_body::ResponseBody;
-use crate::server::Event;
+use crate::transport::transport;
 
 /// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
 /// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and
@@ -195,7 +189,7 @@ pub fn op_http_upgrade_accept(
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
     server.push(Event::Opened(exchange.id()));
-    if server.is_ending() {
+    if server.connections().is_ending() {
         server.close_sockets(state);
     }
     // As many as a process can have sockets.
@@ -263,7 +257,7 @@ pub async fn op_http_upgrade_wait(
     let options = server_options(&exchange, idle_timeout, send_pings, limits);
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
-    if server.is_ending() {
+    if server.connections().is_ending() {
         server.close_sockets(&mut state);
     }
     Ok(id)
@@ -352,53 +346,6 @@ const NOT_THE_SCRIPTS: [HeaderName; 5] = [
     header::SEC_WEBSOCKET_EXTENSIONS,
     header::CONTENT_LENGTH,
 ];
-
-/// The stream of a connection that hyper has let go, and what hyper read of it
-/// beyond the request.
-fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
-    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
-        Ok(parts) => {
-            let (stream, read_ahead) = parts.io.into_inner().into_parts();
-            return (Transport::Tcp(stream), joined(parts.read_buf, read_ahead));
-        }
-        Err(upgraded) => upgraded,
-    };
-    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<UnixStream>>>() {
-        Ok(parts) => {
-            let (stream, read_ahead) = parts.io.into_inner().into_parts();
-            return (Transport::Unix(stream), joined(parts.read_buf, read_ahead));
-        }
-        Err(upgraded) => upgraded,
-    };
-    match upgraded.downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>() {
-        Ok(parts) => {
-            let (stream, read_ahead) = parts.io.into_inner().into_parts();
-            (tls(stream), joined(parts.read_buf, read_ahead))
-        }
-        Err(upgraded) => {
-            let stream = TokioIo::new(upgraded);
-            (Transport::Stream(Box::new(stream)), Bytes::new())
-        }
-    }
-}
-
-/// The same connection without what makes its handshake, which is done.
-pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
-    match stream.try_into_inner() {
-        Ok((socket, session)) => {
-            Transport::Tls(Box::new(Tls::new(Transport::Tcp(socket), session)))
-        }
-        Err(stream) => Transport::Stream(Box::new(stream)),
-    }
-}
-
-/// What hyper read, and what was read and not by hyper.
-fn joined(read: Bytes, unread: Bytes) -> Bytes {
-    match unread.is_empty() {
-        true => read,
-        false => [read, unread].concat().into(),
-    }
-}
 
 fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use duplex_protocol::close::Close;
 
-use crate::topics::Message;
+use crate::message::Message;
 
 /// Messages in their order, from a Blob on. Each is what it was when the script sent it.
 #[derive(Default)]

@@ -11,8 +11,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::topic_space::Parcel;
-use crate::topics::Message;
+use crate::message::Message;
+use crate::parcel::Parcel;
 
 /// How much of each topic is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,11 @@
 //! | `script` | the script that the hub delivers to |
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | `deferred` | what was sent behind a Blob |
-//! | `topics` | messages that go to all who subscribed |
+//! | `message` | what is sent or published |
+//! | `topics` | topics, and who is subscribed to them |
+//! | `publishing` | messages that go to all who subscribed |
+//! | `publication` | the frames of one, each made once |
+//! | `parcel` | one on its way to other threads |
 //! | `history` | what was published lately, for those who come back |
 //! | `topic_space` | the same across the event loops of a process |
 //! | [`limits`] | what a peer may make this end hold or do |
@@ -17,6 +21,7 @@
 //! | `out_buffer` | frames on their way to the kernel |
 //! | `garbage` | payloads that scripts have done with |
 //! | `recycler` | their memory, for the next ones |
+//! | `members` | who belongs to a group |
 //! | `group` | the connections of one server |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
@@ -52,10 +57,15 @@ mod group;
 mod history;
 mod hub;
 pub mod limits;
+mod members;
+mod message;
 mod nearest_name;
 mod numbers;
 mod ops;
 mod out_buffer;
+mod parcel;
+mod publication;
+mod publishing;
 mod recycler;
 mod script;
 mod tls;
@@ -79,9 +89,9 @@ pub use crate::group::SocketGroup;
 pub use crate::history::{HistoryOptions, Position, Recovery};
 use crate::hub::Hub;
 pub use crate::limits::Limits;
-pub use crate::tls::Tls;
+pub use crate::message::{Message, Reach};
+pub use crate::tls::{Carrier, Tls};
 pub use crate::topic_space::{Relay, TopicSpace};
-pub use crate::topics::{Message, Reach};
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(

@@ -6,15 +6,7 @@ use duplex_protocol::close::{ABNORMAL_CLOSURE, CloseCode};
 use duplex_protocol::frame::MAX_CONTROL_PAYLOAD;
 use duplex_protocol::session::ReadyState;
 
-use crate::connection::Backlog;
-
-/// What an op that sends returns where the message is queued and the kernel takes no more for
-/// now. Where the message was taken, the op returns the bytes that the message has, 1 at least.
-pub(crate) const SEND_BUFFERED: i32 = -1;
-/// What an op that sends returns where more is queued than the limit.
-pub(crate) const SEND_REFUSED: i32 = 0;
-/// What an op that sends returns where the connection is ending.
-pub(crate) const SEND_CLOSED: i32 = -2;
+use crate::connection::{Backlog, SEND_BUFFERED, SEND_CLOSED, SEND_REFUSED};
 
 /// What `op_ws_check_close` returns where the script may close so.
 pub(crate) const CLOSE_ALLOWED: u32 = 0;

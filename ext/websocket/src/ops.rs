@@ -21,12 +21,13 @@ use crate::deflate::PerMessageDeflate;
 use crate::history::Position;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
+use crate::message::{Message, Reach};
 use crate::numbers::{
-    CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SEND_BUFFERED, SEND_CLOSED,
-    SEND_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW, SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
+    CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW,
+    SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
 };
+use crate::publishing::{self, NotReplayed};
 use crate::script::{Script, SocketCallbacks};
-use crate::topics::{self, Message, NotReplayed, Reach};
 
 /// The leave to dial a URL once. It lets a script give up a connection that is not open.
 struct DialHandle {
@@ -381,20 +382,9 @@ pub(crate) fn op_ws_send_control(
 fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection) -> Sent) -> i32 {
     // There is one where there is a connection.
     let Some(hub) = Hub::existing(state) else {
-        return outcome(Sent::Closed, length);
+        return Sent::Closed.outcome(length);
     };
-    outcome(hub.send(id, queue), length)
-}
-
-/// What became of a message of `length` bytes, as scripts are told.
-#[inline]
-pub(crate) fn outcome(sent: Sent, length: usize) -> i32 {
-    match sent {
-        Sent::Taken => i32::try_from(length).unwrap_or(i32::MAX).max(1),
-        Sent::Buffered => SEND_BUFFERED,
-        Sent::Refused => SEND_REFUSED,
-        Sent::Closed => SEND_CLOSED,
-    }
+    hub.send(id, queue).outcome(length)
 }
 
 /// Whether a script of a server or a client may close with `code`, if it has one, and
@@ -475,7 +465,7 @@ pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(Stri
 #[op2(fast)]
 pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
     let connection = connection(state, id);
-    connection.is_some_and(|connection| topics::subscribe(&connection, topic))
+    connection.is_some_and(|connection| publishing::subscribe(&connection, topic))
 }
 
 /// Subscribes likewise, and sends first what was published behind the position `since`.
@@ -491,7 +481,7 @@ pub(crate) fn op_ws_subscribe_since(
     let subscribed = match (Hub::existing(state), connection(state, id)) {
         (Some(hub), Some(connection)) => {
             let since = since.as_deref().and_then(Position::parse);
-            topics::subscribe_since(hub, &connection, topic, since)
+            publishing::subscribe_since(hub, &connection, topic, since)
         }
         _ => Err(NotReplayed::Ended),
     };
@@ -512,20 +502,20 @@ pub(crate) fn op_ws_subscribe_since(
 #[op2(fast)]
 pub(crate) fn op_ws_unsubscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
     let connection = connection(state, id);
-    connection.is_some_and(|connection| topics::unsubscribe(&connection, topic))
+    connection.is_some_and(|connection| publishing::unsubscribe(&connection, topic))
 }
 
 /// Whether a connection is subscribed to a topic.
 #[op2(fast)]
 pub(crate) fn op_ws_is_subscribed(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
     let connection = connection(state, id);
-    connection.is_some_and(|connection| topics::is_subscribed(&connection, topic))
+    connection.is_some_and(|connection| publishing::is_subscribed(&connection, topic))
 }
 
 /// The topics of a connection, in the order of their subscriptions.
 #[op2]
 pub(crate) fn op_ws_subscriptions(state: &OpState, #[smi] id: u32) -> Vec<String> {
-    connection(state, id).map_or_else(Vec::new, |connection| topics::of(&connection))
+    connection(state, id).map_or_else(Vec::new, |connection| publishing::of(&connection))
 }
 
 /// Connection `id`, while it lives.
@@ -568,7 +558,7 @@ fn publish(state: &mut OpState, id: u32, topic: &str, message: Message<'_>) -> i
     let Some(membership) = &*membership else {
         return 0;
     };
-    topics::publish(
+    publishing::publish(
         &hub,
         membership.topics(),
         topic,

@@ -13,12 +13,17 @@ use std::task::{Context, Poll, ready};
 use deno_tls::rustls::{Connection, Error};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::transport::Transport;
+/// What carries TLS.
+pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, where bytes can be handed to the kernel by any call.
+    #[cfg(target_os = "linux")]
+    fn socket(&self) -> Option<RawFd>;
+}
 
 /// Either end of a TLS connection.
-pub struct Tls {
+pub struct Tls<C> {
     /// What carries it: most often a socket.
-    carrier: Transport,
+    carrier: C,
     session: Connection,
     /// Records that [`seal`](Self::seal) made. Others stay in the session until the
     /// carrier takes them.
@@ -32,9 +37,9 @@ pub struct Tls {
     failure: Option<Error>,
 }
 
-impl Tls {
+impl<C: Carrier> Tls<C> {
     /// Takes over from whatever made the handshake, with what that has read.
-    pub fn new(carrier: Transport, session: Connection) -> Self {
+    pub fn new(carrier: C, session: Connection) -> Self {
         Self {
             carrier,
             session,
@@ -49,7 +54,7 @@ impl Tls {
 
     /// What carries it.
     #[cfg(target_os = "linux")]
-    pub(crate) fn carrier(&self) -> &Transport {
+    pub(crate) fn carrier(&self) -> &C {
         &self.carrier
     }
 
@@ -124,7 +129,7 @@ impl Tls {
     }
 }
 
-impl AsyncRead for Tls {
+impl<C: Carrier> AsyncRead for Tls<C> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -152,7 +157,7 @@ impl AsyncRead for Tls {
     }
 }
 
-impl AsyncWrite for Tls {
+impl<C: Carrier> AsyncWrite for Tls<C> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -184,12 +189,12 @@ impl AsyncWrite for Tls {
 }
 
 /// The carrier as rustls sees it.
-struct Wire<'w, 'c> {
-    carrier: Pin<&'w mut Transport>,
+struct Wire<'w, 'c, C> {
+    carrier: Pin<&'w mut C>,
     cx: &'w mut Context<'c>,
 }
 
-impl Read for Wire<'_, '_> {
+impl<C: Carrier> Read for Wire<'_, '_, C> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut buf = ReadBuf::new(buf);
         not_pending(self.carrier.as_mut().poll_read(self.cx, &mut buf))?;
@@ -197,7 +202,7 @@ impl Read for Wire<'_, '_> {
     }
 }
 
-impl Write for Wire<'_, '_> {
+impl<C: Carrier> Write for Wire<'_, '_, C> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         not_pending(self.carrier.as_mut().poll_write(self.cx, buf))
     }

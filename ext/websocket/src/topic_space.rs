@@ -6,9 +6,7 @@
 //! writes all of them in one turn.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::rc::Weak as RcWeak;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
     Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard,
@@ -19,8 +17,8 @@ use bytes::Bytes;
 use deno_core::{JsRuntime, OpState, V8CrossThreadTaskSpawner};
 
 use crate::history::{History, HistoryOptions};
-use crate::hub::Hub;
-use crate::topics::{Message, Topics};
+use crate::message::Message;
+use crate::parcel::Parcel;
 
 /// Topics that several servers of a process have in common.
 pub struct TopicSpace {
@@ -224,50 +222,6 @@ impl SharedTopic {
     }
 }
 
-/// A message on its way to other threads: the frame of a server, not compressed.
-#[derive(Clone)]
-pub(crate) struct Parcel {
-    frame: Bytes,
-    /// Where the payload begins.
-    payload: usize,
-    is_text: bool,
-}
-
-impl Parcel {
-    pub fn new(message: Message<'_>) -> Self {
-        let mut frame = Vec::with_capacity(message.length() + MAX_SERVER_HEADER);
-        message.encode(&mut frame, None, None);
-        Self::of(message, frame.into())
-    }
-
-    /// That of `message`, whose frame is there already.
-    pub fn of(message: Message<'_>, frame: Bytes) -> Self {
-        Self {
-            payload: frame.len() - message.length(),
-            frame,
-            is_text: matches!(message, Message::Text(_)),
-        }
-    }
-
-    pub fn frame(&self) -> &Bytes {
-        &self.frame
-    }
-
-    pub fn message(&self) -> Message<'_> {
-        let payload = &self.frame[self.payload..];
-        match self.is_text {
-            // SAFETY: the end of the frame is the payload, which was a `str`: a server's
-            // frame is not masked, and this one is not compressed.
-            true => Message::Text(unsafe { std::str::from_utf8_unchecked(payload) }),
-            false => Message::Binary(payload),
-        }
-    }
-
-    fn into_payload(self) -> Bytes {
-        self.frame.slice(self.payload..)
-    }
-}
-
 /// A server's place in a space: the connection between its topics, which are its thread's, and
 /// those of the space.
 pub(crate) struct Place {
@@ -276,13 +230,20 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Makes `topics` those of `space`.
-    pub fn new(state: &mut OpState, space: Arc<TopicSpace>, topics: RcWeak<Topics>) -> Self {
+    /// A place in `space`. What other threads have for it, `take_in` gets in the event loop of
+    /// `spawner`, with the number `inbox`.
+    pub fn new(
+        spawner: V8CrossThreadTaskSpawner,
+        space: Arc<TopicSpace>,
+        inbox: u64,
+        take_in: TakeIn,
+    ) -> Self {
         let id = space.members.fetch_add(1, Ordering::Relaxed);
         let inbox = Arc::new(Inbox {
-            id: Inboxes::add(state, topics),
+            id: inbox,
+            take_in,
             state: Mutex::new(InboxState {
-                spawner: state.borrow::<V8CrossThreadTaskSpawner>().clone(),
+                spawner,
                 mail: Mail::default(),
                 bytes: 0,
                 is_scheduled: false,
@@ -344,15 +305,19 @@ impl Place {
         }
         if !stays && let Some(relay) = self.space.relay.get() {
             let parcel = parcel();
-            let is_text = parcel.is_text;
+            let is_text = parcel.is_text();
             relay.publish(topic, parcel.into_payload(), is_text);
         }
     }
 }
 
+/// Takes what other threads have for the inbox of this number, in its event loop.
+pub(crate) type TakeIn = fn(&mut OpState, u64, Mail);
+
 /// What other threads have for a server.
 struct Inbox {
     id: u64,
+    take_in: TakeIn,
     state: Mutex<InboxState>,
 }
 
@@ -376,7 +341,7 @@ pub(crate) struct Mail {
 impl Inbox {
     fn push(self: &Arc<Self>, topic: &Arc<str>, parcel: &Parcel) {
         let mut state = lock(&self.state);
-        let length = parcel.frame.len() + PARCEL_COST;
+        let length = parcel.frame().len() + PARCEL_COST;
         if state.mail.lost.contains(topic) {
             // Nothing comes behind what was lost.
             return;
@@ -403,13 +368,8 @@ impl Inbox {
         let inbox = self.clone();
         state.spawner.spawn(move |scope| {
             let state = JsRuntime::op_state_from(scope);
-            let mut state = state.borrow_mut();
             let mail = inbox.take();
-            let topics = (state.try_borrow::<Inboxes>())
-                .and_then(|inboxes| inboxes.topics.borrow().get(&inbox.id)?.upgrade());
-            if let Some(topics) = topics {
-                topics.take_in(&Hub::of(&mut state), mail);
-            }
+            (inbox.take_in)(&mut state.borrow_mut(), inbox.id, mail);
         });
     }
 
@@ -418,27 +378,6 @@ impl Inbox {
         state.is_scheduled = false;
         state.bytes = 0;
         std::mem::take(&mut state.mail)
-    }
-}
-
-/// Whose the inboxes of an event loop are.
-#[derive(Default)]
-struct Inboxes {
-    topics: RefCell<HashMap<u64, RcWeak<Topics>>>,
-}
-
-impl Inboxes {
-    fn add(state: &mut OpState, topics: RcWeak<Topics>) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        if !state.has::<Self>() {
-            state.put(Self::default());
-        }
-        let inboxes = state.borrow::<Self>();
-        let mut all = inboxes.topics.borrow_mut();
-        all.retain(|_, topics| topics.strong_count() > 0);
-        all.insert(id, topics);
-        id
     }
 }
 
@@ -452,5 +391,3 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const MAX_INBOX_BYTES: usize = 64 << 20;
 /// What a short message takes beside its frame.
 const PARCEL_COST: usize = 64;
-/// The header of a server's frame with 2^16 bytes or more (RFC 6455 section 5.2).
-const MAX_SERVER_HEADER: usize = 10;

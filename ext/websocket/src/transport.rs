@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use crate::tls::Tls;
+use crate::tls::{Carrier, Tls};
 
 /// What can carry a WebSocket without being a socket itself, such as a stream of HTTP/2.
 pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
@@ -25,7 +25,7 @@ pub enum Transport {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
-    Tls(Box<Tls>),
+    Tls(Box<Tls<Transport>>),
     Stream(Box<dyn AsyncStream>),
     #[cfg(test)]
     Simulated(Box<dyn SimulatedSocket>),
@@ -102,6 +102,13 @@ impl Transport {
         }
         let _ = buf;
         0
+    }
+}
+
+impl Carrier for Transport {
+    #[cfg(target_os = "linux")]
+    fn socket(&self) -> Option<RawFd> {
+        Self::socket(self)
     }
 }
 

@@ -6,6 +6,9 @@ use deno_core::op2;
 use deno_core::url::Url;
 
 use crate::features::Features;
+use crate::versions::DENO_VERSION;
+use crate::versions::TYPESCRIPT_VERSION;
+use crate::versions::engine_version;
 
 /// What the embedder told about the program.
 pub struct RuntimeInfo {
@@ -121,11 +124,11 @@ pub struct Versions {
 
 #[op2]
 pub fn op_runtime_versions() -> Versions {
-    let (engine, version) = crate::worker::engine();
+    let (engine, version) = engine_version();
     Versions {
-        deno: crate::worker::DENO_VERSION,
+        deno: DENO_VERSION,
         v8: version,
-        typescript: crate::worker::TYPESCRIPT_VERSION,
+        typescript: TYPESCRIPT_VERSION,
         duplex: env!("CARGO_PKG_VERSION"),
         engine,
         target: env!("DUPLEX_TARGET"),

@@ -15,8 +15,6 @@ mod worker_host;
 mod worker_scope;
 
 pub use info::RuntimeInfo;
-pub use serve::ServeAddress;
-pub use serve::ServeCertificate;
 pub(crate) use tty::window_size;
 
 deno_core::extension!(

@@ -32,12 +32,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::engine::Common;
 use crate::ops::worker_host::CreateError;
 use crate::ops::worker_host::send_raw;
-use crate::web_worker;
+use crate::shared_options::SharedOptions;
 use crate::web_worker::Lifeline;
 use crate::web_worker::NodeThread;
+use crate::web_worker::Start;
+use crate::web_worker::WorkerSpawner;
 
 /// A worker in its owner's hands. It ends when this is dropped, with the owner's engine.
 struct NodeWorker {
@@ -79,8 +80,9 @@ pub fn op_create_worker(
     #[serde] metadata: Option<JsMessageData>,
 ) -> Result<u32, CreateError> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    let common = state.borrow::<Common>().clone();
-    let loaders = common
+    let shared = state.borrow::<SharedOptions>().clone();
+    let spawner = *state.borrow::<WorkerSpawner>();
+    let loaders = shared
         .web_workers
         .clone()
         .ok_or(CreateError::NotSupported)?;
@@ -98,8 +100,8 @@ pub fn op_create_worker(
         lifeline: lifeline.clone(),
         receiving: CancelHandle::new_rc(),
     };
-    web_worker::spawn(web_worker::Start {
-        common,
+    (spawner.0)(Start {
+        shared,
         loaders,
         url,
         source: None,

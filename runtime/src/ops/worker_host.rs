@@ -29,13 +29,14 @@ use deno_web::MessagePortError;
 use deno_web::RecvMessageData;
 use deno_web::create_entangled_message_port;
 
-use crate::engine::Common;
 use crate::module_loader;
-use crate::module_loader::ModuleOverride;
+use crate::module_override::ModuleOverride;
 use crate::module_permissions::Reader;
-use crate::web_worker;
+use crate::shared_options::SharedOptions;
 use crate::web_worker::Failure;
 use crate::web_worker::Lifeline;
+use crate::web_worker::Start;
+use crate::web_worker::WorkerSpawner;
 
 /// A worker in its owner's hands. When it is closed, or dropped with the owner's
 /// engine, the worker ends.
@@ -99,8 +100,9 @@ pub fn op_worker_create(
     state: &mut OpState,
     #[scoped] arguments: CreateArguments,
 ) -> Result<ResourceId, CreateError> {
-    let common = state.borrow::<Common>().clone();
-    let loaders = common
+    let shared = state.borrow::<SharedOptions>().clone();
+    let spawner = *state.borrow::<WorkerSpawner>();
+    let loaders = shared
         .web_workers
         .clone()
         .ok_or(CreateError::NotSupported)?;
@@ -118,8 +120,8 @@ pub fn op_worker_create(
         lifeline: lifeline.clone(),
         receiving: CancelHandle::new(),
     };
-    web_worker::spawn(web_worker::Start {
-        common,
+    (spawner.0)(Start {
+        shared,
         loaders,
         url,
         source,

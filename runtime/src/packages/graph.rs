@@ -3,9 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::LazyLock;
 
-use deno_cache_dir::file_fetcher::BlobData;
 use deno_core::ModuleSourceCode;
 use deno_core::ModuleSpecifier;
 use deno_core::RequestedModuleType;
@@ -20,12 +18,10 @@ use deno_npm_installer::PackageCaching;
 use deno_permissions::CheckSpecifierKind;
 use deno_permissions::PermissionsContainer;
 use deno_resolver::deno_json::JsxImportSourceConfigResolver;
-use deno_resolver::factory::resolve_jsr_url;
 use deno_resolver::file_fetcher::DenoGraphLoader;
 use deno_resolver::file_fetcher::DenoGraphLoaderOptions;
 use deno_resolver::file_fetcher::FetchOptions;
 use deno_resolver::file_fetcher::FetchPermissionsOptionRef;
-use deno_resolver::file_fetcher::PermissionedFileFetcher;
 use deno_resolver::file_fetcher::PermissionedFileFetcherOptions;
 use deno_resolver::graph::EnhanceGraphErrorMode;
 use deno_resolver::graph::NpmTypesResolutionMode;
@@ -35,23 +31,23 @@ use deno_resolver::loader::LoadedModuleOrAsset;
 use deno_semver::SmallStackString;
 use deno_semver::jsr::JsrDepPackageReq;
 use deno_semver::npm::NpmPackageReqReference;
-use deno_web::BlobStoreTrait;
 use node_resolver::NodeResolutionKind;
 use node_resolver::ResolutionMode;
 use node_resolver::analyze::CjsAnalysisSourceProvider;
 
-use crate::packages::Found;
 use crate::packages::NodeModulesDir;
 use crate::packages::Packages;
 use crate::packages::Parts;
-use crate::packages::Sys;
 use crate::packages::fetch::ModuleClient;
-use crate::packages::found;
+use crate::packages::files::Blobs;
+use crate::packages::files::FileFetcher;
+use crate::packages::found::Found;
+use crate::packages::found::found;
+use crate::packages::found::to_js_error;
+use crate::packages::found::to_requested;
+use crate::packages::jsr::jsr_url;
 use crate::packages::progress::Progress;
-use crate::packages::to_js_error;
-use crate::packages::to_requested;
-
-pub type FileFetcher = PermissionedFileFetcher<Blobs, Sys, ModuleClient>;
+use crate::packages::sys::Sys;
 
 /// Who asks for a module, and on what ground.
 pub struct Asking<'a> {
@@ -61,12 +57,6 @@ pub struct Asking<'a> {
     pub permissions: &'a PermissionsContainer,
     pub is_dynamic: bool,
     pub sources: &'a dyn CjsAnalysisSourceProvider,
-}
-
-/// The registry of JSR: that of the environment's `JSR_URL`, or jsr.io.
-pub fn jsr_url() -> &'static Url {
-    static URL: LazyLock<Url> = LazyLock::new(|| resolve_jsr_url(&Sys::default()));
-    &URL
 }
 
 impl Packages {
@@ -468,27 +458,6 @@ struct JsrUrl;
 impl deno_graph::source::JsrUrlProvider for JsrUrl {
     fn url(&self) -> &'static ModuleSpecifier {
         jsr_url()
-    }
-}
-
-/// What `blob:` URLs stand for.
-#[derive(Debug)]
-pub struct Blobs(Option<Arc<dyn BlobStoreTrait>>);
-
-#[async_trait::async_trait(?Send)]
-impl deno_cache_dir::file_fetcher::BlobStore for Blobs {
-    async fn get(&self, specifier: &Url) -> std::io::Result<Option<BlobData>> {
-        let blob = self
-            .0
-            .as_ref()
-            .and_then(|store| store.get_object_url(specifier.clone()));
-        Ok(match blob {
-            Some(blob) => Some(BlobData {
-                media_type: blob.media_type.clone(),
-                bytes: blob.read_all().await,
-            }),
-            None => None,
-        })
     }
 }
 

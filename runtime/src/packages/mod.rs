@@ -6,26 +6,35 @@
 //! |---|---|
 //! | `fetch` | requests to registries and to hosts of modules |
 //! | `graph` | remote modules and packages, fetched before they are loaded |
+//! | `files` | what fetches the files of modules |
+//! | `found` | a module as it was found |
+//! | `jsr` | the registry of JSR |
+//! | `lifecycle` | the lifecycle scripts of packages |
+//! | `reads` | what a program may read of packages |
 //! | `node` | what `node:module` needs: `require` |
 //! | `progress` | what the user sees of downloads |
 //!
 //! A program that needs none of it makes none of it.
 
 mod fetch;
+mod files;
+mod found;
 mod graph;
+mod jsr;
+mod lifecycle;
 mod node;
 mod progress;
+mod reads;
+mod sys;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::cell::RefCell;
-use std::path::Path;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_ast::MediaType;
-use deno_core::ModuleSourceCode;
 use deno_core::ModuleSpecifier;
 use deno_core::futures::FutureExt;
 use deno_core::serde_json;
@@ -48,8 +57,6 @@ use deno_resolver::factory::WorkspaceFactoryOptions;
 use deno_resolver::graph::DefaultDenoResolverRc;
 use deno_resolver::graph::ResolveWithGraphErrorKind;
 use deno_resolver::graph::ResolveWithGraphOptions;
-use deno_resolver::loader::LoadedModule;
-use deno_resolver::loader::LoadedModuleSource;
 use deno_resolver::workspace::SpecifiedImportMap;
 use deno_semver::package::PackageReq;
 use deno_semver::package::PackageReqParseError;
@@ -63,19 +70,24 @@ use node_resolver::cache::NodeResolutionThreadLocalCache;
 pub use deno_cache_dir::file_fetcher::CacheSetting;
 pub use deno_config::deno_json::NodeModulesDirMode as NodeModulesDir;
 pub use fetch::Downloads;
+pub use found::Found;
+pub(crate) use found::to_js_error;
 pub use graph::Asking;
-pub use graph::jsr_url;
+pub use jsr::jsr_url;
 pub use node::Node;
 pub use node::NodeServices;
 pub use node::PackageChecker;
 pub use node::PackageFolders;
 pub use node::take_channel;
+pub use sys::Sys;
 
 use self::fetch::RegistryClient;
+use self::files::FileFetcher;
+use self::found::found;
+use self::found::to_requested;
+use self::lifecycle::LifecycleScripts;
 use self::progress::Progress;
-
-/// The file system and the environment, for the crates that ask for them.
-pub type Sys = sys_traits::impls::RealSys;
+use self::reads::check_package_read;
 
 type Npm = NpmInstallerFactory<RegistryClient, Progress, Sys>;
 
@@ -175,15 +187,7 @@ pub struct Packages {
 struct Parts {
     resolvers: Arc<ResolverFactory<Sys>>,
     npm: Npm,
-    files: OnceCell<Arc<graph::FileFetcher>>,
-}
-
-/// A module as it was found.
-pub struct Found {
-    /// Where it is, after all redirects.
-    pub specifier: ModuleSpecifier,
-    pub media_type: MediaType,
-    pub code: ModuleSourceCode,
+    files: OnceCell<Arc<FileFetcher>>,
 }
 
 impl Packages {
@@ -443,7 +447,7 @@ impl Packages {
                 options.downloads.clone(),
                 progress.clone(),
             )),
-            Arc::new(node::LifecycleScripts),
+            Arc::new(LifecycleScripts),
             progress,
             None,
             NpmInstallerFactoryOptions {
@@ -500,7 +504,7 @@ fn refuse_remote_import_of_package(
     specifier: &ModuleSpecifier,
     referrer: &ModuleSpecifier,
 ) -> Result<(), JsErrorBox> {
-    let jsr = graph::jsr_url().as_str();
+    let jsr = jsr_url().as_str();
     let is_remote = matches!(specifier.scheme(), "http" | "https");
     if is_remote && referrer.as_str().starts_with(jsr) && !specifier.as_str().starts_with(jsr) {
         return Err(JsErrorBox::generic(format!(
@@ -511,45 +515,12 @@ fn refuse_remote_import_of_package(
     Ok(())
 }
 
-fn found(module: LoadedModule<'_>) -> Found {
-    Found {
-        specifier: module.specifier.into_owned(),
-        media_type: module.media_type,
-        code: match module.source {
-            LoadedModuleSource::ArcStr(text) => ModuleSourceCode::String(text.into()),
-            LoadedModuleSource::ArcBytes(bytes) => ModuleSourceCode::Bytes(bytes.into()),
-            LoadedModuleSource::String(text) => ModuleSourceCode::String(text.into_owned().into()),
-            LoadedModuleSource::Bytes(bytes) => {
-                ModuleSourceCode::Bytes(bytes.into_owned().into_boxed_slice().into())
-            }
-        },
-    }
-}
-
-fn to_requested(
-    requested: &deno_core::RequestedModuleType,
-) -> deno_resolver::loader::RequestedModuleType<'_> {
-    use deno_core::RequestedModuleType as Core;
-    use deno_resolver::loader::RequestedModuleType as Resolver;
-    match requested {
-        Core::None => Resolver::None,
-        Core::Json => Resolver::Json,
-        Core::Text => Resolver::Text,
-        Core::Bytes => Resolver::Bytes,
-        Core::Other(name) => Resolver::Other(name),
-    }
-}
-
 /// The output of a future that waits for nothing: what the crates share with browsers is
 /// asynchronous, and on a file system it is ready at once.
 fn now<F: Future>(future: F) -> Result<F::Output, JsErrorBox> {
     future
         .now_or_never()
         .ok_or_else(|| JsErrorBox::generic("A module cannot be resolved without waiting."))
-}
-
-pub(crate) fn to_js_error(error: anyhow::Error) -> JsErrorBox {
-    JsErrorBox::type_error(format!("{error:#}"))
 }
 
 /// What a module reads of others to know what it exports: files that it may read.
@@ -560,14 +531,8 @@ pub struct CjsSources<'a> {
 impl CjsAnalysisSourceProvider for CjsSources<'_> {
     fn load_source<'b>(&'b self, specifier: &ModuleSpecifier) -> Option<Cow<'b, str>> {
         let path = specifier.to_file_path().ok()?;
-        let path = node::check_package_read(self.permissions, Cow::Owned(path)).ok()?;
+        let path = check_package_read(self.permissions, Cow::Owned(path)).ok()?;
         let bytes = std::fs::read(path).ok()?;
         Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
     }
-}
-
-/// Whether a path is in a `node_modules`, after `.` and `..`.
-pub(crate) fn is_in_node_modules(path: &Path) -> bool {
-    path.components()
-        .any(|component| component.as_os_str() == "node_modules")
 }

@@ -15,9 +15,6 @@ use deno_node::ChildPipeFd;
 use deno_node::NodeExtInitServices;
 use deno_node::NodeRequireLoader;
 use deno_node::ops::ipc::ChildIpcSerialization;
-use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutor;
-use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutorOptions;
-use deno_permissions::OpenAccessKind;
 use deno_permissions::PermissionsContainer;
 use deno_semver::Version;
 use deno_semver::package::PackageReq;
@@ -37,9 +34,10 @@ use node_resolver::errors::PackageJsonLoadError;
 
 use crate::packages::Packages;
 use crate::packages::PackagesOptions;
-use crate::packages::Sys;
-use crate::packages::is_in_node_modules;
-use crate::packages::to_js_error;
+use crate::packages::found::to_js_error;
+use crate::packages::reads::check_package_read;
+use crate::packages::reads::is_in_node_modules;
+use crate::packages::sys::Sys;
 use crate::read_report::report_file;
 
 /// What deno_node is started with.
@@ -292,70 +290,5 @@ impl RequireLoader {
             .borrow_mut()
             .insert(path.to_path_buf(), canonical.clone());
         Some(canonical)
-    }
-}
-
-/// As in Deno: what is in a `node_modules` folder is part of the program, and needs no
-/// permission to be read by `require` or `import`. All else needs one.
-pub fn check_package_read<'a>(
-    permissions: &PermissionsContainer,
-    path: Cow<'a, Path>,
-) -> Result<Cow<'a, Path>, JsErrorBox> {
-    if permissions.query_read_all() {
-        return Ok(path);
-    }
-    let path = deno_path_util::normalize_path(path);
-    if is_in_node_modules(&path) {
-        return Ok(path);
-    }
-    permissions
-        .check_open(path, OpenAccessKind::Read, None)
-        .map(|checked| checked.into_path())
-        .map_err(JsErrorBox::from_err)
-}
-
-/// Runs `preinstall`, `install` and `postinstall` of the packages that the user has allowed to.
-pub struct LifecycleScripts;
-
-#[async_trait::async_trait(?Send)]
-impl LifecycleScriptsExecutor for LifecycleScripts {
-    async fn execute(
-        &self,
-        options: LifecycleScriptsExecutorOptions<'_>,
-    ) -> Result<(), anyhow::Error> {
-        let bin = options.root_node_modules_dir_path.join(".bin");
-        let mut path = vec![bin];
-        if let Some(inherited) = std::env::var_os("PATH") {
-            path.extend(std::env::split_paths(&inherited));
-        }
-        let path = std::env::join_paths(path)?;
-        for package in options.packages_with_scripts {
-            for name in ["preinstall", "install", "postinstall"] {
-                let Some(script) = package.scripts.get(name) else {
-                    continue;
-                };
-                let output = tokio::process::Command::new("sh")
-                    .arg("-c")
-                    .arg(script)
-                    .current_dir(&package.package_folder)
-                    .env("PATH", &path)
-                    .env("INIT_CWD", options.init_cwd)
-                    .env("npm_lifecycle_event", name)
-                    .stdin(std::process::Stdio::null())
-                    .output()
-                    .await?;
-                if !output.status.success() {
-                    anyhow::bail!(
-                        "The script \"{name}\" of {} failed ({}):\n{}{}",
-                        package.package.id.nv,
-                        output.status,
-                        String::from_utf8_lossy(&output.stdout),
-                        String::from_utf8_lossy(&output.stderr),
-                    );
-                }
-            }
-            (options.on_ran_pkg_scripts)(package.package)?;
-        }
-        Ok(())
     }
 }

@@ -20,11 +20,11 @@ use http::header;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
-use crate::RootCerts;
-use crate::engine::Common;
 use crate::module_loader;
 use crate::module_loader::LoadError;
 use crate::module_permissions::Reader;
+use crate::root_certs::RootCerts;
+use crate::shared_options::SharedOptions;
 use crate::web_worker::Lifeline;
 
 /// Where scripts come from. Reading needs nothing of the engine's thread.
@@ -39,20 +39,20 @@ pub struct ScriptSource {
 
 impl ScriptSource {
     /// The scripts that `permissions` allow to read.
-    pub fn new(common: &Common, permissions: PermissionsContainer) -> Self {
+    pub fn new(shared: &SharedOptions, permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
-            blob_store: common.blob_store.clone(),
-            root_certs: common.root_certs.clone(),
-            unsafely_ignore_certificate_errors: common.unsafely_ignore_certificate_errors.clone(),
-            user_agent: common.user_agent.clone(),
+            blob_store: shared.blob_store.clone(),
+            root_certs: shared.root_certs.clone(),
+            unsafely_ignore_certificate_errors: shared.unsafely_ignore_certificate_errors.clone(),
+            user_agent: shared.user_agent.clone(),
         }
     }
 
     /// The scripts that the worker itself may read.
     pub fn of(state: &OpState) -> Self {
         Self::new(
-            state.borrow::<Common>(),
+            state.borrow::<SharedOptions>(),
             state.borrow::<PermissionsContainer>().clone(),
         )
     }

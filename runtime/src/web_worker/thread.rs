@@ -13,57 +13,18 @@ use deno_core::error::CoreError;
 use deno_core::url::Url;
 use deno_core::v8;
 use deno_error::JsErrorBox;
-use deno_permissions::PermissionsContainer;
-use deno_web::MessagePort;
 
-use crate::WorkerError;
-use crate::engine::Common;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
-use crate::module_loader::ModuleOverride;
 use crate::packages::Node;
 use crate::web_worker::Failure;
+use crate::web_worker::Inside;
 use crate::web_worker::Lifeline;
 use crate::web_worker::ScriptSource;
-use crate::web_worker::WebWorkerLoaders;
+use crate::web_worker::Start;
 use crate::web_worker::WebWorkerRequest;
-
-/// What a worker starts with.
-pub struct Start {
-    pub common: Common,
-    pub loaders: WebWorkerLoaders,
-    pub url: Url,
-    /// The text, where it was read already.
-    pub source: Option<ModuleOverride>,
-    pub name: String,
-    pub is_classic: bool,
-    /// Where it is a thread of `node:worker_threads`.
-    pub node: Option<NodeThread>,
-    pub owner_permissions: PermissionsContainer,
-    pub permissions: PermissionsContainer,
-    pub port: MessagePort,
-    pub lifeline: Arc<Lifeline>,
-}
-
-/// What a thread of `node:worker_threads` is beyond a web worker.
-pub struct NodeThread {
-    /// The number that Node.js knows it by.
-    pub id: u32,
-    /// Whether the first message is what the owner gave it on its way.
-    pub has_metadata: bool,
-    /// The text to run, in place of a module.
-    pub code: Option<String>,
-}
-
-/// The worker as its own engine's state knows it.
-pub struct Inside {
-    pub name: String,
-    pub is_classic: bool,
-    pub node: Option<NodeThread>,
-    /// To the owner.
-    pub port: MessagePort,
-    pub lifeline: Arc<Lifeline>,
-}
+use crate::web_worker::WorkerSpawner;
+use crate::worker_error::WorkerError;
 
 /// Starts the worker's thread.
 ///
@@ -177,9 +138,9 @@ impl WebWorker {
         module_loader: Rc<dyn ModuleLoader>,
         node: Node,
     ) -> Result<Self, WorkerError> {
-        let scripts = ScriptSource::new(&start.common, start.owner_permissions);
+        let scripts = ScriptSource::new(&start.shared, start.owner_permissions);
         let mut engine = Engine::start(EngineOptions {
-            common: start.common,
+            shared: start.shared,
             main_module: start.url.clone(),
             location: Some(start.url.clone()),
             permissions: start.permissions,
@@ -194,7 +155,12 @@ impl WebWorker {
             port: start.port,
             lifeline: start.lifeline,
         });
-        engine.runtime.op_state().borrow_mut().put(inside.clone());
+        {
+            let state = engine.runtime.op_state();
+            let mut state = state.borrow_mut();
+            state.put(inside.clone());
+            state.put(WorkerSpawner(spawn));
+        }
         let worker_runtime = engine.function("workerRuntime")?;
         let start_messages = engine.function("startMessages")?;
         let awaits_messages = engine.function("awaitsMessages")?;

@@ -1,4 +1,4 @@
-// Transfer: an ArrayBuffer moves, a MessagePort works at its new place, in both
+// What is transferred: an ArrayBuffer moves, a MessagePort works at its new place, in both
 // directions and from worker to worker.
 import { assert, assertEquals, assertThrows, once } from "../_assert.js";
 import { inline, received } from "../_worker.js";

@@ -1,9 +1,9 @@
 //! Status codes and the payload of the Close frame (RFC 6455 sections 5.5.1 and
 //! 7.4), and which of them a script may send (WHATWG WebSockets, `close()`).
 
-use std::fmt;
-
 use thiserror::Error;
+
+pub use crate::close_code::CloseCode;
 
 use crate::error::ProtocolError;
 use crate::frame::{MAX_CONTROL_PAYLOAD, Role};
@@ -19,57 +19,6 @@ pub const NO_STATUS_RECEIVED: u16 = 1005;
 /// The code that an API reports for a connection that ended without a Close
 /// frame. Never on the wire.
 pub const ABNORMAL_CLOSURE: u16 = 1006;
-
-/// A status code that may go on the wire: 1000-1003, 1007-1014 or 3000-4999.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct CloseCode(u16);
-
-impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
-    pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away.
-    pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the peer broke the protocol.
-    pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: the peer sent a type of data that the endpoint does not accept.
-    pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: a text message or a reason is not UTF-8.
-    pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: the peer broke a policy of the endpoint.
-    pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: a message is longer than the endpoint accepts.
-    pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: the server did not negotiate an extension that the client needs.
-    pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: the endpoint met a condition that it did not expect.
-    pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the service restarts.
-    pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the service is overloaded.
-    pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid response from its upstream.
-    pub const BAD_GATEWAY: Self = Self(1014);
-
-    /// The code, or `None` where it must not be sent (RFC 6455 section 7.4 and
-    /// the IANA registry).
-    pub const fn new(code: u16) -> Option<Self> {
-        match code {
-            1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
-            _ => None,
-        }
-    }
-
-    /// The code as a number.
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl fmt::Display for CloseCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The payload of a Close frame: nothing, or a code with a reason of at most
 /// [`MAX_REASON_LENGTH`] bytes, which may be empty.
@@ -315,7 +264,7 @@ mod tests {
         let client = |code, reason: &str| Close::from_script(code, reason, Role::Client);
         assert_eq!(client(None, ""), Ok(Close::empty()));
         let reason = "a".repeat(123);
-        let close = Close::new(CloseCode(3000), reason.as_str());
+        let close = Close::new(CloseCode::NORMAL, reason.as_str());
         assert_eq!(client(Some(3000), &reason), Ok(close));
         assert_eq!(
             client(None, "bye"),

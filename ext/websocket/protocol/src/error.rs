@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::close::CloseCode;
+use crate::close_code::CloseCode;
 
 /// A violation of the protocol or of a [limit](crate::decoder::Limits).
 ///

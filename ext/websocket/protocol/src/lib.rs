@@ -56,6 +56,7 @@
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
 pub mod close;
+mod close_code;
 pub mod control_rate;
 pub mod decoder;
 pub mod deflate;

@@ -12,7 +12,7 @@ use deno_fetch::HttpClientResource;
 use deno_tls::{RootCertStoreProvider, TlsClientConfigOptions, TlsKey, TlsKeys};
 use duplex_protocol::handshake::client::ResponseParser;
 
-use super::DialError;
+use super::dial_error::DialError;
 use super::proxy::Proxy;
 use super::tls::Tls;
 

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use duplex_protocol::handshake::client::{Request, Response, ResponseError, ResponseParser};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{DialError, Opened};
+use super::dial_error::DialError;
+use super::opened::Opened;
 use crate::transport::Transport;
 
 /// Writes the request and reads the answer.

@@ -22,7 +22,8 @@ use h2::{Reason, RecvStream, SendStream};
 use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{DialError, Opened};
+use super::dial_error::DialError;
+use super::opened::Opened;
 use crate::transport::Transport;
 
 /// Opens an HTTP/2 connection over `transport` and asks for a WebSocket by an

@@ -7,11 +7,15 @@
 //! | `queue` | one connection to an endpoint at a time |
 //! | `tcp` | look-ups and sockets |
 //! | `tls` | TLS and ALPN |
+//! | `dial_error`, `opened` | what dialling comes to |
 //! | `http1`, `http2` | the opening handshake over either |
 
+mod api;
 mod connector;
+mod dial_error;
 mod http1;
 mod http2;
+mod opened;
 mod proxy;
 mod queue;
 mod tcp;
@@ -19,22 +23,23 @@ mod tls;
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use deno_core::{FromV8, OpState, ResourceId, url};
 use deno_permissions::{OpenAccessKind, PermissionCheckError, PermissionsContainer};
-use duplex_protocol::deflate::{ClientConfig, Parameters};
-use duplex_protocol::handshake::client::{Request, RequestError, ResponseError};
+use duplex_protocol::deflate::ClientConfig;
+use duplex_protocol::handshake::client::Request;
 use duplex_protocol::handshake::header;
 use http::Uri;
 use url::Url;
 
+use self::api::API;
 pub(crate) use self::connector::{ClientOptions, Connector};
+pub(crate) use self::dial_error::DialError;
+pub(crate) use self::opened::Opened;
 pub(crate) use self::proxy::Environment;
 use self::proxy::Proxy;
 use self::queue::{Endpoint, Queue};
@@ -88,77 +93,6 @@ impl From<TimeoutOptions> for Timeouts {
             handshake: (options.handshake_timeout).map_or(default.handshake, timeout),
         }
     }
-}
-
-/// A connection that a server has agreed to.
-pub(crate) struct Opened {
-    pub transport: Transport,
-    /// What came with the answer.
-    pub read_ahead: Bytes,
-    pub protocol: String,
-    /// What was agreed on for permessage-deflate.
-    pub deflate: Option<Parameters>,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub(crate) enum DialError {
-    #[class(inherit)]
-    #[error(transparent)]
-    Permission(#[from] PermissionCheckError),
-    #[class(type)]
-    #[error(
-        "`client` must be made by createHttpClient() of ext:duplex_websocket/00_http_client.js"
-    )]
-    Client,
-    #[class(inherit)]
-    #[error(transparent)]
-    Resource(#[from] deno_core::error::ResourceError),
-    #[class(generic)]
-    #[error("dns error: failed to look up address of {host}: {error}")]
-    Dns { host: String, error: io::Error },
-    #[class(generic)]
-    #[error("tcp connect error: {0}")]
-    Connect(io::Error),
-    #[class(generic)]
-    #[error("{0}")]
-    Tls(String),
-    #[class(generic)]
-    #[error("proxy {proxy}: {error}")]
-    Proxy { proxy: String, error: String },
-    #[class(generic)]
-    #[error("{}", with_causes(.0))]
-    Io(#[from] io::Error),
-    #[class(generic)]
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    #[class(generic)]
-    #[error(transparent)]
-    Response(#[from] ResponseError),
-    #[class(generic)]
-    #[error("the server takes no WebSockets over HTTP/2, and the client has `http1: false`")]
-    OnlyHttp2,
-    #[class(generic)]
-    #[error(
-        "Handshake response over HTTP/2 is malformed, or exceeds the header size limit of \
-         {limit} bytes"
-    )]
-    Http2Header { limit: u32 },
-    #[class(generic)]
-    #[error("no connection within the connectTimeout of {0:?}")]
-    ConnectTimeout(Duration),
-    #[class(generic)]
-    #[error("the server did not answer the opening handshake within the handshakeTimeout of {0:?}")]
-    HandshakeTimeout(Duration),
-    #[class(type)]
-    #[error("invalid URL: {0}")]
-    Url(String),
-    #[class(type)]
-    #[error("invalid proxy ({0}); it takes http, https, socks5, socks5h, unix: or vsock:")]
-    ProxyUrl(&'static str),
-    #[class(type)]
-    #[error("invalid localAddress: {0:?}")]
-    LocalAddress(String),
 }
 
 /// Connects and goes through the opening handshake, behind the connections to the
@@ -495,23 +429,6 @@ fn warn_of_dropped(name: &str, allow_host: bool) {
     }
 }
 
-/// The error with all that caused it: the certificate's fault stands last.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.ends_with(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
-}
-
-/// The name of the API for permissions.
-const API: &str = "new WebSocket()";
 /// The default of `connectTimeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The default of `handshakeTimeout`.

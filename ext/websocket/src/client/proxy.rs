@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_socks::tcp::Socks5Stream;
 
-use super::DialError;
+use super::dial_error::DialError;
 use super::tcp::bare;
 use crate::transport::Transport;
 

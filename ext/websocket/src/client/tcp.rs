@@ -11,7 +11,8 @@ use deno_net::happy_eyeballs::{DEFAULT_ATTEMPT_DELAY_MS, connect_happy_eyeballs}
 use deno_permissions::PermissionsContainer;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{API, DialError};
+use super::api::API;
+use super::dial_error::DialError;
 
 /// The addresses of `host`, none of which is denied. An IPv6 address may have
 /// its brackets.

@@ -7,8 +7,8 @@ use deno_tls::rustls::pki_types::ServerName;
 use deno_tls::{SocketUse, TlsClientConfigOptions, create_client_config};
 use tokio_rustls::TlsConnector;
 
+use super::dial_error::{DialError, with_causes};
 use super::tcp::bare;
-use super::{DialError, with_causes};
 use crate::tls;
 use crate::transport::Transport;
 

@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use duplex_protocol::close::Close;
 
 use super::Connection;
-use super::writer::{FLUSH_EARLY_FROM, Sent};
+use super::status::Sent;
+use super::writer::FLUSH_EARLY_FROM;
 use crate::deferred::Deferred;
+use crate::message::Message;
 use crate::out_buffer::OutBuffer;
-use crate::topics::Message;
 
 impl Connection {
     fn deferred(&self) -> &RefCell<Deferred> {

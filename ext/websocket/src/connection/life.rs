@@ -13,16 +13,8 @@ use duplex_protocol::session::{Ending, Failure, Outgoing, Timeout};
 use tokio::io::AsyncWrite;
 
 use super::Connection;
-use super::writer::Sent;
+use super::status::{Exceeded, Sent};
 use crate::out_buffer::OutBuffer;
-
-/// A limit that ends a connection because of what its script does for the peer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Exceeded {
-    Backpressure,
-    Topics,
-    TopicLength,
-}
 
 /// What [`Connection::handle_timeout`] found.
 pub(crate) enum Due {

@@ -2,7 +2,10 @@
 //!
 //! | module | concern |
 //! |---|---|
+//! | [`status`] | what became of a message, and what ends a connection |
+//! | [`input`] | what one read brought |
 //! | [`reader`] | reading from the transport, and decoding |
+//! | [`pull_state`] | what a `WebSocketStream` needs besides |
 //! | [`pull`] | reading on demand, for `WebSocketStream` |
 //! | [`writer`] | sending, backpressure, and writing to the transport |
 //! | [`blob`] | sending behind a Blob |
@@ -12,9 +15,12 @@
 //! engine: the hub delivers.
 
 mod blob;
+mod input;
 mod life;
 mod pull;
+mod pull_state;
 mod reader;
+mod status;
 mod writer;
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
@@ -30,15 +36,15 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::mask::MaskKey;
 use duplex_protocol::session::{self, IdleTimeout, ReadyState, Session};
 
-pub(crate) use self::life::{Due, Exceeded};
-use self::pull::Pull;
-use self::reader::Reader;
-pub(crate) use self::reader::{EventSink, Input, Read};
-pub(crate) use self::writer::{Backlog, Sent};
+use self::input::Reader;
+pub(crate) use self::input::{EventSink, Input, Read};
+pub(crate) use self::life::Due;
+use self::pull_state::Pull;
+pub(crate) use self::status::{Backlog, Exceeded, SEND_BUFFERED, SEND_CLOSED, SEND_REFUSED, Sent};
 use crate::deferred::Deferred;
-use crate::group::Membership;
 use crate::hub::dirty_list::{DirtyMark, Marked};
 use crate::limits::Limits;
+use crate::members::Membership;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
 
@@ -76,7 +82,7 @@ pub(crate) struct Connection {
     /// The peer's address, where the server knows one.
     remote_addr: Option<SocketAddr>,
     /// Its place in the group of its server.
-    pub(crate) membership: RefCell<Option<Membership>>,
+    pub(crate) membership: RefCell<Option<Membership<Connection>>>,
     /// For which deadline the hub has an entry.
     pub(crate) watched: Cell<Option<Instant>>,
 }

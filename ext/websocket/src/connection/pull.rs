@@ -1,36 +1,10 @@
 //! Reading on demand, for `WebSocketStream`: nothing is read from the transport, nor decoded,
 //! before the script asks for a message.
 
-use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use super::Connection;
-
-#[derive(Default)]
-pub(super) struct Pull {
-    /// Whether the script asks for a message.
-    is_wanted: Cell<bool>,
-    /// Whether it is being handed one, and may ask for the next.
-    is_delivering: Cell<bool>,
-    /// What was read behind the last message: at most one read.
-    unread: RefCell<Unread>,
-    /// Whether the script waits for its messages to be written.
-    pub is_write_pending: Cell<bool>,
-}
-
-/// Bytes that have not been decoded.
-#[derive(Default)]
-pub(crate) struct Unread {
-    bytes: Vec<u8>,
-    /// Where they start.
-    start: usize,
-}
-
-impl Unread {
-    pub fn bytes(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
-    }
-}
+use super::pull_state::Unread;
 
 impl Connection {
     #[inline]

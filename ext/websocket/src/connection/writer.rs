@@ -9,36 +9,12 @@ use duplex_protocol::frame::{Opcode, Role};
 use duplex_protocol::mask::MaskKey;
 
 use super::Connection;
-use super::life::Exceeded;
+use super::status::{Backlog, Exceeded, Sent};
+use crate::message::Message;
 use crate::out_buffer::OutBuffer;
-use crate::topics::{Message, Publication};
+use crate::publication::Publication;
 #[cfg(target_os = "linux")]
 use crate::transport::Transport;
-
-/// What became of a message that the script sends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sent {
-    /// It is on its way.
-    Taken,
-    /// It is queued behind what the kernel does not take for now. The hub says when
-    /// it has taken all.
-    Buffered,
-    /// It was refused, for more is queued than the limit. The hub likewise.
-    Refused,
-    /// It cannot be sent any more: the connection is ending.
-    Closed,
-}
-
-/// How far the messages of a script have come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Backlog {
-    /// So little is left for the kernel that the next may come.
-    Low,
-    /// The hub says when.
-    High,
-    /// The last one was not taken: the connection is ending.
-    Closed,
-}
 
 impl Connection {
     // Sending.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::EventLoop;
+use super::event_loop::EventLoop;
 
 /// The deadlines of the connections of one hub.
 ///

@@ -7,6 +7,7 @@
 //! | [`delivery`] | what the application is told, whoever that is |
 //! | [`dirty_list`] | the connections that have something to write |
 //! | [`send_batch`] | what a turn wrote to many sockets, by one system call |
+//! | [`event_loop`] | what a hub asks of the event loop that it lives in |
 //! | [`deadlines`] | when to look at which connection |
 //!
 //! The wakers of the connections put them on a list and schedule one task in the
@@ -21,6 +22,7 @@
 mod deadlines;
 pub(crate) mod delivery;
 pub(crate) mod dirty_list;
+mod event_loop;
 mod reading;
 mod ready_list;
 #[cfg(target_os = "linux")]
@@ -41,25 +43,12 @@ use slab::Slab;
 use self::deadlines::Deadlines;
 use self::delivery::{Delivery, Events};
 use self::dirty_list::DirtyList;
+pub(crate) use self::event_loop::EventLoop;
 pub(crate) use self::ready_list::ReadyList;
 #[cfg(target_os = "linux")]
 use self::send_batch::SendBatch;
 use crate::connection::{Connection, Due, Sent, Settings};
 use crate::recycler::Recycler;
-
-/// What a hub asks of the event loop that it lives in.
-pub(crate) trait EventLoop {
-    fn now(&self) -> Instant;
-
-    /// Has the hub run at `due`, and not at the time that was set before.
-    fn set_timer(&self, due: Option<Instant>);
-
-    /// A connection keeps the event loop going.
-    fn hold(&self);
-
-    /// It does not any more.
-    fn release(&self);
-}
 
 /// The connections of one runtime.
 pub(crate) struct Hub {

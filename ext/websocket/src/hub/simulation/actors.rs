@@ -11,8 +11,9 @@ use super::end::{Item, Kind};
 use crate::connection::{Connection, Sent};
 use crate::hub::Hub;
 use crate::hub::delivery::{Delivered, Delivery, Events, Inbox, InboxWork};
+use crate::message::{Message, Reach};
+use crate::publishing;
 use crate::recycler::Recycled;
-use crate::topics::{self, Message};
 
 impl Simulation {
     /// The actor of `socket` does something, or nothing.
@@ -54,8 +55,8 @@ impl Simulation {
             25..28 => {
                 let topic = TOPICS[random.below(TOPICS.len())];
                 match random.one_in(3) {
-                    true => _ = topics::unsubscribe(&connection, topic),
-                    false => _ = topics::subscribe(&connection, topic),
+                    true => _ = publishing::unsubscribe(&connection, topic),
+                    false => _ = publishing::subscribe(&connection, topic),
                 }
                 if !connection.session().delivers() || !connection.session().can_send() {
                     // A topic too many.
@@ -248,7 +249,7 @@ impl Simulation {
         let subscribers: Vec<_> = (0..self.network.len())
             .filter(|other| *other != socket && self.ends.borrow()[*other].hub == index)
             .filter_map(|other| Some((other, self.connection(other)?.1)))
-            .filter(|(_, connection)| topics::is_subscribed(connection, topic))
+            .filter(|(_, connection)| publishing::is_subscribed(connection, topic))
             .map(|(other, connection)| (other, connection.queued(), connection))
             .collect();
         let membership = connection.membership.borrow();
@@ -260,8 +261,8 @@ impl Simulation {
             _ => Message::Binary(&bytes),
         };
         let sender = Some(&**connection);
-        let reach = topics::Reach::Process;
-        topics::publish(hub, membership.topics(), topic, message, sender, reach);
+        let reach = Reach::Process;
+        publishing::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
                 // What waits for a Blob is not told to wait for the kernel.

@@ -1,0 +1,42 @@
+//! What a broker says.
+
+use std::sync::Arc;
+
+use crate::payload::Payload;
+
+/// What a broker says.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The handshake is done: it may be subscribed and published.
+    Ready {
+        /// Bytes of a message that the broker takes.
+        longest: usize,
+        /// TLS is to begin before anything is written.
+        must_secure: bool,
+    },
+    Message(Arc<str>, Payload),
+    /// The broker has done all that was asked before [`Wire::sync`](crate::wire::Wire::sync) with this number.
+    Synced(u64),
+    /// It has taken so many messages.
+    Confirmed(u64),
+    /// It has refused to publish or to subscribe.
+    Refused {
+        message: String,
+        /// How many messages are lost with that.
+        lost: u64,
+    },
+    /// The probe has come back.
+    Probe,
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// In its own words.
+    #[error("the broker refuses: {0}")]
+    Refused(String),
+    #[error("the broker speaks no TLS")]
+    NoTls,
+    #[error("the broker's answer is not what its protocol says: {0}")]
+    Malformed(&'static str),
+}

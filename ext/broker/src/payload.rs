@@ -1,0 +1,22 @@
+//! What a message holds.
+
+use bytes::Bytes;
+
+/// What a message holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Bytes),
+}
+
+impl Payload {
+    /// A text where it is one, and nobody says that it is none.
+    pub(crate) fn of(bytes: &[u8], is_binary: bool) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !is_binary => Self::Text(text.to_string()),
+            _ => Self::Binary(Bytes::copy_from_slice(bytes)),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The server's handle on a connection, by which it ends the connection.
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Waker;
+
+use crate::clock::Clock;
+use crate::limits::Limits;
+
+/// What the server may ask of a connection that is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// End after the exchange under way; at once when there is none.
+    Finish,
+    /// End now.
+    Kill,
+}
+
+/// The server's handle on a running connection.
+pub struct Control {
+    /// Ticks from when it is first asked for.
+    clock: OnceCell<Arc<Clock>>,
+    signal: Cell<Option<Signal>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Control {
+    /// That of a connection which has just begun.
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            clock: OnceCell::new(),
+            signal: Cell::new(None),
+            waker: RefCell::new(None),
+        })
+    }
+
+    /// The connection's clock.
+    pub fn clock(&self) -> Arc<Clock> {
+        self.clock.get_or_init(Clock::start).clone()
+    }
+
+    /// Tells the connection.
+    pub fn send(&self, signal: Signal) {
+        self.signal.set(Some(signal));
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Ages what is being waited for, and ends the connection where that took too long.
+    pub fn sweep(&self, limits: &Limits) {
+        if self.clock.get().is_some_and(|clock| clock.tick(limits)) {
+            self.send(Signal::Kill);
+        }
+    }
+
+    /// Whether the connection is to end now.
+    pub fn is_killed(&self) -> bool {
+        self.signal.get() == Some(Signal::Kill)
+    }
+
+    /// What the connection has been told since it last asked.
+    pub fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
+        let signal = self.signal.take();
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        signal
+    }
+}

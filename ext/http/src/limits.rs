@@ -1,0 +1,77 @@
+//! The limits of a server.
+
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+
+/// hyper's server of HTTP/1.1, with the limits of a server.
+pub type Protocol = http1::Builder;
+
+/// The limits of a server against clients that send too much or too slowly.
+///
+/// An embedder overrides the defaults by putting a `Limits` into the
+/// `OpState` before a script serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a request head may take, from its first byte to its last, and
+    /// how long a new connection may take to send its first head. The
+    /// connection is closed after that. Exact to a sixth of itself. Default
+    /// 30 s.
+    pub head_timeout: Duration,
+    /// How long a connection may wait for the next request. It is closed after that.
+    /// Proxies commonly do so after 60 s, and are to be first. Default 75 s.
+    pub keep_alive_timeout: Duration,
+    /// How long a client may send nothing of a body that the script is reading. The
+    /// reading fails after that. Default 60 s.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer. The connection, or the stream
+    /// of HTTP/2, is ended after that. Default 60 s.
+    pub send_timeout: Duration,
+    /// Bytes of a request head. More is answered with 431, or 414 for the
+    /// request line. Default 64 KiB.
+    pub head_bytes: usize,
+    /// Header fields of a request. More is answered with 431. Default 128.
+    pub header_fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
+            head_bytes: 64 * 1024,
+            header_fields: 128,
+        }
+    }
+}
+
+impl Limits {
+    /// Sweeps after which a head is late.
+    pub const SWEEPS: u16 = 6;
+
+    /// The time between two sweeps.
+    pub fn sweep_interval(&self) -> Duration {
+        (self.head_timeout / u32::from(Self::SWEEPS)).max(Duration::from_millis(1))
+    }
+
+    /// Sweeps after which `timeout` has passed.
+    pub fn sweeps(&self, timeout: Duration) -> u16 {
+        let sweeps = timeout.div_duration_f64(self.sweep_interval()).ceil();
+        // Larger ones saturate.
+        sweeps as u16
+    }
+
+    /// hyper's server with these limits.
+    pub fn protocol(&self) -> Protocol {
+        let mut protocol = http1::Builder::new();
+        protocol
+            // hyper refuses buffers under 8 KiB.
+            .max_buf_size(self.head_bytes.max(8 * 1024))
+            .max_header_size(self.head_bytes)
+            .max_headers(self.header_fields)
+            .header_read_timeout(None);
+        protocol
+    }
+}

@@ -1,0 +1,59 @@
+//! The transport of a WebSocket, taken out of what served its request.
+
+use bytes::Bytes;
+use deno_tls::TlsStream;
+use duplex_websocket::Tls;
+use duplex_websocket::Transport;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::net::UnixStream;
+
+use crate::server_io::ServerIo;
+
+/// The stream of a connection that hyper has let go, and what hyper read of it
+/// beyond the request.
+pub fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
+        Ok(parts) => {
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            return (Transport::Tcp(stream), joined(parts.read_buf, read_ahead));
+        }
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<ServerIo<UnixStream>>>() {
+        Ok(parts) => {
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            return (Transport::Unix(stream), joined(parts.read_buf, read_ahead));
+        }
+        Err(upgraded) => upgraded,
+    };
+    match upgraded.downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>() {
+        Ok(parts) => {
+            let (stream, read_ahead) = parts.io.into_inner().into_parts();
+            (tls(stream), joined(parts.read_buf, read_ahead))
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            (Transport::Stream(Box::new(stream)), Bytes::new())
+        }
+    }
+}
+
+/// The same connection without what makes its handshake, which is done.
+pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
+    match stream.try_into_inner() {
+        Ok((socket, session)) => {
+            Transport::Tls(Box::new(Tls::new(Transport::Tcp(socket), session)))
+        }
+        Err(stream) => Transport::Stream(Box::new(stream)),
+    }
+}
+
+/// What hyper read, and what was read and not by hyper.
+fn joined(read: Bytes, unread: Bytes) -> Bytes {
+    match unread.is_empty() {
+        true => read,
+        false => [read, unread].concat().into(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Why there is no connection.
+
+use std::io;
+use std::time::Duration;
+
+use deno_permissions::PermissionCheckError;
+use duplex_protocol::handshake::client::{RequestError, ResponseError};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+pub(crate) enum DialError {
+    #[class(inherit)]
+    #[error(transparent)]
+    Permission(#[from] PermissionCheckError),
+    #[class(type)]
+    #[error(
+        "`client` must be made by createHttpClient() of ext:duplex_websocket/00_http_client.js"
+    )]
+    Client,
+    #[class(inherit)]
+    #[error(transparent)]
+    Resource(#[from] deno_core::error::ResourceError),
+    #[class(generic)]
+    #[error("dns error: failed to look up address of {host}: {error}")]
+    Dns { host: String, error: io::Error },
+    #[class(generic)]
+    #[error("tcp connect error: {0}")]
+    Connect(io::Error),
+    #[class(generic)]
+    #[error("{0}")]
+    Tls(String),
+    #[class(generic)]
+    #[error("proxy {proxy}: {error}")]
+    Proxy { proxy: String, error: String },
+    #[class(generic)]
+    #[error("{}", with_causes(.0))]
+    Io(#[from] io::Error),
+    #[class(generic)]
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[class(generic)]
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    #[class(generic)]
+    #[error("the server takes no WebSockets over HTTP/2, and the client has `http1: false`")]
+    OnlyHttp2,
+    #[class(generic)]
+    #[error(
+        "Handshake response over HTTP/2 is malformed, or exceeds the header size limit of \
+         {limit} bytes"
+    )]
+    Http2Header { limit: u32 },
+    #[class(generic)]
+    #[error("no connection within the connectTimeout of {0:?}")]
+    ConnectTimeout(Duration),
+    #[class(generic)]
+    #[error("the server did not answer the opening handshake within the handshakeTimeout of {0:?}")]
+    HandshakeTimeout(Duration),
+    #[class(type)]
+    #[error("invalid URL: {0}")]
+    Url(String),
+    #[class(type)]
+    #[error("invalid proxy ({0}); it takes http, https, socks5, socks5h, unix: or vsock:")]
+    ProxyUrl(&'static str),
+    #[class(type)]
+    #[error("invalid localAddress: {0:?}")]
+    LocalAddress(String),
+}
+
+/// The error with all that caused it: the certificate's fault stands last.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.ends_with(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        cause = error.source();
+    }
+    text
+}

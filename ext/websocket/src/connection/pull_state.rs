@@ -1,0 +1,30 @@
+//! What a connection that is read on demand needs besides.
+
+use std::cell::{Cell, RefCell};
+
+/// Where a stream is with the messages that it asks for.
+#[derive(Default)]
+pub(super) struct Pull {
+    /// Whether the script asks for a message.
+    pub is_wanted: Cell<bool>,
+    /// Whether it is being handed one, and may ask for the next.
+    pub is_delivering: Cell<bool>,
+    /// What was read behind the last message: at most one read.
+    pub unread: RefCell<Unread>,
+    /// Whether the script waits for its messages to be written.
+    pub is_write_pending: Cell<bool>,
+}
+
+/// Bytes that have not been decoded.
+#[derive(Default)]
+pub(crate) struct Unread {
+    pub bytes: Vec<u8>,
+    /// Where they start.
+    pub start: usize,
+}
+
+impl Unread {
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+}

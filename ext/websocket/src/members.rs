@@ -1,0 +1,126 @@
+//! The members of a group of connections.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+
+use slab::Slab;
+
+use crate::topics::{Subscriptions, Topics};
+
+/// Connections that belong together, and their topics.
+pub(crate) struct Members<C> {
+    members: RefCell<Slab<Weak<C>>>,
+    topics: Rc<Topics<C>>,
+    /// Goes up and down with the number of members.
+    counter: Option<Arc<AtomicUsize>>,
+    /// Who waits for the group to be empty.
+    waiters: RefCell<Vec<Waker>>,
+}
+
+impl<C> Default for Members<C> {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl<C> Members<C> {
+    /// No members yet. `counter` goes up and down with their number.
+    pub fn new(counter: Option<Arc<AtomicUsize>>) -> Self {
+        Self {
+            members: RefCell::default(),
+            topics: Rc::default(),
+            counter,
+            waiters: RefCell::default(),
+        }
+    }
+
+    /// The topics of the group.
+    pub fn topics(&self) -> &Rc<Topics<C>> {
+        &self.topics
+    }
+
+    /// Those that live, each held: what is done with one may end others.
+    pub fn all(&self) -> Vec<Rc<C>> {
+        let members = self.members.borrow();
+        (members.iter())
+            .filter_map(|(_, member)| member.upgrade())
+            .collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.members.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.members.borrow().is_empty()
+    }
+
+    /// Whether there is none. If there is one, the end of the last one wakes `waker`.
+    pub fn poll_empty(&self, waker: &Waker) -> Poll<()> {
+        if self.is_empty() {
+            return Poll::Ready(());
+        }
+        self.waiters.borrow_mut().push(waker.clone());
+        Poll::Pending
+    }
+
+    /// Takes a connection in, until the place is dropped.
+    pub fn join(self: &Rc<Self>, connection: Weak<C>) -> Membership<C> {
+        if let Some(counter) = &self.counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        Membership {
+            group: self.clone(),
+            key: self.members.borrow_mut().insert(connection),
+            subscriptions: Subscriptions::default(),
+        }
+    }
+}
+
+/// A place in a group, given back when it is dropped.
+pub(crate) struct Membership<C> {
+    group: Rc<Members<C>>,
+    key: usize,
+    subscriptions: Subscriptions<C>,
+}
+
+impl<C> Membership<C> {
+    pub fn topics(&self) -> &Topics<C> {
+        &self.group.topics
+    }
+
+    /// The same, held.
+    pub fn shared_topics(&self) -> Rc<Topics<C>> {
+        self.group.topics.clone()
+    }
+
+    pub fn subscriptions(&self) -> &Subscriptions<C> {
+        &self.subscriptions
+    }
+
+    /// With the topics of the group.
+    pub fn subscriptions_mut(&mut self) -> (&mut Subscriptions<C>, &Topics<C>) {
+        (&mut self.subscriptions, &self.group.topics)
+    }
+
+    pub fn unsubscribe_all(&mut self) {
+        self.subscriptions.clear(&self.group.topics);
+    }
+}
+
+impl<C> Drop for Membership<C> {
+    fn drop(&mut self) {
+        self.unsubscribe_all();
+        let mut members = self.group.members.borrow_mut();
+        members.remove(self.key);
+        if let Some(counter) = &self.group.counter {
+            counter.fetch_sub(1, Ordering::Relaxed);
+        }
+        if members.is_empty() {
+            self.group.waiters.take().into_iter().for_each(Waker::wake);
+        }
+    }
+}

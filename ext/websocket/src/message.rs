@@ -1,0 +1,54 @@
+//! A message that is sent or published.
+
+use duplex_protocol::deflate::Compressor;
+use duplex_protocol::encoder;
+use duplex_protocol::mask::MaskKey;
+
+/// What is published.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl Message<'_> {
+    /// Bytes of application data.
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Appends its frame to `out`.
+    #[inline]
+    pub(crate) fn encode(
+        self,
+        out: &mut Vec<u8>,
+        key: Option<MaskKey>,
+        compressor: Option<&mut Compressor>,
+    ) {
+        match (self, compressor) {
+            (Self::Text(text), None) => encoder::encode_text(out, key, text),
+            (Self::Binary(bytes), None) => encoder::encode_binary(out, key, bytes),
+            (Self::Text(text), Some(compressor)) => {
+                encoder::encode_text_compressed(out, key, text, compressor);
+            }
+            (Self::Binary(bytes), Some(compressor)) => {
+                encoder::encode_binary_compressed(out, key, bytes, compressor);
+            }
+        }
+    }
+}
+
+/// How far a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To the sockets of this process.
+    Process,
+    /// To those of all processes that have the server's topics.
+    All,
+}

@@ -1,0 +1,56 @@
+//! A message on its way from one thread to others.
+
+use bytes::Bytes;
+
+use crate::message::Message;
+
+/// A message on its way to other threads: the frame of a server, not compressed.
+#[derive(Clone)]
+pub(crate) struct Parcel {
+    frame: Bytes,
+    /// Where the payload begins.
+    payload: usize,
+    is_text: bool,
+}
+
+impl Parcel {
+    pub fn new(message: Message<'_>) -> Self {
+        let mut frame = Vec::with_capacity(message.length() + MAX_SERVER_HEADER);
+        message.encode(&mut frame, None, None);
+        Self::of(message, frame.into())
+    }
+
+    /// That of `message`, whose frame is there already.
+    pub fn of(message: Message<'_>, frame: Bytes) -> Self {
+        Self {
+            payload: frame.len() - message.length(),
+            frame,
+            is_text: matches!(message, Message::Text(_)),
+        }
+    }
+
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    pub fn is_text(&self) -> bool {
+        self.is_text
+    }
+
+    pub fn message(&self) -> Message<'_> {
+        let payload = &self.frame[self.payload..];
+        match self.is_text {
+            // SAFETY: the end of the frame is the payload, which was a `str`: a server's
+            // frame is not masked, and this one is not compressed.
+            true => Message::Text(unsafe { std::str::from_utf8_unchecked(payload) }),
+            false => Message::Binary(payload),
+        }
+    }
+
+    pub fn into_payload(self) -> Bytes {
+        self.frame.slice(self.payload..)
+    }
+}
+
+/// The header of a server's frame with 2^16 bytes or more (RFC 6455 section 5.2).
+const MAX_SERVER_HEADER: usize = 10;

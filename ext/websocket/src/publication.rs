@@ -1,0 +1,97 @@
+//! A message that is encoded once and goes to many connections.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use duplex_protocol::deflate::Compressor;
+use duplex_protocol::encoder;
+
+use crate::message::Message;
+use crate::parcel::Parcel;
+
+/// The frames of a message, each made when the first subscriber needs it.
+pub(crate) struct Publication<'a> {
+    message: Message<'a>,
+    plain: OnceCell<Bytes>,
+    /// By how they are compressed, which subscribers mostly have in common.
+    compressed: RefCell<Vec<(Compressor, Rc<CompressedFrame>)>>,
+}
+
+struct CompressedFrame {
+    bytes: Bytes,
+    /// Whether it is: what does not become shorter stays as it is.
+    is_compressed: bool,
+}
+
+impl<'a> Publication<'a> {
+    pub fn new(message: Message<'a>) -> Self {
+        Self {
+            message,
+            plain: OnceCell::new(),
+            compressed: RefCell::default(),
+        }
+    }
+
+    /// What another thread has encoded.
+    pub fn of(parcel: &'a Parcel) -> Self {
+        let publication = Self::new(parcel.message());
+        let _ = publication.plain.set(parcel.frame().clone());
+        publication
+    }
+
+    pub fn message(&self) -> Message<'a> {
+        self.message
+    }
+
+    /// The frame for those that do not compress.
+    pub fn plain(&self) -> &Bytes {
+        self.plain.get_or_init(|| self.encode(None).into())
+    }
+
+    /// Bytes of application data.
+    pub fn payload_length(&self) -> usize {
+        self.message.length()
+    }
+
+    /// Hands the frame for a connection that compresses by `compressor`, or not at all, to
+    /// `push`.
+    ///
+    /// What is shared cannot refer to what only one peer has seen, so it is compressed
+    /// without a context; each peer's inflater can do with that. But its context then has
+    /// this message at its end, and this end's has not: the compressor begins anew.
+    pub fn with_frame<R>(
+        &self,
+        compressor: Option<&mut Compressor>,
+        push: impl FnOnce(&Bytes) -> R,
+    ) -> R {
+        let Some(compressor) = compressor else {
+            return push(self.plain());
+        };
+        let mut compressed = self.compressed.borrow_mut();
+        let known = compressed.iter().find(|(it, _)| it.is_like(compressor));
+        let frame = match known {
+            Some((_, frame)) => frame.clone(),
+            None => {
+                let mut shared = compressor.without_context();
+                let bytes = self.encode(Some(&mut shared));
+                let frame = Rc::new(CompressedFrame {
+                    is_compressed: encoder::is_compressed(&bytes),
+                    bytes: bytes.into(),
+                });
+                compressed.push((shared, frame.clone()));
+                frame
+            }
+        };
+        if frame.is_compressed {
+            compressor.release();
+        }
+        push(&frame.bytes)
+    }
+
+    fn encode(&self, compressor: Option<&mut Compressor>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.message.encode(&mut out, None, compressor);
+        out
+    }
+}

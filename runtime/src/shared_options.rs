@@ -1,0 +1,36 @@
+//! What all engines of one program share.
+
+use std::sync::Arc;
+
+use deno_core::CompiledWasmModuleStore;
+use deno_core::SharedArrayBufferStore;
+use deno_web::BlobStoreTrait;
+use deno_web::InMemoryBroadcastChannel;
+
+use crate::features::Features;
+use crate::root_certs::RootCerts;
+use crate::startup_data::StartupData;
+use crate::web_worker::WebWorkerLoaders;
+
+/// What all engines of one program share.
+#[derive(Clone)]
+pub struct SharedOptions {
+    pub args: Vec<String>,
+    pub blob_store: Arc<dyn BlobStoreTrait>,
+    pub root_certs: Arc<RootCerts>,
+    pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    pub seed: Option<u64>,
+    pub features: Features,
+    pub startup: StartupData,
+    pub user_agent: String,
+    pub web_workers: Option<WebWorkerLoaders>,
+    pub channels: Channels,
+}
+
+/// What messages go through from one engine to another.
+#[derive(Clone, Default)]
+pub struct Channels {
+    pub broadcast: InMemoryBroadcastChannel,
+    pub shared_buffers: SharedArrayBufferStore,
+    pub wasm_modules: CompiledWasmModuleStore,
+}

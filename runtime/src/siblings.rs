@@ -1,0 +1,285 @@
+//! What the event loops of a served program know of each other.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use deno_core::OpState;
+use deno_core::error::CoreError;
+use deno_core::v8;
+use duplex_http::EventLoops;
+use duplex_http::MAX_LOOPS;
+use tokio::sync::watch;
+
+use crate::serve_address::ServeAddress;
+use crate::shared_options::SharedOptions;
+use crate::web_worker::Lifeline;
+use crate::worker_options::WorkerOptions;
+
+/// Makes what an event loop runs, on the loop's thread.
+pub type LoopMaker = Arc<dyn Fn() -> LoopParts + Send + Sync>;
+
+/// What an event loop needs of its embedder.
+pub struct LoopParts {
+    /// The program, as in the first loop.
+    pub options: WorkerOptions,
+    /// The text of an error that ends the program.
+    pub format_error: Box<dyn Fn(&CoreError) -> String>,
+}
+
+/// How many event loops serve a module, and how they are made.
+#[derive(Clone)]
+pub struct Parallel {
+    /// What the command line says; it goes before what the module says, which has one loop
+    /// where it says nothing.
+    pub loops: Option<NonZeroUsize>,
+    /// Makes all loops but the first.
+    pub make: LoopMaker,
+}
+
+impl Parallel {
+    /// How many loops there may be.
+    pub const MAX_LOOPS: NonZeroUsize = NonZeroUsize::new(MAX_LOOPS).unwrap();
+
+    /// How many loops there are by default where somebody asks for more than one: what
+    /// `DENO_JOBS` says, or else as many as the program may use cores.
+    pub fn default_loops() -> NonZeroUsize {
+        let jobs = std::env::var("DENO_JOBS").ok();
+        jobs.and_then(|jobs| jobs.parse().ok())
+            .or_else(|| std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+/// What an event loop knows of the others. It is in the loop's `OpState`.
+pub(crate) struct Siblings {
+    /// Starts the thread of another loop.
+    spawn: SpawnLoop,
+    address: ServeAddress,
+    parallel: Parallel,
+    /// The number of this loop.
+    index: usize,
+    loops: Arc<EventLoops>,
+    together: Arc<Together>,
+}
+
+impl Siblings {
+    /// The first loop. It starts the others by `spawn`.
+    pub fn first(address: ServeAddress, parallel: Parallel, spawn: SpawnLoop) -> Self {
+        Self {
+            spawn,
+            address,
+            parallel,
+            index: 0,
+            loops: EventLoops::new(),
+            together: Arc::default(),
+        }
+    }
+
+    /// The number of the loop.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How the loops are made.
+    pub fn parallel(&self) -> &Parallel {
+        &self.parallel
+    }
+
+    /// Puts what the loop is to know into its `state`, before any of the program runs.
+    pub fn install(self, state: &mut OpState, server_end: &ServerEnd) {
+        state.put(self.address.own());
+        state.put(self.address.clone());
+        state.put(server_end.clone());
+        state.put(self.loops.get(self.index));
+        state.put(self);
+    }
+
+    /// Whether this is the loop that the program began with.
+    pub fn is_first(&self) -> bool {
+        self.index == 0
+    }
+
+    /// What it has in common with the others.
+    pub fn together(&self) -> Arc<Together> {
+        self.together.clone()
+    }
+
+    /// Fixes how many loops there are, where that is not known yet. `wanted` is what the
+    /// module says: 0 is the default of those that want several.
+    pub fn set_loops(state: &OpState, wanted: Option<usize>) {
+        let Some(siblings) = state.try_borrow::<Self>() else {
+            return;
+        };
+        let loops = siblings.parallel.loops.unwrap_or_else(|| match wanted {
+            None => NonZeroUsize::MIN,
+            Some(wanted) => NonZeroUsize::new(wanted).unwrap_or_else(Parallel::default_loops),
+        });
+        siblings.loops.set_count(loops.get());
+    }
+
+    /// Starts the other loops, where this one is the first.
+    pub fn start(state: &mut OpState) -> std::io::Result<()> {
+        let shared = state.borrow::<SharedOptions>().clone();
+        let Some(siblings) = state.try_borrow::<Self>() else {
+            return Ok(());
+        };
+        let (loops, spawn) = (siblings.loops.clone(), siblings.spawn);
+        let together = siblings.together.clone();
+        if !siblings.is_first() || loops.count() == 1 {
+            return Ok(());
+        }
+        let others = loops.count() - 1;
+        together.set_running(others);
+        for index in 1..loops.count() {
+            let start = LoopStart {
+                siblings: Self {
+                    spawn,
+                    address: siblings.address.clone(),
+                    parallel: siblings.parallel.clone(),
+                    index,
+                    loops: loops.clone(),
+                    together: together.clone(),
+                },
+                shared: shared.clone(),
+                lifeline: Lifeline::new(),
+            };
+            spawn(start)?;
+        }
+        Ok(())
+    }
+}
+
+/// What all event loops of a program have in common.
+pub(crate) struct Together {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    /// The first loop's, once there are others.
+    first: Mutex<Option<Arc<Lifeline>>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many loops run beside the first.
+    running: usize,
+    /// The first exit code of one of those that is not 0.
+    exit_code: i32,
+    /// The text of the first error.
+    failure: Option<String>,
+}
+
+impl Default for Together {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+            first: Mutex::default(),
+        }
+    }
+}
+
+impl Together {
+    pub fn set_running(&self, running: usize) {
+        lock(&self.state).running = running;
+    }
+
+    /// Makes it possible for another loop to stop the first one.
+    pub fn adopt_first(&self, isolate: v8::IsolateHandle) -> Arc<Lifeline> {
+        let lifeline = Lifeline::new();
+        lifeline.attach(isolate);
+        *lock(&self.first) = Some(lifeline.clone());
+        lifeline
+    }
+
+    /// An error has ended one of the loops.
+    pub fn fail(&self, message: String) {
+        lock(&self.state).failure.get_or_insert(message);
+        self.changed.send_replace(());
+        // It may be in a script that does not come back.
+        if let Some(first) = &*lock(&self.first) {
+            first.end();
+        }
+    }
+
+    /// A loop that is not the first has ended.
+    pub fn end(&self, exit_code: i32) {
+        {
+            let mut state = lock(&self.state);
+            state.running -= 1;
+            if state.exit_code == 0 {
+                state.exit_code = exit_code;
+            }
+        }
+        self.changed.send_replace(());
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.state).failure.take()
+    }
+
+    /// Waits for an error in another loop.
+    pub async fn failed(&self) -> String {
+        let mut changed = self.changed.subscribe();
+        loop {
+            if let Some(failure) = self.failure() {
+                return failure;
+            }
+            // Fails where the sender is gone, which this holds.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Waits until the first loop is the only one left. Returns the exit code of the others.
+    pub async fn others_ended(&self) -> i32 {
+        let mut changed = self.changed.subscribe();
+        loop {
+            {
+                let state = lock(&self.state);
+                if state.running == 0 {
+                    return state.exit_code;
+                }
+            }
+            let _ = changed.changed().await;
+        }
+    }
+}
+
+/// What a loop that is not the first starts with.
+pub(crate) struct LoopStart {
+    /// The loop and what it knows of the others.
+    pub siblings: Siblings,
+    /// What all engines of the program share.
+    pub shared: SharedOptions,
+    pub lifeline: Arc<Lifeline>,
+}
+
+/// Starts the thread of an event loop.
+pub(crate) type SpawnLoop = fn(LoopStart) -> std::io::Result<()>;
+
+/// Resolved by `op_serve_end` of a loop that is not the first: its server has been shut
+/// down.
+#[derive(Clone)]
+pub(crate) struct ServerEnd(Rc<watch::Sender<bool>>);
+
+impl ServerEnd {
+    pub fn new() -> Self {
+        Self(Rc::new(watch::Sender::new(false)))
+    }
+
+    pub fn set(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub async fn wait(&self) {
+        let mut ended = self.0.subscribe();
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// The data is whole between any two statements that hold it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,28 @@
+//! The versions of what a program runs on.
+
+#[cfg(feature = "v8")]
+use deno_core::v8;
+
+/// The release of Deno whose semantics are the reference, as in
+/// `Deno.version.deno`.
+pub const DENO_VERSION: &str = "2.9.8";
+/// The release of TypeScript whose syntax deno_ast reads.
+pub const TYPESCRIPT_VERSION: &str = "6.0.3";
+
+/// The engine and its version: `("v8", "15.0.245.2")`, `("quickjs", "0.15.1")`.
+#[cfg(feature = "v8")]
+pub fn engine_version() -> (&'static str, &'static str) {
+    ("v8", v8::VERSION_STRING)
+}
+
+/// The engine and its version: `("v8", "15.0.245.2")`, `("quickjs", "0.15.1")`.
+#[cfg(not(feature = "v8"))]
+pub fn engine_version() -> (&'static str, &'static str) {
+    unsafe extern "C" {
+        safe fn JS_GetVersion() -> *const std::ffi::c_char;
+    }
+    // The engine's crate tells only which V8 its interface is that of.
+    // SAFETY: QuickJS returns a string literal.
+    let version = unsafe { std::ffi::CStr::from_ptr(JS_GetVersion()) };
+    ("quickjs", version.to_str().unwrap_or_default())
+}
