@@ -6,6 +6,7 @@ import {
   op_get_env_no_permission_check,
   op_node_has_child_ipc_pipe,
   op_runtime_args,
+  op_runtime_is_inspected,
   op_runtime_location,
   op_runtime_seed,
   op_runtime_stderr_no_color,
@@ -155,6 +156,11 @@ function start() {
   const { queueMicrotask } = globalThis;
   queueMicrotask(() => {});
   defineValue(globalThis, "queueMicrotask", queueMicrotask, true);
+
+  // What is logged is told to the debugger, too.
+  if (op_runtime_is_inspected()) {
+    core.wrapConsole(internals.globalConsole(), core.v8Console);
+  }
 
   const versions = op_runtime_versions();
   core.setBuildInfo(versions.target);

@@ -2,8 +2,10 @@
 
 mod connect;
 mod host;
+mod inspect;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -14,6 +16,7 @@ use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
+use duplex_runtime::InspectorStart;
 use duplex_runtime::ServeAddress;
 use duplex_runtime::UNSTABLE_FEATURES;
 use duplex_runtime::deno_core::url::Url;
@@ -25,6 +28,7 @@ use duplex_runtime::parallel::Parallel;
 
 use self::connect::ConnectArgs;
 use self::host::parse_serve_host;
+use self::inspect::InspectArgs;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Flags {
     pub env_files: Vec<PathBuf>,
     /// Start the program anew when a file of it changes.
     pub watch: Option<WatchFlags>,
+    /// Where debuggers attach, and when the program starts then.
+    pub inspect: Option<(SocketAddr, InspectorStart)>,
     /// Names of Deno's unstable features that the command line asks for.
     pub unstable: Vec<String>,
     /// The user asked for types to be checked.
@@ -284,6 +290,8 @@ struct RunArgs {
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
     script_and_args: Vec<String>,
     #[command(flatten)]
+    inspect: InspectArgs,
+    #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
     permissions: PermissionArgs,
@@ -316,6 +324,8 @@ struct ServeArgs {
     #[arg(long, value_name = "URL", help_heading = NETWORK)]
     broker: Option<String>,
     #[command(flatten)]
+    inspect: InspectArgs,
+    #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
     permissions: PermissionArgs,
@@ -331,6 +341,8 @@ struct EvalArgs {
     /// Print the value of the expression that CODE is
     #[arg(short, long)]
     print: bool,
+    #[command(flatten)]
+    inspect: InspectArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
 }
@@ -547,7 +559,11 @@ impl RunArgs {
         let flags = self
             .runtime
             .into_flags(action, args, permissions, set, log_level)?;
-        Ok(Flags { watch, ..flags })
+        Ok(Flags {
+            watch,
+            inspect: self.inspect.into_flags(),
+            ..flags
+        })
     }
 }
 
@@ -609,7 +625,11 @@ impl ServeArgs {
         let flags = self
             .runtime
             .into_flags(action, args, permissions, set, log_level)?;
-        Ok(Flags { watch, ..flags })
+        Ok(Flags {
+            watch,
+            inspect: self.inspect.into_flags(),
+            ..flags
+        })
     }
 }
 
@@ -620,8 +640,13 @@ impl EvalArgs {
             code: args.next().unwrap_or_default(),
             print: self.print,
         };
-        self.runtime
-            .into_flags(action, args.collect(), None, None, log_level)
+        let flags = self
+            .runtime
+            .into_flags(action, args.collect(), None, None, log_level)?;
+        Ok(Flags {
+            inspect: self.inspect.into_flags(),
+            ..flags
+        })
     }
 }
 
@@ -704,6 +729,7 @@ impl RuntimeArgs {
             preload: self.preload,
             env_files: self.env_file,
             watch: None,
+            inspect: None,
             unstable: self.unstable.names,
             asks_for_check: !self.check.is_empty(),
             permission_set,

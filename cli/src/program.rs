@@ -15,6 +15,7 @@ use duplex_runtime::BlobStore;
 use duplex_runtime::BlobStoreTrait;
 use duplex_runtime::CertList;
 use duplex_runtime::Features;
+use duplex_runtime::Inspector;
 use duplex_runtime::RootCerts;
 use duplex_runtime::ServeAddress;
 use duplex_runtime::ServeCertificate;
@@ -107,6 +108,14 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         options.overrides.extend(connect::modules(&cwd)?);
     }
     options.startup = startup;
+    let inspector = match flags.inspect {
+        Some((address, start)) => Some(
+            Inspector::listen(address, start)
+                .map_err(|error| format!("Unable to listen for debuggers on {address}: {error}"))?,
+        ),
+        None => None,
+    };
+    options.inline_source_maps = inspector.is_some();
     let loaders = web_worker_loaders(options.clone(), cwd.clone());
     let template = WorkerTemplate {
         main_module: main.specifier,
@@ -118,6 +127,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         root_certs,
         unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors,
         seed: flags.seed,
+        inspector: inspector.clone().map(Inspector::without_waiting),
         features,
         startup,
         preload: flags
@@ -129,6 +139,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let loader = Rc::new(DuplexModuleLoader::new(options.clone()));
     let mut first = template.options(&loader);
     first.node.channel = take_channel();
+    first.inspector = inspector;
     let mut worker = Worker::new(first).map_err(to_message)?;
 
     let result = match serving {
@@ -195,6 +206,7 @@ struct WorkerTemplate {
     root_certs: Arc<RootCerts>,
     unsafely_ignore_certificate_errors: Option<Vec<String>>,
     seed: Option<u64>,
+    inspector: Option<Inspector>,
     features: Features,
     startup: StartupData,
     preload: Vec<Url>,
@@ -217,6 +229,7 @@ impl WorkerTemplate {
         options.unsafely_ignore_certificate_errors =
             self.unsafely_ignore_certificate_errors.clone();
         options.seed = self.seed;
+        options.inspector = self.inspector.clone();
         options.features = self.features;
         options.startup = self.startup;
         options.preload = self.preload.clone();

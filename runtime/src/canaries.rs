@@ -11,7 +11,7 @@ use deno_core::RuntimeOptions;
 use deno_core::v8;
 
 use crate::extensions;
-use crate::snapshot::StartupData;
+use crate::startup_data::StartupData;
 
 /// The snapshot of all programs, made once: V8 does not make two at a time.
 pub(crate) fn snapshot() -> &'static [u8] {

@@ -76,12 +76,16 @@ impl Engine {
             shared_array_buffer_store: Some(shared.channels.shared_buffers.clone()),
             compiled_wasm_module_store: Some(shared.channels.wasm_modules.clone()),
             is_main: options.is_main,
+            inspector: shared.inspector.is_some(),
             validate_import_attributes_cb: Some(Box::new(move |scope, attributes, import| {
                 validate_import(&startup, scope, attributes, import);
             })),
             ..Default::default()
         })?;
 
+        if let Some(inspector) = &shared.inspector {
+            inspector.register(&options.main_module, &runtime);
+        }
         let exit_code = ExitCode::default();
         runtime.lazy_init_extensions(extensions::arguments(extensions::ExtensionOptions {
             location: options.location.clone(),
@@ -100,6 +104,7 @@ impl Engine {
                 location: options.location,
                 seed: shared.seed,
                 features: shared.features,
+                is_inspected: shared.inspector.is_some(),
             },
         }))?;
         {

@@ -88,6 +88,8 @@ pub struct ModuleLoaderOptions {
     /// The worker's, so that the engine need not compile the runtime's own scripts. The
     /// default is empty.
     pub startup: StartupData,
+    /// What was TypeScript names its source map and holds its source, for debuggers.
+    pub inline_source_maps: bool,
 }
 
 impl ModuleLoaderOptions {
@@ -103,6 +105,7 @@ impl ModuleLoaderOptions {
             overrides: HashMap::new(),
             packages: PackagesOptions::new(std::env::current_dir().unwrap_or_default()),
             startup: StartupData::default(),
+            inline_source_maps: false,
         }
     }
 
@@ -116,6 +119,7 @@ impl ModuleLoaderOptions {
             permissions: request.permissions,
             program_permissions: Some(request.owner_permissions),
             startup: self.startup,
+            inline_source_maps: self.inline_source_maps,
             import_map: self.import_map.clone(),
             transpile: self.transpile.clone(),
             blob_store: self.blob_store.clone(),
@@ -500,8 +504,11 @@ impl Inner {
             // A module of types only is a module of nothing.
             (ModuleSourceCode::String(String::new().into()), None)
         } else if needs_transpile(media_type) {
-            let transpiled =
+            let mut transpiled =
                 transpile(specifier, media_type, text.clone(), &self.options.transpile)?;
+            if self.options.inline_source_maps {
+                transpiled.inline_source_map(&text);
+            }
             (
                 ModuleSourceCode::String(transpiled.code.into()),
                 Some(transpiled.source_map.into_boxed_slice()),

@@ -8,6 +8,7 @@ use deno_web::BlobStoreTrait;
 use deno_web::InMemoryBroadcastChannel;
 
 use crate::features::Features;
+use crate::inspector::Inspector;
 use crate::root_certs::RootCerts;
 use crate::startup_data::StartupData;
 use crate::web_worker::WebWorkerLoaders;
@@ -24,6 +25,7 @@ pub struct SharedOptions {
     pub startup: StartupData,
     pub user_agent: String,
     pub web_workers: Option<WebWorkerLoaders>,
+    pub inspector: Option<Inspector>,
     pub channels: Channels,
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use deno_ast::EmitOptions;
 use deno_ast::MediaType;
 use deno_ast::ModuleKind;
@@ -101,6 +102,22 @@ pub fn transpile(
         code: emitted.text,
         source_map: emitted.source_map.unwrap_or_default().into_bytes(),
     })
+}
+
+impl Transpiled {
+    /// Adds a comment to the code that holds the source map, with the source in it.
+    pub fn inline_source_map(&mut self, source: &str) {
+        let Ok(serde_json::Value::Object(mut map)) = serde_json::from_slice(&self.source_map)
+        else {
+            return;
+        };
+        map.insert("sourcesContent".to_string(), serde_json::json!([source]));
+        let map = serde_json::Value::Object(map).to_string();
+        let map = base64::engine::general_purpose::STANDARD.encode(map);
+        self.code
+            .push_str("\n//# sourceMappingURL=data:application/json;base64,");
+        self.code.push_str(&map);
+    }
 }
 
 /// A module that is not a module.

@@ -15,6 +15,7 @@ use deno_os::OpExitCallbacks;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
 use crate::idle_memory::IdleMemory;
+use crate::inspector::Inspector;
 use crate::shared_options::Channels;
 use crate::shared_options::SharedOptions;
 use crate::siblings::ServerEnd;
@@ -30,6 +31,7 @@ pub struct Worker {
     engine: Engine,
     main_module: Url,
     preload: Vec<Url>,
+    inspector: Option<Inspector>,
     idle_memory: IdleMemory,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
@@ -64,6 +66,7 @@ impl Worker {
                 startup: options.startup,
                 user_agent: options.user_agent,
                 web_workers: options.web_workers,
+                inspector: options.inspector.clone(),
                 channels,
             },
             main_module: options.main_module.clone(),
@@ -87,6 +90,7 @@ impl Worker {
             engine,
             main_module: options.main_module,
             preload: options.preload,
+            inspector: options.inspector,
             idle_memory: IdleMemory::default(),
             dispatch_load,
             dispatch_before_unload,
@@ -156,12 +160,21 @@ impl Worker {
     async fn evaluate_main_module(&mut self) -> Result<ModuleId, CoreError> {
         for module in std::mem::take(&mut self.preload) {
             let id = self.engine.runtime.load_side_es_module(&module).await?;
+            self.wait_for_debugger();
             self.evaluate(id).await?;
         }
         let runtime = &mut self.engine.runtime;
         let id = runtime.load_main_es_module(&self.main_module).await?;
+        self.wait_for_debugger();
         self.evaluate(id).await?;
         Ok(id)
+    }
+
+    /// Before anything of the program runs, and once.
+    fn wait_for_debugger(&mut self) {
+        if let Some(inspector) = self.inspector.take() {
+            inspector.wait(&self.engine.runtime);
+        }
     }
 
     async fn evaluate(&mut self, id: ModuleId) -> Result<(), CoreError> {

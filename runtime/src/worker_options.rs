@@ -10,6 +10,7 @@ use deno_web::BlobStore;
 use deno_web::BlobStoreTrait;
 
 use crate::features::Features;
+use crate::inspector::Inspector;
 use crate::packages::Node;
 use crate::root_certs::RootCerts;
 use crate::startup_data::StartupData;
@@ -50,6 +51,8 @@ pub struct WorkerOptions {
     /// Makes the module loaders of web workers. Without it a program cannot make
     /// any.
     pub web_workers: Option<WebWorkerLoaders>,
+    /// Lets debuggers attach. V8 only.
+    pub inspector: Option<Inspector>,
 }
 
 impl WorkerOptions {
@@ -76,6 +79,7 @@ impl WorkerOptions {
             user_agent: format!("Deno/{DENO_VERSION} duplex/{}", env!("CARGO_PKG_VERSION")),
             preload: Vec::new(),
             web_workers: None,
+            inspector: None,
         }
     }
 }

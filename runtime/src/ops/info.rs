@@ -23,6 +23,8 @@ pub struct RuntimeInfo {
     /// What makes `Math.random` repeatable.
     pub seed: Option<u64>,
     pub features: Features,
+    /// Whether debuggers can attach.
+    pub is_inspected: bool,
 }
 
 #[op2]
@@ -61,6 +63,12 @@ pub fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
 #[op2(fast)]
 pub fn op_runtime_unsafe_proto(state: &mut OpState) -> bool {
     state.borrow::<RuntimeInfo>().features.unsafe_proto
+}
+
+/// Whether debuggers can attach.
+#[op2(fast)]
+pub fn op_runtime_is_inspected(state: &mut OpState) -> bool {
+    state.borrow::<RuntimeInfo>().is_inspected
 }
 
 /// The user's language as a BCP 47 tag.

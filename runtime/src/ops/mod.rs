@@ -39,6 +39,7 @@ deno_core::extension!(
         info::op_runtime_args,
         info::op_runtime_cpu_count,
         info::op_runtime_language,
+        info::op_runtime_is_inspected,
         info::op_runtime_location,
         info::op_runtime_main_module,
         info::op_runtime_no_color,
