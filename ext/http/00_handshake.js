@@ -15,36 +15,25 @@ const MAX_TIMER = 2 ** 31 - 1;
  */
 class Upgrade {
   /**
-   * The request whose connection it has.
-   *
-   * @type {ServerRequest | undefined}
-   */
-  request = undefined;
-
-  /** The value of Sec-WebSocket-Accept. Over HTTP/2 there is none. */
-  accept = "";
-
-  /** The value of Sec-WebSocket-Extensions. */
-  extensions = "";
-
-  /** The id of the connection, when there is one. */
-  id = undefined;
-
-  /** The request is claimed, and has not been answered. */
-  isPending = false;
-
-  /** The client was told that the handler takes too long: the handler's answer is of no use. */
-  isGivenUp = false;
-
-  #timer = undefined;
-
-  /**
    * @param {string} protocol the subprotocol that the server picked
    * @param {object} options of `convertUpgradeOptions()`
    */
   constructor(protocol, options) {
     this.protocol = protocol;
     this.options = options;
+    // The ServerRequest whose connection it has.
+    this.request = undefined;
+    // The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
+    // Sec-WebSocket-Extensions.
+    this.accept = "";
+    this.extensions = "";
+    // The id of the connection, when there is one.
+    this.id = undefined;
+    // The request is claimed, and has not been answered.
+    this.isPending = false;
+    // The client was told that the handler takes too long: the handler's answer is of no use.
+    this.isGivenUp = false;
+    this.timer = undefined;
   }
 
   /**
@@ -69,7 +58,7 @@ class Upgrade {
     if (handshakeTimeout === 0) {
       return;
     }
-    this.#timer = core.createSystemTimer(
+    this.timer = core.createSystemTimer(
       () => {
         this.isGivenUp = true;
         giveUp(
@@ -84,9 +73,9 @@ class Upgrade {
   /** The request was answered, or cannot be answered any more. */
   settle() {
     this.isPending = false;
-    if (this.#timer !== undefined) {
-      core.cancelTimer(this.#timer);
-      this.#timer = undefined;
+    if (this.timer !== undefined) {
+      core.cancelTimer(this.timer);
+      this.timer = undefined;
     }
   }
 
