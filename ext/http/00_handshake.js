@@ -10,41 +10,36 @@ const MAX_TIMER = 2 ** 31 - 1;
 
 /**
  * All that is known of one handshake, from the call of `upgradeWebSocket()` on until the socket
- * is open or there will be none. Each kind of socket has a subclass, whose functions
- * `tellOpened()` and `tellFailed(message)` tell the socket.
+ * is open or there will be none.
  */
 class Upgrade {
   /**
-   * The request whose connection it has.
-   *
-   * @type {ServerRequest | undefined}
-   */
-  request = undefined;
-
-  /** The value of Sec-WebSocket-Accept. Over HTTP/2 there is none. */
-  accept = "";
-
-  /** The value of Sec-WebSocket-Extensions. */
-  extensions = "";
-
-  /** The id of the connection, when there is one. */
-  id = undefined;
-
-  /** The request is claimed, and has not been answered. */
-  isPending = false;
-
-  /** The client was told that the handler takes too long: the handler's answer is of no use. */
-  isGivenUp = false;
-
-  #timer = undefined;
-
-  /**
    * @param {string} protocol the subprotocol that the server picked
    * @param {object} options of `convertUpgradeOptions()`
+   * @param {object} socket what the script gets
+   * @param {{ opened(upgrade: Upgrade): void, failed(upgrade: Upgrade, message: string): void }}
+   *   kind what tells sockets of this kind
    */
-  constructor(protocol, options) {
+  constructor(protocol, options, socket, kind) {
     this.protocol = protocol;
     this.options = options;
+    this.socket = socket;
+    this.kind = kind;
+    // The ServerRequest whose connection it has.
+    this.request = undefined;
+    // The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
+    // Sec-WebSocket-Extensions.
+    this.accept = "";
+    this.extensions = "";
+    // The id of the exchange, from the answer until the socket opens.
+    this.exchange = undefined;
+    // The id of the connection, when there is one.
+    this.id = undefined;
+    // The request is claimed, and has not been answered.
+    this.isPending = false;
+    // The client was told that the handler takes too long: the handler's answer is of no use.
+    this.isGivenUp = false;
+    this.timer = undefined;
   }
 
   /**
@@ -69,7 +64,7 @@ class Upgrade {
     if (handshakeTimeout === 0) {
       return;
     }
-    this.#timer = core.createSystemTimer(
+    this.timer = core.createSystemTimer(
       () => {
         this.isGivenUp = true;
         giveUp(
@@ -84,24 +79,33 @@ class Upgrade {
   /** The request was answered, or cannot be answered any more. */
   settle() {
     this.isPending = false;
-    if (this.#timer !== undefined) {
-      core.cancelTimer(this.#timer);
-      this.#timer = undefined;
+    if (this.timer !== undefined) {
+      core.cancelTimer(this.timer);
+      this.timer = undefined;
     }
   }
 
   /** The client was answered, and its connection has an id. */
   opened(id) {
     this.id = id;
-    this.tellOpened();
+    this.kind.opened(this);
   }
 
   /** There will be no socket. It is told later, so that whoever gets it can listen first. */
   failed(message) {
     PromisePrototypeThen(
       PromiseResolve(undefined),
-      () => this.tellFailed(message),
+      () => {
+        if (this.socket !== undefined) {
+          this.kind.failed(this, message);
+        }
+      },
     );
+  }
+
+  /** Nothing is to be told to the socket, which nobody has seen. */
+  forget() {
+    this.socket = undefined;
   }
 }
 

@@ -440,7 +440,8 @@ class ServerRequest {
     if (id !== NO_CONNECTION) {
       this.#settleUpgrade(upgrade);
       upgrade.id = id;
-      MapPrototypeSet(this.#server.opening, this.#id, upgrade);
+      upgrade.exchange = this.#id;
+      ArrayPrototypePush(this.#server.opening, upgrade);
       this.#wasAnswered(OUTCOME_SENT);
       return true;
     }

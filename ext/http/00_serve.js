@@ -34,7 +34,8 @@ const {
   op_http_wait,
 } = core.ops;
 const {
-  MapPrototypeDelete,
+  ArrayPrototypeShift,
+  ArrayPrototypeSplice,
   MapPrototypeGet,
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
@@ -256,9 +257,8 @@ function startServer(options, handler, upgrader, isOwn) {
     object: undefined,
     // Exchanges whose end somebody waits for.
     watched: new SafeMap(),
-    // The handshakes that were answered and whose sockets are about to open, by the ids of
-    // their exchanges.
-    opening: new SafeMap(),
+    // The handshakes that were answered and whose sockets are about to open.
+    opening: [],
   };
   server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
@@ -337,6 +337,17 @@ function startServer(options, handler, upgrader, isOwn) {
   };
 }
 
+/** The handshake of exchange `id`. It is the first, as long as sockets open in order. */
+function takeOpening(opening, id) {
+  let index = 0;
+  while (opening[index].exchange !== id) {
+    index++;
+  }
+  return index === 0
+    ? ArrayPrototypeShift(opening)
+    : ArrayPrototypeSplice(opening, index, 1)[0];
+}
+
 // What the server calls: with each request, with the end of an exchange, and when a
 // socket opens.
 function dispatcher(server, onRequest) {
@@ -346,8 +357,7 @@ function dispatcher(server, onRequest) {
       return;
     }
     if (event === EVENT_OPENED) {
-      const upgrade = MapPrototypeGet(server.opening, id);
-      MapPrototypeDelete(server.opening, id);
+      const upgrade = takeOpening(server.opening, id);
       upgrade.opened(upgrade.id);
       return;
     }
@@ -377,7 +387,7 @@ function serveConnection(conn, onRequest) {
       ? { __proto__: null, remoteAddr: conn.localAddr }
       : null,
     watched: new SafeMap(),
-    opening: new SafeMap(),
+    opening: [],
   };
   const rid = op_http_serve_connection(
     dispatcher(server, (id) => onRequest(new ServerRequest(id, server))),

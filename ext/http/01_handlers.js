@@ -8,7 +8,7 @@ import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {
   convertUpgradeOptions,
   SHARED_MEMBERS,
-  SocketUpgrade,
+  socketUpgrade,
   upgradeRequest,
 } from "ext:duplex_http/01_upgrade.js";
 import {
@@ -102,7 +102,7 @@ function upgrade(server, request, options, sink, shared) {
       const { createHandlerWebSocket } = loadSockets();
       const socket = createHandlerWebSocket(protocol, inner, sink);
       socket.data = options?.data;
-      return handshake = new SocketUpgrade(protocol, shared, socket);
+      return handshake = socketUpgrade(protocol, shared, socket);
     });
   } catch (error) {
     if (!isRefusal(error)) {

@@ -84,7 +84,7 @@ function upgradeWebSocket(request, options = undefined) {
     options,
     (protocol, inner) => {
       socket = createServerWebSocket(protocol, inner);
-      return new SocketUpgrade(protocol, converted, socket);
+      return socketUpgrade(protocol, converted, socket);
     },
   );
   return { socket, response: fromInnerResponse(answer, "response") };
@@ -103,7 +103,7 @@ function upgradeWebSocketStream(request, options = undefined) {
   let stream;
   const answer = upgradeRequest(request, options, (protocol) => {
     stream = createServerWebSocketStream();
-    return new StreamUpgrade(protocol, converted, stream);
+    return new Upgrade(protocol, converted, stream, STREAM);
   });
   return { stream, response: fromInnerResponse(answer, "response") };
 }
@@ -162,52 +162,37 @@ const DEFAULT_OPTIONS = {
   limits: null,
 };
 
-/** The handshake of a `WebSocket`. */
-class SocketUpgrade extends Upgrade {
-  constructor(protocol, options, socket) {
-    super(protocol, options);
-    this.socket = socket;
-  }
+/** Tells a `WebSocket` what became of its handshake. */
+const SOCKET = {
+  opened({ socket, id, extensions, request }) {
+    openServerWebSocket(socket, id, extensions, request.serverPeer);
+  },
 
-  tellOpened() {
-    const { serverPeer } = this.request;
-    openServerWebSocket(this.socket, this.id, this.extensions, serverPeer);
-  }
+  failed({ socket }, message) {
+    failServerWebSocket(socket, message);
+  },
+};
 
-  tellFailed(message) {
-    if (this.socket !== undefined) {
-      failServerWebSocket(this.socket, message);
-    }
-  }
+/** Tells a `WebSocketStream`. */
+const STREAM = {
+  opened({ socket, id, protocol, extensions }) {
+    loadStreams().openServerWebSocketStream(socket, id, protocol, extensions);
+  },
 
-  /** Nothing is to be told to the socket, which nobody has seen. */
-  forget() {
-    this.socket = undefined;
-  }
-}
+  failed({ socket }, message) {
+    loadStreams().failServerWebSocketStream(socket, message);
+  },
+};
 
-/** The handshake of a `WebSocketStream`. */
-class StreamUpgrade extends Upgrade {
-  constructor(protocol, options, stream) {
-    super(protocol, options);
-    this.stream = stream;
-  }
-
-  tellOpened() {
-    const { id, protocol, extensions } = this;
-    loadStreams()
-      .openServerWebSocketStream(this.stream, id, protocol, extensions);
-  }
-
-  tellFailed(message) {
-    loadStreams().failServerWebSocketStream(this.stream, message);
-  }
+/** The handshake of a server's `WebSocket`. */
+function socketUpgrade(protocol, options, socket) {
+  return new Upgrade(protocol, options, socket, SOCKET);
 }
 
 /**
  * Claims the request's connection and returns what answers its handshake, with the
  * options `protocol` and `headers`. `create(protocol, inner)` makes what the script gets of
- * it, and returns its {@linkcode Upgrade}.
+ * it, and returns the {@linkcode Upgrade}.
  *
  * @returns {UpgradeResponse} the inner response of a `Response`
  */
@@ -305,7 +290,7 @@ const OWN_HEADERS = [
 export {
   convertUpgradeOptions,
   SHARED_MEMBERS,
-  SocketUpgrade,
+  socketUpgrade,
   upgradeRequest,
   upgradeWebSocket,
   upgradeWebSocketStream,
