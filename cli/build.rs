@@ -5,6 +5,7 @@
 use std::env;
 use std::path::PathBuf;
 
+#[expect(clippy::expect_used, reason = "a build script fails by a panic")]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let target = env::var("TARGET").expect("Cargo sets TARGET for build scripts");

@@ -1,3 +1,6 @@
+//! Passes on the name of the target.
+
+#[expect(clippy::expect_used, reason = "a build script fails by a panic")]
 fn main() {
     let target = std::env::var("TARGET").expect("Cargo sets TARGET for build scripts");
     println!("cargo:rustc-env=DUPLEX_TARGET={target}");

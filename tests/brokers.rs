@@ -3,6 +3,12 @@
 //! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
 //! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/peer.rs"]

@@ -5,6 +5,12 @@
 //! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. Where
 //! that is not set the tests are ignored, except under `CI`, where they fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::fs;

@@ -3,6 +3,12 @@
 //! `make test` installs Bun and names it in `DUPLEX_TEST_BUN`. Where it is not set the
 //! comparison is ignored, except under `CI`, where it fails.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::process::Command;

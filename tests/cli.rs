@@ -1,5 +1,11 @@
 //! The command line: flags, `eval`, errors before a script runs, signals.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use support::Finished;

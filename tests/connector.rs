@@ -2,6 +2,12 @@
 //! HTTP, unix sockets, timeouts. The servers are real ones, in
 //! `connector/servers.rs`; [http2.rs](http2.rs) has those of others.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "connector/servers.rs"]

@@ -1,5 +1,11 @@
 //! Every example, run as its first lines say.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use support::Running;

@@ -1,6 +1,12 @@
 //! `topics.history`: clients that come back get all that they have missed, or are told that it is
 //! gone.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/peer.rs"]
 mod peer;
 mod support;

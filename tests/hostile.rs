@@ -2,6 +2,12 @@
 //! right code; the server's memory stays bounded, and another connection is
 //! served all the while.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/peer.rs"]
 mod peer;
 mod support;

@@ -8,6 +8,12 @@
 //! `DUPLEX_TEST_NGHTTPX`, `DUPLEX_TEST_NGHTTP` and `DUPLEX_TEST_CURL`. Where a name is
 //! not set its tests are ignored, except under `CI`, where they fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 mod support;

@@ -15,6 +15,12 @@
 //! Where a name is not set the tests of that peer are ignored, except under
 //! `CI`, where they fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::path::Path;

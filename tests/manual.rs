@@ -19,6 +19,12 @@
 //!
 //! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

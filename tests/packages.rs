@@ -22,6 +22,12 @@
 //! Where a peer is not installed, its programs are ignored, and their names say so; under
 //! `CI` those of its part fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,12 @@
 //! `duplex serve --parallel`: one server on several event loops, its topics across them, and
 //! the end of all of them together.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/peer.rs"]

@@ -1,5 +1,11 @@
 //! Packages of npm and of JSR, and remote modules, from servers that are made here.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 mod support;

@@ -19,6 +19,12 @@
 //! With `DUPLEX_SPECS_ON=/path/to/deno` the scripts run there instead, since Deno is the
 //! reference; `deno:` scripts are left out then.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::fs;

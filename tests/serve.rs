@@ -1,5 +1,11 @@
 //! `duplex serve`: what a module may export, where it listens, and how it ends.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/peer.rs"]

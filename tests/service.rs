@@ -4,6 +4,12 @@
 //!
 //! The scripts are in `tests/service`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/client.rs"]
 mod client;
 mod support;

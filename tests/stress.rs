@@ -6,6 +6,12 @@
 //! `STRESS_SECONDS` says for how long (10), `STRESS_SEED` what is done (the time of day). The
 //! scripts are in `tests/stress`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 mod support;

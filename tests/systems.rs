@@ -9,6 +9,12 @@
 //! They run if `SYSTEMS` is `all` or has names of them, as `make packages` asks for. What
 //! is not installed is ignored, and the name of the test says so.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::fmt::Write as _;

@@ -1,5 +1,11 @@
 //! TLS on both ends, with certificates made here.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/peer.rs"]

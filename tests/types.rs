@@ -4,6 +4,12 @@
 //! `make test` brings Deno and names it in `DUPLEX_TEST_DENO`. Where that is not set
 //! the tests that need it are ignored, except under `CI`, where they fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::ffi::OsString;

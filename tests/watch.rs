@@ -1,5 +1,11 @@
 //! `--watch`: a program starts anew when a file of it changes.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::fs;

@@ -80,6 +80,10 @@ fn source(
     })
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "a build script calls this, and a machine that cannot make a clock cannot build"
+)]
 fn with_engine(
     snapshot: &'static [u8],
     body: impl FnOnce(&mut v8::PinScope<'_, '_>),

@@ -251,10 +251,22 @@ fn allow_everything(options: &mut PermissionsOptions) {
 /// Why a configuration file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file cannot be read.
     #[error("Failed reading config file \"{}\": {source}", .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not what a configuration has to be.
     #[error("Failed parsing config file \"{}\": {reason}", .path.display())]
-    Malformed { path: PathBuf, reason: String },
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 /// What transpiling does where no configuration says otherwise: standard

@@ -89,20 +89,34 @@ pub fn from_text(specifier: &Url, text: &str) -> Result<Value, ImportMapLoadErro
 /// Why there is no import map to use.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportMapLoadError {
+    /// The configuration file cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The import map cannot be read.
     #[error("Unable to load import map \"{specifier}\": {source}")]
-    Read { specifier: Url, source: io::Error },
+    Read {
+        /// The import map.
+        specifier: Url,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The import map is not JSON.
     #[error("Unable to parse import map \"{specifier}\": {source}")]
     Json {
+        /// The import map.
         specifier: Url,
+        /// What the parser says.
         source: serde_json::Error,
     },
+    /// The JSON is no import map.
     #[error("Unable to parse import map \"{specifier}\": {source}")]
     ImportMap {
+        /// The import map.
         specifier: Url,
+        /// What is wrong with it.
         source: ImportMapError,
     },
+    /// The configuration file names an import map on another machine.
     #[error(
         "Unable to load import map \"{0}\": a deno.json may name a file only. Use the flag \
          --import-map"

@@ -1,10 +1,13 @@
 //! The module loader: what a specifier means, where its source comes from, and
 //! what an engine needs to run it.
 
+mod hints;
+mod resolve;
+mod source;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +17,6 @@ use std::task::Poll;
 use std::task::Waker;
 
 use ::import_map::ImportMap;
-use ::import_map::ImportMapErrorKind;
 use deno_ast::MediaType;
 use deno_ast::TranspileOptions;
 use deno_core::ModuleCodeBytes;
@@ -35,21 +37,24 @@ use deno_core::serde_json;
 use deno_core::v8;
 use deno_error::JsErrorBox;
 use deno_error::JsErrorClass;
-use deno_node::is_builtin_node_module;
-use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_web::BlobStoreTrait;
 
+pub(crate) use self::source::LoadError;
+pub(crate) use self::source::read;
+pub(crate) use self::source::read_data_url;
+pub(crate) use self::source::to_text;
 pub use crate::module_override::ModuleOverride;
 
-use crate::compat;
+use self::hints::with_suffix;
+use self::source::is_json;
+use self::source::is_script;
 use crate::config::default_transpile_options;
 use crate::dependencies::Dependency;
 use crate::dependencies::analyze;
 use crate::module_permissions;
 use crate::module_permissions::Ground;
 use crate::module_permissions::ModulePermissions;
-use crate::module_permissions::ReadError;
 use crate::module_permissions::Reader;
 use crate::packages::Asking;
 use crate::packages::CjsSources;
@@ -146,6 +151,7 @@ pub struct Inner {
 }
 
 impl DuplexModuleLoader {
+    /// A loader with these options.
     pub fn new(options: ModuleLoaderOptions) -> Self {
         let permissions = ModulePermissions::new(
             options.permissions.clone(),
@@ -189,132 +195,6 @@ impl DuplexModuleLoader {
 }
 
 impl Inner {
-    fn try_resolve(
-        &self,
-        specifier: &str,
-        referrer: &str,
-        kind: ResolutionKind,
-        is_import_meta: bool,
-    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        if kind == ResolutionKind::MainModule {
-            let resolved = deno_core::resolve_url(specifier).map_err(JsErrorBox::from_err)?;
-            return match is_internal(&resolved) {
-                true => Err(LoadError::internal(resolved).into()),
-                false => Ok(resolved),
-            };
-        }
-        let resolved = match ModuleSpecifier::parse(referrer) {
-            Ok(referrer) => self.resolve_in(specifier, &referrer, is_import_meta)?,
-            Err(_) => {
-                deno_core::resolve_import(specifier, referrer).map_err(JsErrorBox::from_err)?
-            }
-        };
-        match compat::module_for(&resolved) {
-            Some(module) => Ok(module),
-            None if is_internal(&resolved) => Err(LoadError::internal(resolved).into()),
-            None => Ok(resolved),
-        }
-    }
-
-    /// A path, a URL or what the import map makes one is resolved here; all else takes
-    /// looking for packages.
-    fn resolve_in(
-        &self,
-        specifier: &str,
-        referrer: &ModuleSpecifier,
-        is_import_meta: bool,
-    ) -> Result<ModuleSpecifier, ModuleLoaderError> {
-        let by_packages =
-            |specifier: &str| self.packages.resolve(specifier, referrer, is_import_meta);
-        let is_own = matches!(referrer.scheme(), "file" | "data" | "blob")
-            && !self.packages.in_package(referrer);
-        if !is_own {
-            return by_packages(specifier);
-        }
-        let resolved = match &self.options.import_map {
-            Some(import_map) => match import_map.resolve(specifier, referrer) {
-                Ok(resolved) => Some(resolved),
-                Err(error) => match error.as_kind() {
-                    ImportMapErrorKind::UnmappedBareSpecifier(..) => None,
-                    _ => return Err(JsErrorBox::from_err(error)),
-                },
-            },
-            None if is_bare(specifier) => None,
-            None => Some(
-                deno_core::resolve_import(specifier, referrer.as_str())
-                    .map_err(JsErrorBox::from_err)?,
-            ),
-        };
-        match resolved {
-            Some(resolved) if matches!(resolved.scheme(), "npm" | "jsr") => {
-                by_packages(resolved.as_str())
-            }
-            Some(resolved) if self.packages.in_package(&resolved) => by_packages(resolved.as_str()),
-            Some(resolved) if self.is_sloppy(&resolved) => by_packages(resolved.as_str()),
-            Some(resolved) => Ok(resolved),
-            None => by_packages(specifier).or_else(|error| {
-                if let Some(resolved) = self.packages.resolve_beside(specifier, referrer) {
-                    return Ok(resolved);
-                }
-                if is_builtin_node_module(specifier) {
-                    return ModuleSpecifier::parse(&format!("node:{specifier}")).map_err(|_| error);
-                }
-                Err(match hint_for_bare_specifier(specifier) {
-                    Some(hint) => with_suffix(error, &format!("\n  hint: {hint}")),
-                    None => error,
-                })
-            }),
-        }
-    }
-
-    /// Whether the file of a module is to be guessed, because there is none of this name.
-    fn is_sloppy(&self, specifier: &ModuleSpecifier) -> bool {
-        self.packages.options().sloppy_imports
-            && specifier.to_file_path().is_ok_and(|path| !path.is_file())
-    }
-
-    /// Makes the files that a module of the program names in an `import()`, and what they
-    /// import, part of the program as they are now. Nothing of the program has run that
-    /// could have written them.
-    fn name_dynamic_imports(&self, referrer: &ModuleSpecifier) {
-        if !self.permissions.distinguishes() {
-            return;
-        }
-        let mut waiting = Vec::new();
-        if let Some(module) = self.loaded.borrow_mut().get_mut(referrer.as_str())
-            && may_import_dynamically(&module.text)
-        {
-            let dependencies = module.analyze(referrer.as_str()).iter();
-            let dynamic = dependencies.filter(|it| it.is_dynamic);
-            waiting.extend(dynamic.map(|it| (it.specifier.clone(), referrer.clone())));
-        }
-        while let Some((specifier, referrer)) = waiting.pop() {
-            let resolved = self.try_resolve(
-                &specifier,
-                referrer.as_str(),
-                ResolutionKind::DynamicImport,
-                false,
-            );
-            // What cannot be read now is no part of the program.
-            let Ok(resolved) = resolved else { continue };
-            if resolved.scheme() != "file" {
-                continue;
-            }
-            let Ok((bytes, media_type)) = self.read(&resolved, Reader::Program) else {
-                continue;
-            };
-            if !self.permissions.name(resolved.clone(), &bytes) || !is_script(media_type, false) {
-                continue;
-            }
-            let dependencies = analyze(&resolved, media_type, &to_text(bytes));
-            waiting.extend(
-                dependencies
-                    .into_iter()
-                    .map(|it| (it.specifier, resolved.clone())),
-            );
-        }
-    }
-
     /// Whether a module was loaded as part of the program.
     fn is_of_program(&self, specifier: &ModuleSpecifier) -> bool {
         let loaded = self.loaded.borrow();
@@ -762,207 +642,6 @@ impl LoadedModule {
     }
 }
 
-/// Why a module has no source.
-#[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub(crate) enum LoadError {
-    #[class(type)]
-    #[property("code" = "ERR_MODULE_NOT_FOUND")]
-    #[error("Module not found \"{specifier}\".{}", .hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default())]
-    NotFound {
-        specifier: ModuleSpecifier,
-        hint: Option<String>,
-    },
-    #[class(type)]
-    #[error("Import \"{specifier}\" failed: {source}")]
-    Failed {
-        specifier: ModuleSpecifier,
-        source: io::Error,
-    },
-    #[class(inherit)]
-    #[error(transparent)]
-    Permission(#[from] PermissionCheckError),
-    #[class(type)]
-    #[error("\"{}:\" modules are not supported: \"{specifier}\"\n  hint: {}", .specifier.scheme(), SCHEME_HINT)]
-    UnknownScheme { specifier: ModuleSpecifier },
-    #[class(type)]
-    #[property("code" = "ERR_UNKNOWN_BUILTIN_MODULE")]
-    #[error("No such built-in module: \"{specifier}\"")]
-    UnknownBuiltIn { specifier: ModuleSpecifier },
-    #[class(type)]
-    #[error(
-        "Expected a {expected} module, but identified a {found:?} module.{}\n  Specifier: {specifier}",
-        if is_json(*.found) {
-            " Consider importing it with an import attribute: with { type: \"json\" }."
-        } else {
-            ""
-        }
-    )]
-    WrongType {
-        specifier: ModuleSpecifier,
-        expected: &'static str,
-        found: MediaType,
-    },
-}
-
-impl LoadError {
-    /// A module that is the runtime's own, or nobody's.
-    fn internal(specifier: ModuleSpecifier) -> Self {
-        match specifier.scheme() {
-            "node" => Self::UnknownBuiltIn { specifier },
-            _ => Self::UnknownScheme { specifier },
-        }
-    }
-
-    fn wrong_type(specifier: &ModuleSpecifier, expected: &'static str, found: MediaType) -> Self {
-        Self::WrongType {
-            specifier: specifier.clone(),
-            expected,
-            found,
-        }
-    }
-}
-
-impl From<LoadError> for JsErrorBox {
-    fn from(error: LoadError) -> Self {
-        JsErrorBox::from_err(error)
-    }
-}
-
-const SCHEME_HINT: &str =
-    "Modules come from file:, http:, https:, data:, blob:, npm:, jsr: and node:.";
-
-/// An error with more text behind its message, and otherwise the same.
-#[derive(Debug, thiserror::Error)]
-#[error("{source}{suffix}")]
-struct Suffixed {
-    source: JsErrorBox,
-    suffix: String,
-}
-
-impl JsErrorClass for Suffixed {
-    fn get_class(&self) -> Cow<'static, str> {
-        self.source.get_class()
-    }
-
-    fn get_message(&self) -> Cow<'static, str> {
-        Cow::Owned(format!("{}{}", self.source.get_message(), self.suffix))
-    }
-
-    fn get_additional_properties(&self) -> deno_error::AdditionalProperties {
-        self.source.get_additional_properties()
-    }
-
-    fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
-        self
-    }
-}
-
-fn with_suffix(source: JsErrorBox, suffix: &str) -> JsErrorBox {
-    JsErrorBox::from_err(Suffixed {
-        source,
-        suffix: suffix.to_string(),
-    })
-}
-
-/// The bytes and media type that a `data:` URL holds.
-pub(crate) fn read_data_url(specifier: &ModuleSpecifier) -> io::Result<(Vec<u8>, MediaType)> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "Unable to decode data url.");
-    let url = data_url::DataUrl::process(specifier.as_str()).map_err(|_| invalid())?;
-    let (bytes, _) = url.decode_to_vec().map_err(|_| invalid())?;
-    let mime_type = url.mime_type().to_string();
-    Ok((bytes, MediaType::from_content_type(specifier, mime_type)))
-}
-
-/// The bytes that are at `specifier`, and what they are said to be. Whether they may be
-/// loaded was decided, but for what depends on where a file really is.
-pub(crate) fn read(
-    specifier: &ModuleSpecifier,
-    blob_store: Option<&dyn BlobStoreTrait>,
-    reader: Reader<'_>,
-) -> Result<(Vec<u8>, MediaType), LoadError> {
-    match specifier.scheme() {
-        "file" => read_file(specifier, reader),
-        "data" => read_data_url(specifier).map_err(|source| LoadError::Failed {
-            specifier: specifier.clone(),
-            source,
-        }),
-        "blob" => read_blob(specifier, blob_store),
-        _ => Err(LoadError::UnknownScheme {
-            specifier: specifier.clone(),
-        }),
-    }
-}
-
-fn read_file(
-    specifier: &ModuleSpecifier,
-    reader: Reader<'_>,
-) -> Result<(Vec<u8>, MediaType), LoadError> {
-    let path = specifier.to_file_path().map_err(|()| LoadError::Failed {
-        specifier: specifier.clone(),
-        source: io::Error::new(io::ErrorKind::InvalidInput, "Invalid file path."),
-    })?;
-    match module_permissions::read_file(&path, reader) {
-        Ok(bytes) => Ok((bytes, MediaType::from_specifier(specifier))),
-        Err(ReadError::Permission(error)) => Err(error.into()),
-        Err(ReadError::Io(error)) => Err(match error.kind() {
-            io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::IsADirectory => LoadError::NotFound {
-                specifier: specifier.clone(),
-                hint: hint_for_missing_file(&path),
-            },
-            _ => LoadError::Failed {
-                specifier: specifier.clone(),
-                source: error,
-            },
-        }),
-    }
-}
-
-fn read_blob(
-    specifier: &ModuleSpecifier,
-    store: Option<&dyn BlobStoreTrait>,
-) -> Result<(Vec<u8>, MediaType), LoadError> {
-    let failed = |kind, reason: &str| LoadError::Failed {
-        specifier: specifier.clone(),
-        source: io::Error::new(kind, reason),
-    };
-    let blob = store
-        .and_then(|store| store.get_object_url(specifier.clone()))
-        .ok_or_else(|| failed(io::ErrorKind::NotFound, "Blob URL not found."))?;
-    // The parts of a blob are in memory, so that reading never waits.
-    let bytes = blob
-        .read_all()
-        .now_or_never()
-        .ok_or_else(|| failed(io::ErrorKind::WouldBlock, "The blob is not in memory."))?;
-    Ok((
-        bytes,
-        MediaType::from_content_type(specifier, &blob.media_type),
-    ))
-}
-
-/// Whether it names a module that is the runtime's own and none of a program.
-fn is_internal(specifier: &ModuleSpecifier) -> bool {
-    match specifier.scheme() {
-        "ext" => true,
-        "node" => !is_builtin_node_module(specifier.path()),
-        _ => false,
-    }
-}
-
-/// Whether a text may have an `import()`, told without parsing it.
-fn may_import_dynamically(text: &str) -> bool {
-    text.match_indices("import").any(|(at, word)| {
-        // A comment may stand between the two.
-        text[at + word.len()..].trim_start().starts_with(['(', '/'])
-    })
-}
-
-pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {
-    let text = String::from_utf8_lossy(&bytes);
-    text.strip_prefix('\u{feff}').unwrap_or(&text).into()
-}
-
 /// The `type` in the package.json that holds for a folder.
 fn package_type(folder: &Path) -> Option<String> {
     let package = folder
@@ -1029,324 +708,5 @@ fn check_json(specifier: &ModuleSpecifier, bytes: &[u8]) -> Result<(), ModuleLoa
     }
 }
 
-/// Neither a path nor a URL.
-fn is_bare(specifier: &str) -> bool {
-    !specifier.starts_with(['/', '.']) && ModuleSpecifier::parse(specifier).is_err()
-}
-
-fn is_json(media_type: MediaType) -> bool {
-    matches!(media_type, MediaType::Json | MediaType::Jsonc)
-}
-
-/// Whether this is JavaScript or becomes it. The main module may be called
-/// anything.
-fn is_script(media_type: MediaType, is_main: bool) -> bool {
-    match media_type {
-        MediaType::JavaScript | MediaType::Mjs | MediaType::Cjs => true,
-        MediaType::Unknown => is_main,
-        other => needs_transpile(other) || other.is_declaration(),
-    }
-}
-
-/// What may have been meant by the name of a file that is not there.
-fn hint_for_missing_file(path: &Path) -> Option<String> {
-    const EXTENSIONS: [&str; 8] = ["ts", "js", "tsx", "jsx", "mts", "mjs", "cts", "cjs"];
-    let with = |extension: &str| -> Option<PathBuf> {
-        let path = path.with_extension(extension);
-        path.is_file().then_some(path)
-    };
-    if path.is_dir() {
-        return EXTENSIONS.iter().find_map(|extension| {
-            let index = format!("index.{extension}");
-            path.join(&index)
-                .is_file()
-                .then(|| format!("Maybe specify path to '{index}' file in directory instead."))
-        });
-    }
-    EXTENSIONS.iter().find_map(|extension| {
-        with(extension)?;
-        Some(match path.extension() {
-            None => format!("Maybe add a '.{extension}' extension."),
-            Some(_) => format!("Maybe change the extension to '.{extension}'."),
-        })
-    })
-}
-
-/// What to do about a specifier that is neither a URL nor a path.
-fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
-    if specifier.is_empty() || !is_bare(specifier) || specifier.starts_with('#') {
-        return None;
-    }
-    if specifier.starts_with("@std/") {
-        return Some(format!(
-            "To use the package of JSR, import \"jsr:{specifier}\"."
-        ));
-    }
-    let is_file = specifier.contains('.') && !specifier.starts_with('@');
-    Some(match is_file {
-        true => format!("If \"{specifier}\" is a file, write \"./{specifier}\"."),
-        false => format!(
-            "If \"{specifier}\" is a package, install it with npm, import \"npm:{specifier}\", or map \
-             the name in the \"imports\" of a deno.json; if it is a file, write \"./{specifier}\"."
-        ),
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use deno_core::url::Url;
-    use deno_permissions::PermissionsOptions;
-
-    /// A folder of modules that is removed when the test ends.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn with(name: &str, files: &[(&str, &str)]) -> Self {
-            let path =
-                std::env::temp_dir().join(format!("duplex-loader-{}-{name}", std::process::id()));
-            for (file, text) in files {
-                let file = path.join(file);
-                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-                std::fs::write(file, text).unwrap();
-            }
-            Self(path)
-        }
-
-        fn url(&self, file: &str) -> Url {
-            Url::from_file_path(self.0.join(file)).unwrap()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn loader(import_map: Option<&str>) -> DuplexModuleLoader {
-        let none = PermissionsOptions::default();
-        let permissions = crate::permissions::from_options(&none).unwrap();
-        let mut options = ModuleLoaderOptions::new(permissions);
-        options.import_map = import_map.map(|json| {
-            let base = Url::parse("file:///map.json").unwrap();
-            ::import_map::parse_from_json(base, json)
-                .unwrap()
-                .import_map
-        });
-        DuplexModuleLoader::new(options)
-    }
-
-    fn load(
-        loader: &DuplexModuleLoader,
-        url: &Url,
-        referrer: Option<&Url>,
-        is_dynamic_import: bool,
-        requested_module_type: RequestedModuleType,
-    ) -> Result<ModuleSource, ModuleLoaderError> {
-        let referrer = referrer.map(|specifier| ModuleLoadReferrer {
-            specifier: specifier.clone(),
-            line_number: 7,
-            column_number: 7,
-        });
-        let options = ModuleLoadOptions {
-            is_dynamic_import,
-            is_synchronous: false,
-            requested_module_type,
-        };
-        match loader.load(url, referrer.as_ref(), options) {
-            ModuleLoadResponse::Sync(result) => result,
-            ModuleLoadResponse::Async(_) => panic!("loading does not wait"),
-        }
-    }
-
-    fn text(source: ModuleSource) -> String {
-        String::from_utf8(source.code.as_bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn resolves_paths_urls_and_the_import_map() {
-        let map = r#"{ "imports": { "lib": "./lib.ts" }, "scopes": { "/in/": { "lib": "./other.ts" } } }"#;
-        let loader = loader(Some(map));
-        let resolve = |specifier: &str, referrer: &str| {
-            loader
-                .resolve(specifier, referrer, ResolutionKind::Import)
-                .map(String::from)
-        };
-        assert_eq!(
-            resolve("./b.ts", "file:///a/a.ts").unwrap(),
-            "file:///a/b.ts"
-        );
-        assert_eq!(resolve("lib", "file:///a.ts").unwrap(), "file:///lib.ts");
-        assert_eq!(
-            resolve("lib", "file:///in/a.ts").unwrap(),
-            "file:///other.ts"
-        );
-        let error = resolve("missing", "file:///a.ts").unwrap_err();
-        assert!(error.get_message().contains("\"missing\""));
-        assert!(error.get_message().contains("hint:"));
-        // The main module is what the user named, whatever the map says.
-        let main = loader.resolve("file:///lib", ".", ResolutionKind::MainModule);
-        assert_eq!(main.unwrap().as_str(), "file:///lib");
-    }
-
-    #[test]
-    fn errors_name_the_import() {
-        let folder = Folder::with(
-            "errors",
-            &[
-                (
-                    "main.ts",
-                    "const a: number = 1;\nimport { b } from \"./b\";\nimport \"bare\";\n",
-                ),
-                ("b.ts", "export const b = 1;"),
-            ],
-        );
-        let loader = loader(None);
-        let main = folder.url("main.ts");
-        load(&loader, &main, None, false, RequestedModuleType::None).unwrap();
-        let error = load(
-            &loader,
-            &folder.url("b"),
-            Some(&main),
-            false,
-            RequestedModuleType::None,
-        )
-        .unwrap_err();
-        assert_eq!(error.get_class(), "TypeError");
-        assert_eq!(
-            error.get_message(),
-            format!(
-                "Module not found \"{}\". Maybe add a '.ts' extension.\n    at {main}:2:19",
-                folder.url("b")
-            )
-        );
-        let error = loader
-            .resolve("bare", main.as_str(), ResolutionKind::Import)
-            .unwrap_err();
-        assert!(error.get_message().ends_with(&format!("    at {main}:3:8")));
-    }
-
-    #[test]
-    fn transpiles_and_keeps_the_way_back() {
-        let folder = Folder::with("ts", &[("a.ts", "interface A {}\nthrow 1 as A;")]);
-        let loader = loader(None);
-        let url = folder.url("a.ts");
-        let source = load(&loader, &url, None, false, RequestedModuleType::None).unwrap();
-        assert_eq!(text(source).trim(), "throw 1;");
-        assert!(loader.get_source_map(url.as_str()).is_some());
-        assert_eq!(
-            loader
-                .get_source_mapped_source_line(url.as_str(), 1)
-                .unwrap(),
-            "throw 1 as A;"
-        );
-        assert_eq!(loader.get_source_mapped_source_line(url.as_str(), 9), None);
-    }
-
-    #[test]
-    fn import_attributes_choose_the_kind() {
-        let folder = Folder::with(
-            "types",
-            &[("a.js", ""), ("a.json", "{}"), ("a.txt", "\u{feff}é")],
-        );
-        let loader = loader(None);
-        let load = |file: &str, requested| load(&loader, &folder.url(file), None, false, requested);
-        load("a.js", RequestedModuleType::None).unwrap();
-        let json = load("a.json", RequestedModuleType::Json).unwrap();
-        assert_eq!(json.module_type, ModuleType::Json);
-        assert_eq!(text(load("a.txt", RequestedModuleType::Text).unwrap()), "é");
-        let bytes = load("a.txt", RequestedModuleType::Bytes).unwrap();
-        assert_eq!(bytes.code.as_bytes().len(), 5);
-        let error = load("a.json", RequestedModuleType::None).unwrap_err();
-        assert!(error.get_message().contains("type: \"json\""));
-        assert!(load("a.js", RequestedModuleType::Json).is_err());
-        assert!(load("a.txt", RequestedModuleType::None).is_err());
-    }
-
-    #[test]
-    fn data_urls() {
-        let loader = loader(None);
-        let load =
-            |url: &str, requested| load(&loader, &Url::parse(url).unwrap(), None, false, requested);
-        let code = load(
-            "data:text/typescript,let a: number;",
-            RequestedModuleType::None,
-        );
-        assert_eq!(text(code.unwrap()).trim(), "let a;");
-        let code = load(
-            "data:application/javascript;base64,MQ==",
-            RequestedModuleType::None,
-        );
-        assert_eq!(text(code.unwrap()), "1");
-        load("data:application/json,{}", RequestedModuleType::Json).unwrap();
-        assert!(load("data:;base64,*", RequestedModuleType::Text).is_err());
-    }
-
-    #[test]
-    fn names_of_no_module_are_refused() {
-        let loader = loader(None);
-        for (specifier, word) in [
-            ("ext:core/mod.js", "\"ext:\" modules"),
-            ("node:internal/util", "built-in module"),
-            ("node:deno_std/ws", "built-in module"),
-        ] {
-            for referrer in ["file:///a.js", "data:text/javascript,1", "ext:x/a.js"] {
-                let error = loader
-                    .resolve(specifier, referrer, ResolutionKind::Import)
-                    .unwrap_err();
-                let message = error.get_message();
-                assert!(message.contains(word), "{specifier}: {message}");
-            }
-        }
-        let url = Url::parse("gopher://a/b").unwrap();
-        let error = load(&loader, &url, None, false, RequestedModuleType::None).unwrap_err();
-        assert!(error.get_message().contains("\"gopher:\" modules"));
-        let resolved = loader.resolve("node:fs", "file:///a.js", ResolutionKind::Import);
-        assert_eq!(resolved.unwrap().as_str(), "node:fs");
-    }
-
-    #[test]
-    fn computed_imports_need_permission() {
-        let folder = Folder::with(
-            "dynamic",
-            &[
-                ("main.js", "import(\"./named.js\"); import(computed);"),
-                ("named.js", "import \"./below.js\";"),
-                ("below.js", ""),
-                ("computed.js", ""),
-            ],
-        );
-        let loader = loader(None);
-        let load = |file: &str, is_dynamic| {
-            load(
-                &loader,
-                &folder.url(file),
-                None,
-                is_dynamic,
-                RequestedModuleType::None,
-            )
-        };
-        load("main.js", false).unwrap();
-        load("named.js", true).unwrap();
-        load("below.js", true).unwrap();
-        let error = load("computed.js", true).unwrap_err();
-        assert_eq!(error.get_class(), "NotCapable");
-        assert!(error.get_message().contains("--allow-read"));
-    }
-
-    #[test]
-    fn overrides_give_text_and_kind() {
-        let permissions = crate::permissions::allow_all();
-        let mut options = ModuleLoaderOptions::new(permissions);
-        let url = Url::parse("file:///$deno$eval.mts").unwrap();
-        let given = ModuleOverride {
-            text: Some("let a: number = 1;".into()),
-            media_type: Some(MediaType::Mts),
-        };
-        options.overrides.insert(url.clone(), given);
-        let loader = DuplexModuleLoader::new(options);
-        let source = load(&loader, &url, None, false, RequestedModuleType::None).unwrap();
-        assert_eq!(text(source).trim(), "let a = 1;");
-    }
-}
+mod tests;

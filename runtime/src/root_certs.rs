@@ -95,6 +95,7 @@ pub enum RootCertsError {
     #[class(inherit)]
     #[error("Failed to load the system's certificates: {source}")]
     System {
+        /// What the system says.
         #[inherit]
         source: std::io::Error,
     },
@@ -102,7 +103,9 @@ pub enum RootCertsError {
     #[class(inherit)]
     #[error("Failed opening CA file \"{}\": {source}", path.display())]
     Open {
+        /// The file.
         path: PathBuf,
+        /// What the system says.
         #[inherit]
         source: std::io::Error,
     },
@@ -110,7 +113,9 @@ pub enum RootCertsError {
     #[class("InvalidData")]
     #[error("Unable to add PEM file \"{}\" to certificate store: {source}", path.display())]
     Parse {
+        /// The file.
         path: PathBuf,
+        /// What the parser says.
         source: deno_tls::TlsError,
     },
 }

@@ -3,7 +3,6 @@
 //! JavaScript of the extensions, transpiled and wrapped, as static strings, and
 //! what V8 makes of it when it compiles it.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use deno_ast::MediaType;
@@ -70,22 +69,17 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
     let code_cache = Vec::<(String, Vec<u8>)>::new();
 
     let mut expression = String::from("duplex_runtime::StartupData {\n");
-    match snapshot {
-        Some(path) => writeln!(expression, "    snapshot: Some(include_bytes!({path:?})),"),
-        None => writeln!(expression, "    snapshot: None,"),
-    }
-    .expect("writing to a string cannot fail");
+    expression += &match snapshot {
+        Some(path) => format!("    snapshot: Some(include_bytes!({path:?})),\n"),
+        None => "    snapshot: None,\n".to_owned(),
+    };
     for (name, mut table) in [("esm", esm), ("lazy_esm", lazy_esm), ("lazy_js", lazy_js)] {
         table.sort();
-        writeln!(expression, "    {name}: &[").expect("writing to a string cannot fail");
+        expression += &format!("    {name}: &[\n");
         for (index, (specifier, source)) in table.iter().enumerate() {
             let path = out.join(format!("{name}_{index:03}.js"));
             write_file(&path, source.as_bytes())?;
-            writeln!(
-                expression,
-                "        ({specifier:?}, include_str!({path:?})),"
-            )
-            .expect("writing to a string cannot fail");
+            expression += &format!("        ({specifier:?}, include_str!({path:?})),\n");
         }
         expression.push_str("    ],\n");
     }
@@ -93,11 +87,7 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
     for (index, (specifier, code)) in code_cache.iter().enumerate() {
         let path = out.join(format!("code_cache_{index:03}.bin"));
         write_file(&path, code)?;
-        writeln!(
-            expression,
-            "        ({specifier:?}, include_bytes!({path:?})),"
-        )
-        .expect("writing to a string cannot fail");
+        expression += &format!("        ({specifier:?}, include_bytes!({path:?})),\n");
     }
     expression.push_str("    ],\n");
     expression.push('}');
@@ -112,6 +102,10 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
 ///
 /// When an extension cannot be evaluated or the file cannot be written.
 #[cfg(feature = "v8")]
+#[expect(
+    clippy::expect_used,
+    reason = "the globals that do not load are a defect of the build, which ends it"
+)]
 pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
     use deno_core::snapshot::CreateSnapshotOptions;
 
@@ -258,7 +252,7 @@ fn to_ascii(source: &str) -> String {
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            write!(ascii, "\\u{unit:04x}").expect("writing to a string cannot fail");
+            ascii += &format!("\\u{unit:04x}");
         }
     }
     ascii

@@ -1,5 +1,11 @@
 //! Web workers in a program that embeds the runtime.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::io::Read;
 use std::net::TcpListener;
 use std::rc::Rc;

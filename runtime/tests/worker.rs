@@ -1,5 +1,11 @@
 //! Runs programs in a worker without the command line.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::rc::Rc;
 
 use duplex_runtime::Worker;

@@ -8,13 +8,17 @@ use url::{Host, Url};
 /// Where a broker is, and who asks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
+    /// What it speaks.
     pub protocol: Protocol,
     /// Whether the URL asks for TLS.
     pub is_secure: bool,
     /// A name or an IP address, IPv6 without brackets.
     pub host: String,
+    /// The port of TCP.
     pub port: u16,
+    /// Who asks, where the URL names somebody.
     pub user: Option<String>,
+    /// The password, where the URL has one.
     pub password: Option<String>,
     /// A number in place of Redis's database 0.
     pub database: u32,
@@ -23,25 +27,34 @@ pub struct Address {
 /// What a broker speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// NATS.
     Nats,
+    /// Redis, or what speaks its protocol.
     Redis,
 }
 
 /// Why a URL is none of a broker.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
+    /// It cannot be parsed.
     #[error("{0}")]
     Url(#[from] url::ParseError),
+    /// The scheme is that of no broker.
     #[error("{0}: is the scheme of no broker: use nats:, tls: (NATS with TLS), redis: or rediss:")]
     Scheme(String),
+    /// No host is named.
     #[error("the URL names no host")]
     NoHost,
+    /// The path is not the number of a database.
     #[error("the path of the URL must be the number of a database")]
     Database,
+    /// There is a path where there can be none.
     #[error("the URL of a NATS server has no path")]
     Path,
+    /// There is a query or a fragment.
     #[error("the URL of a broker has no query and no fragment")]
     Extra,
+    /// User or password are not UTF-8.
     #[error("user and password must be UTF-8")]
     Credentials,
 }

@@ -12,6 +12,7 @@ use crate::wire::Publisher;
 /// How a connection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
+    /// Whether there is a connection.
     pub state: State,
     /// Since when it is in this state.
     pub since: SystemTime,
@@ -39,9 +40,15 @@ pub enum Event {
     /// It is there, and has all subscriptions.
     Up,
     /// It has ended, or the first one could not be made.
-    Down { reason: String },
+    Down {
+        /// Why.
+        reason: String,
+    },
     /// Messages of other processes may have been missed: the connection was away.
-    Gap { since: SystemTime },
+    Gap {
+        /// Since when.
+        since: SystemTime,
+    },
 }
 
 /// Why a flush failed.

@@ -4,6 +4,12 @@
 //! `nats-server` and `redis-server` are those on the PATH. Without one, its tests say
 //! `skipped`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;

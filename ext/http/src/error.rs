@@ -6,15 +6,18 @@ use deno_core::error::ResourceError;
 use deno_permissions::PermissionCheckError;
 use deno_tls::TlsError;
 
+/// Why an op of this crate failed.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum HttpError {
     /// Binding failed: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`…
     #[class(inherit)]
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The program may not do it.
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
+    /// The resource is not there, or is another one.
     #[class(inherit)]
     #[error(transparent)]
     Resource(#[from] ResourceError),
@@ -22,9 +25,11 @@ pub enum HttpError {
     #[class(inherit)]
     #[error(transparent)]
     Take(#[from] deno_net::raw::TakeNetworkStreamError),
+    /// A connection of another kind than TCP, TLS or a unix socket.
     #[class(type)]
     #[error("Deno.serveHttp() takes TCP, TLS and unix connections")]
     UnsupportedStream,
+    /// The name has no address.
     #[class(generic)]
     #[error("No resolved address found")]
     NoResolvedAddress,
@@ -33,9 +38,11 @@ pub enum HttpError {
     #[class(generic)]
     #[error("Unix socket path is not valid UTF-8")]
     InvalidSocketPath,
+    /// The certificate or its key cannot be read.
     #[class(inherit)]
     #[error("Error loading TLS certificate: {0}")]
     Tls(#[from] TlsError),
+    /// The certificate and the key do not go together.
     #[class(generic)]
     #[error("Error creating TLS certificate: {0}")]
     Rustls(#[from] deno_tls::rustls::Error),
@@ -43,12 +50,15 @@ pub enum HttpError {
     #[class(type)]
     #[error("Request closed")]
     RequestClosed,
+    /// A header's name has other characters than a token has.
     #[class(type)]
     #[error("Invalid header name: \"{0}\"")]
     InvalidHeaderName(String),
+    /// A header's value has characters that it must not have.
     #[class(type)]
     #[error("Invalid header value for \"{0}\"")]
     InvalidHeaderValue(String),
+    /// A status that is none of HTTP.
     #[class(range)]
     #[error("Invalid response status: {0}")]
     InvalidStatus(u16),
@@ -72,9 +82,11 @@ pub enum HttpError {
     #[class("Http")]
     #[error("The connection was closed during the upgrade: {0}")]
     UpgradeFailed(String),
+    /// Another server of the same topics keeps another history.
     #[class(type)]
     #[error("Invalid topics.history: another server with the same topics has other values")]
     OtherHistory,
+    /// The URL is none of a broker.
     #[class(type)]
     #[error("Invalid topics.broker: {0}")]
     BrokerUrl(duplex_broker::AddressError),
@@ -82,6 +94,7 @@ pub enum HttpError {
     #[class(inherit)]
     #[error(transparent)]
     Roots(deno_error::JsErrorBox),
+    /// The broker is away.
     #[class(generic)]
     #[error(transparent)]
     Flush(duplex_broker::FlushError),

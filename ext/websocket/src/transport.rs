@@ -22,11 +22,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncStream for T {}
 /// The stream of a connection. Sockets have their own variants, so that the hot
 /// path calls them directly.
 pub enum Transport {
+    /// A TCP socket.
     Tcp(TcpStream),
+    /// A unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// TLS over another transport.
     Tls(Box<Tls<Transport>>),
+    /// Anything else.
     Stream(Box<dyn AsyncStream>),
+    /// A socket of a simulation.
     #[cfg(test)]
     Simulated(Box<dyn SimulatedSocket>),
 }

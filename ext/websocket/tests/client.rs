@@ -1,6 +1,12 @@
 //! The extension alone in a bare `JsRuntime`, against a server made of the
 //! protocol crate. The specs under `tests/specs` cover the rest with the binary.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -22,6 +22,7 @@ pub struct RuntimeInfo {
     pub location: Option<Url>,
     /// What makes `Math.random` repeatable.
     pub seed: Option<u64>,
+    /// The unstable features that are on.
     pub features: Features,
     /// Whether debuggers can attach.
     pub is_inspected: bool,

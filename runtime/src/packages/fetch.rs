@@ -39,8 +39,11 @@ use crate::packages::progress::Progress;
 /// What requests are made with.
 #[derive(Clone, Default)]
 pub struct Downloads {
+    /// The authorities that are trusted; by default those of Mozilla.
     pub root_certs: Option<Arc<dyn RootCertStoreProvider>>,
+    /// Hosts whose certificates are not verified; an empty list means all.
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
+    /// The header `User-Agent`.
     pub user_agent: String,
 }
 

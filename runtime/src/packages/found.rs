@@ -11,7 +11,9 @@ use deno_resolver::loader::LoadedModuleSource;
 pub struct Found {
     /// Where it is, after all redirects.
     pub specifier: ModuleSpecifier,
+    /// What it is.
     pub media_type: MediaType,
+    /// Its source.
     pub code: ModuleSourceCode,
 }
 

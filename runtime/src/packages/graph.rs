@@ -51,17 +51,25 @@ use crate::packages::sys::Sys;
 
 /// Who asks for a module, and on what ground.
 pub struct Asking<'a> {
+    /// The module that imports it, where one does.
     pub referrer: Option<&'a ModuleSpecifier>,
+    /// What the import says that it is.
     pub requested: &'a RequestedModuleType,
     /// Checked before anything is fetched or read.
     pub permissions: &'a PermissionsContainer,
+    /// Whether `import()` asks for it.
     pub is_dynamic: bool,
+    /// What may be read to find the names of CommonJS modules.
     pub sources: &'a dyn CjsAnalysisSourceProvider,
 }
 
 impl Packages {
     /// Loads `npm:…`, `jsr:…`, a remote module, or a module of a package, and fetches
     /// before it what it needs.
+    ///
+    /// # Errors
+    /// The module, or what it imports, is not there, is not allowed, or is not what the lock file
+    /// says.
     pub async fn load(
         &self,
         specifier: &ModuleSpecifier,
@@ -108,6 +116,9 @@ impl Packages {
     }
 
     /// Fetches and installs all that the modules need, and runs none of it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
     pub async fn cache(
         &self,
         roots: &[ModuleSpecifier],
@@ -145,6 +156,9 @@ impl Packages {
     }
 
     /// Installs what `deno.json` and `package.json` name.
+    ///
+    /// # Errors
+    /// A package is not there, or cannot be installed.
     pub async fn install(&self) -> Result<(), JsErrorBox> {
         let npm = &self.parts().npm;
         npm.initialize_npm_resolution_if_managed()

@@ -94,24 +94,35 @@ type Npm = NpmInstallerFactory<RegistryClient, Progress, Sys>;
 /// How packages and remote modules are found.
 #[derive(Clone)]
 pub struct PackagesOptions {
+    /// The working directory.
     pub cwd: PathBuf,
+    /// Where `deno.json` and `package.json` are looked for.
     pub config: ConfigDiscovery,
     /// That of `--import-map`, with the URL that its addresses are relative to.
     pub import_map: Option<(ModuleSpecifier, serde_json::Value)>,
     /// What of the cache may be used: `--reload`, `--cached-only`.
     pub cache: CacheSetting,
+    /// Remote modules are refused.
     pub no_remote: bool,
+    /// Packages of npm are refused.
     pub no_npm: bool,
+    /// No lock file is read or written.
     pub no_lock: bool,
     /// A path relative to `cwd`.
     pub lock: Option<PathBuf>,
+    /// Whether a lock file that would change is an error; the configuration says so where this
+    /// is `None`.
     pub frozen: Option<bool>,
+    /// Whether packages are installed into a `node_modules`; the configuration says so where
+    /// this is `None`.
     pub node_modules_dir: Option<NodeModulesDir>,
     /// The packages whose lifecycle scripts may run when they are installed.
     pub allowed_scripts: AllowedScripts,
     /// All packages of the workspace are to be installed, as `duplex install` does.
     pub is_installation: bool,
+    /// What requests are made with.
     pub downloads: Downloads,
+    /// What `blob:` URLs stand for.
     pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
     /// A path may lack its extension, or name a folder with an index file.
     pub sloppy_imports: bool,
@@ -143,9 +154,12 @@ impl PackagesOptions {
 /// The packages whose scripts may run when they are installed.
 #[derive(Clone, Debug, Default)]
 pub enum AllowedScripts {
+    /// No package's.
     #[default]
     None,
+    /// Those of these packages.
     Some(Vec<PackageReq>),
+    /// Those of all packages.
     All,
 }
 
@@ -169,6 +183,7 @@ pub enum ConfigDiscovery {
     From(PathBuf),
     /// This `deno.json`.
     Path(PathBuf),
+    /// Nowhere: none is used.
     Disabled,
 }
 
@@ -191,6 +206,7 @@ struct Parts {
 }
 
 impl Packages {
+    /// Packages that are found by these options. Nothing is looked up yet.
     pub fn new(options: PackagesOptions) -> Rc<Self> {
         Rc::new(Self {
             options,
@@ -203,6 +219,7 @@ impl Packages {
         })
     }
 
+    /// How packages and remote modules are found.
     pub fn options(&self) -> &PackagesOptions {
         &self.options
     }
@@ -274,6 +291,9 @@ impl Packages {
 
     /// What `specifier` means in the module `referrer`. A package that is not installed yet
     /// stays `npm:…` or `jsr:…`, which [`Self::load`] takes.
+    ///
+    /// # Errors
+    /// The specifier names nothing, or nothing that the module may import.
     pub fn resolve(
         &self,
         specifier: &str,
@@ -329,6 +349,9 @@ impl Packages {
     }
 
     /// Loads a module of a package from the file system. It waits for a parser at most.
+    ///
+    /// # Errors
+    /// The module is not there, or cannot be parsed.
     pub async fn load_file(
         &self,
         specifier: &ModuleSpecifier,
@@ -351,6 +374,9 @@ impl Packages {
 
     /// The ES module that stands for a CommonJS one outside of packages, with what that
     /// exports as far as its text tells. Text that is an ES module stays as it is.
+    ///
+    /// # Errors
+    /// The text cannot be parsed, or what it requires is not there.
     pub async fn translate_common_js(
         &self,
         specifier: &ModuleSpecifier,
@@ -525,6 +551,7 @@ fn now<F: Future>(future: F) -> Result<F::Output, JsErrorBox> {
 
 /// What a module reads of others to know what it exports: files that it may read.
 pub struct CjsSources<'a> {
+    /// What the program may read.
     pub permissions: &'a PermissionsContainer,
 }
 

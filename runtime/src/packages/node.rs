@@ -45,7 +45,9 @@ pub type NodeServices = NodeExtInitServices<PackageChecker, PackageFolders, Sys>
 
 /// Node.js's modules and packages in one engine.
 pub struct Node {
+    /// The packages that `require` and `import` find.
     pub packages: Rc<Packages>,
+    /// What deno_node is started with.
     pub services: NodeServices,
     /// The channel to the process that started this one by `fork`.
     pub channel: Option<ChildPipeFd>,

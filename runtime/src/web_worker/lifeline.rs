@@ -145,6 +145,7 @@ impl Lifeline {
 /// The error that ended a worker, as the `error` event of its `Worker` shows it.
 #[derive(Debug, ToV8)]
 pub struct Failure {
+    /// The error's message.
     pub message: String,
     /// Where there is a place in a script to name.
     pub file_name: Option<String>,

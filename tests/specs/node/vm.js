@@ -1,5 +1,5 @@
 // engine: v8
-// node:vm, whose contexts come from the snapshot.
+// The module node:vm, whose contexts come from the snapshot.
 import vm from "node:vm";
 import { assertEquals } from "../_assert.js";
 

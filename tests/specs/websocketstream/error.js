@@ -1,6 +1,6 @@
 // deno: WebSocketStream needs --unstable-net
 // stdout: WebSocketError: told
-// WebSocketError: a DOMException with a code and a reason that may be sent.
+// The class WebSocketError: a DOMException with a code and a reason that may be sent.
 import { assertEquals, assertThrows } from "../_assert.js";
 
 const fields = (error) => [

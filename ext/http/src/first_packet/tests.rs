@@ -171,7 +171,7 @@ fn hyper_reads_the_same_of_mutated_requests() {
         .filter(|_| check(&mutate(&mut random, &corpus)))
         .count();
     // So many are looked at that a difference would be seen.
-    assert!(taken > 10_000, "{taken} of 50,000 are taken");
+    assert!(taken > 5_000, "{taken} of 50,000 are taken");
 }
 
 #[test]

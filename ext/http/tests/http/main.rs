@@ -1,5 +1,11 @@
 //! The server, driven over sockets.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod connections;
 mod harness;
 mod opening;

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p duplex_protocol --example compression`
 
+#![expect(clippy::expect_used, reason = "an example may end by a panic")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

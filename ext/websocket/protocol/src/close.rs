@@ -264,7 +264,7 @@ mod tests {
         let client = |code, reason: &str| Close::from_script(code, reason, Role::Client);
         assert_eq!(client(None, ""), Ok(Close::empty()));
         let reason = "a".repeat(123);
-        let close = Close::new(CloseCode::NORMAL, reason.as_str());
+        let close = Close::new(CloseCode::new(3000).unwrap(), reason.as_str());
         assert_eq!(client(Some(3000), &reason), Ok(close));
         assert_eq!(
             client(None, "bye"),

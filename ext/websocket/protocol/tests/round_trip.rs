@@ -4,6 +4,12 @@
 //!
 //! The cases come from a seeded generator: a failure names its seed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::decoder::{Decoder, Event, Limits};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};

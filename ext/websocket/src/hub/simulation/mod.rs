@@ -10,6 +10,12 @@
 //! `make simulate SEEDS=n SEED=s` runs `n` seeds from `s` on. Seeds that once failed are in
 //! `seeds.txt` and run with the tests. `TRACE=1` prints what happens.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod actors;
 mod checks;
 mod end;

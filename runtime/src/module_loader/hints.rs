@@ -1,0 +1,92 @@
+//! What the errors of the loader add for whoever reads them.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::path::PathBuf;
+
+use deno_core::ModuleSpecifier;
+use deno_error::JsErrorBox;
+use deno_error::JsErrorClass;
+
+/// An error with more text behind its message, and otherwise the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}{suffix}")]
+struct Suffixed {
+    source: JsErrorBox,
+    suffix: String,
+}
+
+impl JsErrorClass for Suffixed {
+    fn get_class(&self) -> Cow<'static, str> {
+        self.source.get_class()
+    }
+
+    fn get_message(&self) -> Cow<'static, str> {
+        Cow::Owned(format!("{}{}", self.source.get_message(), self.suffix))
+    }
+
+    fn get_additional_properties(&self) -> deno_error::AdditionalProperties {
+        self.source.get_additional_properties()
+    }
+
+    fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+}
+
+/// The error with `suffix` behind its message.
+pub(super) fn with_suffix(source: JsErrorBox, suffix: &str) -> JsErrorBox {
+    JsErrorBox::from_err(Suffixed {
+        source,
+        suffix: suffix.to_string(),
+    })
+}
+
+/// Neither a path nor a URL.
+pub(super) fn is_bare(specifier: &str) -> bool {
+    !specifier.starts_with(['/', '.']) && ModuleSpecifier::parse(specifier).is_err()
+}
+
+/// What may have been meant by the name of a file that is not there.
+pub(super) fn hint_for_missing_file(path: &Path) -> Option<String> {
+    const EXTENSIONS: [&str; 8] = ["ts", "js", "tsx", "jsx", "mts", "mjs", "cts", "cjs"];
+    let with = |extension: &str| -> Option<PathBuf> {
+        let path = path.with_extension(extension);
+        path.is_file().then_some(path)
+    };
+    if path.is_dir() {
+        return EXTENSIONS.iter().find_map(|extension| {
+            let index = format!("index.{extension}");
+            path.join(&index)
+                .is_file()
+                .then(|| format!("Maybe specify path to '{index}' file in directory instead."))
+        });
+    }
+    EXTENSIONS.iter().find_map(|extension| {
+        with(extension)?;
+        Some(match path.extension() {
+            None => format!("Maybe add a '.{extension}' extension."),
+            Some(_) => format!("Maybe change the extension to '.{extension}'."),
+        })
+    })
+}
+
+/// What to do about a specifier that is neither a URL nor a path.
+pub(super) fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
+    if specifier.is_empty() || !is_bare(specifier) || specifier.starts_with('#') {
+        return None;
+    }
+    if specifier.starts_with("@std/") {
+        return Some(format!(
+            "To use the package of JSR, import \"jsr:{specifier}\"."
+        ));
+    }
+    let is_file = specifier.contains('.') && !specifier.starts_with('@');
+    Some(match is_file {
+        true => format!("If \"{specifier}\" is a file, write \"./{specifier}\"."),
+        false => format!(
+            "If \"{specifier}\" is a package, install it with npm, import \"npm:{specifier}\", or map \
+             the name in the \"imports\" of a deno.json; if it is a file, write \"./{specifier}\"."
+        ),
+    })
+}
