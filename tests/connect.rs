@@ -1,5 +1,11 @@
 //! `duplex connect`: the client and the server of the terminal.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 mod support;
 
 use std::fs;

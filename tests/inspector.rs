@@ -2,6 +2,11 @@
 //! workers, as editors do.
 
 #![cfg(feature = "v8")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod support;
 

@@ -4,6 +4,12 @@
 //! What is known of deno_web's events is checked by `ext/websocket/00_event_internals.js` when it
 //! is loaded, and compared with what deno_web does by `tests/specs/websocket/event_state.js`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
 use std::sync::OnceLock;
 
 use deno_core::JsRuntime;

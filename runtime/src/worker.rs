@@ -31,7 +31,9 @@ pub struct Worker {
     engine: Engine,
     main_module: Url,
     preload: Vec<Url>,
+    /// Until the program has waited for it.
     inspector: Option<Inspector>,
+    is_inspected: bool,
     idle_memory: IdleMemory,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
@@ -90,6 +92,7 @@ impl Worker {
             engine,
             main_module: options.main_module,
             preload: options.preload,
+            is_inspected: options.inspector.is_some(),
             inspector: options.inspector,
             idle_memory: IdleMemory::default(),
             dispatch_load,
@@ -185,7 +188,7 @@ impl Worker {
             // less precisely.
             biased;
             result = &mut evaluated => result?,
-            result = run_event_loop(runtime, &mut self.idle_memory) => {
+            result = run_event_loop(runtime, &mut self.idle_memory, false) => {
                 result?;
                 evaluated.await?;
             }
@@ -196,7 +199,8 @@ impl Worker {
     async fn run_to_end(&mut self) -> Result<i32, CoreError> {
         self.dispatch_load()?;
         loop {
-            run_event_loop(&mut self.engine.runtime, &mut self.idle_memory).await?;
+            let runtime = &mut self.engine.runtime;
+            run_event_loop(runtime, &mut self.idle_memory, self.is_inspected).await?;
             if self.dispatch_before_unload()? && !self.engine.call(&self.dispatch_before_exit)? {
                 break;
             }
@@ -232,13 +236,17 @@ impl Worker {
     }
 }
 
-/// Runs the event loop until nothing keeps it.
+/// Runs the event loop until nothing keeps it; a debugger does if `waits_for_debuggers`.
 async fn run_event_loop(
     runtime: &mut JsRuntime,
     idle_memory: &mut IdleMemory,
+    waits_for_debuggers: bool,
 ) -> Result<(), CoreError> {
+    let options = PollEventLoopOptions {
+        wait_for_inspector: waits_for_debuggers,
+    };
     poll_fn(|cx| {
-        let polled = runtime.poll_event_loop(cx, PollEventLoopOptions::default());
+        let polled = runtime.poll_event_loop(cx, options);
         if polled.is_pending() {
             idle_memory.poll(cx, runtime.v8_isolate());
         }

@@ -10,10 +10,15 @@ await new Promise((resolve, reject) => {
 let last = 0;
 const answers = new Map();
 const events = [];
+/** URLs by the ids of scripts. */
+const scripts = new Map();
 let arrived = () => {};
 socket.onmessage = ({ data }) => {
   const message = JSON.parse(data);
   if (message.id !== undefined) return answers.get(message.id)(message);
+  if (message.method === "Debugger.scriptParsed") {
+    scripts.set(message.params.scriptId, message.params.url);
+  }
   events.push(message);
   arrived();
 };
@@ -52,7 +57,11 @@ const tasks = {
     });
     await ask("Runtime.runIfWaitingForDebugger");
     const { callFrames: [first], reason } = await event("Debugger.paused");
-    console.log("paused", reason, first.url.split("/").at(-1));
+    console.log(
+      "paused",
+      reason,
+      scripts.get(first.location.scriptId).split("/").at(-1),
+    );
     const script = await event(
       "Debugger.scriptParsed",
       ({ url }) => url.endsWith("program.ts"),

@@ -224,6 +224,10 @@ fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: Fi
 }
 
 /// What the first read of a connection brought.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack until the connection is served"
+)]
 enum First {
     /// A whole opening handshake at the start of the bytes.
     Handshake(FirstPacket, Bytes),

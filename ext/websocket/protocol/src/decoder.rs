@@ -199,8 +199,8 @@ impl Decoder {
     /// The first `count` bytes of what [`spare`](Self::spare) returned have been
     /// initialised, and this decoder has not been used since.
     pub unsafe fn filled(&mut self, count: usize) -> Result<Option<Event<'static>>, ProtocolError> {
-        // SAFETY: the caller vouches for the bytes.
         let is_complete = match &mut self.message {
+            // SAFETY: the caller vouches for the bytes.
             Some(message) => unsafe { message.filled(count) },
             None => panic!("there is no room for {count} bytes"),
         };
