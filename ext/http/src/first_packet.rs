@@ -154,6 +154,8 @@ const MAX_FIELDS: usize = 64;
 const INLINE_FIELDS: usize = 24;
 
 #[cfg(test)]
+#[path = "first_packet/against_hyper.rs"]
 mod against_hyper;
 #[cfg(test)]
+#[path = "first_packet/tests.rs"]
 mod tests;
