@@ -153,7 +153,8 @@ fn required_syntax_error(
         frame.file_name.as_deref() == Some("node:module")
             && frame.function_name.as_deref() == Some("wrapSafe")
     };
-    error.frames.iter().take(2).find(is_compiling)?;
+    // The core's own frames are above it, and with QuickJS one in the file.
+    error.frames.iter().take(4).find(is_compiling)?;
     let path = loader.packages().last_required()?;
     let text = std::fs::read(&path).ok()?;
     let found = common_js_error(

@@ -145,12 +145,12 @@ fn op_compile_function<'s>(
     Ok(outcome(scope, function, exception, is_compile_error))
 }
 
-/// In place of the ops of deno_node that want the engine's inspector, of which there is none.
+/// In place of the ops of deno_node that open the engine's inspector from inside the program.
 #[op2(fast)]
 fn op_no_inspector() -> Result<(), JsErrorBox> {
     Err(JsErrorBox::new(
         "NotSupported",
-        "This runtime has no inspector",
+        "A program has no inspector of its own: --inspect lets a debugger attach",
     ))
 }
 

@@ -1,6 +1,6 @@
 // flags: -A
 // deno: it has an inspector
-// There is no inspector: who wants one is told so, and the program goes on.
+// A program cannot open the inspector: it is told so, and goes on.
 import inspector from "node:inspector";
 import { assertThrows } from "../_assert.js";
 
