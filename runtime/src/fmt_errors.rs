@@ -156,16 +156,17 @@ fn required_syntax_error(
     // The core's own frames are above it, and with QuickJS one in the file.
     error.frames.iter().take(4).find(is_compiling)?;
     let path = loader.packages().last_required()?;
+    let file = Url::from_file_path(&path).ok()?;
     let text = std::fs::read(&path).ok()?;
     let found = common_js_error(
-        &Url::from_file_path(&path).ok()?,
+        &file,
         MediaType::from_path(&path),
         String::from_utf8_lossy(&text).into(),
     )?;
     let mut text = colour_locations(&found.to_string());
     let is_of_program = |frame: &&JsStackFrame| {
         let name = frame.file_name.as_deref();
-        name.is_some_and(|name| name.starts_with("file:"))
+        name.is_some_and(|name| name.starts_with("file:") && name != file.as_str())
     };
     for frame in error.frames.iter().filter(is_of_program) {
         let frame = format_frame::<Colours>(frame, initial_cwd);
