@@ -6,6 +6,7 @@
 //! | `embedder` | what an embedder gives: connections, and who takes the messages |
 //! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
+//! | `loss` | why messages were lost |
 //! | `heard` | what a broker says, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
 //! | `redis` | that of Redis (RESP3), likewise |
@@ -27,6 +28,7 @@
 pub mod address;
 mod embedder;
 mod heard;
+mod loss;
 mod names;
 mod nats;
 mod payload;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 
 pub use crate::address::{Address, AddressError, Protocol};
 pub use crate::embedder::{Dial, Dialled, Options, Sink, Stream};
+pub use crate::loss::{Loss, lost};
 pub use crate::payload::Payload;
 pub use crate::shared::{Event, FlushError, State, Status};
 

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::loss::Loss;
 use crate::wire::Publisher;
 
 /// How a connection is.
@@ -19,6 +20,8 @@ pub struct Status {
     /// How many messages of this process have reached no other, as far as it is known: the
     /// broker has not confirmed them.
     pub lost: u64,
+    /// How long the broker took to confirm the last thing that it was asked to.
+    pub round_trip: Duration,
     /// What went wrong last, also where that did not end the connection.
     pub error: Option<String>,
 }
@@ -112,6 +115,7 @@ impl Shared {
                     state: State::Connecting,
                     since: SystemTime::now(),
                     lost: 0,
+                    round_trip: Duration::ZERO,
                     error: None,
                 },
                 down_since: None,
@@ -138,12 +142,12 @@ impl Shared {
         let mut inner = self.lock();
         let inner_ref = &mut *inner;
         if inner_ref.status.state != State::Up {
-            inner_ref.status.lost += 1;
+            inner_ref.lose(Loss::Away, 1);
             return;
         }
         let length = inner_ref.publisher.length(payload, is_text);
         if length > inner_ref.longest {
-            inner_ref.status.lost += 1;
+            inner_ref.lose(Loss::TooLong, 1);
             inner_ref.status.error = Some(format!(
                 "A message of {length} bytes is longer than the broker takes: {}",
                 inner_ref.longest
@@ -151,7 +155,7 @@ impl Shared {
             return;
         }
         if inner_ref.out.len() + length > MAX_QUEUED && !inner_ref.out.is_empty() {
-            inner_ref.status.lost += 1;
+            inner_ref.lose(Loss::Overflow, 1);
             inner_ref.status.error =
                 Some("More is published than the broker takes: messages were dropped".to_string());
             return;
@@ -266,7 +270,7 @@ impl Shared {
     /// Something was refused, and with it so many messages that were not confirmed.
     pub fn refuse(&self, message: String, lost: u64, is_settled: bool) {
         let mut inner = self.lock();
-        inner.status.lost += lost;
+        inner.lose(Loss::Refused, lost);
         if is_settled {
             inner.unconfirmed = inner.unconfirmed.saturating_sub(lost);
         }
@@ -276,9 +280,10 @@ impl Shared {
         inner.status.error = Some(message);
     }
 
-    /// All that happened up to `marker` is with the broker.
-    pub fn synced(&self, marker: u64) {
+    /// All that happened up to `marker` is with the broker, which took so long to say so.
+    pub fn synced(&self, marker: u64, round_trip: Duration) {
         let mut inner = self.lock();
+        inner.status.round_trip = round_trip;
         let (done, left) = std::mem::take(&mut inner.flushes)
             .into_iter()
             .partition(|flush| flush.marker <= marker);
@@ -306,7 +311,8 @@ impl Shared {
     /// There is no connection. Where there was one, all that it has not confirmed is lost.
     pub fn set_down(&self, reason: String) {
         let mut inner = self.lock();
-        inner.status.lost += inner.queued + inner.unconfirmed;
+        let unconfirmed = inner.queued + inner.unconfirmed;
+        inner.lose(Loss::Unconfirmed, unconfirmed);
         inner.queued = 0;
         inner.unconfirmed = 0;
         inner.out = Vec::new();
@@ -335,6 +341,11 @@ impl Shared {
 }
 
 impl Inner {
+    fn lose(&mut self, loss: Loss, count: u64) {
+        self.status.lost += count;
+        loss.count(count);
+    }
+
     fn push(&mut self, event: Event) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
