@@ -34,6 +34,7 @@ use duplex_broker::Options;
 use duplex_broker::Payload;
 use duplex_broker::Sink;
 use duplex_broker::State;
+use duplex_broker::Status;
 use duplex_broker::Stream;
 use duplex_websocket::Message;
 use duplex_websocket::Relay;
@@ -67,13 +68,18 @@ pub fn topic_space(
             permissions: state.borrow::<PermissionsContainer>().clone(),
             tls: tls_config(state)?,
         };
+        let named = address.to_string();
         let broker = Broker::start(Options {
             address,
             prefix: prefix.to_string(),
             dial: Arc::new(dial),
             sink: Arc::new(SpaceSink(Arc::downgrade(space))),
         })?;
-        Ok(Arc::new(BrokerRelay(broker)))
+        Ok(Arc::new(BrokerRelay {
+            broker,
+            address: named,
+            prefix: prefix.to_string(),
+        }))
     })?;
     Ok(space)
 }
@@ -95,15 +101,42 @@ fn tls_config(state: &OpState) -> Result<Arc<ClientConfig>, HttpError> {
 }
 
 /// A space's connection to its broker.
-struct BrokerRelay(Broker);
+struct BrokerRelay {
+    broker: Broker,
+    /// Without what is secret in it.
+    address: String,
+    prefix: String,
+}
+
+/// A broker as operators see it.
+pub struct BrokerReport {
+    pub address: String,
+    pub prefix: String,
+    pub status: Status,
+}
+
+/// The brokers that the process is connected to, or wants to be.
+pub fn all() -> Vec<BrokerReport> {
+    let spaces = TopicSpace::all_named();
+    let relays = spaces.iter().filter_map(|space| {
+        let relay: &dyn Any = &**space.relay()?;
+        relay.downcast_ref::<BrokerRelay>()
+    });
+    let reports = relays.map(|relay| BrokerReport {
+        address: relay.address.clone(),
+        prefix: relay.prefix.clone(),
+        status: relay.broker.status(),
+    });
+    reports.collect()
+}
 
 impl Relay for BrokerRelay {
     fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
-        self.0.set_wanted(topic, is_wanted);
+        self.broker.set_wanted(topic, is_wanted);
     }
 
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool) {
-        self.0.publish(topic, &payload, is_text);
+        self.broker.publish(topic, &payload, is_text);
     }
 }
 
@@ -230,7 +263,7 @@ fn with_broker<R>(state: &OpState, rid: ResourceId, read: impl FnOnce(&Broker) -
     let space = server.0.sockets().topic_space()?;
     let relay: &dyn Any = &**space.relay()?;
     let relay = relay.downcast_ref::<BrokerRelay>()?;
-    Some(read(&relay.0))
+    Some(read(&relay.broker))
 }
 
 fn milliseconds(time: SystemTime) -> f64 {

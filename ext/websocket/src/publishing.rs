@@ -13,6 +13,7 @@ use crate::connection::{Connection, Exceeded, Sent};
 use crate::history::{self, Position, Recovery};
 use crate::hub::Hub;
 use crate::message::{Message, Reach};
+use crate::metrics::here;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
 use crate::topic_space::{Mail, Place, TopicSpace};
@@ -51,6 +52,7 @@ pub(crate) fn subscribe(connection: &Rc<Connection>, topic: &str) -> bool {
         shared.add_subscriber();
     }
     subscriptions.add(topic, key);
+    here().subscribed();
     true
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn publish(
         return publish_recorded(hub, topics, name, message, sender)
             .map_or(0, |recorded| recorded.outcome);
     }
+    here().published();
     let publication = Publication::new(message);
     let by_name = topics.by_name();
     let topic = by_name.get(name);
@@ -123,6 +126,7 @@ pub(crate) fn publish_recorded(
 ) -> Option<Recorded> {
     let place = topics.place()?;
     let history = place.space().history()?;
+    here().published();
     let log = history.log(name);
     let mut log = history::lock(&log);
     // What others have published before comes before, on this thread too.
@@ -180,7 +184,10 @@ pub(crate) fn subscribe_since(
     for parcel in missed.iter().flatten() {
         let sent = connection.send_published(&Publication::of(parcel));
         match sent {
-            Sent::Taken | Sent::Buffered => hub.mark_dirty(connection),
+            Sent::Taken | Sent::Buffered => {
+                here().delivered(1);
+                hub.mark_dirty(connection);
+            }
             Sent::Refused => connection.exceed(Exceeded::Backpressure),
             Sent::Closed => {}
         }
@@ -201,6 +208,7 @@ fn send(
     must_take: bool,
 ) -> Sent {
     let mut total = Sent::Refused;
+    let mut delivered = 0;
     for (_, subscriber) in topic.subscribers.borrow().iter() {
         let Some(connection) = subscriber.upgrade() else {
             continue;
@@ -213,6 +221,7 @@ fn send(
             connection.exceed(Exceeded::Backpressure);
         }
         if matches!(sent, Sent::Taken | Sent::Buffered) {
+            delivered += 1;
             hub.mark_dirty(&connection);
         }
         match (sent, total) {
@@ -220,6 +229,7 @@ fn send(
             _ => {}
         }
     }
+    here().delivered(delivered);
     total
 }
 

@@ -18,6 +18,7 @@ use deno_core::{JsRuntime, OpState, V8CrossThreadTaskSpawner};
 
 use crate::history::{History, HistoryOptions};
 use crate::message::Message;
+use crate::metrics::here;
 use crate::parcel::Parcel;
 
 /// Topics that several servers of a process have in common.
@@ -28,6 +29,9 @@ pub struct TopicSpace {
     relay: OnceLock<Arc<dyn Relay>>,
     history: OnceLock<History>,
 }
+
+/// Those that have a name, by it.
+static SPACES: LazyLock<Mutex<HashMap<String, Weak<TopicSpace>>>> = LazyLock::new(Mutex::default);
 
 /// What takes messages to other processes and brings theirs.
 ///
@@ -59,9 +63,6 @@ struct Member {
 impl TopicSpace {
     /// The space of this name, which lives as long as somebody has it.
     pub fn named(name: &str) -> Arc<Self> {
-        static SPACES: LazyLock<Mutex<HashMap<String, Weak<TopicSpace>>>> =
-            LazyLock::new(Mutex::default);
-
         let mut spaces = lock(&SPACES);
         if let Some(space) = spaces.get(name).and_then(Weak::upgrade) {
             return space;
@@ -70,6 +71,11 @@ impl TopicSpace {
         let space = Arc::new(Self::new(name));
         spaces.insert(name.to_string(), Arc::downgrade(&space));
         space
+    }
+
+    /// All that have a name and live.
+    pub fn all_named() -> Vec<Arc<Self>> {
+        lock(&SPACES).values().filter_map(Weak::upgrade).collect()
     }
 
     /// One of which nobody else knows.
@@ -171,6 +177,7 @@ impl TopicSpace {
                     subscribers: AtomicUsize::new(0),
                 });
                 topics.insert(name, shared.clone());
+                here().topic_began();
                 shared
             }
         };
@@ -183,7 +190,9 @@ impl TopicSpace {
         let mut members = shared.members_mut();
         members.retain(|it| it.id != member.id);
         if members.is_empty() {
-            topics.remove(&shared.name);
+            if topics.remove(&shared.name).is_some() {
+                here().topic_ended();
+            }
             if let Some(relay) = self.relay.get() {
                 relay.set_wanted(&shared.name, false);
             }

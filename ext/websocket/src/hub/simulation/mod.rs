@@ -323,7 +323,7 @@ impl Simulation {
         let options = Options {
             settings: hub.shared(Settings::new(limits, idle)),
             deflate,
-            remote_addr: None,
+            ..Options::default()
         };
         let connection = hub
             .add(|place, now| Connection::new(place, role, transport, Bytes::new(), options, now));

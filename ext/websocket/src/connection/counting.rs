@@ -1,0 +1,87 @@
+//! What operators are told of a connection: numbers, and how long it has been open.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use super::status::Sent;
+use crate::metrics::{Class, MessageKind, Stamp, here};
+use crate::out_buffer::OutBuffer;
+
+/// What a connection has to remember for that.
+pub(super) struct Counted {
+    opened: Stamp,
+    /// How many of its bytes the send queue of the metrics has.
+    queued: Cell<u32>,
+}
+
+impl Counted {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            opened: Stamp::at(now),
+            queued: Cell::new(0),
+        }
+    }
+
+    fn set_queued(&self, queued: u32) {
+        let before = self.queued.replace(queued);
+        if before != queued {
+            here().queue_changed(before, queued);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.set_queued(0);
+    }
+}
+
+impl Connection {
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// For how long it has been open at `now`.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.counted.opened.elapsed(now)
+    }
+
+    /// Counts a message of `length` bytes, if it was queued.
+    #[inline]
+    pub(super) fn count_sent(&self, sent: Sent, kind: MessageKind, length: usize) -> Sent {
+        if matches!(sent, Sent::Taken | Sent::Buffered) {
+            here().sent(kind, length);
+        }
+        sent
+    }
+
+    /// Counts what waits in `out` while the kernel takes nothing.
+    #[inline]
+    pub(super) fn count_queue(&self, out: &OutBuffer) {
+        if self.is_blocked.get() || self.counted.queued.get() != 0 {
+            self.recount_queue(out);
+        }
+    }
+
+    #[cold]
+    fn recount_queue(&self, out: &OutBuffer) {
+        let queued = match self.is_blocked.get() {
+            true => u32::try_from(out.len()).unwrap_or(u32::MAX),
+            false => 0,
+        };
+        self.counted.set_queued(queued);
+    }
+
+    /// The peer's address, where there is one. It may be that of a proxy.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        let known = self.remote_addr;
+        known.or_else(|| self.transport.borrow().peer_addr())
+    }
+
+    /// How many bytes of frames the transport has taken.
+    pub fn written(&self) -> u64 {
+        self.out.borrow().written()
+    }
+}
