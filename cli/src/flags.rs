@@ -3,6 +3,8 @@
 mod connect;
 mod host;
 mod inspect;
+mod listen_address;
+mod metrics;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ use duplex_runtime::parallel::Parallel;
 use self::connect::ConnectArgs;
 use self::host::parse_serve_host;
 use self::inspect::InspectArgs;
+use self::metrics::MetricsArgs;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Flags {
     pub watch: Option<WatchFlags>,
     /// Where debuggers attach, and when the program starts then.
     pub inspect: Option<(SocketAddr, InspectorStart)>,
+    /// Where operators ask for numbers and health.
+    pub metrics: Option<SocketAddr>,
     /// Names of Deno's unstable features that the command line asks for.
     pub unstable: Vec<String>,
     /// The user asked for types to be checked.
@@ -294,6 +299,8 @@ struct RunArgs {
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
@@ -327,6 +334,8 @@ struct ServeArgs {
     inspect: InspectArgs,
     #[command(flatten)]
     watch: WatchArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -562,6 +571,7 @@ impl RunArgs {
         Ok(Flags {
             watch,
             inspect: self.inspect.into_flags(),
+            metrics: self.metrics.metrics,
             ..flags
         })
     }
@@ -628,6 +638,7 @@ impl ServeArgs {
         Ok(Flags {
             watch,
             inspect: self.inspect.into_flags(),
+            metrics: self.metrics.metrics,
             ..flags
         })
     }
@@ -730,6 +741,7 @@ impl RuntimeArgs {
             env_files: self.env_file,
             watch: None,
             inspect: None,
+            metrics: None,
             unstable: self.unstable.names,
             asks_for_check: !self.check.is_empty(),
             permission_set,

@@ -11,6 +11,7 @@ use deno_core::url::Url;
 use deno_core::v8;
 use deno_error::JsErrorBox;
 use deno_os::OpExitCallbacks;
+use duplex_http::health;
 
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
@@ -117,6 +118,7 @@ impl Worker {
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
         self.evaluate_main_module().await?;
+        health::note_started();
         self.run_to_end().await
     }
 

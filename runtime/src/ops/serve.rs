@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use deno_core::OpState;
 use deno_core::ToV8;
 use deno_core::op2;
+use duplex_http::health;
 use tokio::sync::mpsc;
 
 use crate::serve_address::ServeAddress;
@@ -59,6 +60,7 @@ pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
             if is_second.swap(true, Ordering::Relaxed) {
                 end_by(signal);
             }
+            health::note_ending();
             let _ = sender.send(name);
         };
         deno_signals::register(signal, true, Box::new(heard))?;
