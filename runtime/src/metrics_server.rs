@@ -90,7 +90,7 @@ async fn serve(stream: TcpStream) -> hyper::Result<()> {
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(HEAD_PATIENCE)
         .serve_connection(TokioIo::new(stream), service_fn(answer))
         .await
 }
@@ -152,6 +152,8 @@ fn numbers() -> String {
 const MAX_CONNECTIONS: usize = 16;
 /// How long one client may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to ask.
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the head of a request may be. It is the least that hyper takes.
 const MAX_HEAD: usize = 8 << 10;
 /// How many lines it may have.

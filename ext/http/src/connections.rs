@@ -13,8 +13,8 @@ use tokio::sync::futures::Notified;
 use crate::control::Control;
 use crate::control::Signal;
 use crate::event_loops::Load;
-use crate::health;
 use crate::limits::Limits;
+use crate::progress;
 
 /// The list of a server's connections.
 pub struct Connections {
@@ -41,7 +41,7 @@ impl Connections {
     /// No connection yet. `load` counts those of the event loop.
     pub fn new(load: Option<Arc<AtomicUsize>>, is_lone: bool) -> Rc<Self> {
         if !is_lone {
-            health::note_listening();
+            progress::note_listening();
         }
         Rc::new(Self {
             list: RefCell::default(),
@@ -136,7 +136,7 @@ impl Connections {
 
     fn leave_phase(&self) {
         if self.is_listening() && !self.is_lone {
-            health::note_not_listening();
+            progress::note_not_listening();
         }
     }
 

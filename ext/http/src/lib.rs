@@ -30,6 +30,7 @@ mod numbers;
 mod ops;
 mod origin;
 mod peer;
+mod progress;
 mod received_body;
 mod request;
 mod request_body;

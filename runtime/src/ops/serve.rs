@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -47,6 +48,9 @@ pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
     }
 }
 
+/// The name of the first SIGINT or SIGTERM of the process.
+static FIRST_SIGNAL: OnceLock<&str> = OnceLock::new();
+
 /// Resolves with the name of the first SIGINT or SIGTERM. The second ends the
 /// process at once, whatever the script does.
 #[op2]
@@ -60,10 +64,15 @@ pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
             if is_second.swap(true, Ordering::Relaxed) {
                 end_by(signal);
             }
+            let _ = FIRST_SIGNAL.set(name);
             health::note_ending();
             let _ = sender.send(name);
         };
         deno_signals::register(signal, true, Box::new(heard))?;
+    }
+    if let Some(name) = FIRST_SIGNAL.get() {
+        // It came while this event loop was starting.
+        return Ok(name);
     }
     match receiver.recv().await {
         Some(name) => Ok(name),

@@ -1,42 +1,12 @@
 //! What operators are told of a connection: numbers, and how long it has been open.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::status::Sent;
-use crate::metrics::{Class, MessageKind, Stamp, here};
+use crate::metrics::{Class, MessageKind, here};
 use crate::out_buffer::OutBuffer;
-
-/// What a connection has to remember for that.
-pub(super) struct Counted {
-    opened: Stamp,
-    /// How many of its bytes the send queue of the metrics has.
-    queued: Cell<u32>,
-}
-
-impl Counted {
-    pub fn new(now: Instant) -> Self {
-        Self {
-            opened: Stamp::at(now),
-            queued: Cell::new(0),
-        }
-    }
-
-    fn set_queued(&self, queued: u32) {
-        let before = self.queued.replace(queued);
-        if before != queued {
-            here().queue_changed(before, queued);
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.set_queued(0);
-    }
-}
 
 impl Connection {
     pub fn class(&self) -> Class {
@@ -60,7 +30,7 @@ impl Connection {
     /// Counts what waits in `out` while the kernel takes nothing.
     #[inline]
     pub(super) fn count_queue(&self, out: &OutBuffer) {
-        if self.is_blocked.get() || self.counted.queued.get() != 0 {
+        if self.is_blocked.get() || self.counted.queued() != 0 {
             self.recount_queue(out);
         }
     }

@@ -9,6 +9,7 @@
 //! | [`pull`] | reading on demand, for `WebSocketStream` |
 //! | [`writer`] | sending, backpressure, and writing to the transport |
 //! | [`blob`] | sending behind a Blob |
+//! | [`counted`] | what it remembers so that it can be counted |
 //! | [`counting`] | what operators are told of it |
 //! | [`life`] | the session: closing, failing, Pings and Pongs, deadlines |
 //!
@@ -16,6 +17,7 @@
 //! engine: the hub delivers.
 
 mod blob;
+mod counted;
 mod counting;
 mod input;
 mod life;
@@ -38,7 +40,7 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::mask::MaskKey;
 use duplex_protocol::session::{self, IdleTimeout, ReadyState, Session};
 
-use self::counting::Counted;
+use self::counted::Counted;
 use self::input::Reader;
 pub(crate) use self::input::{EventSink, Input, Read};
 pub(crate) use self::life::Due;
