@@ -75,6 +75,7 @@ deno_core::extension!(
         serve::op_serve_address,
         serve::op_serve_end,
         serve::op_serve_is_first,
+        serve::op_serve_is_quiet,
         serve::op_serve_loops,
         serve::op_serve_signal,
         serve::op_serve_start_loops,
