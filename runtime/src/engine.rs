@@ -19,7 +19,7 @@ use duplex_websocket::metrics;
 
 use crate::extensions;
 use crate::internal_imports;
-use crate::ops::RuntimeInfo;
+use crate::ops::info::RuntimeInfo;
 use crate::packages::Node;
 use crate::shared_options::SharedOptions;
 use crate::snapshot;

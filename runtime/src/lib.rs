@@ -1,8 +1,8 @@
 //! The runtime of duplex: the web's globals, the `Deno` namespace, module
 //! loading and permissions, on deno_core with either of its engines.
 //!
-//! A program makes a [`Worker`] with [`WorkerOptions`] and calls
-//! [`Worker::run_main_module`]. A build script calls [`write_startup_data`]
+//! A program makes a [`MainWorker`] with [`WorkerOptions`] and calls
+//! [`MainWorker::run_main_module`]. A build script calls [`write_startup_data`]
 //! and the program includes what it wrote as its [`StartupData`], so that
 //! starting costs no reading of JavaScript from disk and, on V8, hardly any
 //! evaluation.
@@ -30,18 +30,19 @@ pub mod import_map;
 mod inspector;
 mod internal_imports;
 mod lazy_scripts;
+mod main_worker;
 mod metrics_server;
 pub mod module_loader;
 mod module_override;
 mod module_permissions;
-pub mod ops;
+mod ops;
 pub mod packages;
 pub mod parallel;
 pub mod permissions;
 mod process_numbers;
 mod read_report;
 mod root_certs;
-mod serve_address;
+mod serve_options;
 mod shared_options;
 mod siblings;
 mod snapshot;
@@ -49,7 +50,6 @@ mod startup_data;
 pub mod transpile;
 mod versions;
 pub mod web_worker;
-mod worker;
 mod worker_error;
 mod worker_options;
 
@@ -58,18 +58,20 @@ pub use deno_features::UNSTABLE_FEATURES;
 pub use deno_permissions;
 pub use deno_web::BlobStore;
 pub use deno_web::BlobStoreTrait;
+pub use duplex_http::CertificateFiles;
+pub use duplex_http::Certificates;
 pub use duplex_websocket::collect_early;
 pub use features::Features;
 pub use inspector::Inspector;
 pub use inspector::InspectorStart;
+pub use main_worker::MainWorker;
 pub use metrics_server::serve_metrics;
 pub use read_report::report_file;
 pub use read_report::report_files_to;
 pub use root_certs::CertList;
 pub use root_certs::RootCerts;
 pub use root_certs::RootCertsError;
-pub use serve_address::ServeAddress;
-pub use serve_address::ServeCertificate;
+pub use serve_options::ServeOptions;
 #[cfg(feature = "v8")]
 pub use snapshot::create_snapshot;
 pub use snapshot::write_startup_data;
@@ -78,6 +80,5 @@ pub use startup_data::StartupDataError;
 pub use versions::DENO_VERSION;
 pub use versions::TYPESCRIPT_VERSION;
 pub use versions::engine_version;
-pub use worker::Worker;
 pub use worker_error::WorkerError;
 pub use worker_options::WorkerOptions;

@@ -13,7 +13,7 @@ use tokio::sync::futures::Notified;
 use crate::control::Control;
 use crate::control::Signal;
 use crate::event_loops::Load;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 use crate::progress;
 
 /// The list of a server's connections.
@@ -64,10 +64,15 @@ impl Connections {
     }
 
     /// Ends those that wait for something too long.
-    pub fn sweep(&self, limits: &Limits) {
+    pub fn sweep(&self, limits: &ServerLimits) {
         for (_, connection) in self.list.borrow().iter() {
             connection.sweep(limits);
         }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.borrow().len()
     }
 
     /// Whether there is none.

@@ -4,10 +4,11 @@
 //! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
 //! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
-//! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
+//! hold a `deno_permissions::PermissionsContainer`. [`ServerLimits`] may be put there
 //! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
 
 mod broker;
+mod certificates;
 mod clock;
 mod connection;
 mod connections;
@@ -44,15 +45,20 @@ mod server_listener;
 mod serving;
 mod transport;
 mod upgrade;
+mod warnings;
 
 use std::rc::Rc;
 
+pub use certificates::CertificateError;
+pub use certificates::CertificateFiles;
+pub use certificates::Certificates;
 pub use error::HttpError;
 pub use event_loops::EventLoop;
 pub use event_loops::EventLoops;
 pub use event_loops::MAX_LOOPS;
-pub use limits::Limits;
+pub use limits::ServerLimits;
 pub use listener::OwnAddress;
+pub use listener::OwnPath;
 pub use metrics::expose as expose_metrics;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use deno_core::{OpState, V8CrossThreadTaskSpawner};
 use duplex_protocol::close::{Close, CloseCode};
 
-use crate::connection::{Connection, Exceeded, Sent};
+use crate::connection::{Connection, Exceeded, SendStatus};
 use crate::history::{self, Position, Recovery};
 use crate::hub::Hub;
 use crate::message::{Message, Reach};
@@ -97,7 +97,7 @@ pub(crate) fn publish(
     let publication = Publication::new(message);
     let by_name = topics.by_name();
     let topic = by_name.get(name);
-    let sent = topic.map_or(Sent::Refused, |topic| {
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
         send(topic, hub, &publication, sender, false)
     });
     if let Some(place) = topics.place() {
@@ -136,7 +136,7 @@ pub(crate) fn publish_recorded(
     let topic = by_name.get(name);
     let shared = topic.and_then(|topic| topic.shared.as_deref());
     place.send(name, shared, true, || parcel.clone());
-    let sent = topic.map_or(Sent::Refused, |topic| {
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
         send(topic, hub, &Publication::of(&parcel), sender, true)
     });
     Some(Recorded {
@@ -184,12 +184,12 @@ pub(crate) fn subscribe_since(
     for parcel in missed.iter().flatten() {
         let sent = connection.send_published(&Publication::of(parcel));
         match sent {
-            Sent::Taken | Sent::Buffered => {
+            SendStatus::Taken | SendStatus::Buffered => {
                 here().delivered(1);
                 hub.mark_dirty(connection);
             }
-            Sent::Refused => connection.exceed(Exceeded::Backpressure),
-            Sent::Closed => {}
+            SendStatus::Refused => connection.exceed(Exceeded::Backpressure),
+            SendStatus::Closed => {}
         }
     }
     Ok(Recovery {
@@ -206,8 +206,8 @@ fn send(
     publication: &Publication<'_>,
     sender: Option<&Connection>,
     must_take: bool,
-) -> Sent {
-    let mut total = Sent::Refused;
+) -> SendStatus {
+    let mut total = SendStatus::Refused;
     let mut delivered = 0;
     for (_, subscriber) in topic.subscribers.borrow().iter() {
         let Some(connection) = subscriber.upgrade() else {
@@ -217,15 +217,15 @@ fn send(
             continue;
         }
         let sent = connection.send_published(publication);
-        if must_take && matches!(sent, Sent::Refused) {
+        if must_take && matches!(sent, SendStatus::Refused) {
             connection.exceed(Exceeded::Backpressure);
         }
-        if matches!(sent, Sent::Taken | Sent::Buffered) {
+        if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
             delivered += 1;
             hub.mark_dirty(&connection);
         }
         match (sent, total) {
-            (Sent::Buffered, _) | (Sent::Taken, Sent::Refused) => total = sent,
+            (SendStatus::Buffered, _) | (SendStatus::Taken, SendStatus::Refused) => total = sent,
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use super::status::Sent;
+use super::status::SendStatus;
 use crate::metrics::{Class, MessageKind, here};
 use crate::out_buffer::OutBuffer;
 
@@ -20,8 +20,13 @@ impl Connection {
 
     /// Counts a message of `length` bytes, if it was queued.
     #[inline]
-    pub(super) fn count_sent(&self, sent: Sent, kind: MessageKind, length: usize) -> Sent {
-        if matches!(sent, Sent::Taken | Sent::Buffered) {
+    pub(super) fn count_sent(
+        &self,
+        sent: SendStatus,
+        kind: MessageKind,
+        length: usize,
+    ) -> SendStatus {
+        if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
             here().sent(kind, length);
         }
         sent

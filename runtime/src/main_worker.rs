@@ -21,14 +21,15 @@ use crate::shared_options::Channels;
 use crate::shared_options::SharedOptions;
 use crate::siblings::ServerEnd;
 use crate::siblings::Siblings;
-use crate::web_worker;
-use crate::web_worker::WorkerSpawner;
+use crate::web_worker::lifeline;
+use crate::web_worker::start::WorkerSpawner;
+use crate::web_worker::thread;
 use crate::worker_error::WorkerError;
 use crate::worker_options::WorkerOptions;
 
 /// An engine with the runtime's globals. Make and use it on a thread with a
 /// current-thread tokio runtime. Its web workers end when it is dropped.
-pub struct Worker {
+pub struct MainWorker {
     engine: Engine,
     main_module: Url,
     preload: Vec<Url>,
@@ -42,9 +43,10 @@ pub struct Worker {
     dispatch_before_exit: v8::Global<v8::Function>,
     dispatch_exit: v8::Global<v8::Function>,
     serve: v8::Global<v8::Function>,
+    after_main_module: v8::Global<v8::Function>,
 }
 
-impl Worker {
+impl MainWorker {
     /// Starts an engine and sets up the globals. No code of the program runs
     /// yet.
     ///
@@ -80,7 +82,7 @@ impl Worker {
             is_main: true,
         })?;
         let state = engine.runtime.op_state();
-        state.borrow_mut().put(WorkerSpawner(web_worker::spawn));
+        state.borrow_mut().put(WorkerSpawner(thread::spawn));
         let main_runtime = engine.function("mainRuntime")?;
         let dispatch_load = engine.function("dispatchLoadEvent")?;
         let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
@@ -88,6 +90,7 @@ impl Worker {
         let dispatch_before_exit = engine.function("dispatchBeforeExit")?;
         let dispatch_exit = engine.function("dispatchExit")?;
         let serve = engine.function("serve")?;
+        let after_main_module = engine.function("afterMainModule")?;
         engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
         let mut worker = Self {
             engine,
@@ -102,8 +105,9 @@ impl Worker {
             dispatch_before_exit,
             dispatch_exit,
             serve,
+            after_main_module,
         };
-        worker.set_before_exit(Box::new(web_worker::end_all));
+        worker.set_before_exit(Box::new(lifeline::end_all));
         Ok(worker)
     }
 
@@ -117,7 +121,10 @@ impl Worker {
     /// What the loader answered, or the exception or rejection that nobody
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
-        self.evaluate_main_module().await?;
+        let id = self.evaluate_main_module().await?;
+        let namespace = self.engine.runtime.get_module_namespace(id)?;
+        let after = &self.after_main_module;
+        self.engine.call_with(after, Some(&namespace), |_, _| ())?;
         health::note_started();
         self.run_to_end().await
     }
