@@ -627,6 +627,7 @@ fn a_server_that_shuts_down_is_not_ready() {
 #[test]
 fn a_program_is_ready_when_it_is_there() {
     let script = r#"
+        setInterval(() => {}, 1e6);
         const signals = [];
         const signal = () => new Promise((resolve) => signals.push(resolve));
         Deno.addSignalListener("SIGUSR1", () => signals.shift()());
