@@ -10,7 +10,7 @@ import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 const {
   op_http_numbers,
   op_runtime_main_module,
-  op_serve_address,
+  op_serve_options,
   op_serve_end,
   op_serve_is_first,
   op_serve_loops,
@@ -183,7 +183,7 @@ function readOptions(exported) {
   }
   delete options.unix;
   const { hostname, port, path, fallback, broker, isSecure } =
-    op_serve_address();
+    op_serve_options();
   if (isSecure) {
     // The files of the command line, which Rust has.
     delete options.cert;
@@ -257,7 +257,7 @@ async function stop(server, aborter, name) {
   const tooLate = new Promise((resolve) => {
     core.createSystemTimer(
       resolve,
-      op_serve_address().shutdownTimeout,
+      op_serve_options().shutdownTimeout,
       false,
     );
   });

@@ -227,7 +227,7 @@ fn the_time_for_the_end_is_kept() {
           websocket: { message: (ws, data) => ws.send(data) },
         };
     "#;
-    let mut server = Server::start(&folder, script, "http", &["--shutdown-timeout", "0.1"]);
+    let server = Server::start(&folder, script, "http", &["--shutdown-timeout", "0.1"]);
     let mut request = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     request.write_all(REQUEST).unwrap();
     let mut peer = Peer::connect(server.port, "");

@@ -150,10 +150,10 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let mut worker = MainWorker::new(first).map_err(to_message)?;
 
     let result = match serving {
-        Some((options, loops)) => {
+        Some((serve, loops)) => {
             let make = loop_maker(template, options, cwd.clone());
             worker
-                .serve_main_module(options, Parallel { loops, make })
+                .serve_main_module(serve, Parallel { loops, make })
                 .await
         }
         None => worker.run_main_module().await.map_err(ServeError::from),

@@ -137,7 +137,7 @@ impl Siblings {
             let start = LoopStart {
                 siblings: Self {
                     spawn,
-                    address: siblings.address.clone(),
+                    options: siblings.options.clone(),
                     parallel: siblings.parallel.clone(),
                     index,
                     loops: loops.clone(),

@@ -72,7 +72,7 @@ deno_core::extension!(
         permissions::op_permission_query,
         permissions::op_permission_request,
         permissions::op_permission_revoke,
-        serve::op_serve_address,
+        serve::op_serve_options,
         serve::op_serve_end,
         serve::op_serve_is_first,
         serve::op_serve_is_quiet,

@@ -19,7 +19,7 @@ use crate::siblings::ServerEnd;
 use crate::siblings::Siblings;
 
 #[derive(ToV8)]
-pub struct AddressOptions {
+pub struct OptionsForScript {
     hostname: Option<String>,
     port: Option<u32>,
     /// The port where the module names none.
@@ -32,18 +32,19 @@ pub struct AddressOptions {
 }
 
 #[op2]
-pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
-    let address = state.try_borrow::<ServeOptions>().cloned();
-    let address = address.unwrap_or_default();
-    let path = address.path.as_ref();
-    AddressOptions {
-        hostname: address.hostname,
-        port: address.port.map(u32::from),
-        fallback: address.default_port.unwrap_or(8000).into(),
+pub fn op_serve_options(state: &mut OpState) -> OptionsForScript {
+    let options = state.try_borrow::<ServeOptions>().cloned();
+    let options = options.unwrap_or_default();
+    let path = options.path.as_ref();
+    let shutdown_timeout = options.shutdown_milliseconds();
+    OptionsForScript {
+        hostname: options.hostname,
+        port: options.port.map(u32::from),
+        fallback: options.default_port.unwrap_or(8000).into(),
         path: path.map(|path| path.display().to_string()),
-        is_secure: address.certificates.is_some(),
-        shutdown_timeout: address.shutdown_milliseconds(),
-        broker: address.broker,
+        is_secure: options.certificates.is_some(),
+        shutdown_timeout,
+        broker: options.broker,
     }
 }
 
