@@ -206,6 +206,8 @@ impl Default for ServerOptions {
             deflate: None,
             group: None,
             remote_addr: None,
+            is_http2: false,
+            is_tls: false,
             answer: Vec::new(),
         }
     }
