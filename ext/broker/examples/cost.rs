@@ -65,6 +65,7 @@ fn start(url: &str, sink: Arc<dyn Sink>) -> Result<Broker, Box<dyn std::error::E
         prefix: "cost".to_string(),
         dial: Arc::new(Plain),
         sink,
+        recording: None,
     })?)
 }
 

@@ -11,6 +11,8 @@ use crate::heard::{Heard, WireError};
 use crate::names;
 use crate::nats::decimal;
 use crate::payload::Payload;
+use crate::recording::{Answer, Ask, Recording};
+use crate::redis_log::{self, LogEnvelope};
 
 /// What stands before the payload of a message of this crate: the magic, `t` or `b`, and the
 /// node's number, by which a node knows its own. A message without it comes from another
@@ -27,6 +29,7 @@ pub(crate) struct Redis {
     /// What the next replies are to.
     awaited: VecDeque<Awaited>,
     is_ready: bool,
+    recording: Option<Recording>,
 }
 
 enum Awaited {
@@ -34,14 +37,27 @@ enum Awaited {
     Select,
     /// So many messages.
     Published(u64),
+    /// So many messages that are recorded, the first of which has this number.
+    Recorded {
+        number: u64,
+        count: u64,
+    },
+    /// The script is there.
+    Script,
+    /// What was asked about a log.
+    Read {
+        number: u64,
+        ask: Ask,
+    },
     Probe,
     Sync(u64),
 }
 
 impl Redis {
-    pub fn new(address: &Address, prefix: &str, node: u64) -> Self {
+    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
         Self {
             address: address.clone(),
+            recording,
             prefix: prefix.to_string(),
             node,
             topics: HashMap::new(),
@@ -83,6 +99,13 @@ impl Redis {
             command(out, &[b"SELECT", database.as_bytes()]);
             self.awaited.push_back(Awaited::Select);
         }
+        if self.recording.is_some() {
+            // Run without keys they do nothing, and can be called by their hashes then.
+            for script in redis_log::scripts() {
+                command(out, &[b"EVAL", script.source.as_bytes(), b"0"]);
+                self.awaited.push_back(Awaited::Script);
+            }
+        }
     }
 
     pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
@@ -112,11 +135,26 @@ impl Redis {
         self.awaited.push_back(Awaited::Sync(number));
     }
 
-    pub fn note_published(&mut self, count: u64) {
+    pub fn note_published(&mut self, first: u64, count: u64) {
+        if self.recording.is_some() {
+            if count > 0 {
+                let number = first;
+                self.awaited.push_back(Awaited::Recorded { number, count });
+            }
+            return;
+        }
         match self.awaited.back_mut() {
             Some(Awaited::Published(before)) => *before += count,
             _ if count > 0 => self.awaited.push_back(Awaited::Published(count)),
             _ => {}
+        }
+    }
+
+    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    pub fn ask(&mut self, number: u64, topic: &str, ask: Ask, out: &mut Vec<u8>) {
+        if let Some(recording) = &self.recording {
+            redis_log::write_read(out, &self.prefix, topic, ask, *recording);
+            self.awaited.push_back(Awaited::Read { number, ask });
         }
     }
 
@@ -158,6 +196,12 @@ impl Redis {
             return Some(Heard::Probe);
         }
         let topic = self.topics.get(*channel)?;
+        if let Some(envelope) = LogEnvelope::take(data) {
+            return Some(match &self.recording {
+                Some(_) => Heard::Recorded(topic.clone(), envelope.recorded(self.node)),
+                None => Heard::Message(topic.clone(), envelope.payload()),
+            });
+        }
         let payload = match Envelope::take(data) {
             Some((envelope, _)) if envelope.node == self.node => return None,
             Some((envelope, payload)) => Payload::of(payload, envelope.is_binary),
@@ -188,13 +232,44 @@ impl Redis {
                 None => Heard::Confirmed(1),
             }));
         }
+        if let Awaited::Recorded { number, count } = awaited {
+            let stored = *number;
+            *number += 1;
+            *count -= 1;
+            if *count == 0 {
+                self.awaited.pop_front();
+            }
+            let result = match error {
+                Some(message) if message.starts_with("NOSCRIPT") => {
+                    // Somebody has removed it. The next connection brings it.
+                    return Err(WireError::Refused(message));
+                }
+                Some(message) => Err(message),
+                None => Ok(redis_log::position(value)?),
+            };
+            return Ok(Some(Heard::Stored {
+                number: stored,
+                result,
+            }));
+        }
         match (self.awaited.pop_front(), error) {
+            (Some(Awaited::Read { .. }), Some(message)) if message.starts_with("NOSCRIPT") => {
+                Err(WireError::Refused(message))
+            }
+            (Some(Awaited::Read { number, ask }), error) => Ok(Some(Heard::Answer {
+                number,
+                answer: match error {
+                    Some(message) => Answer::Refused(message),
+                    None => redis_log::answer(value, ask)?,
+                },
+            })),
             (Some(Awaited::Probe), Some(message)) => Ok(Some(Heard::Refused { message, lost: 0 })),
             (_, Some(message)) => Err(WireError::Refused(message)),
             (Some(Awaited::Sync(number)), None) => Ok(Some(Heard::Synced(number))),
-            (Some(Awaited::Hello | Awaited::Select), None) => {
-                let is_done = !(self.awaited.iter())
-                    .any(|awaited| matches!(awaited, Awaited::Hello | Awaited::Select));
+            (Some(Awaited::Hello | Awaited::Select | Awaited::Script), None) => {
+                let is_done = !(self.awaited.iter()).any(|awaited| {
+                    matches!(awaited, Awaited::Hello | Awaited::Select | Awaited::Script)
+                });
                 if is_done && !std::mem::replace(&mut self.is_ready, true) {
                     return Ok(Some(Heard::Ready {
                         longest: LONGEST,
@@ -260,7 +335,7 @@ pub(crate) fn write_publish(
 }
 
 /// Appends a command: an array of strings.
-fn command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
+pub(crate) fn command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
     let mut digits = [0; 20];
     out.push(b'*');
     out.extend_from_slice(decimal(arguments.len(), &mut digits));
@@ -275,13 +350,14 @@ fn command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
 
 /// What a reply consists of, as far as anybody here looks at it.
 #[derive(Debug, PartialEq)]
-enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// A string of any kind.
     Bytes(&'a [u8]),
     Error(&'a [u8]),
     /// A push message: not a reply.
     Push(Vec<Value<'a>>),
-    /// Numbers, null, lists and whatever else.
+    List(Vec<Value<'a>>),
+    /// Numbers, null, maps and whatever else.
     Other,
 }
 
@@ -337,6 +413,7 @@ impl<'a> Reader<'a> {
                 }
                 match kind {
                     b'>' => Value::Push(elements),
+                    b'*' => Value::List(elements),
                     // Attributes stand before the value that they are of.
                     b'|' => return self.value(depth + 1),
                     _ => Value::Other,
@@ -385,7 +462,7 @@ mod tests {
 
     fn connection(url: &str) -> (Redis, Vec<u8>) {
         let address = Address::parse(url).unwrap();
-        let mut redis = Redis::new(&address, "app", 1);
+        let mut redis = Redis::new(&address, "app", 1, None);
         let mut out = Vec::new();
         redis.greet(&mut out);
         (redis, out)
@@ -475,9 +552,9 @@ mod tests {
     fn each_reply_confirms_what_it_is_to() {
         let (mut redis, mut out) = connection("redis://localhost");
         feed(&mut redis, HELLO);
-        redis.note_published(2);
+        redis.note_published(1, 2);
         redis.probe(&mut out);
-        redis.note_published(1);
+        redis.note_published(3, 1);
         redis.sync(5, &mut out);
         let heard = feed(&mut redis, b":0\r\n-NOPERM no\r\n:1\r\n:0\r\n+PONG\r\n");
         let [
