@@ -7,9 +7,11 @@
 //! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
 //! | `recording` | topics whose last messages the broker keeps: positions, messages, who takes them |
+//! | `decimal` | numbers as both protocols write them |
 //! | `heard` | what a broker says, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
 //! | `nats_log` | logs of topics in a stream of JetStream |
+//! | `resp` | how Redis writes: RESP3 |
 //! | `redis` | the protocol of Redis (RESP3), likewise |
 //! | `redis_log` | logs of topics in streams of Redis |
 //! | `wire` | what the two have alike |
@@ -29,6 +31,7 @@
 //! several kilobytes of its own.
 
 pub mod address;
+mod decimal;
 mod embedder;
 mod heard;
 mod logs;
@@ -39,6 +42,7 @@ mod payload;
 mod recording;
 mod redis;
 mod redis_log;
+mod resp;
 mod session;
 mod shared;
 mod wire;

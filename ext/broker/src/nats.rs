@@ -7,6 +7,7 @@ use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 
 use crate::address::Address;
+use crate::decimal::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
 use crate::nats_log::{self, Headers, Stream};
@@ -28,7 +29,7 @@ pub(crate) struct Nats {
     syncs: VecDeque<Sync>,
     unconfirmed: u64,
     /// The logs of the topics, where they have any.
-    stream: Option<Stream>,
+    stream: Option<Box<Stream>>,
 }
 
 /// What a PONG stands for.
@@ -53,7 +54,7 @@ impl Nats {
             next_id: PROBE_ID + 1,
             syncs: VecDeque::new(),
             unconfirmed: 0,
-            stream: recording.map(|recording| Stream::new(prefix, node, recording)),
+            stream: recording.map(|recording| Box::new(Stream::new(prefix, node, recording))),
         }
     }
 
@@ -92,7 +93,7 @@ impl Nats {
         self.syncs.push_back(Sync {
             number,
             published: std::mem::take(&mut self.unconfirmed),
-            recorded: self.stream.as_ref().map_or(0, Stream::published),
+            recorded: self.stream.as_ref().map_or(0, |it| it.published()),
             has_come: false,
         });
         out.extend_from_slice(b"PING\r\n");
@@ -322,19 +323,6 @@ pub(crate) fn write_publish(out: &mut Vec<u8>, subject: &str, payload: &[u8], is
     out.extend_from_slice(header);
     out.extend_from_slice(payload);
     out.extend_from_slice(b"\r\n");
-}
-
-/// The digits of a number.
-pub(crate) fn decimal(mut number: usize, buffer: &mut [u8; 20]) -> &[u8] {
-    let mut start = buffer.len();
-    loop {
-        start -= 1;
-        buffer[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &buffer[start..];
-        }
-    }
 }
 
 /// The line that announces a message.

@@ -17,11 +17,11 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::decimal::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
-use crate::nats::decimal;
 use crate::payload::Payload;
-use crate::recording::{Answer, Ask, PAGE, Position, Recorded, Recording};
+use crate::recording::{Answer, Ask, PAGE, Position, Recordable, Recorded, Recording};
 
 /// What a connection has to do with the stream.
 pub(crate) struct Stream {
@@ -581,8 +581,6 @@ fn header(is_text: bool, node: u64, tag: u64) -> String {
 
 /// What the header of a recorded message has at most, in bytes.
 pub(crate) const LONGEST_HEADER: usize = 10 + 13 + 16 + 1 + 20 + 2 + 21 + 2;
-
-pub(crate) use crate::redis_log::Recordable;
 
 /// The subscription of the inbox: no topic's.
 pub(crate) const INBOX_ID: u64 = 0;

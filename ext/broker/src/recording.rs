@@ -72,6 +72,14 @@ pub trait LogSink: Send + Sync {
     fn forget(&self, topic: &str);
 }
 
+/// A message to be recorded.
+pub(crate) struct Recordable<'a> {
+    pub payload: &'a [u8],
+    pub is_text: bool,
+    pub node: u64,
+    pub tag: u64,
+}
+
 /// Why a message was not recorded, or a log not read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use sha1::{Digest, Sha1};
 
+use crate::decimal::decimal;
 use crate::heard::WireError;
 use crate::names;
-use crate::nats::decimal;
 use crate::payload::Payload;
-use crate::recording::{Answer, Ask, PAGE, Position, Recorded, Recording};
-use crate::redis::{Value, command};
+use crate::recording::{Answer, Ask, PAGE, Position, Recordable, Recorded, Recording};
+use crate::resp::{Value, command};
 
 /// What stands before the payload of a recorded message: the magic, `t` or `b`, the node's
 /// number, its tag, and behind that the position and the end of a line.
@@ -131,14 +131,6 @@ pub(crate) fn write_record(
         message.payload,
     ];
     command(out, &arguments);
-}
-
-/// A message to be recorded.
-pub(crate) struct Recordable<'a> {
-    pub payload: &'a [u8],
-    pub is_text: bool,
-    pub node: u64,
-    pub tag: u64,
 }
 
 /// Appends the command that asks about a log.

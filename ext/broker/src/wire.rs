@@ -8,9 +8,8 @@ use bytes::BytesMut;
 use crate::address::{Address, Protocol};
 use crate::heard::{Heard, WireError};
 use crate::nats::Nats;
-use crate::recording::{Ask, Recording};
+use crate::recording::{Ask, Recordable, Recording};
 use crate::redis::Redis;
-use crate::redis_log::Recordable;
 use crate::{names, nats, nats_log, redis, redis_log};
 
 /// One connection as its protocol sees it.

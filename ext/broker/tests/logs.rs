@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use duplex_broker::{
     Address, Broker, Event, Extent, LogSink, Options, Payload, Position, Recorded, Recording, Sink,
-    State,
 };
 use support::{Kind, Plain, Server, limited, servers, servers_that_keep};
 use tokio::net::{TcpListener, TcpStream};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::history::History;
+use crate::own_messages::OwnMessages;
 use crate::topic_space::{Place, SharedTopic};
 
 /// The topics of a server. One exists while somebody is subscribed to it.
@@ -17,6 +18,8 @@ pub(crate) struct Topics<C> {
     by_name: RefCell<HashMap<Rc<str>, Rc<Topic<C>>>>,
     /// Where other servers of the process have the same topics.
     place: OnceCell<Place>,
+    /// Messages of sockets that come back from a broker.
+    own: RefCell<OwnMessages<C>>,
 }
 
 /// One of them.
@@ -47,6 +50,7 @@ impl<C> Default for Topics<C> {
         Self {
             by_name: RefCell::default(),
             place: OnceCell::new(),
+            own: RefCell::default(),
         }
     }
 }
@@ -88,6 +92,10 @@ impl<C> Topics<C> {
     /// Whether a subscriber that cannot take a message is closed: it would not know.
     pub fn misses_nothing(&self) -> bool {
         self.history().is_some()
+    }
+
+    pub fn own_messages(&self) -> &RefCell<OwnMessages<C>> {
+        &self.own
     }
 
     /// The topic, which is made where there is none.
