@@ -1,7 +1,8 @@
 //! Topics through a broker: several processes on one NATS, and on one Redis.
 //!
 //! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
-//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts.
+//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts; from
+//! 60 on there are 1000 sockets, else 300.
 
 #![allow(
     clippy::expect_used,
@@ -309,6 +310,8 @@ fn a_name_that_stands_for_a_denied_address_is_not_dialled() {
 #[test]
 fn nothing_is_lost() {
     let seconds = std::env::var("DUPLEX_SOAK").unwrap_or_else(|_| "3".to_string());
+    let is_long = seconds.parse::<u64>().unwrap() >= 60;
+    let sockets = if is_long { "1000" } else { "300" };
     for broker in brokers() {
         let servers = [0, 1, 2].map(|_| broker.serve("soak.js", CHAT, &[]));
         for server in &servers {
@@ -319,6 +322,7 @@ fn nothing_is_lost() {
             .arg("--allow-net")
             .arg(write("traffic.js", TRAFFIC))
             .arg(&seconds)
+            .arg(sockets)
             .args(servers.each_ref().map(|server| server.port.to_string()));
         let mut running = Running::start("the traffic", &mut command).unwrap();
         let deadline = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
@@ -336,8 +340,8 @@ fn nothing_is_lost() {
 }
 
 const TRAFFIC: &str = r#"
-const [seconds, ...ports] = Deno.args;
-const TOPICS = 100, SOCKETS = 300;
+const [seconds, sockets, ...ports] = Deno.args;
+const TOPICS = 100, SOCKETS = Number(sockets);
 let received = 0;
 
 const open = (port) => new Promise((resolve, reject) => {

@@ -5,6 +5,9 @@
 //! answers, of which one is awaited at a time. A message that does not follow the one before
 //! is held until what is missing has been read. After the connection was away all logs are
 //! read from where they were left.
+//!
+//! A topic that is only subscribed to leaves nothing at the broker: its log begins with the
+//! first message, or when somebody asks where it is.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -27,8 +30,6 @@ pub(crate) struct Logs {
     sink: Arc<dyn LogSink>,
     /// How long messages are kept.
     ttl: Duration,
-    /// When the last connection ended.
-    left: Option<Instant>,
     topics: HashMap<Arc<str>, TopicLog>,
     /// The topics of the questions that have no answer yet.
     asked: HashMap<u64, Arc<str>>,
@@ -45,8 +46,12 @@ pub(crate) struct Logs {
 struct TopicLog {
     /// Where it is, once that is known.
     at: Option<Position>,
-    /// Whether live messages follow on `at`, as far as it is known.
+    /// Whether there was no log when that was asked.
+    was_empty: bool,
+    /// Whether live messages follow on `at`, or are the first ones, as far as it is known.
     is_current: bool,
+    /// When the connection ended on which that was so.
+    left: Option<Instant>,
     /// Whether what follows on `at` is gone.
     is_lost: bool,
     /// Live messages that do not follow on `at` yet.
@@ -86,7 +91,6 @@ impl Logs {
         Self {
             sink,
             ttl,
-            left: None,
             topics: HashMap::new(),
             asked: HashMap::new(),
             last_question: 0,
@@ -117,11 +121,6 @@ impl Logs {
 
     /// The connection has ended. Whoever waits is told so.
     pub fn disconnect(&mut self, reason: &str) {
-        // Where a connection ended before it was up, what was missed was missed before.
-        let is_current = self.topics.values().any(|it| it.is_current);
-        if is_current || self.left.is_none() {
-            self.left = Some(Instant::now());
-        }
         self.asked.clear();
         for log in self.topics.values_mut() {
             log.leave();
@@ -222,8 +221,7 @@ impl Logs {
             let Some(log) = self.topics.get_mut(&topic) else {
                 continue;
             };
-            let is_recent = self.left.is_none_or(|left| left.elapsed() < self.ttl);
-            if let Some(asked) = log.advance(&topic, is_recent, &*self.sink) {
+            if let Some(asked) = log.advance(&topic, self.ttl, &*self.sink) {
                 self.last_question += 1;
                 self.asked.insert(self.last_question, topic.clone());
                 ask(self.last_question, &topic, asked);
@@ -246,7 +244,9 @@ impl Logs {
 impl TopicLog {
     /// The connection is another one, or there is none.
     fn leave(&mut self) {
-        self.is_current = false;
+        if std::mem::take(&mut self.is_current) {
+            self.left = Some(Instant::now());
+        }
         self.is_lost = false;
         self.held.clear();
         self.before = None;
@@ -254,15 +254,25 @@ impl TopicLog {
     }
 
     /// Goes on as far as possible. Returns what has to be asked for that.
-    fn advance(&mut self, topic: &str, is_recent: bool, sink: &dyn LogSink) -> Option<Ask> {
+    fn advance(&mut self, topic: &str, ttl: Duration, sink: &dyn LogSink) -> Option<Ask> {
         if self.question.is_some() {
             return None;
         }
+        if self.at.is_none()
+            && self.is_current
+            && let Some(first) = self.held.front().map(|it| it.position)
+        {
+            self.begin(topic, first.epoch, sink);
+        }
         let Some(at) = self.at else {
-            return Some(self.ask(Question::Join, Ask::Position));
+            let begins = !self.readers.is_empty();
+            return match self.is_current && !begins {
+                true => None,
+                false => Some(self.ask(Question::Join, Ask::Position { begins })),
+            };
         };
         if self.is_lost {
-            return Some(self.ask(Question::Lost, Ask::Position));
+            return Some(self.ask(Question::Lost, Ask::Position { begins: true }));
         }
         let at = match self.take_held(at, topic, sink) {
             Ok(at) => at,
@@ -272,7 +282,7 @@ impl TopicLog {
             let ask = Ask::After {
                 position: at,
                 // What was missed was published after the connection was lost.
-                is_recent,
+                is_recent: self.left.is_none_or(|left| left.elapsed() < ttl),
             };
             return Some(self.ask(Question::Fill, ask));
         }
@@ -302,7 +312,7 @@ impl TopicLog {
         {
             let begins_anew = message.position.epoch != at.epoch;
             if begins_anew && message.previous != 0 {
-                return Err(self.ask(Question::Check, Ask::Position));
+                return Err(self.ask(Question::Check, Ask::Position { begins: true }));
             }
             if !begins_anew && message.previous > at.offset {
                 self.is_current = false;
@@ -355,7 +365,7 @@ impl TopicLog {
             }
         }
         if must_check {
-            return Some(self.ask(Question::Check, Ask::Position));
+            return Some(self.ask(Question::Check, Ask::Position { begins: true }));
         }
         let since = oldest?;
         let question = Question::Before {
@@ -379,10 +389,19 @@ impl TopicLog {
                     reader.finish(Err(RecordError(format!("the broker refuses: {message}"))));
                 }
             }
+            (Question::Join, Answer::Position(position)) if self.was_empty => {
+                // All that is there has come since.
+                self.begin(topic, position.epoch, sink);
+                self.is_current = position.offset == 0;
+            }
             (Question::Join, Answer::Position(position)) => {
                 sink.begin(topic, position);
                 self.at = Some(position);
-                self.is_current = true;
+                self.become_current();
+            }
+            (Question::Join, Answer::Nothing) => {
+                self.was_empty = true;
+                self.become_current();
             }
             (Question::Lost, Answer::Position(position)) => {
                 return self.lose(topic, position, sink);
@@ -395,7 +414,9 @@ impl TopicLog {
                     self.at = Some(message.position);
                     sink.append(topic, message);
                 }
-                self.is_current = is_end;
+                if is_end {
+                    self.become_current();
+                }
             }
             (Question::Fill, Answer::Gone) => self.is_lost = true,
             (
@@ -421,7 +442,8 @@ impl TopicLog {
                 Question::Join | Question::Lost | Question::Check,
                 Answer::Messages { .. } | Answer::Gone,
             )
-            | (Question::Fill | Question::Before { .. }, Answer::Position(_)) => {}
+            | (Question::Fill | Question::Before { .. }, Answer::Position(_))
+            | (_, Answer::Nothing) => {}
         }
         false
     }
@@ -452,19 +474,27 @@ impl TopicLog {
             && at.epoch != position.epoch
         {
             // There was nothing in the log: all of the new one may be there.
-            let start = Position {
-                offset: 0,
-                ..position
-            };
-            sink.begin(topic, start);
-            self.at = Some(start);
+            self.begin(topic, position.epoch, sink);
             self.is_current = false;
             return false;
         }
         sink.lose(topic, position);
         self.at = Some(position);
-        self.is_current = true;
+        self.become_current();
         true
+    }
+
+    /// The log of this epoch is read from its begin on.
+    fn begin(&mut self, topic: &str, epoch: u64, sink: &dyn LogSink) {
+        let start = Position { epoch, offset: 0 };
+        sink.begin(topic, start);
+        self.at = Some(start);
+        self.was_empty = false;
+    }
+
+    fn become_current(&mut self) {
+        self.is_current = true;
+        self.left = None;
     }
 
     fn finish_readers(&mut self, since: Position) {
@@ -498,3 +528,6 @@ impl Reader {
 const MAX_HELD: usize = 4096;
 /// Questions without an answer at most: what comes live goes before.
 const MAX_ASKED: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ struct Read {
 
 enum Stage {
     /// Where the last message is.
-    Last,
+    Last { begins: bool },
     /// A mark is set.
     Mark,
     /// Whether the message at the position is there.
@@ -204,16 +204,32 @@ impl Stream {
     /// As [`Wire::ask`](crate::wire::Wire::ask).
     pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         let stage = match ask {
-            Ask::Position => {
+            Ask::Position { begins } => {
                 let subject = self.subject(topic);
                 self.get(number, &json!({ "last_by_subj": subject }), out);
-                Stage::Last
+                Stage::Last { begins }
             }
-            // No message has the number 0.
-            Ask::After { position, .. } if position.epoch != self.epoch || position.offset == 0 => {
+            Ask::After { position, .. } if position.epoch != self.epoch => {
                 let answer = Answer::Gone;
                 self.answers.push_back(Heard::Answer { number, answer });
                 return;
+            }
+            Ask::After {
+                position,
+                is_recent,
+            } if position.offset == 0 => {
+                // No message has this number.
+                if !is_recent {
+                    let answer = Answer::Gone;
+                    self.answers.push_back(Heard::Answer { number, answer });
+                    return;
+                }
+                self.get_next(number, topic, position, out);
+                Stage::Next {
+                    position,
+                    has_anchor: false,
+                    messages: Vec::new(),
+                }
             }
             Ask::After {
                 position,
@@ -296,11 +312,12 @@ impl Stream {
         }
         let found = &json["message"];
         let stage = match stage {
-            Stage::Last if is_missing => {
+            Stage::Last { begins: false } if is_missing => return Some(Answer::Nothing),
+            Stage::Last { .. } if is_missing => {
                 self.set_mark(number, &topic, out);
                 Stage::Mark
             }
-            Stage::Last => {
+            Stage::Last { .. } => {
                 let position = found["seq"].as_u64().map(|it| self.position(it));
                 return Some(position.map_or_else(unreadable, Answer::Position));
             }

@@ -89,7 +89,10 @@ pub struct RecordError(pub String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     /// The position of the last message.
-    Position,
+    Position {
+        /// Whether a log begins where there is none.
+        begins: bool,
+    },
     /// The messages behind a position.
     After {
         position: Position,
@@ -102,6 +105,8 @@ pub(crate) enum Ask {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Position(Position),
+    /// There is no log.
+    Nothing,
     Messages {
         messages: Vec<Recorded>,
         /// Whether these are all.

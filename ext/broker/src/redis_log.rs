@@ -49,13 +49,15 @@ local position = epoch .. '-' .. offset
 redis.call('PUBLISH', ARGV[5], ARGV[7] .. position .. '\\n' .. ARGV[8])
 return position";
 
-/// Reads. `KEYS` as above. `ARGV`: the epoch of a log that begins, milliseconds that the hash
-/// lives, and of what is wanted the epoch, the first offset and how many. Returns the epoch,
-/// the last offset, and of each entry the number, the field and the payload.
+/// Reads. `KEYS` as above. `ARGV`: the epoch of a log that begins, or nothing, milliseconds that
+/// the hash lives, and of what is wanted the epoch, the first offset and how many. Returns the
+/// epoch, the last offset, and of each entry the number, the field and the payload; nothing
+/// where there is no log.
 const READ: &str = "\
 if #KEYS == 0 then return 0 end
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch then
+  if ARGV[1] == '' then return {} end
   epoch = ARGV[1]
   redis.call('HSET', KEYS[1], 'e', epoch, 'o', 0)
   redis.call('DEL', KEYS[2])
@@ -143,14 +145,16 @@ pub(crate) fn write_read(
 ) {
     let [hash, stream] = keys(prefix, topic);
     let life = milliseconds(recording.ttl.max(LEAST_LIFE)).to_string();
-    let (epoch, from) = match ask {
-        Ask::Position => (String::new(), String::new()),
+    let (begins, epoch, from) = match ask {
+        Ask::Position { begins: true } => (new_epoch(), String::new(), String::new()),
+        Ask::Position { begins: false } => Default::default(),
         Ask::After { position, .. } => (
+            String::new(),
             format!("{:016x}", position.epoch),
             position.offset.saturating_add(1).to_string(),
         ),
     };
-    let (begins, page) = (new_epoch(), PAGE.to_string());
+    let page = PAGE.to_string();
     let arguments: [&[u8]; 10] = [
         b"EVALSHA",
         scripts()[1].hash.as_bytes(),
@@ -200,7 +204,11 @@ pub(crate) fn answer(value: &Value<'_>, ask: Ask) -> Result<Answer, WireError> {
         .collect::<Result<Vec<_>, _>>()?;
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| malformed());
     let [epoch, last, entries @ ..] = &strings[..] else {
-        return Err(malformed());
+        return match (ask, strings.is_empty()) {
+            (Ask::Position { .. }, true) => Ok(Answer::Nothing),
+            (Ask::After { .. }, true) => Ok(Answer::Gone),
+            (_, false) => Err(malformed()),
+        };
     };
     let last =
         Position::parse(&format!("{}-{}", text(epoch)?, text(last)?)).ok_or_else(malformed)?;

@@ -139,6 +139,26 @@ async fn who_comes_to_an_empty_topic_misses_nothing_later() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_only_subscribed_to_leaves_nothing_at_the_broker() {
+    for server in servers_that_keep("nothing") {
+        let node = server.node("app", RECORDING).await;
+        for topic in ["a", "b", "c"] {
+            node.broker.set_wanted(&topic.into(), true);
+        }
+        node.broker.flush().await.unwrap();
+        node.broker.flush().await.unwrap();
+        let position = node.broker.record_and_tell("a", b"first", true);
+        assert_eq!(position.await.unwrap().offset, 1);
+        let mut changed = node.changed.clone();
+        let has_it = |_: &u64| node.log.lock().unwrap().contains_key("a");
+        limited(changed.wait_for(has_it)).await.unwrap();
+        node.wait("a", 1).await;
+        assert_eq!(node.texts("a"), ["first"]);
+        assert!(!node.log.lock().unwrap().contains_key("b"));
+    }
+}
+
+#[tokio::test]
 async fn a_gap_that_is_longer_than_the_log_is_not_there_in_part() {
     let recording = Recording {
         size: 10,
