@@ -21,7 +21,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
+.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -35,6 +35,9 @@ build: ## Build duplex
 
 test: ## Run every test: crates, specs, examples, interop, browser
 	@scripts/test
+
+test-ignored: ## Run the tests that take too long for each change
+	@scripts/test --tests -- --ignored
 
 fmt: ## Format Rust and JavaScript
 	@scripts/lint --fix

@@ -17,7 +17,7 @@ mod support;
 use std::process::Command;
 
 use certificates::{Authority, Identity};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::encoder;
 use duplex_protocol::frame::Role;
 use h2::Reason;
@@ -653,9 +653,9 @@ fn stall(
 
         let mut decoder = Decoder::new(
             Role::Server,
-            Limits {
+            DecoderLimits {
                 max_payload_length: 1 << 30,
-                ..Limits::default()
+                ..DecoderLimits::default()
             },
         );
         let mut taken = bytes.len();

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Buf, Bytes};
 use certificates::Authority;
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder;
 use duplex_protocol::frame::{FrameHeader, Opcode, Role};
@@ -699,7 +699,7 @@ type Close = (u16, String);
 
 impl<'w> Session<'w> {
     fn new(world: &'w World, plan: &Plan, reader: Reader) -> Self {
-        let limits = Limits::default();
+        let limits = DecoderLimits::default();
         let decoder = match plan.deflate {
             true => Decoder::with_deflate(Role::Client, limits, &Parameters::default()),
             false => Decoder::new(Role::Client, limits),

@@ -16,11 +16,11 @@ use duplex_runtime::BlobStoreTrait;
 use duplex_runtime::CertList;
 use duplex_runtime::Features;
 use duplex_runtime::Inspector;
+use duplex_runtime::MainWorker;
 use duplex_runtime::RootCerts;
 use duplex_runtime::ServeAddress;
 use duplex_runtime::ServeCertificate;
 use duplex_runtime::StartupData;
-use duplex_runtime::Worker;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::config::ConfigFile;
 use duplex_runtime::deno_permissions::PermissionsContainer;
@@ -140,7 +140,7 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let mut first = template.options(&loader);
     first.node.channel = take_channel();
     first.inspector = inspector;
-    let mut worker = Worker::new(first).map_err(to_message)?;
+    let mut worker = MainWorker::new(first).map_err(to_message)?;
 
     let result = match serving {
         Some((address, loops)) => {

@@ -15,6 +15,9 @@ use notify::EventKind;
 use notify::RecommendedWatcher;
 use notify::RecursiveMode;
 use notify::Watcher;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::net::UnixStream;
@@ -59,8 +62,7 @@ pub fn report_to_watcher() {
 /// Has this process get SIGTERM when the one that started it is killed.
 #[cfg(target_os = "linux")]
 fn end_with_parent() {
-    // SAFETY: the call takes numbers, and changes nothing but what the kernel does then.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) };
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
 }
 
 /// Other systems cannot do that.
@@ -121,8 +123,8 @@ pub async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String>
                         break;
                     }
                 }
-                _ = interrupted.recv() => return end(&mut child, libc::SIGINT).await,
-                _ = terminated.recv() => return end(&mut child, libc::SIGTERM).await,
+                _ = interrupted.recv() => return end(&mut child, Signal::INT).await,
+                _ = terminated.recv() => return end(&mut child, Signal::TERM).await,
             }
         }
         sleep(SETTLE).await;
@@ -146,7 +148,7 @@ fn say(text: &str) {
 }
 
 /// Ends the program for good, as the signal asks, and says how it ended.
-async fn end(child: &mut Child, signal: i32) -> Result<i32, String> {
+async fn end(child: &mut Child, signal: Signal) -> Result<i32, String> {
     send(child, signal);
     let status = child
         .wait()
@@ -157,19 +159,18 @@ async fn end(child: &mut Child, signal: i32) -> Result<i32, String> {
 
 /// Ends the program, so that another one can take its place.
 async fn stop(child: &mut Child) {
-    send(child, libc::SIGTERM);
+    send(child, Signal::TERM);
     if timeout(PATIENCE, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
 }
 
-fn send(child: &Child, signal: i32) {
+fn send(child: &Child, signal: Signal) {
     // None where it has ended and was waited for.
-    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
-        return;
-    };
-    // SAFETY: the call takes numbers. The process was not waited for, so the number is its.
-    unsafe { libc::kill(id, signal) };
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    if let Some(id) = id.and_then(Pid::from_raw) {
+        let _ = kill_process(id, signal);
+    }
 }
 
 fn own_path() -> Result<PathBuf, String> {

@@ -80,7 +80,7 @@ class WebSocket extends EventTarget {
     this[_slots].origin = `${protocol}//${
       FunctionPrototypeCall(urlPrototype.host, parsed)
     }`;
-    this[_slots].dialHandle = core.ops.op_ws_check_permission(
+    this[_slots].dialHandle = core.ops.op_ws_check_permission_and_cancel_handle(
       "new WebSocket()",
       request.url,
     );

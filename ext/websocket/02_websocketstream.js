@@ -34,7 +34,7 @@ import { checkClose } from "ext:duplex_websocket/00_sending.js";
 const {
   op_ws_attach_pull,
   op_ws_backlog,
-  op_ws_check_permission,
+  op_ws_check_permission_and_cancel_handle,
   op_ws_close,
   op_ws_pull,
   op_ws_send_arraybuffer,
@@ -139,7 +139,7 @@ class WebSocketStream {
     const { protocols, signal } = options;
     checkProtocols(protocols);
     const request = handshakeRequest(parsed, protocols, options, prefix);
-    const dialHandle = op_ws_check_permission(
+    const dialHandle = op_ws_check_permission_and_cancel_handle(
       "new WebSocketStream()",
       request.url,
     );

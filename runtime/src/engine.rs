@@ -18,7 +18,7 @@ use deno_permissions::PermissionsContainer;
 
 use crate::extensions;
 use crate::internal_imports;
-use crate::ops::RuntimeInfo;
+use crate::ops::info::RuntimeInfo;
 use crate::packages::Node;
 use crate::shared_options::SharedOptions;
 use crate::snapshot;

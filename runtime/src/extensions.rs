@@ -26,7 +26,7 @@ pub struct ExtensionOptions {
     pub user_agent: String,
     pub exit_code: deno_os::ExitCode,
     pub node: NodeServices,
-    pub runtime: ops::RuntimeInfo,
+    pub runtime: ops::info::RuntimeInfo,
 }
 
 /// The extensions in the order in which the snapshot and [`arguments`] have

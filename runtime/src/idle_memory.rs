@@ -12,6 +12,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use deno_core::v8;
+use rustix::time::ClockId;
+use rustix::time::clock_gettime;
 
 /// Watches over one event loop, that of the process's main thread.
 #[derive(Default)]
@@ -123,12 +125,7 @@ fn trim() {
 /// How long the thread has computed.
 #[cfg(unix)]
 fn computed() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the call fills the structure that it is given, or leaves it.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
@@ -137,9 +134,7 @@ fn computed() -> Duration {
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    // SAFETY: it has no requirements.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.unwrap_or(0) * u64::try_from(page).unwrap_or(4096)
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 /// How often it is looked.

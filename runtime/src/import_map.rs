@@ -14,7 +14,7 @@ use deno_core::url::Url;
 use crate::config::ConfigError;
 use crate::config::ConfigFile;
 use crate::config::strip_comments;
-use crate::module_loader::read_data_url;
+use crate::module_loader::source::read_data_url;
 
 /// The import map that a configuration file holds or names, if it does either.
 ///

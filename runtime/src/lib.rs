@@ -1,8 +1,8 @@
 //! The runtime of duplex: the web's globals, the `Deno` namespace, module
 //! loading and permissions, on deno_core with either of its engines.
 //!
-//! A program makes a [`Worker`] with [`WorkerOptions`] and calls
-//! [`Worker::run_main_module`]. A build script calls [`write_startup_data`]
+//! A program makes a [`MainWorker`] with [`WorkerOptions`] and calls
+//! [`MainWorker::run_main_module`]. A build script calls [`write_startup_data`]
 //! and the program includes what it wrote as its [`StartupData`], so that
 //! starting costs no reading of JavaScript from disk and, on V8, hardly any
 //! evaluation.
@@ -30,10 +30,11 @@ pub mod import_map;
 mod inspector;
 mod internal_imports;
 mod lazy_scripts;
+mod main_worker;
 pub mod module_loader;
 mod module_override;
 mod module_permissions;
-pub mod ops;
+mod ops;
 pub mod packages;
 pub mod parallel;
 pub mod permissions;
@@ -47,7 +48,6 @@ mod startup_data;
 pub mod transpile;
 mod versions;
 pub mod web_worker;
-mod worker;
 mod worker_error;
 mod worker_options;
 
@@ -60,6 +60,7 @@ pub use duplex_websocket::collect_early;
 pub use features::Features;
 pub use inspector::Inspector;
 pub use inspector::InspectorStart;
+pub use main_worker::MainWorker;
 pub use read_report::report_file;
 pub use read_report::report_files_to;
 pub use root_certs::CertList;
@@ -75,6 +76,5 @@ pub use startup_data::StartupDataError;
 pub use versions::DENO_VERSION;
 pub use versions::TYPESCRIPT_VERSION;
 pub use versions::engine_version;
-pub use worker::Worker;
 pub use worker_error::WorkerError;
 pub use worker_options::WorkerOptions;

@@ -2,8 +2,9 @@
 //! what an engine needs to run it.
 
 mod hints;
+mod options;
 mod resolve;
-mod source;
+pub(crate) mod source;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,9 +17,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 
-use ::import_map::ImportMap;
 use deno_ast::MediaType;
-use deno_ast::TranspileOptions;
 use deno_core::ModuleCodeBytes;
 use deno_core::ModuleLoadOptions;
 use deno_core::ModuleLoadReferrer;
@@ -38,18 +37,16 @@ use deno_core::v8;
 use deno_error::JsErrorBox;
 use deno_error::JsErrorClass;
 use deno_permissions::PermissionsContainer;
-use deno_web::BlobStoreTrait;
 
-pub(crate) use self::source::LoadError;
-pub(crate) use self::source::read;
-pub(crate) use self::source::read_data_url;
-pub(crate) use self::source::to_text;
+pub use self::options::ModuleLoaderOptions;
 pub use crate::module_override::ModuleOverride;
 
 use self::hints::with_suffix;
+use self::source::LoadError;
 use self::source::is_json;
 use self::source::is_script;
-use crate::config::default_transpile_options;
+use self::source::read;
+use self::source::to_text;
 use crate::dependencies::Dependency;
 use crate::dependencies::analyze;
 use crate::module_permissions;
@@ -61,78 +58,11 @@ use crate::packages::CjsSources;
 use crate::packages::Found;
 use crate::packages::Node;
 use crate::packages::Packages;
-use crate::packages::PackagesOptions;
 use crate::read_report::report_file;
-use crate::startup_data::StartupData;
 use crate::transpile::SourceParseError;
 use crate::transpile::needs_transpile;
 use crate::transpile::parse_module;
 use crate::transpile::transpile;
-use crate::web_worker::WebWorkerRequest;
-
-/// How to make a [`DuplexModuleLoader`].
-#[derive(Clone)]
-pub struct ModuleLoaderOptions {
-    /// Checked before a module is loaded by `import()`. Modules that the program
-    /// names in its text are part of it and need no permission.
-    pub permissions: PermissionsContainer,
-    /// Checked before the modules of the program are loaded, its main module
-    /// among them; without it they need no permission.
-    pub program_permissions: Option<PermissionsContainer>,
-    /// Applied to every specifier but the main module's.
-    pub import_map: Option<ImportMap>,
-    /// How TypeScript and JSX become JavaScript.
-    pub transpile: TranspileOptions,
-    /// Where `blob:` modules are; without it there are none.
-    pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
-    /// Modules whose text is given rather than read, such as the argument of
-    /// `duplex eval`, and modules whose media type the user chose (`--ext`).
-    pub overrides: HashMap<ModuleSpecifier, ModuleOverride>,
-    /// How packages and remote modules are found.
-    pub packages: PackagesOptions,
-    /// The worker's, so that the engine need not compile the runtime's own scripts. The
-    /// default is empty.
-    pub startup: StartupData,
-    /// What was TypeScript names its source map and holds its source, for debuggers.
-    pub inline_source_maps: bool,
-}
-
-impl ModuleLoaderOptions {
-    /// No import map, no overrides, the default transforms; packages as for a program in the
-    /// current directory.
-    pub fn new(permissions: PermissionsContainer) -> Self {
-        Self {
-            permissions,
-            program_permissions: None,
-            import_map: None,
-            transpile: default_transpile_options(),
-            blob_store: None,
-            overrides: HashMap::new(),
-            packages: PackagesOptions::new(std::env::current_dir().unwrap_or_default()),
-            startup: StartupData::default(),
-            inline_source_maps: false,
-        }
-    }
-
-    /// The same for the loader of a web worker.
-    pub fn for_web_worker(&self, request: WebWorkerRequest) -> Self {
-        let mut overrides = self.overrides.clone();
-        if let Some(source) = request.source {
-            overrides.insert(request.main_module, source);
-        }
-        Self {
-            permissions: request.permissions,
-            program_permissions: Some(request.owner_permissions),
-            startup: self.startup,
-            inline_source_maps: self.inline_source_maps,
-            import_map: self.import_map.clone(),
-            transpile: self.transpile.clone(),
-            blob_store: self.blob_store.clone(),
-            packages: self.packages.clone(),
-            overrides,
-        }
-    }
-}
 
 /// Loads modules: the program's files, `data:` and `blob:` URLs by itself, JSON, text and
 /// bytes by import attribute, TypeScript and JSX by transpiling, CommonJS by an ES module

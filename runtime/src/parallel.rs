@@ -17,12 +17,13 @@ pub use crate::siblings::LoopMaker;
 pub use crate::siblings::LoopParts;
 pub use crate::siblings::Parallel;
 
+use crate::main_worker::MainWorker;
 use crate::serve_address::ServeAddress;
 use crate::siblings::LoopStart;
 use crate::siblings::Siblings;
-use crate::web_worker;
-use crate::web_worker::Lifeline;
-use crate::worker::Worker;
+use crate::web_worker::lifeline;
+use crate::web_worker::lifeline::Lifeline;
+use crate::web_worker::thread;
 
 /// Why a served program ended before its time.
 pub enum ServeError {
@@ -38,7 +39,7 @@ impl From<CoreError> for ServeError {
     }
 }
 
-impl Worker {
+impl MainWorker {
     /// Like [`run_main_module`](Self::run_main_module), but serves what the module
     /// exports by default, `{ fetch, websocket, … }`, once it was evaluated, on as many event
     /// loops as `parallel` or the module says. The server may listen on the address of the
@@ -61,7 +62,7 @@ impl Worker {
 
 /// Runs the first loop, and with it the program, to its end.
 async fn serve(
-    worker: &mut Worker,
+    worker: &mut MainWorker,
     address: ServeAddress,
     parallel: Parallel,
 ) -> Result<i32, ServeError> {
@@ -74,7 +75,7 @@ async fn serve(
         let lifeline = lifeline.clone();
         move || {
             lifeline.leave();
-            web_worker::end_all();
+            lifeline::end_all();
         }
     };
     worker.set_before_exit(Box::new(before_exit));
@@ -120,7 +121,7 @@ async fn unless_exiting<T>(lifeline: &Lifeline, future: impl Future<Output = T>)
 fn halt_if_exiting(lifeline: &Lifeline) {
     if lifeline.must_end() && lifeline.is_exiting() {
         lifeline.leave();
-        web_worker::halt();
+        thread::halt();
     }
 }
 
@@ -129,7 +130,7 @@ impl LoopStart {
         let lifeline = self.lifeline.clone();
         std::thread::Builder::new()
             .name(format!("event loop {}", self.siblings.index() + 1))
-            .stack_size(web_worker::STACK_SIZE)
+            .stack_size(thread::STACK_SIZE)
             .spawn(move || self.run())
             .map(drop)
             .inspect_err(|_| lifeline.leave())
@@ -140,7 +141,7 @@ impl LoopStart {
         let lifeline = self.lifeline.clone();
         let name = self.siblings.index() + 1;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let runtime = web_worker::event_loop()
+            let runtime = thread::event_loop()
                 .map_err(|error| format!("Unable to start event loop {name}: {error}"))?;
             let result = runtime.block_on(self.live());
             runtime.shutdown_background();
@@ -167,13 +168,13 @@ impl LoopStart {
             format_error,
         } = (siblings.parallel().make)();
         let mut worker =
-            Worker::beside(options, shared.channels).map_err(|error| error.to_string())?;
+            MainWorker::beside(options, shared.channels).map_err(|error| error.to_string())?;
         lifeline.attach(worker.js_runtime().v8_isolate().thread_safe_handle());
         let before_exit = {
             let lifeline = lifeline.clone();
             move || {
                 lifeline.leave();
-                web_worker::end_all();
+                lifeline::end_all();
             }
         };
         worker.set_before_exit(Box::new(before_exit));

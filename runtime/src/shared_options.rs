@@ -11,7 +11,7 @@ use crate::features::Features;
 use crate::inspector::Inspector;
 use crate::root_certs::RootCerts;
 use crate::startup_data::StartupData;
-use crate::web_worker::WebWorkerLoaders;
+use crate::web_worker::request::WebWorkerLoaders;
 
 /// What all engines of one program share.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::serve_address::ServeAddress;
 use crate::shared_options::SharedOptions;
-use crate::web_worker::Lifeline;
+use crate::web_worker::lifeline::Lifeline;
 use crate::worker_options::WorkerOptions;
 
 /// Makes what an event loop runs, on the loop's thread.

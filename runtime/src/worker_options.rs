@@ -15,9 +15,9 @@ use crate::packages::Node;
 use crate::root_certs::RootCerts;
 use crate::startup_data::StartupData;
 use crate::versions::DENO_VERSION;
-use crate::web_worker::WebWorkerLoaders;
+use crate::web_worker::request::WebWorkerLoaders;
 
-/// How to make a [`Worker`](crate::Worker).
+/// How to make a [`MainWorker`](crate::MainWorker).
 pub struct WorkerOptions {
     /// The program's arguments, `Deno.args`.
     pub args: Vec<String>,

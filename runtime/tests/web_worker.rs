@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use duplex_runtime::Worker;
+use duplex_runtime::MainWorker;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::deno_core::StaticModuleLoader;
 use duplex_runtime::deno_core::error::CoreError;
@@ -23,7 +23,7 @@ use duplex_runtime::web_worker::WebWorkerLoaders;
 
 /// Runs `source` as a main module whose workers run `worker`, and returns what
 /// came of it with the engine.
-async fn run(source: String, worker: Option<&'static str>) -> (Result<i32, CoreError>, Worker) {
+async fn run(source: String, worker: Option<&'static str>) -> (Result<i32, CoreError>, MainWorker) {
     let main_module = Url::parse("file:///main.js").unwrap();
     let loader = Rc::new(StaticModuleLoader::with(main_module.clone(), source));
     let mut options = WorkerOptions::new(main_module, permissions::allow_all(), loader);
@@ -34,7 +34,7 @@ async fn run(source: String, worker: Option<&'static str>) -> (Result<i32, CoreE
             format_error: Box::new(|error| error.to_string()),
         })
     });
-    let mut engine = Worker::new(options).unwrap();
+    let mut engine = MainWorker::new(options).unwrap();
     let result = engine.run_main_module().await;
     (result, engine)
 }

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use duplex_runtime::Worker;
+use duplex_runtime::MainWorker;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::deno_core::StaticModuleLoader;
 use duplex_runtime::deno_core::error::CoreError;
@@ -34,7 +34,7 @@ fn run_with(
         let loader = Rc::new(StaticModuleLoader::with(main_module.clone(), source));
         let mut options = WorkerOptions::new(main_module, permissions::allow_all(), loader);
         configure(&mut options);
-        let mut worker = Worker::new(options).unwrap();
+        let mut worker = MainWorker::new(options).unwrap();
         worker.run_main_module().await
     })
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::Parameters;
 use duplex_protocol::frame::{FrameHeader, Opcode, Role};
 use h2::client::SendRequest;
@@ -27,7 +27,7 @@ pub async fn connect_deflate(port: u16, path: &str) -> io::Result<(Reader, Write
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut reader, writer) = open(port, path, offer).await?;
     let parameters = Parameters::default();
-    let decoder = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+    let decoder = Decoder::with_deflate(Role::Client, DecoderLimits::default(), &parameters);
     reader.inflate = Some(Box::new(decoder));
     Ok((reader, writer))
 }

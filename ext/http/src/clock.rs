@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::Version;
 
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 
 /// How long the client has been sending a request head, has sent none, or has taken
 /// nothing of what it is sent.
@@ -107,7 +107,7 @@ impl Clock {
     }
 
     /// Whether something is late in this sweep.
-    pub fn tick(&self, limits: &Limits) -> bool {
+    pub fn tick(&self, limits: &ServerLimits) -> bool {
         let age = |counter: &AtomicU16| {
             let age = counter.load(Relaxed).saturating_add(1).min(Self::OFF - 1);
             counter.store(age, Relaxed);
@@ -116,7 +116,7 @@ impl Clock {
         let head = self.head.load(Relaxed);
         let is_head_late = match head {
             0 | Self::OFF => false,
-            _ => age(&self.head) > Limits::SWEEPS,
+            _ => age(&self.head) > ServerLimits::SWEEPS,
         };
         let is_idle = head == 0 && !self.is_busy();
         // HTTP/2 looks at each of its streams, some of which may be WebSockets.

@@ -44,9 +44,7 @@ where
 {
     let mut has_request = requests.has_first();
     let server = requests.server().clone();
-    let connection = server
-        .protocol()
-        .serve_connection(TokioIo::new(io), requests);
+    let connection = server.http1().serve_connection(TokioIo::new(io), requests);
     let mut connection = pin!(connection.with_upgrades());
     poll_fn(|cx| {
         // hyper is to know of a request that the script has before it is told to

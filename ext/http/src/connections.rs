@@ -13,7 +13,7 @@ use tokio::sync::futures::Notified;
 use crate::control::Control;
 use crate::control::Signal;
 use crate::event_loops::Load;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 
 /// The list of a server's connections.
 pub struct Connections {
@@ -60,7 +60,7 @@ impl Connections {
     }
 
     /// Ends those that wait for something too long.
-    pub fn sweep(&self, limits: &Limits) {
+    pub fn sweep(&self, limits: &ServerLimits) {
         for (_, connection) in self.list.borrow().iter() {
             connection.sweep(limits);
         }

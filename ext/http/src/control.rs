@@ -9,7 +9,7 @@ use std::task::Context;
 use std::task::Waker;
 
 use crate::clock::Clock;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 
 /// What the server may ask of a connection that is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Control {
     }
 
     /// Ages what is being waited for, and ends the connection where that took too long.
-    pub fn sweep(&self, limits: &Limits) {
+    pub fn sweep(&self, limits: &ServerLimits) {
         if self.clock.get().is_some_and(|clock| clock.tick(limits)) {
             self.send(Signal::Kill);
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use duplex_protocol::deflate::Compression;
 use duplex_protocol::deflate::Parameters;
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::ClientOffer;
 use duplex_protocol::handshake::server::OfferError;
 use http::HeaderValue;
 use http::Method;
@@ -33,7 +33,7 @@ use crate::clock::InFlight;
 use crate::exchange_table::ExchangeId;
 use crate::first_packet::FirstPacket;
 use crate::first_packet::Places;
-use crate::held::Held;
+use crate::held::HeldRequest;
 use crate::host;
 use crate::http2_stream::Http2Stream;
 use crate::peer::Peer;
@@ -44,7 +44,7 @@ use crate::response_body::Ending;
 pub type Server = crate::server::Server<Exchange>;
 
 /// What happens to exchanges.
-pub type Event = crate::server::Event<Exchange>;
+pub type ServerEvent = crate::server::ServerEvent<Exchange>;
 
 /// The exchanges that scripts of one runtime can name.
 pub type Exchanges = crate::exchange_table::Exchanges<Exchange>;
@@ -68,9 +68,9 @@ pub struct Exchange {
     upgrade: RefCell<Option<Upgrade>>,
     /// The connection of a handshake, while the script's turn lasts in which it was
     /// handed over.
-    held: RefCell<Option<Held>>,
+    held: RefCell<Option<HeldRequest>>,
     /// The handshake in it, until that is looked at.
-    offer: RefCell<Option<Result<Offer, OfferError>>>,
+    offer: RefCell<Option<Result<ClientOffer, OfferError>>>,
     /// The script took the connection over, or means to.
     upgraded: Cell<bool>,
     /// What the answer to a WebSocket handshake says, but for what the script adds.
@@ -115,7 +115,7 @@ enum State {
 pub enum Outcome {
     /// On its way; nothing more will be told about this exchange.
     Sent = 0,
-    /// On its way; [`Event::Ended`] will tell how it went.
+    /// On its way; [`ServerEvent::Ended`] will tell how it went.
     Pending = 1,
     /// There was nobody left to answer, or it was answered before.
     Gone = 2,
@@ -149,7 +149,7 @@ impl Exchange {
             exchange.answer(response);
         } else if let Some(id) = server.exchanges().insert(exchange.clone()) {
             exchange.id.set(id);
-            server.push(Event::Request(exchange.clone()));
+            server.push(ServerEvent::Request(exchange.clone()));
         } else {
             exchange.answer(plain(StatusCode::SERVICE_UNAVAILABLE));
         }
@@ -163,8 +163,8 @@ impl Exchange {
         server: Rc<Server>,
         peer: Peer,
         packet: FirstPacket,
-        held: Held,
-    ) -> Result<(), Held> {
+        held: HeldRequest,
+    ) -> Result<(), HeldRequest> {
         let exchange = Exchange {
             offer: RefCell::new(Some(packet.offer)),
             raw_head: held.head(),
@@ -177,7 +177,7 @@ impl Exchange {
         };
         exchange.id.set(id);
         *exchange.held.borrow_mut() = Some(held);
-        server.push(Event::Request(exchange));
+        server.push(ServerEvent::Request(exchange));
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl Exchange {
     }
 
     /// Takes a connection that is still held from the script, whose turn is over.
-    pub fn release_held(&self) -> Option<Held> {
+    pub fn release_held(&self) -> Option<HeldRequest> {
         self.held.take()
     }
 
@@ -228,7 +228,7 @@ impl Exchange {
 
     /// Takes the connection for a WebSocket, which is what the script answered. There
     /// is none where hyper has it, or where it is to end.
-    pub fn take_held(&self) -> Option<Held> {
+    pub fn take_held(&self) -> Option<HeldRequest> {
         if !self.is_open() || self.held.borrow().as_ref()?.control().is_killed() {
             return None;
         }
@@ -257,7 +257,7 @@ impl Exchange {
     }
 
     /// What has been made of the handshake already.
-    pub fn take_offer(&self) -> Option<Result<Offer, OfferError>> {
+    pub fn take_offer(&self) -> Option<Result<ClientOffer, OfferError>> {
         self.offer.take()
     }
 
@@ -315,7 +315,7 @@ impl Exchange {
         self.watched.get()
     }
 
-    /// Asks for [`Event::Ended`]. Returns false when it has ended already.
+    /// Asks for [`ServerEvent::Ended`]. Returns false when it has ended already.
     pub fn watch(&self) -> bool {
         self.watched.set(true);
         !matches!(*self.state.borrow(), State::Gone)
@@ -351,7 +351,7 @@ impl Ending for Exchange {
     /// Tells a script that watches how the exchange ended.
     fn end(&self, success: bool) {
         if self.watched.replace(false) {
-            self.server.push(Event::Ended {
+            self.server.push(ServerEvent::Ended {
                 id: self.id(),
                 success,
             });

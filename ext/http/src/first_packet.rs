@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::ClientOffer;
 use duplex_protocol::handshake::server::OfferError;
 use http::HeaderName;
 use http::HeaderValue;
@@ -23,7 +23,7 @@ use crate::host::is_host;
 /// A whole opening handshake that stands at the start of the first packet.
 pub struct FirstPacket {
     /// What has been made of the handshake.
-    pub offer: Result<Offer, OfferError>,
+    pub offer: Result<ClientOffer, OfferError>,
     /// Where its parts stand.
     pub places: Places,
 }
@@ -96,7 +96,7 @@ impl FirstPacket {
             fields: places,
         };
         let headers = parsed.headers.iter().map(|field| (field.name, field.value));
-        let offer = Offer::parse("GET", (1, 1), headers);
+        let offer = ClientOffer::parse("GET", (1, 1), headers);
         Some(Self { offer, places })
     }
 }

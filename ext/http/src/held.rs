@@ -20,7 +20,7 @@ use crate::first_packet::MAX_LENGTH;
 use crate::transport;
 
 /// A connection whose handshake the script is looking at.
-pub struct Held {
+pub struct HeldRequest {
     /// What the client is connected by.
     pub stream: Stream,
     /// All that was read of it.
@@ -31,7 +31,7 @@ pub struct Held {
     pub entry: Entry,
 }
 
-impl Held {
+impl HeldRequest {
     /// The server's handle on the connection.
     pub fn control(&self) -> &Rc<Control> {
         &self.entry.control

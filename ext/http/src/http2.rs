@@ -44,7 +44,7 @@ use crate::http2_stream::Live;
 use crate::http2_stream::Part;
 use crate::http2_stream::STREAM_WINDOW;
 use crate::http2_stream::poll_capacity;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 use crate::received_body::ReceivedBody;
 use crate::requests::Requests;
 use crate::server_io::ServerIo;
@@ -109,7 +109,7 @@ where
     .await;
 }
 
-fn builder(limits: &Limits) -> Builder {
+fn builder(limits: &ServerLimits) -> Builder {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
@@ -124,7 +124,7 @@ fn builder(limits: &Limits) -> Builder {
 /// Hands a request to the script, and has its answer sent.
 fn start(
     requests: &Requests,
-    limits: &Limits,
+    limits: &ServerLimits,
     live: &Rc<Live>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Data>,

@@ -4,7 +4,7 @@
 //! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
 //! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
 //! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
-//! hold a `deno_permissions::PermissionsContainer`. [`Limits`] may be put there
+//! hold a `deno_permissions::PermissionsContainer`. [`ServerLimits`] may be put there
 //! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
 
 mod broker;
@@ -48,7 +48,7 @@ pub use error::HttpError;
 pub use event_loops::EventLoop;
 pub use event_loops::EventLoops;
 pub use event_loops::MAX_LOOPS;
-pub use limits::Limits;
+pub use limits::ServerLimits;
 pub use listener::OwnAddress;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]

@@ -5,14 +5,14 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 
 /// hyper's server of HTTP/1.1, with the limits of a server.
-pub type Protocol = http1::Builder;
+pub type Http1 = http1::Builder;
 
 /// The limits of a server against clients that send too much or too slowly.
 ///
-/// An embedder overrides the defaults by putting a `Limits` into the
+/// An embedder overrides the defaults by putting a `ServerLimits` into the
 /// `OpState` before a script serves.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// How long a request head may take, from its first byte to its last, and
     /// how long a new connection may take to send its first head. The
     /// connection is closed after that. Exact to a sixth of itself. Default
@@ -34,7 +34,7 @@ pub struct Limits {
     pub header_fields: usize,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(30),
@@ -47,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ServerLimits {
     /// Sweeps after which a head is late.
     pub const SWEEPS: u16 = 6;
 
@@ -64,7 +64,7 @@ impl Limits {
     }
 
     /// hyper's server with these limits.
-    pub fn protocol(&self) -> Protocol {
+    pub fn http1(&self) -> Http1 {
         let mut protocol = http1::Builder::new();
         protocol
             // hyper refuses buffers under 8 KiB.

@@ -18,7 +18,7 @@ use crate::exchange::Exchange;
 use crate::exchange::ResponseBody;
 use crate::exchange::Server;
 use crate::exchange::Upgrade;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 use crate::peer::Peer;
 use crate::received_body::ReceivedBody;
 
@@ -54,7 +54,7 @@ impl Requests {
     }
 
     /// The limits of the server.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> ServerLimits {
         *self.server.limits()
     }
 

@@ -19,8 +19,8 @@ use crate::connections::Connections;
 use crate::exchange_table::ExchangeId;
 use crate::exchange_table::Exchanges;
 use crate::held::FirstRead;
-use crate::limits::Limits;
-use crate::limits::Protocol;
+use crate::limits::Http1;
+use crate::limits::ServerLimits;
 
 /// A request came.
 pub const EVENT_REQUEST: i32 = 0;
@@ -32,7 +32,7 @@ const EVENT_FAILED: i32 = 2;
 pub const EVENT_OPENED: i32 = 3;
 
 /// What a script is told about.
-pub enum Event<E> {
+pub enum ServerEvent<E> {
     /// A request came.
     Request(Rc<E>),
     /// The socket is open whose handshake was that of an exchange.
@@ -47,13 +47,13 @@ pub enum Event<E> {
     },
 }
 
-impl<E: Deliver> Event<E> {
+impl<E: Deliver> ServerEvent<E> {
     fn parts(&self) -> (i32, ExchangeId) {
         match *self {
-            Event::Request(ref exchange) => (EVENT_REQUEST, exchange.id()),
-            Event::Ended { id, success: true } => (EVENT_ENDED, id),
-            Event::Ended { id, success: false } => (EVENT_FAILED, id),
-            Event::Opened(id) => (EVENT_OPENED, id),
+            ServerEvent::Request(ref exchange) => (EVENT_REQUEST, exchange.id()),
+            ServerEvent::Ended { id, success: true } => (EVENT_ENDED, id),
+            ServerEvent::Ended { id, success: false } => (EVENT_FAILED, id),
+            ServerEvent::Opened(id) => (EVENT_OPENED, id),
         }
     }
 }
@@ -78,13 +78,13 @@ pub struct Server<E> {
     scheme: &'static str,
     /// The authority of requests that do not name one.
     fallback_authority: String,
-    protocol: Protocol,
-    limits: Limits,
+    http1: Http1,
+    limits: ServerLimits,
     exchanges: Rc<Exchanges<E>>,
 
     spawner: V8TaskSpawner,
     dispatch: RefCell<Option<v8::Global<v8::Function>>>,
-    events: RefCell<VecDeque<Event<E>>>,
+    events: RefCell<VecDeque<ServerEvent<E>>>,
     delivering: Cell<bool>,
 
     first_read: FirstRead,
@@ -97,8 +97,8 @@ pub struct Server<E> {
 
 impl<E: Deliver> Server<E> {
     /// A server that hands its requests to `dispatch`, which takes the number of an
-    /// [`Event`] and the id of an exchange. `head_bytes` takes the place of
-    /// [`Limits::head_bytes`] where it is not 0. A `shared` one has what it is known by in
+    /// [`ServerEvent`] and the id of an exchange. `head_bytes` takes the place of
+    /// [`ServerLimits::head_bytes`] where it is not 0. A `shared` one has what it is known by in
     /// other event loops, and the number of this loop's connections. One that `is_lone`
     /// serves one connection that the script has accepted itself.
     pub fn new(
@@ -109,7 +109,10 @@ impl<E: Deliver> Server<E> {
         shared: Option<(String, Arc<AtomicUsize>)>,
         is_lone: bool,
     ) -> Rc<Self> {
-        let mut limits = state.try_borrow::<Limits>().copied().unwrap_or_default();
+        let mut limits = state
+            .try_borrow::<ServerLimits>()
+            .copied()
+            .unwrap_or_default();
         if head_bytes != 0 {
             limits.head_bytes = head_bytes as usize;
         }
@@ -117,7 +120,7 @@ impl<E: Deliver> Server<E> {
         Rc::new(Self {
             scheme,
             fallback_authority,
-            protocol: limits.protocol(),
+            http1: limits.http1(),
             limits,
             exchanges: state.borrow::<Rc<Exchanges<E>>>().clone(),
             spawner: state.borrow::<V8TaskSpawner>().clone(),
@@ -142,12 +145,12 @@ impl<E: Deliver> Server<E> {
     }
 
     /// hyper's server, with the limits.
-    pub fn protocol(&self) -> &Protocol {
-        &self.protocol
+    pub fn http1(&self) -> &Http1 {
+        &self.http1
     }
 
     /// What clients may do.
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &ServerLimits {
         &self.limits
     }
 
@@ -168,7 +171,7 @@ impl<E: Deliver> Server<E> {
 
     /// Queues an event for the script. All that are queued when the event
     /// loop comes round are delivered in one go.
-    pub fn push(self: &Rc<Self>, event: Event<E>) {
+    pub fn push(self: &Rc<Self>, event: ServerEvent<E>) {
         self.events.borrow_mut().push_back(event);
         if !self.delivering.replace(true) {
             let server = self.clone();
@@ -230,7 +233,7 @@ impl<E: Deliver> Server<E> {
             // The dispatcher catches what handlers throw; what is left is an
             // engine out of stack or told to terminate.
             if !delivered
-                && let Event::Request(exchange) = &event
+                && let ServerEvent::Request(exchange) = &event
                 && self.exchanges.remove(exchange.id()).is_some()
             {
                 exchange.fail();
@@ -241,7 +244,7 @@ impl<E: Deliver> Server<E> {
                 // later runs before the next one is looked at.
                 scope.perform_microtask_checkpoint();
             }
-            if let Event::Request(exchange) = event {
+            if let ServerEvent::Request(exchange) = event {
                 exchange.end_turn();
             }
             if has_terminated {
@@ -267,7 +270,7 @@ impl<E: Deliver> Drop for ServerResource<E> {
             // The engine may be gone before the last connection.
             self.0.dispatch.borrow_mut().take();
             for event in self.0.events.take() {
-                if let Event::Request(exchange) = event {
+                if let ServerEvent::Request(exchange) = event {
                     exchange.drop_held();
                 }
             }

@@ -33,9 +33,9 @@ use crate::exchange::Server;
 use crate::exchange::plain;
 use crate::exchange_table::ExchangeId;
 use crate::first_packet::FirstPacket;
-use crate::held::Held;
+use crate::held::HeldRequest;
 use crate::held::Stream;
-use crate::limits::Limits;
+use crate::limits::ServerLimits;
 use crate::listener::Accepted;
 use crate::peer::Peer;
 use crate::requests::Requests;
@@ -201,7 +201,7 @@ fn serve_accepted(server: &Rc<Server>, stream: std::net::TcpStream, peer: Peer) 
 fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: First) {
     match first {
         First::Handshake(packet, bytes) => {
-            let held = Held {
+            let held = HeldRequest {
                 stream,
                 bytes,
                 head_end: packet.places.end,
@@ -212,7 +212,7 @@ fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: Fi
             }
         }
         First::Other(bytes) => {
-            let held = Held {
+            let held = HeldRequest {
                 stream,
                 bytes,
                 head_end: 0,
@@ -235,7 +235,7 @@ enum First {
 }
 
 impl First {
-    fn of(bytes: &[u8], limits: &Limits) -> Self {
+    fn of(bytes: &[u8], limits: &ServerLimits) -> Self {
         let bytes = Bytes::copy_from_slice(bytes);
         match FirstPacket::parse(&bytes, limits.head_bytes, limits.header_fields) {
             Some(packet) => Self::Handshake(packet, bytes),
@@ -271,8 +271,8 @@ impl Deliver for Exchange {
 }
 
 /// Gives a connection to hyper, which is to send `answer`.
-fn pass_to_hyper(server: Rc<Server>, held: Held, peer: Peer, answer: Option<Answer>) {
-    let Held {
+fn pass_to_hyper(server: Rc<Server>, held: HeldRequest, peer: Peer, answer: Option<Answer>) {
+    let HeldRequest {
         stream,
         bytes,
         entry,

@@ -12,7 +12,7 @@ use deno_core::op2;
 use deno_core::v8;
 use deno_error::JsErrorBox;
 use duplex_protocol::deflate::ServerConfig;
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::ClientOffer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::Limits;
 use duplex_websocket::ServerOptions;
@@ -29,11 +29,11 @@ use http::header;
 
 use crate::error::HttpError;
 use crate::exchange::Agreement;
-use crate::exchange::Event;
 use crate::exchange::Exchange;
 use crate::exchange::Exchanges;
 use crate::exchange::Outcome;
 use crate::exchange::ResponseBody;
+use crate::exchange::ServerEvent;
 use crate::exchange::Upgrade;
 use crate::exchange_table::ExchangeId;
 use crate::numbers::NO_CONNECTION;
@@ -98,9 +98,11 @@ pub fn op_http_upgrade_begin(
         let method = head.method.as_str();
         let headers = lines(&head.headers);
         match head.version {
-            Version::HTTP_2 => Offer::parse_http2(method, exchange.connect_protocol(), headers),
-            Version::HTTP_11 => Offer::parse(method, (1, 1), headers),
-            _ => Offer::parse(method, (1, 0), headers),
+            Version::HTTP_2 => {
+                ClientOffer::parse_http2(method, exchange.connect_protocol(), headers)
+            }
+            Version::HTTP_11 => ClientOffer::parse(method, (1, 1), headers),
+            _ => ClientOffer::parse(method, (1, 0), headers),
         }
     });
     let mut offer = match offer {
@@ -149,7 +151,7 @@ pub fn op_http_websocket_handshake(
         .or_insert(HeaderValue::from_static(
             duplex_protocol::handshake::VERSION,
         ));
-    Ok(match Offer::parse(method, (1, 1), lines(&headers)) {
+    Ok(match ClientOffer::parse(method, (1, 1), lines(&headers)) {
         Ok(offer) => {
             refused_protocol(&offer, protocol).unwrap_or_else(|| accepted(&offer, String::new()))
         }
@@ -159,7 +161,7 @@ pub fn op_http_websocket_handshake(
 
 /// Answers 101 where the handshake can be answered at once, with the headers that the
 /// script gave, or those that were agreed on where it gave none. Returns the WebSocket
-/// connection, whose socket [`Event::Opened`] is for; or [`NO_CONNECTION`] where the
+/// connection, whose socket [`ServerEvent::Opened`] is for; or [`NO_CONNECTION`] where the
 /// connection is hyper's and [`op_http_upgrade_respond`] is to be called.
 #[op2]
 #[smi]
@@ -188,7 +190,7 @@ pub fn op_http_upgrade_accept(
     };
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
-    server.push(Event::Opened(exchange.id()));
+    server.push(ServerEvent::Opened(exchange.id()));
     if server.connections().is_ending() {
         server.close_sockets(state);
     }
@@ -271,7 +273,7 @@ fn server_options(
 ) -> ServerOptions {
     ServerOptions {
         idle_timeout: timeout(idle_timeout),
-        no_pings: !send_pings,
+        sends_pings: send_pings,
         deflate: exchange.deflate.get(),
         group: Some(exchange.server().sockets().clone()),
         limits: limits.map_or_else(Limits::default, Limits::from),
@@ -353,7 +355,7 @@ fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn accepted(offer: &Offer, extensions: String) -> Verdict {
+fn accepted(offer: &ClientOffer, extensions: String) -> Verdict {
     (
         Some(offer.accept_key().unwrap_or_default().to_owned()),
         extensions,
@@ -376,7 +378,7 @@ fn refusal(error: &OfferError) -> Verdict {
 }
 
 /// The script asks for a subprotocol that the client did not offer.
-fn refused_protocol(offer: &Offer, protocol: &str) -> Option<Verdict> {
+fn refused_protocol(offer: &ClientOffer, protocol: &str) -> Option<Verdict> {
     if protocol.is_empty() || offer.protocols().iter().any(|offered| offered == protocol) {
         return None;
     }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use deno_core::{FsModuleLoader, JsRuntime, PollEventLoopOptions, RuntimeOptions};
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::encoder;
 use duplex_protocol::frame::Role;
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::ClientOffer;
 use sys_traits::impls::RealSys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -100,10 +100,10 @@ async fn echo(mut stream: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>>
         .headers
         .iter()
         .map(|header| (header.name, header.value));
-    let offer = Offer::parse(request.method.unwrap_or_default(), (1, 1), lines)?;
+    let offer = ClientOffer::parse(request.method.unwrap_or_default(), (1, 1), lines)?;
     stream.write_all(&offer.answer(None, &[])?).await?;
 
-    let mut decoder = Decoder::new(Role::Server, Limits::default());
+    let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {

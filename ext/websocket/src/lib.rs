@@ -106,7 +106,7 @@ deno_core::extension!(
     ops = [
         nearest_name::op_ws_nearest_name,
         numbers::op_ws_numbers,
-        ops::op_ws_check_permission,
+        ops::op_ws_check_permission_and_cancel_handle,
         ops::op_ws_create,
         ops::op_ws_add_http_client,
         ops::op_ws_set_callbacks,
@@ -170,14 +170,14 @@ deno_core::extension!(
 );
 
 /// How [`accept`] serves a connection.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ServerOptions {
     /// How long the peer may stay silent. After half of it a Ping is sent, after
     /// all of it without a word the connection ends with code 1001. `None`, or
     /// zero, never.
     pub idle_timeout: Option<Duration>,
-    /// The peer is not sent a Ping, but still has to be heard.
-    pub no_pings: bool,
+    /// Whether Pings are sent. Without, the peer still has to be heard. True by default.
+    pub sends_pings: bool,
     /// What the peer may make this end hold.
     pub limits: Limits,
     /// What the handshake agreed on for permessage-deflate (RFC 7692), and how to
@@ -190,6 +190,20 @@ pub struct ServerOptions {
     /// The answer to the opening handshake, where that has not been sent: it goes
     /// out before all else.
     pub answer: Vec<u8>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            idle_timeout: None,
+            sends_pings: true,
+            limits: Limits::default(),
+            deflate: None,
+            group: None,
+            remote_addr: None,
+            answer: Vec::new(),
+        }
+    }
 }
 
 /// Takes over a connection whose opening handshake has been answered, or is with
@@ -210,7 +224,7 @@ pub fn accept(
         let idle = options.idle_timeout.filter(|timeout| !timeout.is_zero());
         let idle = idle.map(|timeout| IdleTimeout {
             timeout,
-            sends_pings: !options.no_pings,
+            sends_pings: options.sends_pings,
         });
         let settings = Settings::new(options.limits, idle);
         let options = connection::Options {

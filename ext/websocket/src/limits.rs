@@ -45,8 +45,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn decoder(&self) -> decoder::Limits {
-        decoder::Limits {
+    pub(crate) fn decoder(&self) -> decoder::DecoderLimits {
+        decoder::DecoderLimits {
             max_payload_length: self.max_payload_length,
             max_fragments: self.max_fragments,
         }
@@ -55,10 +55,10 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let decoder::Limits {
+        let decoder::DecoderLimits {
             max_payload_length,
             max_fragments,
-        } = decoder::Limits::default();
+        } = decoder::DecoderLimits::default();
         Self {
             max_payload_length,
             max_fragments,

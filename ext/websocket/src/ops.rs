@@ -16,7 +16,7 @@ use url::Url;
 use crate::client::{
     self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
 };
-use crate::connection::{Backlog, Connection, Options, Sent, Settings};
+use crate::connection::{Backlog, Connection, Options, SendStatus, Settings};
 use crate::deflate::PerMessageDeflate;
 use crate::history::Position;
 use crate::hub::Hub;
@@ -70,7 +70,7 @@ pub(crate) enum OpError {
 /// that [`op_ws_create`] takes, and whose closing gives that up.
 #[op2(fast, stack_trace)]
 #[smi]
-pub(crate) fn op_ws_check_permission(
+pub(crate) fn op_ws_check_permission_and_cancel_handle(
     state: &mut OpState,
     #[string] api_name: &str,
     #[string] url: &str,
@@ -383,10 +383,15 @@ pub(crate) fn op_ws_send_control(
 }
 
 #[inline]
-fn send(state: &OpState, id: u32, length: usize, queue: impl FnOnce(&Connection) -> Sent) -> i32 {
+fn send(
+    state: &OpState,
+    id: u32,
+    length: usize,
+    queue: impl FnOnce(&Connection) -> SendStatus,
+) -> i32 {
     // There is one where there is a connection.
     let Some(hub) = Hub::existing(state) else {
-        return Sent::Closed.outcome(length);
+        return SendStatus::Closed.outcome(length);
     };
     hub.send(id, queue).outcome(length)
 }

@@ -21,14 +21,14 @@ use crate::transport::Transport;
 /// few of them need at a time, so that it is in the caches.
 #[derive(Default)]
 pub(crate) struct OutBuffer {
-    queue: Option<Box<Queue>>,
+    queue: Option<Box<FrameQueue>>,
     /// How many bytes were queued while there was a queue last.
     end: u64,
 }
 
 /// What an [`OutBuffer`] needs while there is something in it.
 #[derive(Default)]
-struct Queue {
+struct FrameQueue {
     /// What goes before `bytes`: long frames that others have too, and full buffers.
     chunks: VecDeque<Bytes>,
     /// What frames are appended to.
@@ -54,7 +54,7 @@ struct Queue {
     needs_flush: bool,
 }
 
-/// A data frame: where it ends, by the count of [`Queue::end`], and how long its
+/// A data frame: where it ends, by the count of [`FrameQueue::end`], and how long its
 /// payload, the end of it, is.
 struct Span {
     end: u64,
@@ -133,7 +133,7 @@ impl OutBuffer {
     pub fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
         let length = queue.append(encode);
-        queue.note_frame(length, payload);
+        queue.record_frame(length, payload);
     }
 
     /// Appends a frame likewise that others send, too. A long one is not copied.
@@ -142,10 +142,10 @@ impl OutBuffer {
             return self.push_data(payload, |bytes| bytes.extend_from_slice(frame));
         }
         let queue = self.queue();
-        queue.seal();
+        queue.freeze();
         queue.chunks.push_back(frame.clone());
         queue.end += frame.len() as u64;
-        queue.note_frame(frame.len(), payload);
+        queue.record_frame(frame.len(), payload);
     }
 
     /// Appends a control frame.
@@ -170,12 +170,12 @@ impl OutBuffer {
     pub fn clear(&mut self) {
         if let Some(queue) = &mut self.queue {
             // What never reached the kernel stays in `bufferedAmount`.
-            **queue = Queue {
+            **queue = FrameQueue {
                 end: queue.end,
                 written: queue.end,
                 pending: queue.pending,
                 taken_this_turn: queue.taken_this_turn,
-                ..Queue::default()
+                ..FrameQueue::default()
             };
         }
     }
@@ -187,7 +187,7 @@ impl OutBuffer {
             && queue.chunks.is_empty()
         {
             let count = transport.write_last(&queue.bytes[queue.taken..]);
-            queue.note_written(count);
+            queue.record_written(count);
         }
     }
 
@@ -202,9 +202,9 @@ impl OutBuffer {
 
     /// It wrote so many bytes of that.
     #[cfg(target_os = "linux")]
-    pub fn note_written(&mut self, count: usize) {
+    pub fn record_written(&mut self, count: usize) {
         if let Some(queue) = &mut self.queue {
-            queue.note_written(count);
+            queue.record_written(count);
         }
     }
 
@@ -233,7 +233,7 @@ impl OutBuffer {
         let length = header.len() + payload.len();
         let queue = self.queue();
         queue.end += length as u64;
-        queue.note_frame(length, payload.len());
+        queue.record_frame(length, payload.len());
         let result = queue.poll_write(transport, cx, [header, payload]);
         if queue.written < queue.end {
             let skip = match queue.chunks.is_empty() {
@@ -244,7 +244,7 @@ impl OutBuffer {
                 queue.bytes.clear();
                 queue.taken = 0;
             } else if queue.bytes.len() >= FULL_FROM {
-                queue.seal();
+                queue.freeze();
             }
             queue.bytes.reserve_exact(length - skip);
             let bytes = &mut queue.bytes;
@@ -256,13 +256,13 @@ impl OutBuffer {
     }
 
     #[inline]
-    fn queue(&mut self) -> &mut Queue {
+    fn queue(&mut self) -> &mut FrameQueue {
         self.queue
             .get_or_insert_with(|| POOL.with_borrow_mut(|pool| pool.take(self.end)))
     }
 }
 
-impl Queue {
+impl FrameQueue {
     fn is_empty(&self) -> bool {
         self.len() == 0 && !self.needs_flush
     }
@@ -282,7 +282,7 @@ impl Queue {
         if self.bytes.len() >= FULL_FROM {
             // Moving it to a longer buffer would cost as much, and what is written
             // of that could not be freed.
-            self.seal();
+            self.freeze();
         }
         let start = self.bytes.len();
         encode(&mut self.bytes);
@@ -292,7 +292,7 @@ impl Queue {
     }
 
     /// Puts what was appended into a chunk of its own, which holds little more than that.
-    fn seal(&mut self) {
+    fn freeze(&mut self) {
         let length = self.bytes.len();
         if length == 0 {
             return;
@@ -310,7 +310,7 @@ impl Queue {
 
     /// Counts the frame of `length` bytes that ends at `end`.
     #[inline]
-    fn note_frame(&mut self, length: usize, payload: usize) {
+    fn record_frame(&mut self, length: usize, payload: usize) {
         self.pending += payload;
         let is_compressed = length < payload;
         if self.frames.len() >= SEPARATE_FRAMES && self.join_frame(payload, is_compressed) {
@@ -348,7 +348,7 @@ impl Queue {
     }
 
     /// The transport has taken `count` bytes, which it may still hold.
-    fn note_written(&mut self, count: usize) {
+    fn record_written(&mut self, count: usize) {
         if count > 0 {
             self.advance(count);
             self.needs_flush = true;
@@ -375,7 +375,7 @@ impl Queue {
             };
             match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.note_written(count),
+                Poll::Ready(Ok(count)) => self.record_written(count),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.account();
@@ -456,7 +456,7 @@ impl Queue {
 /// What no connection of a thread needs now.
 struct Pool {
     #[expect(clippy::vec_box, reason = "they are handed on as they are")]
-    queues: Vec<Box<Queue>>,
+    queues: Vec<Box<FrameQueue>>,
     /// How many bytes their buffers hold.
     bytes: usize,
 }
@@ -464,7 +464,7 @@ struct Pool {
 impl Pool {
     /// A queue for a connection that has queued `end` bytes so far.
     #[inline]
-    fn take(&mut self, end: u64) -> Box<Queue> {
+    fn take(&mut self, end: u64) -> Box<FrameQueue> {
         let mut queue = self.queues.pop().unwrap_or_default();
         self.bytes -= queue.bytes.capacity();
         queue.end = end;
@@ -475,7 +475,7 @@ impl Pool {
 
     /// Keeps an empty queue for the next connection, unless there is enough.
     #[inline]
-    fn give(&mut self, queue: Option<Box<Queue>>) {
+    fn give(&mut self, queue: Option<Box<FrameQueue>>) {
         let Some(mut queue) = queue.filter(|_| self.queues.len() < POOLED) else {
             return;
         };

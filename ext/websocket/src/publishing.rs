@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use deno_core::{OpState, V8CrossThreadTaskSpawner};
 use duplex_protocol::close::{Close, CloseCode};
 
-use crate::connection::{Connection, Exceeded, Sent};
+use crate::connection::{Connection, Exceeded, SendStatus};
 use crate::history::{self, Position, Recovery};
 use crate::hub::Hub;
 use crate::message::{Message, Reach};
@@ -98,7 +98,7 @@ pub(crate) fn publish(
     let by_name = topics.by_name();
     let topic = by_name.get(name);
     let sender = sender.map(|it| &**it);
-    let sent = topic.map_or(Sent::Refused, |topic| {
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
         send(topic, hub, &publication, sender, false)
     });
     if let Some(place) = topics.place() {
@@ -122,7 +122,7 @@ fn publish_by_relay(
     reach: Reach,
 ) -> i32 {
     let Some(place) = topics.place() else {
-        return Sent::Refused.outcome(0);
+        return SendStatus::Refused.outcome(0);
     };
     if reach == Reach::All
         && let Some(relay) = place.space().relay()
@@ -135,7 +135,7 @@ fn publish_by_relay(
         });
         let tag = own.map_or(0, |own| place.tag(own));
         if relay.record(name, message.bytes(), message.is_text(), tag) {
-            return Sent::Taken.outcome(message.length());
+            return SendStatus::Taken.outcome(message.length());
         }
         if let Some(own) = own {
             topics.own_messages().borrow_mut().take(own);
@@ -146,7 +146,7 @@ fn publish_by_relay(
     let topic = by_name.get(name);
     let shared = topic.and_then(|topic| topic.shared.as_deref());
     place.send(name, shared, true, || parcel.clone());
-    let sent = topic.map_or(Sent::Refused, |topic| {
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
         let sender = sender.map(|it| &**it);
         send(topic, hub, &Publication::of(&parcel), sender, true)
     });
@@ -202,7 +202,7 @@ fn record(
     let topic = by_name.get(name);
     let shared = topic.and_then(|topic| topic.shared.as_deref());
     place.send(name, shared, true, || parcel.clone());
-    let sent = topic.map_or(Sent::Refused, |topic| {
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
         send(topic, hub, &Publication::of(&parcel), sender, true)
     });
     Some(Recorded {
@@ -278,9 +278,9 @@ pub(crate) fn subscribe_since(
     for parcel in missed.iter().flatten() {
         let sent = connection.send_published(&Publication::of(parcel));
         match sent {
-            Sent::Taken | Sent::Buffered => hub.mark_dirty(connection),
-            Sent::Refused => connection.exceed(Exceeded::Backpressure),
-            Sent::Closed => {}
+            SendStatus::Taken | SendStatus::Buffered => hub.mark_dirty(connection),
+            SendStatus::Refused => connection.exceed(Exceeded::Backpressure),
+            SendStatus::Closed => {}
         }
     }
     Ok(Recovery {
@@ -297,8 +297,8 @@ fn send(
     publication: &Publication<'_>,
     sender: Option<&Connection>,
     must_take: bool,
-) -> Sent {
-    let mut total = Sent::Refused;
+) -> SendStatus {
+    let mut total = SendStatus::Refused;
     for (_, subscriber) in topic.subscribers.borrow().iter() {
         let Some(connection) = subscriber.upgrade() else {
             continue;
@@ -307,14 +307,14 @@ fn send(
             continue;
         }
         let sent = connection.send_published(publication);
-        if must_take && matches!(sent, Sent::Refused) {
+        if must_take && matches!(sent, SendStatus::Refused) {
             connection.exceed(Exceeded::Backpressure);
         }
-        if matches!(sent, Sent::Taken | Sent::Buffered) {
+        if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
             hub.mark_dirty(&connection);
         }
         match (sent, total) {
-            (Sent::Buffered, _) | (Sent::Taken, Sent::Refused) => total = sent,
+            (SendStatus::Buffered, _) | (SendStatus::Taken, SendStatus::Refused) => total = sent,
             _ => {}
         }
     }

@@ -78,7 +78,7 @@ impl<C: Carrier> Tls<C> {
 
     /// The socket has taken so many bytes of those records.
     #[cfg(target_os = "linux")]
-    pub(crate) fn note_sent(&mut self, count: usize) {
+    pub(crate) fn record_sent(&mut self, count: usize) {
         self.sent += count;
         if self.sent >= self.sealed.len() {
             self.sealed = Vec::new();
@@ -115,7 +115,7 @@ impl<C: Carrier> Tls<C> {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.note_sent(count);
+            self.record_sent(count);
         }
         while self.session.wants_write() {
             let carrier = Pin::new(&mut self.carrier);

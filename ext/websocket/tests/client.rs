@@ -15,7 +15,7 @@ use deno_core::{JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
 use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
 use duplex_protocol::close::CloseCode;
 use duplex_protocol::encoder;
-use duplex_protocol::handshake::server::Offer;
+use duplex_protocol::handshake::server::ClientOffer;
 use sys_traits::impls::RealSys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,7 +92,7 @@ async fn accept(listener: TcpListener) -> TcpStream {
     let mut parsed = httparse::Request::new(&mut headers);
     parsed.parse(&request).unwrap();
     let lines = parsed.headers.iter().map(|h| (h.name, h.value));
-    let offer = Offer::parse(parsed.method.unwrap(), (1, 1), lines).unwrap();
+    let offer = ClientOffer::parse(parsed.method.unwrap(), (1, 1), lines).unwrap();
     stream
         .write_all(&offer.answer(None, &[]).unwrap())
         .await

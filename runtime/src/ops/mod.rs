@@ -3,19 +3,18 @@
 
 mod fs_events;
 mod guard;
-mod info;
+pub(crate) mod info;
 mod node;
 mod node_worker;
 mod permissions;
 mod serve;
 #[cfg(not(feature = "v8"))]
 pub mod stack;
-mod tty;
+pub(crate) mod tty;
 mod worker_host;
 mod worker_scope;
 
-pub use info::RuntimeInfo;
-pub(crate) use tty::window_size;
+use info::RuntimeInfo;
 
 deno_core::extension!(
     duplex_runtime,

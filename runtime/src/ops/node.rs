@@ -10,7 +10,7 @@ use deno_permissions::PermissionCheckError;
 use deno_permissions::PermissionsContainer;
 use deno_terminal::colors::ColorLevel;
 
-use super::RuntimeInfo;
+use crate::ops::info::RuntimeInfo;
 use crate::packages::Packages;
 
 /// The bits of a colour on this terminal.

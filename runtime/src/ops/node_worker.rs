@@ -35,10 +35,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::ops::worker_host::CreateError;
 use crate::ops::worker_host::send_raw;
 use crate::shared_options::SharedOptions;
-use crate::web_worker::Lifeline;
-use crate::web_worker::NodeThread;
-use crate::web_worker::Start;
-use crate::web_worker::WorkerSpawner;
+use crate::web_worker::lifeline::Lifeline;
+use crate::web_worker::start::NodeThread;
+use crate::web_worker::start::WebWorkerStart;
+use crate::web_worker::start::WorkerSpawner;
 
 /// A worker in its owner's hands. It ends when this is dropped, with the owner's engine.
 struct NodeWorker {
@@ -100,7 +100,7 @@ pub fn op_create_worker(
         lifeline: lifeline.clone(),
         receiving: CancelHandle::new_rc(),
     };
-    (spawner.0)(Start {
+    (spawner.0)(WebWorkerStart {
         shared,
         loaders,
         url,

@@ -2,17 +2,28 @@
 
 use std::collections::HashMap;
 use std::io::Error;
-use std::os::fd::RawFd;
+use std::io::stdin;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 
 use deno_core::OpState;
 use deno_core::ResourceId;
 use deno_core::error::ResourceError;
 use deno_core::op2;
+use rustix::termios::ControlModes;
+use rustix::termios::InputModes;
+use rustix::termios::LocalModes;
+use rustix::termios::OptionalActions;
+use rustix::termios::SpecialCodeIndex;
+use rustix::termios::Termios;
+use rustix::termios::tcgetattr;
+use rustix::termios::tcgetwinsize;
+use rustix::termios::tcsetattr;
 
 /// The modes that terminals had before a program made them raw.
 #[derive(Default)]
-pub struct TerminalModes(HashMap<ResourceId, libc::termios>);
+pub struct TerminalModes(HashMap<ResourceId, Termios>);
 
 /// Why a terminal did not do what it was asked.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
@@ -52,8 +63,11 @@ pub fn op_console_size(
         let Ok(fd) = state.resource_table.get_fd(rid) else {
             continue;
         };
+        // SAFETY: the resource stays in the table, which has the descriptor open, to the end of
+        // the call.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         if let Some(found) = window_size(fd) {
-            (*columns, *rows) = (found.ws_col.into(), found.ws_row.into());
+            (*columns, *rows) = (found.0.into(), found.1.into());
             return Ok(());
         }
     }
@@ -70,6 +84,9 @@ pub fn op_set_raw(
     cbreak: bool,
 ) -> Result<(), TerminalError> {
     let fd = state.resource_table.get_fd(rid)?;
+    // SAFETY: the resource stays in the table, which has the descriptor open, to the end of the
+    // call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     restore_stdin_at_exit();
     let modes = &mut state.borrow_mut::<TerminalModes>().0;
     if !raw {
@@ -79,65 +96,51 @@ pub fn op_set_raw(
         return Ok(());
     }
     let original = match modes.get(&rid) {
-        Some(mode) => *mode,
-        None => mode(fd)?,
+        Some(mode) => mode.clone(),
+        None => tcgetattr(fd).map_err(Error::from)?,
     };
-    set_mode(fd, &raw_mode(original, cbreak))?;
+    set_mode(fd, &raw_mode(original.clone(), cbreak))?;
     modes.insert(rid, original);
     Ok(())
 }
 
-fn raw_mode(mut mode: libc::termios, cbreak: bool) -> libc::termios {
-    mode.c_iflag &= !(libc::BRKINT | libc::ICRNL | libc::INPCK | libc::ISTRIP | libc::IXON);
-    mode.c_cflag |= libc::CS8;
-    mode.c_lflag &= !(libc::ECHO | libc::ICANON | libc::IEXTEN);
+fn raw_mode(mut mode: Termios, cbreak: bool) -> Termios {
+    mode.input_modes -= InputModes::BRKINT
+        | InputModes::ICRNL
+        | InputModes::INPCK
+        | InputModes::ISTRIP
+        | InputModes::IXON;
+    mode.control_modes |= ControlModes::CS8;
+    mode.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN;
     if !cbreak {
-        mode.c_lflag &= !libc::ISIG;
+        mode.local_modes -= LocalModes::ISIG;
     }
-    mode.c_cc[libc::VMIN] = 1;
-    mode.c_cc[libc::VTIME] = 0;
+    mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+    mode.special_codes[SpecialCodeIndex::VTIME] = 0;
     mode
 }
 
-fn mode(fd: RawFd) -> Result<libc::termios, Error> {
-    let mut mode = std::mem::MaybeUninit::<libc::termios>::uninit();
-    // SAFETY: the pointer is to memory of the size of a termios.
-    if unsafe { libc::tcgetattr(fd, mode.as_mut_ptr()) } != 0 {
-        return Err(Error::last_os_error());
-    }
-    // SAFETY: tcgetattr returned 0, so it filled the structure.
-    Ok(unsafe { mode.assume_init() })
+fn set_mode(fd: impl AsFd, mode: &Termios) -> Result<(), Error> {
+    Ok(tcsetattr(fd, OptionalActions::Drain, mode)?)
 }
 
-fn set_mode(fd: RawFd, mode: &libc::termios) -> Result<(), Error> {
-    // SAFETY: `mode` is a termios that came from tcgetattr.
-    if unsafe { libc::tcsetattr(fd, libc::TCSADRAIN, mode) } != 0 {
-        return Err(Error::last_os_error());
-    }
-    Ok(())
-}
-
-pub fn window_size(fd: RawFd) -> Option<libc::winsize> {
-    let mut size = std::mem::MaybeUninit::<libc::winsize>::uninit();
-    // SAFETY: TIOCGWINSZ writes one winsize to the pointer.
-    if unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, size.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: the ioctl returned 0, so it filled the structure.
-    Some(unsafe { size.assume_init() })
+/// Columns and rows, if it is a terminal.
+pub fn window_size(fd: impl AsFd) -> Option<(u16, u16)> {
+    let size = tcgetwinsize(fd).ok()?;
+    Some((size.ws_col, size.ws_row))
 }
 
 fn restore_stdin_at_exit() {
-    static ORIGINAL: OnceLock<Option<libc::termios>> = OnceLock::new();
+    static ORIGINAL: OnceLock<Option<Termios>> = OnceLock::new();
 
     extern "C" fn restore() {
         if let Some(Some(mode)) = ORIGINAL.get() {
-            let _ = set_mode(libc::STDIN_FILENO, mode);
+            let _ = set_mode(stdin(), mode);
         }
     }
 
     ORIGINAL.get_or_init(|| {
-        let mode = mode(libc::STDIN_FILENO).ok()?;
+        let mode = tcgetattr(stdin()).ok()?;
         // SAFETY: `restore` touches nothing but a static that is never dropped.
         unsafe { libc::atexit(restore) };
         Some(mode)

@@ -29,14 +29,14 @@ use deno_web::MessagePortError;
 use deno_web::RecvMessageData;
 use deno_web::create_entangled_message_port;
 
-use crate::module_loader;
+use crate::module_loader::source;
 use crate::module_override::ModuleOverride;
 use crate::module_permissions::Reader;
 use crate::shared_options::SharedOptions;
-use crate::web_worker::Failure;
-use crate::web_worker::Lifeline;
-use crate::web_worker::Start;
-use crate::web_worker::WorkerSpawner;
+use crate::web_worker::lifeline::Failure;
+use crate::web_worker::lifeline::Lifeline;
+use crate::web_worker::start::WebWorkerStart;
+use crate::web_worker::start::WorkerSpawner;
 
 /// A worker in its owner's hands. When it is closed, or dropped with the owner's
 /// engine, the worker ends.
@@ -120,7 +120,7 @@ pub fn op_worker_create(
         lifeline: lifeline.clone(),
         receiving: CancelHandle::new(),
     };
-    (spawner.0)(Start {
+    (spawner.0)(WebWorkerStart {
         shared,
         loaders,
         url,
@@ -144,9 +144,9 @@ fn read_blob(state: &OpState, url: &Url) -> Option<ModuleOverride> {
     }
     let store = state.borrow::<Arc<dyn BlobStoreTrait>>();
     // A URL that stands for nothing is the worker's outcome.
-    let (bytes, media_type) = module_loader::read(url, Some(&**store), Reader::User).ok()?;
+    let (bytes, media_type) = source::read(url, Some(&**store), Reader::User).ok()?;
     Some(ModuleOverride {
-        text: Some(module_loader::to_text(bytes)),
+        text: Some(source::to_text(bytes)),
         media_type: Some(media_type),
     })
 }

@@ -13,9 +13,9 @@ use deno_web::MessagePortError;
 use deno_web::RecvMessageData;
 
 use crate::ops::worker_host::send_raw;
-use crate::web_worker::Inside;
-use crate::web_worker::ScriptError;
-use crate::web_worker::ScriptSource;
+use crate::web_worker::script::ScriptError;
+use crate::web_worker::script::ScriptSource;
+use crate::web_worker::start::WebWorkerState;
 
 /// What the worker was made with.
 #[derive(ToV8)]
@@ -28,7 +28,7 @@ pub struct Scope {
 
 #[op2]
 pub fn op_worker_scope(state: &mut OpState) -> Scope {
-    let inside = state.borrow::<Rc<Inside>>();
+    let inside = state.borrow::<Rc<WebWorkerState>>();
     Scope {
         name: inside.name.clone(),
         is_classic: inside.is_classic,
@@ -42,7 +42,7 @@ pub fn op_worker_scope(state: &mut OpState) -> Scope {
 pub fn op_worker_scope_metadata(
     state: &mut OpState,
 ) -> Result<Option<JsMessageData>, MessagePortError> {
-    let inside = state.borrow::<Rc<Inside>>().clone();
+    let inside = state.borrow::<Rc<WebWorkerState>>().clone();
     match &inside.node {
         Some(node) if node.has_metadata => inside.port.try_recv_sync(state),
         _ => Ok(None),
@@ -52,14 +52,14 @@ pub fn op_worker_scope_metadata(
 /// The code that the worker exits with.
 #[op2(fast)]
 pub fn op_worker_scope_exit_code(state: &mut OpState, #[smi] code: i32) {
-    let lifeline = &state.borrow::<Rc<Inside>>().lifeline;
+    let lifeline = &state.borrow::<Rc<WebWorkerState>>().lifeline;
     lifeline.set_exit_code(code);
 }
 
 /// Sends a message without transferred objects to the owner.
 #[op2]
 pub fn op_worker_scope_post_raw(state: &mut OpState, #[buffer(detach)] data: JsBuffer) {
-    send_raw(&state.borrow::<Rc<Inside>>().port, data);
+    send_raw(&state.borrow::<Rc<WebWorkerState>>().port, data);
 }
 
 /// Sends a message with transferred objects to the owner.
@@ -68,7 +68,7 @@ pub fn op_worker_scope_post(
     state: &mut OpState,
     #[serde] data: JsMessageData,
 ) -> Result<(), MessagePortError> {
-    let inside = state.borrow::<Rc<Inside>>().clone();
+    let inside = state.borrow::<Rc<WebWorkerState>>().clone();
     inside.port.send(state, data)
 }
 
@@ -78,20 +78,20 @@ pub fn op_worker_scope_post(
 pub async fn op_worker_scope_receive(
     state: Rc<RefCell<OpState>>,
 ) -> Result<Option<RecvMessageData>, MessagePortError> {
-    let inside = state.borrow().borrow::<Rc<Inside>>().clone();
+    let inside = state.borrow().borrow::<Rc<WebWorkerState>>().clone();
     inside.port.recv(state).await
 }
 
 /// Has no more script begin in this worker.
 #[op2(fast)]
 pub fn op_worker_scope_close(state: &mut OpState) {
-    state.borrow::<Rc<Inside>>().lifeline.close();
+    state.borrow::<Rc<WebWorkerState>>().lifeline.close();
 }
 
 /// Stops the script that runs. It notices at its next turn of a loop.
 #[op2(fast)]
 pub fn op_worker_scope_stop(state: &mut OpState) {
-    state.borrow::<Rc<Inside>>().lifeline.stop_script();
+    state.borrow::<Rc<WebWorkerState>>().lifeline.stop_script();
 }
 
 /// The text of a classic script for `importScripts`, and its URL after redirects.
@@ -108,7 +108,7 @@ pub fn op_worker_scope_script(
     state: &mut OpState,
     #[string] url: String,
 ) -> Result<Option<ImportedScript>, ScriptError> {
-    let lifeline = state.borrow::<Rc<Inside>>().lifeline.clone();
+    let lifeline = state.borrow::<Rc<WebWorkerState>>().lifeline.clone();
     let url = Url::parse(&url).map_err(ScriptError::Url)?;
     let script = ScriptSource::of(state).read_blocking(url, &lifeline)?;
     Ok(script.map(|script| ImportedScript {

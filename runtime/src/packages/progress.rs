@@ -98,8 +98,8 @@ impl Bar {
 
 /// The columns of the terminal.
 fn columns() -> usize {
-    let size = crate::ops::window_size(libc::STDERR_FILENO);
-    match size.map(|size| size.ws_col) {
+    let size = crate::ops::tty::window_size(std::io::stderr());
+    match size.map(|(columns, _)| columns) {
         None | Some(0) => 80,
         Some(columns) => columns.into(),
     }

@@ -12,25 +12,13 @@
 //! The ops that scripts see are in `ops/worker_host.rs`, for the owner, and
 //! `ops/worker_scope.rs`, for the worker.
 
-mod lifeline;
-mod request;
-mod script;
-mod start;
-mod thread;
+pub(crate) mod lifeline;
+pub(crate) mod request;
+pub(crate) mod script;
+pub(crate) mod start;
+pub(crate) mod thread;
 
-pub(crate) use lifeline::Failure;
-pub(crate) use lifeline::Lifeline;
 pub use lifeline::end_all;
 pub use request::WebWorkerLoader;
 pub use request::WebWorkerLoaders;
 pub use request::WebWorkerRequest;
-pub(crate) use script::ScriptError;
-pub(crate) use script::ScriptSource;
-pub(crate) use start::Inside;
-pub(crate) use start::NodeThread;
-pub(crate) use start::Start;
-pub(crate) use start::WorkerSpawner;
-pub(crate) use thread::STACK_SIZE;
-pub(crate) use thread::event_loop;
-pub(crate) use thread::halt;
-pub(crate) use thread::spawn;

@@ -20,12 +20,12 @@ use http::header;
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 
-use crate::module_loader;
-use crate::module_loader::LoadError;
+use crate::module_loader::source;
+use crate::module_loader::source::LoadError;
 use crate::module_permissions::Reader;
 use crate::root_certs::RootCerts;
 use crate::shared_options::SharedOptions;
-use crate::web_worker::Lifeline;
+use crate::web_worker::lifeline::Lifeline;
 
 /// Where scripts come from. Reading needs nothing of the engine's thread.
 #[derive(Clone)]
@@ -99,12 +99,11 @@ impl ScriptSource {
     fn read_here(self, url: Url) -> Result<Script, ScriptError> {
         self.check(&url)?;
         let reader = Reader::Script(&self.permissions);
-        let (bytes, _) = module_loader::read(&url, Some(&*self.blob_store), reader).map_err(
-            |error| match error {
+        let (bytes, _) =
+            source::read(&url, Some(&*self.blob_store), reader).map_err(|error| match error {
                 LoadError::Permission(error) => ScriptError::Permission(error),
                 error => ScriptError::Read(error),
-            },
-        )?;
+            })?;
         Ok(Script::new(url, bytes))
     }
 
@@ -202,7 +201,7 @@ impl Script {
     fn new(url: Url, bytes: Vec<u8>) -> Self {
         Self {
             url,
-            text: module_loader::to_text(bytes),
+            text: source::to_text(bytes),
         }
     }
 }

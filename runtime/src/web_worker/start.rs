@@ -8,16 +8,16 @@ use deno_web::MessagePort;
 
 use crate::module_override::ModuleOverride;
 use crate::shared_options::SharedOptions;
-use crate::web_worker::Lifeline;
-use crate::web_worker::WebWorkerLoaders;
+use crate::web_worker::lifeline::Lifeline;
+use crate::web_worker::request::WebWorkerLoaders;
 
 /// Starts the threads of workers. It is in the state of each engine, for the ops that make
 /// workers are part of the engine that a worker starts.
 #[derive(Clone, Copy)]
-pub struct WorkerSpawner(pub fn(Start) -> std::io::Result<()>);
+pub struct WorkerSpawner(pub fn(WebWorkerStart) -> std::io::Result<()>);
 
 /// What a worker starts with.
-pub struct Start {
+pub struct WebWorkerStart {
     pub shared: SharedOptions,
     pub loaders: WebWorkerLoaders,
     pub url: Url,
@@ -44,7 +44,7 @@ pub struct NodeThread {
 }
 
 /// The worker as its own engine's state knows it.
-pub struct Inside {
+pub struct WebWorkerState {
     pub name: String,
     pub is_classic: bool,
     pub node: Option<NodeThread>,

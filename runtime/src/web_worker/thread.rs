@@ -17,20 +17,20 @@ use deno_error::JsErrorBox;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
 use crate::packages::Node;
-use crate::web_worker::Failure;
-use crate::web_worker::Inside;
-use crate::web_worker::Lifeline;
-use crate::web_worker::ScriptSource;
-use crate::web_worker::Start;
-use crate::web_worker::WebWorkerRequest;
-use crate::web_worker::WorkerSpawner;
+use crate::web_worker::lifeline::Failure;
+use crate::web_worker::lifeline::Lifeline;
+use crate::web_worker::request::WebWorkerRequest;
+use crate::web_worker::script::ScriptSource;
+use crate::web_worker::start::WebWorkerStart;
+use crate::web_worker::start::WebWorkerState;
+use crate::web_worker::start::WorkerSpawner;
 use crate::worker_error::WorkerError;
 
 /// Starts the worker's thread.
 ///
 /// # Errors
 /// The system has no thread to give.
-pub fn spawn(start: Start) -> std::io::Result<()> {
+pub fn spawn(start: WebWorkerStart) -> std::io::Result<()> {
     let lifeline = start.lifeline.clone();
     std::thread::Builder::new()
         .name("web worker".to_string())
@@ -40,7 +40,7 @@ pub fn spawn(start: Start) -> std::io::Result<()> {
         .inspect_err(|_| lifeline.leave())
 }
 
-fn run(start: Start) {
+fn run(start: WebWorkerStart) {
     let lifeline = start.lifeline.clone();
     // A defect in a worker ends that worker.
     let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -71,7 +71,7 @@ pub fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// From the engine's start to its end.
-async fn live(start: Start) {
+async fn live(start: WebWorkerStart) {
     let lifeline = start.lifeline.clone();
     if lifeline.must_end() {
         lifeline.set_outcome(None);
@@ -121,7 +121,7 @@ pub fn halt() -> ! {
 
 struct WebWorker {
     engine: Engine,
-    inside: Rc<Inside>,
+    inside: Rc<WebWorkerState>,
     url: Url,
     /// The text of the script, where it was read already.
     text: Option<Arc<str>>,
@@ -134,7 +134,7 @@ struct WebWorker {
 
 impl WebWorker {
     fn new(
-        start: Start,
+        start: WebWorkerStart,
         module_loader: Rc<dyn ModuleLoader>,
         node: Node,
     ) -> Result<Self, WorkerError> {
@@ -148,7 +148,7 @@ impl WebWorker {
             node,
             is_main: false,
         })?;
-        let inside = Rc::new(Inside {
+        let inside = Rc::new(WebWorkerState {
             name: start.name,
             is_classic: start.is_classic,
             node: start.node,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deno_permissions::Permissions;
-use duplex_http::Limits;
+use duplex_http::ServerLimits;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -16,7 +16,7 @@ const SERVE: &str = "globalThis.server = Deno.serve(
   async (request) => new Response(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`),
 );";
 
-fn limited(limits: Limits) -> Harness {
+fn limited(limits: ServerLimits) -> Harness {
     Harness::with(SERVE, Permissions::allow_all, Some(limits))
 }
 
@@ -156,10 +156,10 @@ async fn answers_a_client_that_has_ended_its_side() {
 
 #[tokio::test]
 async fn limits_the_head() {
-    let mut harness = limited(Limits {
+    let mut harness = limited(ServerLimits {
         head_bytes: 8 * 1024,
         header_fields: 10,
-        ..Limits::default()
+        ..ServerLimits::default()
     });
     let port = harness.port();
     harness
@@ -184,9 +184,9 @@ async fn limits_the_head() {
 
 #[tokio::test]
 async fn does_not_wait_forever_for_a_head() {
-    let mut harness = limited(Limits {
+    let mut harness = limited(ServerLimits {
         head_timeout: Duration::from_millis(120),
-        ..Limits::default()
+        ..ServerLimits::default()
     });
     let port = harness.port();
     harness
@@ -210,9 +210,9 @@ async fn does_not_wait_forever_for_a_head() {
 async fn waits_for_the_next_request_as_long_as_it_takes() {
     // Long enough for a busy machine to read a head that is there.
     const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
-    let mut harness = limited(Limits {
+    let mut harness = limited(ServerLimits {
         head_timeout: HEAD_TIMEOUT,
-        ..Limits::default()
+        ..ServerLimits::default()
     });
     let port = harness.port();
     harness
@@ -391,10 +391,10 @@ async fn the_request_behind_a_short_body_that_nobody_reads() {
 
 #[tokio::test]
 async fn ends_a_connection_that_waits_for_no_request() {
-    let mut harness = limited(Limits {
+    let mut harness = limited(ServerLimits {
         keep_alive_timeout: Duration::from_millis(200),
         head_timeout: Duration::from_millis(600),
-        ..Limits::default()
+        ..ServerLimits::default()
     });
     let port = harness.port();
     harness
@@ -422,9 +422,9 @@ async fn does_not_wait_forever_for_a_body() {
            },
          );",
         Permissions::allow_all,
-        Some(Limits {
+        Some(ServerLimits {
             body_timeout: Duration::from_millis(200),
-            ..Limits::default()
+            ..ServerLimits::default()
         }),
     );
     let port = harness.port();
@@ -459,10 +459,10 @@ async fn does_not_wait_forever_for_a_client_that_reads_nothing() {
            },
          );",
         Permissions::allow_all,
-        Some(Limits {
+        Some(ServerLimits {
             head_timeout: Duration::from_millis(600),
             send_timeout: Duration::from_millis(300),
-            ..Limits::default()
+            ..ServerLimits::default()
         }),
     );
     let port = harness.port();

@@ -18,7 +18,7 @@ use deno_core::v8;
 use deno_permissions::Permissions;
 use deno_permissions::PermissionsContainer;
 use deno_permissions::RuntimePermissionDescriptorParser;
-use duplex_http::Limits;
+use duplex_http::ServerLimits;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -66,7 +66,11 @@ impl Harness {
         Self::with(script, Permissions::allow_all, None)
     }
 
-    pub fn with(script: &str, permissions: fn() -> Permissions, limits: Option<Limits>) -> Self {
+    pub fn with(
+        script: &str,
+        permissions: fn() -> Permissions,
+        limits: Option<ServerLimits>,
+    ) -> Self {
         let mut harness = Self::bare(permissions);
         if let Some(limits) = limits {
             let state = harness.runtime.op_state();

@@ -297,7 +297,7 @@ async fn an_abort_resets_the_stream() {
 /// Nobody takes the rest of an answer.
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_given_up() {
-    let limits = duplex_http::Limits {
+    let limits = duplex_http::ServerLimits {
         send_timeout: std::time::Duration::from_millis(100),
         ..Default::default()
     };
@@ -505,7 +505,7 @@ async fn a_body_that_is_reset_fails() {
 
 #[tokio::test]
 async fn a_connection_without_streams_is_ended() {
-    let limits = duplex_http::Limits {
+    let limits = duplex_http::ServerLimits {
         keep_alive_timeout: std::time::Duration::from_millis(100),
         ..Default::default()
     };

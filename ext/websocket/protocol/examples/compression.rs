@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use duplex_protocol::decoder::{Decoder, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters};
 use duplex_protocol::encoder::encode_text_compressed;
 use duplex_protocol::frame::Role;
@@ -36,7 +36,7 @@ fn measure(length: usize, takeover: bool, level: u8) {
         threshold: 0,
     };
     let mut compressor = Compressor::new(Role::Server, &parameters, compression);
-    let mut decoder = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+    let mut decoder = Decoder::with_deflate(Role::Client, DecoderLimits::default(), &parameters);
     let mut wire = Vec::new();
     let mut deflating = Duration::ZERO;
     let mut inflating = Duration::ZERO;

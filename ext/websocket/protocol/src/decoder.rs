@@ -8,7 +8,7 @@ mod unmask;
 use std::borrow::Cow;
 use std::mem::{self, MaybeUninit};
 
-pub use self::event::{Event, Message};
+pub use self::event::{Event, MessageInPlace};
 
 use self::partial::{PartialMessage, max_compressed};
 use self::unmask::{unmask, unmask_text};
@@ -22,7 +22,7 @@ use crate::mask::MaskKey;
 /// What a peer may make this end hold. Whatever exceeds a limit fails the
 /// connection with an error that names it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
+pub struct DecoderLimits {
     /// The longest message, in bytes: the sum of its fragments. Judged when a
     /// frame announces its length, before the payload comes; a compressed message
     /// is judged as it inflates. 64 MiB by default; exceeding it is [`ProtocolError::PayloadTooLong`].
@@ -32,7 +32,7 @@ pub struct Limits {
     pub max_fragments: u32,
 }
 
-impl Default for Limits {
+impl Default for DecoderLimits {
     fn default() -> Self {
         Self {
             max_payload_length: 64 << 20,
@@ -56,7 +56,7 @@ pub struct Decoded<'b> {
 #[derive(Debug)]
 pub enum InPlace<'b> {
     /// A complete message, and the input that follows: to be decoded next.
-    Message(Message<'b>, &'b mut [u8]),
+    Message(MessageInPlace<'b>, &'b mut [u8]),
     /// Something else, which is [`Decoder::decode`]'s: the input as it was.
     Other(&'b mut [u8]),
     /// The connection fails.
@@ -72,7 +72,7 @@ pub enum InPlace<'b> {
 /// straight [into that buffer](Self::spare). An idle decoder holds no memory of its own.
 #[derive(Debug)]
 pub struct Decoder {
-    // `Limits`, without its padding.
+    // `DecoderLimits`, without its padding.
     max_payload_length: usize,
     max_fragments: u32,
     role: Role,
@@ -92,7 +92,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for what `role` receives on a connection just opened, without
     /// compression.
-    pub const fn new(role: Role, limits: Limits) -> Self {
+    pub const fn new(role: Role, limits: DecoderLimits) -> Self {
         Self {
             max_payload_length: limits.max_payload_length,
             max_fragments: limits.max_fragments,
@@ -106,7 +106,7 @@ impl Decoder {
     }
 
     /// A decoder for a connection that has negotiated permessage-deflate.
-    pub fn with_deflate(role: Role, limits: Limits, parameters: &Parameters) -> Self {
+    pub fn with_deflate(role: Role, limits: DecoderLimits, parameters: &Parameters) -> Self {
         Self {
             decompressor: Some(Box::new(Decompressor::new(role, parameters))),
             ..Self::new(role, limits)
@@ -380,8 +380,8 @@ impl Decoder {
         }
     }
 
-    const fn limits(&self) -> Limits {
-        Limits {
+    const fn limits(&self) -> DecoderLimits {
+        DecoderLimits {
             max_payload_length: self.max_payload_length,
             max_fragments: self.max_fragments,
         }
@@ -472,10 +472,13 @@ impl PartialControl {
 
 /// Unmasks the payload of a frame that is a message of its own.
 #[inline(always)]
-fn message<'b>(header: &FrameHeader, payload: &'b mut [u8]) -> Result<Message<'b>, ProtocolError> {
+fn message<'b>(
+    header: &FrameHeader,
+    payload: &'b mut [u8],
+) -> Result<MessageInPlace<'b>, ProtocolError> {
     if header.opcode != Opcode::Text {
         unmask(payload, header.mask, 0);
-        return Ok(Message::Binary(payload));
+        return Ok(MessageInPlace::Binary(payload));
     }
     let ascii = unmask_text(payload, header.mask, 0);
     let is_ascii = ascii == payload.len();
@@ -485,7 +488,7 @@ fn message<'b>(header: &FrameHeader, payload: &'b mut [u8]) -> Result<Message<'b
     }
     // SAFETY: ASCII is UTF-8, and what follows it has just been found to be.
     let text = unsafe { str::from_utf8_unchecked(payload) };
-    Ok(Message::Text { text, is_ascii })
+    Ok(MessageInPlace::Text { text, is_ascii })
 }
 
 fn control_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Result<Event<'_>, ProtocolError> {

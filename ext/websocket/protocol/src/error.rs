@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::close_code::CloseCode;
 
-/// A violation of the protocol or of a [limit](crate::decoder::Limits).
+/// A violation of the protocol or of a [limit](crate::decoder::DecoderLimits).
 ///
 /// It fails the connection (RFC 6455 section 7.1.7): the endpoint sends a Close
 /// frame with [`close_code`](Self::close_code), processes no more input, and
@@ -61,13 +61,13 @@ pub enum ProtocolError {
     /// The reason in a Close frame is not UTF-8.
     #[error("reason in a close frame is not valid UTF-8 (RFC 6455 5.5.1)")]
     CloseReasonNotUtf8,
-    /// A message exceeds [`Limits::max_payload_length`](crate::decoder::Limits).
+    /// A message exceeds [`DecoderLimits::max_payload_length`](crate::decoder::DecoderLimits).
     #[error("message exceeds maxPayloadLength ({limit} bytes)")]
     PayloadTooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// A message exceeds [`Limits::max_fragments`](crate::decoder::Limits).
+    /// A message exceeds [`DecoderLimits::max_fragments`](crate::decoder::DecoderLimits).
     #[error("message exceeds maxFragments ({limit})")]
     TooManyFragments {
         /// The limit, in frames.

@@ -22,7 +22,7 @@
 //! | [`error`] | what a peer can do wrong | 7.1.7, 10 |
 //!
 //! ```
-//! use duplex_protocol::decoder::{Decoder, Event, Limits};
+//! use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 //! use duplex_protocol::encoder;
 //! use duplex_protocol::frame::Role;
 //!
@@ -32,7 +32,7 @@
 //! encoder::encode_binary(&mut wire, Some([5, 6, 7, 8]), &[1, 2, 3]);
 //!
 //! // A server decodes them where they lie.
-//! let mut decoder = Decoder::new(Role::Server, Limits::default());
+//! let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
 //! let mut rest = wire.as_mut_slice();
 //! let mut seen = 0;
 //! loop {

@@ -11,7 +11,7 @@
 )]
 
 use duplex_protocol::close::{Close, CloseCode};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};
 use duplex_protocol::encoder::{
     encode_binary, encode_binary_compressed, encode_close, encode_frame, encode_ping, encode_pong,
@@ -27,7 +27,7 @@ fn messages_arrive_as_they_were_sent() {
         for role in [Role::Client, Role::Server] {
             let mut random = Random(seed);
             let (wire, sent) = conversation(&mut random, role, None);
-            let mut decoder = Decoder::new(role, Limits::default());
+            let mut decoder = Decoder::new(role, DecoderLimits::default());
             let (received, error) = decode(&mut decoder, &wire, |rest| random.piece(rest));
             assert_eq!(error, None, "seed {seed}");
             assert!(received == sent, "seed {seed} as {role:?}");
@@ -52,7 +52,8 @@ fn compressed_messages_arrive_as_they_were_sent() {
                     };
                     let mut random = Random(seed);
                     let (wire, sent) = conversation(&mut random, role, Some(&parameters));
-                    let mut decoder = Decoder::with_deflate(role, Limits::default(), &parameters);
+                    let mut decoder =
+                        Decoder::with_deflate(role, DecoderLimits::default(), &parameters);
                     let (received, error) = decode(&mut decoder, &wire, |rest| random.piece(rest));
                     assert_eq!(error, None, "seed {seed}");
                     assert!(received == sent, "seed {seed} as {role:?}, {parameters}");
@@ -77,7 +78,7 @@ fn a_bomb_goes_off_at_the_limit() {
     };
     let first = fragment();
     let next = fragment();
-    let limits = Limits::default();
+    let limits = DecoderLimits::default();
     let mut decoder = Decoder::with_deflate(Role::Client, limits, &Parameters::default());
     for i in 0..10_000 {
         let payload = if i == 0 { &first } else { &next };
@@ -109,7 +110,7 @@ fn a_bomb_goes_off_at_the_limit() {
 
 #[test]
 fn reads_do_not_matter() {
-    let limits = Limits {
+    let limits = DecoderLimits {
         max_payload_length: 1000,
         max_fragments: 4,
     };

@@ -14,7 +14,7 @@ use duplex_protocol::handshake::client::ResponseParser;
 
 use super::dial_error::DialError;
 use super::proxy::Proxy;
-use super::tls::Tls;
+use super::tls::ClientTls;
 
 /// What `Deno.createHttpClient()` was told, as `00_http_client.js` passes it on.
 #[derive(FromV8)]
@@ -46,7 +46,7 @@ pub(crate) struct Connector {
     key: Option<TlsKey>,
     roots: Option<Arc<dyn RootCertStoreProvider>>,
     unsafely_ignore_certificate_errors: Option<Vec<String>>,
-    tls: OnceCell<Rc<Tls>>,
+    tls: OnceCell<Rc<ClientTls>>,
     /// Hosts and ports whose HTTP/2 carries no WebSockets, as was seen.
     without_http2: RefCell<HashSet<(String, u16)>>,
 }
@@ -135,7 +135,7 @@ impl Connector {
     }
 
     /// How to speak TLS; the roots are read when this is first called.
-    pub(super) fn tls(&self) -> Result<Rc<Tls>, DialError> {
+    pub(super) fn tls(&self) -> Result<Rc<ClientTls>, DialError> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls.clone());
         }
@@ -152,19 +152,19 @@ impl Connector {
             cert_chain_and_key: self.key.clone().into(),
             ..Default::default()
         };
-        let tls = Rc::new(Tls::new(options, self.http1, self.http2)?);
+        let tls = Rc::new(ClientTls::new(options, self.http1, self.http2)?);
         Ok(self.tls.get_or_init(|| tls).clone())
     }
 
     /// Whether HTTP/2 is worth a try with a server.
-    pub fn may_have_http2(&self, host: &str, port: u16) -> bool {
+    pub fn may_use_http2(&self, host: &str, port: u16) -> bool {
         let seen = self.without_http2.borrow();
         seen.is_empty() || !seen.contains(&(host.to_owned(), port))
     }
 
     /// Notes that a server takes no WebSockets over HTTP/2, so that the next
     /// connection is made for HTTP/1.1 at once.
-    pub fn note_without_http2(&self, host: &str, port: u16) {
+    pub fn record_without_http2(&self, host: &str, port: u16) {
         let mut seen = self.without_http2.borrow_mut();
         if seen.len() >= MAX_SEEN {
             seen.clear();

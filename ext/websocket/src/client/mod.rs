@@ -42,7 +42,7 @@ pub(crate) use self::dial_error::DialError;
 pub(crate) use self::opened::Opened;
 pub(crate) use self::proxy::Environment;
 use self::proxy::Proxy;
-use self::queue::{Endpoint, Queue};
+use self::queue::{DialQueue, Endpoint};
 use crate::limits::timeout;
 use crate::transport::Transport;
 
@@ -104,13 +104,13 @@ pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<
     let before = Instant::now();
     let hop = limit(connect, DialError::ConnectTimeout, dialer.look_up()).await?;
     let spent = before.elapsed();
-    let queue = Queue::of(&mut dialer.state.borrow_mut());
+    let queue = DialQueue::of(&mut dialer.state.borrow_mut());
     let _turn = queue.turn(dialer.endpoints(&hop)).await;
 
-    let is_http2_tried = dialer.connector.may_have_http2(&dialer.host, dialer.port);
+    let may_use_http2 = dialer.connector.may_use_http2(&dialer.host, dialer.port);
     // Standing in line does not count.
     let left = connect.map(|connect| connect.saturating_sub(spent));
-    let connecting = dialer.connect(&hop, is_http2_tried);
+    let connecting = dialer.connect(&hop, may_use_http2);
     let timeout = |_| DialError::ConnectTimeout(connect.unwrap_or_default());
     let (transport, version) = limit(left, timeout, connecting).await?;
     if version == Version::Http1 {
@@ -129,7 +129,7 @@ pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<
     }
     dialer
         .connector
-        .note_without_http2(&dialer.host, dialer.port);
+        .record_without_http2(&dialer.host, dialer.port);
     let connecting = dialer.connect(&hop, false);
     let (transport, _) = limit(connect, DialError::ConnectTimeout, connecting).await?;
     let shaking = dialer.shake_hands(transport);
@@ -281,7 +281,7 @@ impl Dialer {
     async fn connect(
         &self,
         hop: &Hop,
-        is_http2_tried: bool,
+        may_use_http2: bool,
     ) -> Result<(Transport, Version), DialError> {
         let mut transport = match hop {
             Hop::Tcp(addresses) => {
@@ -313,7 +313,7 @@ impl Dialer {
             return Ok((transport, without_alpn));
         }
         let tls = self.connector.tls()?;
-        let config = match is_http2_tried || !self.connector.http1 {
+        let config = match may_use_http2 || !self.connector.http1 {
             true => &tls.any,
             false => &tls.http1,
         };

@@ -28,7 +28,7 @@ pub(crate) enum Endpoint {
 
 /// The lines of one runtime.
 #[derive(Default)]
-pub(crate) struct Queue(RefCell<Lines>);
+pub(crate) struct DialQueue(RefCell<Lines>);
 
 #[derive(Default)]
 struct Lines {
@@ -37,7 +37,7 @@ struct Lines {
     lines: HashMap<Endpoint, BTreeMap<u64, Option<Waker>>>,
 }
 
-impl Queue {
+impl DialQueue {
     /// The queue of the runtime whose state this is.
     pub fn of(state: &mut OpState) -> Rc<Self> {
         if !state.has::<Rc<Self>>() {
@@ -49,7 +49,7 @@ impl Queue {
     /// Waits until no connection that came before is connecting to any of the
     /// `endpoints`. They are taken until the turn is dropped; a wait that is
     /// given up leaves the line.
-    pub async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> Turn {
+    pub async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> DialTurn {
         // It joins all lines at once. The order is so the same in all of them, and
         // no two can wait for each other.
         let turn = self.join(endpoints);
@@ -61,7 +61,7 @@ impl Queue {
         turn
     }
 
-    fn join(self: Rc<Self>, endpoints: Vec<Endpoint>) -> Turn {
+    fn join(self: Rc<Self>, endpoints: Vec<Endpoint>) -> DialTurn {
         let mut inner = self.0.borrow_mut();
         let number = inner.next;
         inner.next += 1;
@@ -70,7 +70,7 @@ impl Queue {
             line.insert(number, None);
         }
         drop(inner);
-        Turn {
+        DialTurn {
             queue: self,
             number,
             endpoints,
@@ -79,13 +79,13 @@ impl Queue {
 }
 
 /// A place in the lines of some endpoints.
-pub(crate) struct Turn {
-    queue: Rc<Queue>,
+pub(crate) struct DialTurn {
+    queue: Rc<DialQueue>,
     number: u64,
     endpoints: Vec<Endpoint>,
 }
 
-impl Turn {
+impl DialTurn {
     /// Whether this is the first in all its lines. Leaves `waker` where it is not.
     fn is_first(&self, waker: &Waker) -> bool {
         let mut inner = self.queue.0.borrow_mut();
@@ -105,7 +105,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for DialTurn {
     fn drop(&mut self) {
         let mut inner = self.queue.0.borrow_mut();
         for endpoint in self.endpoints.drain(..) {
@@ -135,13 +135,13 @@ mod tests {
 
     use super::*;
 
-    type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
+    type Waiting = Pin<Box<dyn Future<Output = DialTurn>>>;
 
     fn address(n: u16) -> Endpoint {
         Endpoint::Address(([127, 0, 0, 1], n).into())
     }
 
-    fn wait(queue: &Rc<Queue>, endpoints: &[u16]) -> Waiting {
+    fn wait(queue: &Rc<DialQueue>, endpoints: &[u16]) -> Waiting {
         let endpoints = endpoints.iter().copied().map(address).collect();
         let mut waiting: Waiting = Box::pin(queue.clone().turn(endpoints));
         // It stands in line from its first poll on.
@@ -151,7 +151,7 @@ mod tests {
         waiting
     }
 
-    fn poll(waiting: &mut Waiting) -> Option<Turn> {
+    fn poll(waiting: &mut Waiting) -> Option<DialTurn> {
         match waiting
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn one_after_the_other() {
-        let queue = Rc::new(Queue::default());
+        let queue = Rc::new(DialQueue::default());
         let first = poll(&mut wait(&queue, &[1])).unwrap();
         let mut second = wait(&queue, &[1]);
         let mut third = wait(&queue, &[1]);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn who_gives_up_leaves_the_line() {
-        let queue = Rc::new(Queue::default());
+        let queue = Rc::new(DialQueue::default());
         let first = poll(&mut wait(&queue, &[1])).unwrap();
         let second = wait(&queue, &[1]);
         let mut third = wait(&queue, &[1]);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn several_addresses_of_a_host() {
-        let queue = Rc::new(Queue::default());
+        let queue = Rc::new(DialQueue::default());
         let first = poll(&mut wait(&queue, &[1, 2])).unwrap();
         let mut second = wait(&queue, &[2, 3]);
         let mut third = wait(&queue, &[3, 1]);

@@ -13,7 +13,7 @@ use crate::tls;
 use crate::transport::Transport;
 
 /// How to speak TLS, by what is to be agreed on in it (ALPN, RFC 7301).
-pub(super) struct Tls {
+pub(super) struct ClientTls {
     /// To a server: the versions of HTTP that are allowed.
     pub any: Arc<ClientConfig>,
     /// To a server whose HTTP/2 carries no WebSockets.
@@ -22,7 +22,7 @@ pub(super) struct Tls {
     pub none: Arc<ClientConfig>,
 }
 
-impl Tls {
+impl ClientTls {
     /// Of `options` the field `socket_use` does not count.
     pub fn new(
         options: TlsClientConfigOptions,
@@ -57,7 +57,7 @@ impl Tls {
 ///
 /// # Errors
 ///
-/// [`DialError::Tls`] in the words of rustls, such as `invalid peer certificate:
+/// [`DialError::ClientTls`] in the words of rustls, such as `invalid peer certificate:
 /// UnknownIssuer` or `received fatal alert: HandshakeFailure`.
 pub(super) async fn connect(
     config: &Arc<ClientConfig>,

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use duplex_protocol::close::Close;
 
 use super::Connection;
-use super::status::Sent;
+use super::status::SendStatus;
 use super::writer::FLUSH_EARLY_FROM;
 use crate::deferred::Deferred;
 use crate::message::Message;
@@ -18,28 +18,28 @@ impl Connection {
 
     /// Keeps the place of a Blob of `length` bytes. What the script sends before
     /// [`send_blob`](Self::send_blob) brings them waits, and so does the Close frame.
-    pub fn defer_blob(&self, length: usize) -> Sent {
+    pub fn defer_blob(&self, length: usize) -> SendStatus {
         self.defer_entry(|deferred| deferred.push_blob(length))
     }
 
     /// Keeps a message behind a Blob.
     #[cold]
-    pub(super) fn defer(&self, message: Message<'_>) -> Sent {
+    pub(super) fn defer(&self, message: Message<'_>) -> SendStatus {
         self.defer_entry(|deferred| deferred.push(message))
     }
 
-    fn defer_entry(&self, push: impl FnOnce(&mut Deferred)) -> Sent {
+    fn defer_entry(&self, push: impl FnOnce(&mut Deferred)) -> SendStatus {
         let mut out = self.out.borrow_mut();
         let mut deferred = self.deferred().borrow_mut();
         if !self.session().can_send() || deferred.has_close() {
-            return Sent::Closed;
+            return SendStatus::Closed;
         }
         if let Some(refused) = self.overflow(&mut out, deferred.held()) {
             return refused;
         }
         push(&mut deferred);
         self.is_deferring.set(true);
-        Sent::Taken
+        SendStatus::Taken
     }
 
     /// Queues the bytes of the Blob whose turn it is, or nothing where they cannot be read,

@@ -13,7 +13,7 @@ use duplex_protocol::session::{Ending, Failure, Outgoing, Timeout};
 use tokio::io::AsyncWrite;
 
 use super::Connection;
-use super::status::{Exceeded, Sent};
+use super::status::{Exceeded, SendStatus};
 use crate::out_buffer::OutBuffer;
 
 /// What [`Connection::handle_timeout`] found.
@@ -69,7 +69,7 @@ impl Connection {
             if !pull.is_write_pending.get() && !self.is_blocked.get() {
                 self.write(&mut out);
             }
-            self.note_lost_data(&out);
+            self.record_lost_data(&out);
         }
         let answer = self.session.borrow_mut().receive_close(close);
         if let Some(answer) = answer {
@@ -169,14 +169,14 @@ impl Connection {
     // Pings and Pongs.
 
     /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
-    pub fn send_ping(&self, payload: &[u8]) -> Sent {
+    pub fn send_ping(&self, payload: &[u8]) -> SendStatus {
         self.send_control(|out, key| {
             let _ = encoder::encode_ping(out, key, payload);
         })
     }
 
     /// Queues a Pong that no Ping asked for (RFC 6455 section 5.5.3).
-    pub fn send_pong(&self, payload: &[u8]) -> Sent {
+    pub fn send_pong(&self, payload: &[u8]) -> SendStatus {
         self.send_control(|out, key| {
             let _ = encoder::encode_pong(out, key, payload);
         })

@@ -40,7 +40,9 @@ use self::input::Reader;
 pub(crate) use self::input::{EventSink, Input, Read};
 pub(crate) use self::life::Due;
 use self::pull_state::Pull;
-pub(crate) use self::status::{Backlog, Exceeded, SEND_BUFFERED, SEND_CLOSED, SEND_REFUSED, Sent};
+pub(crate) use self::status::{
+    Backlog, Exceeded, SEND_BUFFERED, SEND_CLOSED, SEND_REFUSED, SendStatus,
+};
 use crate::deferred::Deferred;
 use crate::hub::dirty_list::{DirtyMark, Marked};
 use crate::limits::Limits;

@@ -33,7 +33,7 @@ impl Connection {
         }
         if self.settings.session.idle.is_some() {
             // A peer that was not listened to was not silent.
-            self.note_heard(now);
+            self.record_heard(now);
         }
         !pull.is_delivering.get()
     }

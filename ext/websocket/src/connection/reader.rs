@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Buf;
-use duplex_protocol::decoder::{Event, InPlace, Message};
+use duplex_protocol::decoder::{Event, InPlace, MessageInPlace};
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::FrameHeader;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -145,7 +145,7 @@ impl Connection {
         while !input.is_empty() {
             match reader.decoder.decode_in_place(input) {
                 InPlace::Message(message, rest) => {
-                    if let Message::Binary(payload) = message
+                    if let MessageInPlace::Binary(payload) = message
                         && is_first
                         && rest.is_empty()
                     {
@@ -175,7 +175,7 @@ impl Connection {
 
     /// The peer was heard at `now`.
     #[inline]
-    pub fn note_heard(&self, now: Instant) {
+    pub fn record_heard(&self, now: Instant) {
         self.session.borrow_mut().heard(now);
     }
 }

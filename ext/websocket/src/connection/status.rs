@@ -10,7 +10,7 @@ pub(crate) const SEND_CLOSED: i32 = -2;
 
 /// What became of a message that the script sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sent {
+pub(crate) enum SendStatus {
     /// It is on its way.
     Taken,
     /// It is queued behind what the kernel does not take for now. The hub says when
@@ -33,7 +33,7 @@ pub(crate) enum Backlog {
     Closed,
 }
 
-impl Sent {
+impl SendStatus {
     /// What became of a message of `length` bytes, as scripts are told.
     #[inline]
     pub fn outcome(self, length: usize) -> i32 {

@@ -9,7 +9,7 @@ use duplex_protocol::frame::{Opcode, Role};
 use duplex_protocol::mask::MaskKey;
 
 use super::Connection;
-use super::status::{Backlog, Exceeded, Sent};
+use super::status::{Backlog, Exceeded, SendStatus};
 use crate::message::Message;
 use crate::out_buffer::OutBuffer;
 use crate::publication::Publication;
@@ -26,7 +26,7 @@ impl Connection {
 
     /// Queues a text message.
     #[inline]
-    pub fn send_text(&self, text: &str) -> Sent {
+    pub fn send_text(&self, text: &str) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(Message::Text(text));
         }
@@ -40,7 +40,7 @@ impl Connection {
 
     /// Queues a binary message.
     #[inline]
-    pub fn send_binary(&self, bytes: &[u8]) -> Sent {
+    pub fn send_binary(&self, bytes: &[u8]) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(Message::Binary(bytes));
         }
@@ -57,7 +57,7 @@ impl Connection {
         &self,
         payload: usize,
         encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>, Option<&mut Compressor>),
-    ) -> Sent {
+    ) -> SendStatus {
         let mut out = self.out.borrow_mut();
         if let Some(refused) = self.refusal(&mut out) {
             return refused;
@@ -87,7 +87,7 @@ impl Connection {
     /// Writes a long message from where it lies, behind what is queued. `None` where it
     /// has to be copied anyway: to be masked, compressed, encrypted or kept.
     #[inline]
-    fn send_long(&self, opcode: Opcode, payload: &[u8]) -> Option<Sent> {
+    fn send_long(&self, opcode: Opcode, payload: &[u8]) -> Option<SendStatus> {
         if payload.len() < WRITTEN_FROM
             || self.role == Role::Client
             || self.is_blocked.get()
@@ -105,12 +105,12 @@ impl Connection {
         let mut cx = Context::from_waker(&self.waker);
         let written = out.poll_write_long(&mut transport, &mut cx, &header[..length], payload);
         drop(transport);
-        self.note_written(&mut out, written);
+        self.record_written(&mut out, written);
         Some(self.was_queued(&mut out))
     }
 
     /// Queues a message that was encoded once for all who get it.
-    pub fn send_published(&self, publication: &Publication<'_>) -> Sent {
+    pub fn send_published(&self, publication: &Publication<'_>) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(publication.message());
         }
@@ -125,7 +125,10 @@ impl Connection {
         self.was_queued(&mut out)
     }
 
-    pub(super) fn send_control(&self, encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>)) -> Sent {
+    pub(super) fn send_control(
+        &self,
+        encode: impl FnOnce(&mut Vec<u8>, Option<MaskKey>),
+    ) -> SendStatus {
         let mut out = self.out.borrow_mut();
         if let Some(refused) = self.refusal(&mut out) {
             return refused;
@@ -145,9 +148,9 @@ impl Connection {
 
     /// Why nothing more can be queued now, if so.
     #[inline]
-    fn refusal(&self, out: &mut OutBuffer) -> Option<Sent> {
+    fn refusal(&self, out: &mut OutBuffer) -> Option<SendStatus> {
         if !self.session().can_send() {
-            return Some(Sent::Closed);
+            return Some(SendStatus::Closed);
         }
         if out.held() > self.backpressure_limit() {
             return self.overflow(out, 0);
@@ -157,7 +160,7 @@ impl Connection {
 
     /// Why nothing more can be queued where so much waits besides, if so.
     #[cold]
-    pub(super) fn overflow(&self, out: &mut OutBuffer, deferred: usize) -> Option<Sent> {
+    pub(super) fn overflow(&self, out: &mut OutBuffer, deferred: usize) -> Option<SendStatus> {
         let limit = self.backpressure_limit();
         if out.held() + deferred > limit && !self.is_blocked.get() {
             self.write(out);
@@ -167,24 +170,24 @@ impl Connection {
         }
         if self.settings.limits.close_on_backpressure_limit || self.is_pull() {
             self.exceed(Exceeded::Backpressure);
-            return Some(Sent::Closed);
+            return Some(SendStatus::Closed);
         }
         self.is_drain_awaited.set(true);
-        Some(Sent::Refused)
+        Some(SendStatus::Refused)
     }
 
     /// A message was queued.
     #[inline]
-    fn was_queued(&self, out: &mut OutBuffer) -> Sent {
+    fn was_queued(&self, out: &mut OutBuffer) -> SendStatus {
         // A script that sends much in one turn need not hold it all.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
             self.write(out);
         }
         if self.is_blocked.get() {
             self.is_drain_awaited.set(true);
-            return Sent::Buffered;
+            return SendStatus::Buffered;
         }
-        Sent::Taken
+        SendStatus::Taken
     }
 
     /// How far the messages of the script have come. Where it has to wait,
@@ -236,7 +239,7 @@ impl Connection {
 
     /// What is left in `out` will not arrive, or not be listened to. Only a stream counts
     /// that as unclean.
-    pub(super) fn note_lost_data(&self, out: &OutBuffer) {
+    pub(super) fn record_lost_data(&self, out: &OutBuffer) {
         if self.is_pull() && out.has_data() {
             self.session.borrow_mut().lose_data();
         }
@@ -274,16 +277,16 @@ impl Connection {
             && let Some((count, socket, records)) = tls.seal(bytes)
         {
             body(socket, records);
-            out.note_written(count);
+            out.record_written(count);
         }
     }
 
     /// So many bytes of that were written.
     #[cfg(target_os = "linux")]
-    pub fn note_batch_written(&self, count: usize) {
+    pub fn record_batch_written(&self, count: usize) {
         match &mut *self.transport.borrow_mut() {
-            Transport::Tls(tls) => tls.note_sent(count),
-            _ => self.out.borrow_mut().note_written(count),
+            Transport::Tls(tls) => tls.record_sent(count),
+            _ => self.out.borrow_mut().record_written(count),
         }
     }
 
@@ -307,11 +310,11 @@ impl Connection {
         let mut cx = Context::from_waker(&self.waker);
         let written = out.poll_write_to(&mut transport, &mut cx);
         drop(transport);
-        self.note_written(out, written)
+        self.record_written(out, written)
     }
 
     /// Returns whether the kernel has taken all that is queued.
-    fn note_written(&self, out: &mut OutBuffer, written: Poll<io::Result<()>>) -> bool {
+    fn record_written(&self, out: &mut OutBuffer, written: Poll<io::Result<()>>) -> bool {
         match written {
             Poll::Ready(Ok(())) => {
                 self.is_blocked.set(false);
@@ -324,7 +327,7 @@ impl Connection {
             Poll::Ready(Err(_)) => {
                 // What the peer sent before it went may still be read, its Close
                 // frame among it.
-                self.note_lost_data(out);
+                self.record_lost_data(out);
                 out.clear();
                 self.is_blocked.set(true);
                 self.session.borrow_mut().cut_off();

@@ -47,7 +47,7 @@ pub(crate) use self::event_loop::EventLoop;
 pub(crate) use self::ready_list::ReadyList;
 #[cfg(target_os = "linux")]
 use self::send_batch::SendBatch;
-use crate::connection::{Connection, Due, Sent, Settings};
+use crate::connection::{Connection, Due, SendStatus, Settings};
 use crate::recycler::Recycler;
 
 /// The connections of one runtime.
@@ -158,15 +158,15 @@ impl Hub {
 
     /// Queues a message on connection `id` by `queue`, and has it written when the turn ends.
     #[inline]
-    pub fn send(&self, id: u32, queue: impl FnOnce(&Connection) -> Sent) -> Sent {
+    pub fn send(&self, id: u32, queue: impl FnOnce(&Connection) -> SendStatus) -> SendStatus {
         let sent = self.with(id, |connection| {
             let sent = queue(connection);
-            if matches!(sent, Sent::Taken | Sent::Buffered) {
+            if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
                 self.mark_dirty(connection);
             }
             sent
         });
-        sent.unwrap_or(Sent::Closed)
+        sent.unwrap_or(SendStatus::Closed)
     }
 
     /// Has what the script queued written when its turn ends.

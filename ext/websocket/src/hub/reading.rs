@@ -12,7 +12,7 @@ use crate::connection::{Connection, EventSink, Input, Read};
 use crate::recycler::Recycled;
 
 /// What became of some input.
-enum Decoded {
+enum InputProgress {
     All,
     /// The script has to ask for what the last so many bytes hold.
     Paused {
@@ -72,9 +72,9 @@ impl Hub {
         }
         if connection.is_pull() {
             match self.read_unread(delivery, connection, now) {
-                Decoded::All => {}
-                Decoded::Paused { .. } | Decoded::Drained => return true,
-                Decoded::Stopped => return false,
+                InputProgress::All => {}
+                InputProgress::Paused { .. } | InputProgress::Drained => return true,
+                InputProgress::Stopped => return false,
             }
         }
         let mut buffer = self.read_buffer.take();
@@ -97,16 +97,16 @@ impl Hub {
                     if connection.has_ended() {
                         continue;
                     }
-                    connection.note_heard(now);
+                    connection.record_heard(now);
                     match self.decode(delivery, connection, input, &mut buffer, now) {
-                        Decoded::All => continue,
+                        InputProgress::All => continue,
                         // What went into a message of its own is not in the buffer.
-                        Decoded::Paused { left: 0 } => {}
-                        Decoded::Paused { left } => {
+                        InputProgress::Paused { left: 0 } => {}
+                        InputProgress::Paused { left } => {
                             connection.keep_unread(&buffer[count - left..count]);
                         }
-                        Decoded::Drained => {}
-                        Decoded::Stopped => may_run = false,
+                        InputProgress::Drained => {}
+                        InputProgress::Stopped => may_run = false,
                     }
                     break;
                 }
@@ -128,20 +128,20 @@ impl Hub {
         delivery: &mut impl Delivery,
         connection: &Rc<Connection>,
         now: Instant,
-    ) -> Decoded {
+    ) -> InputProgress {
         if connection.has_ended() {
-            return Decoded::All;
+            return InputProgress::All;
         }
         if connection.is_paused() {
-            return Decoded::Paused { left: 0 };
+            return InputProgress::Paused { left: 0 };
         }
         let Some(mut unread) = connection.take_unread() else {
-            return Decoded::All;
+            return InputProgress::All;
         };
         let bytes = unread.bytes();
         let input = Input::Bytes(bytes.len());
         let decoded = self.decode(delivery, connection, input, bytes, now);
-        if let Decoded::Paused { left } = decoded {
+        if let InputProgress::Paused { left } = decoded {
             connection.restore_unread(unread, left);
         }
         decoded
@@ -156,7 +156,7 @@ impl Hub {
         input: Input,
         buffer: &mut [u8],
         now: Instant,
-    ) -> Decoded {
+    ) -> InputProgress {
         let work = Decode {
             hub: self,
             connection,
@@ -178,9 +178,9 @@ struct Decode<'d> {
 }
 
 impl InboxWork for Decode<'_> {
-    type Output = Decoded;
+    type Output = InputProgress;
 
-    fn run(self, inbox: &mut impl Inbox) -> Decoded {
+    fn run(self, inbox: &mut impl Inbox) -> InputProgress {
         let Self {
             hub,
             connection,
@@ -198,19 +198,19 @@ impl InboxWork for Decode<'_> {
         let result = connection.decode(input, buffer, &mut sink);
         let Sink { inbox, stop, .. } = sink;
         if matches!(stop, Some(Stop::Stopped)) || !inbox.deliver_waiting() {
-            return Decoded::Stopped;
+            return InputProgress::Stopped;
         }
         if connection.is_drained() {
-            return Decoded::Drained;
+            return InputProgress::Drained;
         }
         let ending = match (result, stop) {
             (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
             (_, Some(Stop::Failed(code, message))) => connection.fail(code, message),
-            (Ok(left), Some(Stop::Paused)) => return Decoded::Paused { left },
-            _ => return Decoded::All,
+            (Ok(left), Some(Stop::Paused)) => return InputProgress::Paused { left },
+            _ => return InputProgress::All,
         };
         hub.end_failed(inbox, connection, ending);
-        Decoded::All
+        InputProgress::All
     }
 }
 

@@ -147,7 +147,7 @@ fn write(
             if let Ok(written) = usize::try_from(result)
                 && let Some(connection) = connections.get(index as usize)
             {
-                connection.note_batch_written(written);
+                connection.record_batch_written(written);
             }
         }
         if let Err(error) = submitted

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::frame::Role;
 use futures_core::Stream;
 
@@ -73,7 +73,7 @@ struct Duplex {
 impl Duplex {
     fn new(role: Role, wire: &[u8]) -> Self {
         Self {
-            decoder: Decoder::new(role, Limits::default()),
+            decoder: Decoder::new(role, DecoderLimits::default()),
             source: Source::new(wire.to_vec()),
             length: wire.len(),
             buffer: vec![0; READ],

@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder::encode_text_compressed;
 use duplex_protocol::frame::{FrameHeader, Role};
@@ -79,7 +79,7 @@ pub fn inflate(sample: &Sample) -> Vec<Contender<'_>> {
     let (wire, payloads) = compressed(sample);
 
     let mut decoder =
-        Decoder::with_deflate(Role::Client, Limits::default(), &Parameters::default());
+        Decoder::with_deflate(Role::Client, DecoderLimits::default(), &Parameters::default());
     let mut buffer = wire.clone();
     let duplex = move || {
         buffer.copy_from_slice(&wire);

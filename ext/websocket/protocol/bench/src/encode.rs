@@ -17,7 +17,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::encoder::{encode_binary, encode_text, frame_header};
 use duplex_protocol::frame::{Opcode, Role};
 use fastwebsockets::{Frame, Payload};
@@ -63,7 +63,7 @@ fn check(name: &str, sample: &Sample, sender: Role, mut wire: Vec<u8>) {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
     };
-    let mut decoder = Decoder::new(receiver, Limits::default());
+    let mut decoder = Decoder::new(receiver, DecoderLimits::default());
     let mut rest = wire.as_mut_slice();
     for message in &sample.messages {
         let decoded = decoder.decode(rest).expect("legal");

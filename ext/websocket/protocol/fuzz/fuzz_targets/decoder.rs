@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use duplex_protocol::close::Close;
 use duplex_protocol::control_rate::ControlRate;
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::deflate::{Parameters, WindowBits};
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
         server_max_window_bits: window(windows & 15),
         client_max_window_bits: window(windows >> 4),
     };
-    let limits = Limits {
+    let limits = DecoderLimits {
         max_payload_length: [1 << 16, 1000, 30, 0][usize::from(flags >> 4 & 3)],
         max_fragments: [1 << 16, 16, 3, 1][usize::from(flags >> 6)],
     };
@@ -59,7 +59,7 @@ enum Message {
 /// the message where `into_message` and the decoder say so.
 fn decode(
     mut decoder: Decoder,
-    limits: Limits,
+    limits: DecoderLimits,
     wire: &[u8],
     into_message: bool,
     length: impl Fn(usize) -> usize,
@@ -126,7 +126,7 @@ fn decode(
     (messages, None)
 }
 
-fn message(event: Event<'_>, limits: Limits) -> Message {
+fn message(event: Event<'_>, limits: DecoderLimits) -> Message {
     match event {
         Event::Text { text, is_ascii } => {
             assert_eq!(is_ascii, text.is_ascii());

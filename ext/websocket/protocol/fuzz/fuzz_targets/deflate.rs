@@ -2,7 +2,7 @@
 //! have different parameters, so that mistaking one for the other is found.
 #![no_main]
 
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};
 use duplex_protocol::encoder::encode_binary_compressed;
 use duplex_protocol::frame::Role;
@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
         threshold: usize::from(threshold % 16),
     };
     let mut compressor = Compressor::new(sender, &parameters, compression);
-    let mut decoder = Decoder::with_deflate(receiver, Limits::default(), &parameters);
+    let mut decoder = Decoder::with_deflate(receiver, DecoderLimits::default(), &parameters);
     // Repeated, so that windows fill.
     let times = 1 + usize::from(*threshold) * 8;
     for (i, message) in data.split(|byte| *byte == b'\n').take(20).enumerate() {

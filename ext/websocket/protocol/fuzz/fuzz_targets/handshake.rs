@@ -4,7 +4,7 @@
 
 use duplex_protocol::deflate::{ClientConfig, ServerConfig};
 use duplex_protocol::handshake::client::{Request, Response, ResponseError};
-use duplex_protocol::handshake::server::{AnswerError, Offer};
+use duplex_protocol::handshake::server::{AnswerError, ClientOffer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -67,8 +67,8 @@ fn server(http2: bool, bytes: &[u8]) {
         })
         .collect();
     let offer = match http2 {
-        false => Offer::parse("GET", (1, 1), lines),
-        true => Offer::parse_http2("CONNECT", Some("websocket"), lines),
+        false => ClientOffer::parse("GET", (1, 1), lines),
+        true => ClientOffer::parse_http2("CONNECT", Some("websocket"), lines),
     };
     let offer = match offer {
         Ok(offer) => offer,

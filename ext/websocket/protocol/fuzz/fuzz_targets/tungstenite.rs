@@ -9,7 +9,7 @@
 use std::io::{self, Read, Write};
 
 use duplex_protocol::close::{Close, CloseCode};
-use duplex_protocol::decoder::{Decoder, Event, Limits};
+use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
@@ -122,7 +122,7 @@ enum Message {
 /// which byte.
 fn duplex(role: Role, wire: &[u8]) -> (Vec<Message>, Option<(ProtocolError, usize)>) {
     // tungstenite has no limits but on the length.
-    let limits = Limits {
+    let limits = DecoderLimits {
         max_payload_length: LIMIT,
         max_fragments: u32::MAX,
     };

@@ -28,7 +28,7 @@ pub enum Event<'b> {
 
 /// A complete message, where its frame lay in the input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Message<'b> {
+pub enum MessageInPlace<'b> {
     /// A text message.
     Text {
         /// The text.
@@ -40,15 +40,15 @@ pub enum Message<'b> {
     Binary(&'b [u8]),
 }
 
-impl<'b> From<Message<'b>> for Event<'b> {
+impl<'b> From<MessageInPlace<'b>> for Event<'b> {
     #[inline(always)]
-    fn from(message: Message<'b>) -> Self {
+    fn from(message: MessageInPlace<'b>) -> Self {
         match message {
-            Message::Text { text, is_ascii } => Self::Text {
+            MessageInPlace::Text { text, is_ascii } => Self::Text {
                 text: Cow::Borrowed(text),
                 is_ascii,
             },
-            Message::Binary(payload) => Self::Binary(Cow::Borrowed(payload)),
+            MessageInPlace::Binary(payload) => Self::Binary(Cow::Borrowed(payload)),
         }
     }
 }

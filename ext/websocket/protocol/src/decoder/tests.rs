@@ -51,13 +51,13 @@ fn feed(decoder: &mut Decoder, input: &[u8]) -> Events {
 }
 
 fn client() -> Decoder {
-    Decoder::new(Role::Client, Limits::default())
+    Decoder::new(Role::Client, DecoderLimits::default())
 }
 
 fn limited(max_payload_length: usize, max_fragments: u32) -> Decoder {
     Decoder::new(
         Role::Client,
-        Limits {
+        DecoderLimits {
             max_payload_length,
             max_fragments,
         },
@@ -67,7 +67,7 @@ fn limited(max_payload_length: usize, max_fragments: u32) -> Decoder {
 /// Decodes `input` at once, byte by byte, and cut in two at every place.
 /// The results must be the same.
 fn decode(role: Role, input: &[u8]) -> Events {
-    let decoder = || Decoder::new(role, Limits::default());
+    let decoder = || Decoder::new(role, DecoderLimits::default());
     let at_once = feed(&mut decoder(), input);
     for cut in 0..=input.len() {
         let (head, tail) = input.split_at(cut);
@@ -148,7 +148,7 @@ fn every_length_form_in_both_roles() {
             let mut wire = Vec::new();
             encode_binary(&mut wire, mask, &payload);
             encode_text(&mut wire, mask, "end");
-            let mut decoder = Decoder::new(role, Limits::default());
+            let mut decoder = Decoder::new(role, DecoderLimits::default());
             for piece in [wire.len(), 1000, 7] {
                 assert_eq!(
                     feed_all(&mut decoder, wire.chunks(piece)),
@@ -251,7 +251,7 @@ fn long_text_is_checked_wherever_ascii_ends() {
                 let feed = |payload: &[u8]| {
                     let mut wire = Vec::new();
                     encode_frame(&mut wire, Opcode::Text, true, mask, payload);
-                    let mut decoder = Decoder::new(role, Limits::default());
+                    let mut decoder = Decoder::new(role, DecoderLimits::default());
                     feed_all(&mut decoder, wire.chunks(piece.min(wire.len())))
                 };
                 assert!(feed(plain.as_bytes()) == (vec![text(&plain)], None));
@@ -583,10 +583,10 @@ fn reading_into_a_message_makes_no_difference() {
                 encode_ping(&mut wire, mask, b"within").unwrap();
             }
         }
-        let expected = feed(&mut Decoder::new(role, Limits::default()), &wire);
+        let expected = feed(&mut Decoder::new(role, DecoderLimits::default()), &wire);
         assert_eq!((expected.0.len(), expected.1), (6, None));
         for longest in [1, 2, 1001, 16 << 10, 64 << 10, 1 << 20] {
-            let mut decoder = Decoder::new(role, Limits::default());
+            let mut decoder = Decoder::new(role, DecoderLimits::default());
             let (events, direct) = read(&mut decoder, &wire, |number| 1 + number * 7919 % longest);
             assert!(events == expected, "{longest}");
             assert!(direct > 100_000 || longest > 64 << 10, "{longest} {direct}");
@@ -606,7 +606,7 @@ fn wherever_a_message_is_cut_the_rest_can_be_read_into_it() {
         .step_by(61)
         .chain(DIRECT_FROM..DIRECT_FROM + 80)
     {
-        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
         let (events, _) = read(&mut decoder, &wire, |number| match number {
             0 => cut,
             _ => usize::MAX,
@@ -690,7 +690,7 @@ fn bad_text_fails_where_it_is_read_into_the_message() {
     let mut wire = Vec::new();
     encode_frame(&mut wire, Opcode::Text, true, Some(KEY), &payload);
     for tail in [0, DIRECT_FROM / 2] {
-        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
         let wire = &wire[..wire.len() - tail];
         let (events, direct) = read(&mut decoder, wire, |_| 20_000);
         assert_eq!(events, (vec![], Some(ProtocolError::TextNotUtf8)));
@@ -713,9 +713,9 @@ fn an_idle_decoder_is_small() {
 }
 
 fn inflating(limit: usize) -> Decoder {
-    let limits = Limits {
+    let limits = DecoderLimits {
         max_payload_length: limit,
-        ..Limits::default()
+        ..DecoderLimits::default()
     };
     Decoder::with_deflate(Role::Client, limits, &Parameters::default())
 }
@@ -910,7 +910,7 @@ fn a_decompressor_is_made_when_it_is_needed() {
         server_no_context_takeover: true,
         ..Parameters::default()
     };
-    let mut alone = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+    let mut alone = Decoder::with_deflate(Role::Client, DecoderLimits::default(), &parameters);
     let hello = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
     for _ in 0..3 {
         assert_eq!(feed(&mut alone, hello), (vec![text("Hello")], None));
@@ -931,7 +931,7 @@ fn a_sole_binary_message_is_told_from_all_else() {
         frame
     };
     let payload = [7; 300];
-    let mut decoder = Decoder::new(Role::Server, Limits::default());
+    let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
     let mut frame = message(&payload);
     let start = decoder.decode_sole_binary(&mut frame).unwrap();
     assert_eq!(frame[start..], payload);
@@ -949,7 +949,7 @@ fn a_sole_binary_message_is_told_from_all_else() {
     let unmasked = [0x82, 0].to_vec();
     for other in [text, fragment, ping, two, part, unmasked, Vec::new()] {
         let mut input = other.clone();
-        let mut decoder = Decoder::new(Role::Server, Limits::default());
+        let mut decoder = Decoder::new(Role::Server, DecoderLimits::default());
         assert_eq!(decoder.decode_sole_binary(&mut input), None, "{other:02x?}");
         assert!(input == other && decoder.is_idle());
     }

@@ -14,7 +14,7 @@
 //! one, has no memory for it.
 //!
 //! ```
-//! use duplex_protocol::decoder::{Decoder, Event, Limits};
+//! use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
 //! use duplex_protocol::deflate::{ClientConfig, Compressor, ServerConfig};
 //! use duplex_protocol::encoder::encode_text_compressed;
 //! use duplex_protocol::frame::Role;
@@ -37,7 +37,7 @@
 //! assert!(wire.len() < 30);
 //!
 //! // The client reads it.
-//! let mut decoder = Decoder::with_deflate(Role::Client, Limits::default(), &parameters);
+//! let mut decoder = Decoder::with_deflate(Role::Client, DecoderLimits::default(), &parameters);
 //! let decoded = decoder.decode(&mut wire)?;
 //! assert!(matches!(decoded.event, Some(Event::Text { text: read, .. }) if read == text));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -52,7 +52,7 @@ pub mod parameters;
 mod spare;
 
 pub use compressor::{Compression, Compressor, Level};
-pub use negotiation::{AnswerError, ClientConfig, ServerConfig};
+pub use negotiation::{ClientConfig, DeflateAnswerError, ServerConfig};
 pub use parameters::{Parameters, WindowBits};
 
 /// The name of the extension (section 7).

@@ -108,15 +108,18 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// [`AnswerError`]: the connection is to fail (section 7.1).
-    pub fn check(&self, answer: &[Extension<'_>]) -> Result<Option<Parameters>, AnswerError> {
+    /// [`DeflateAnswerError`]: the connection is to fail (section 7.1).
+    pub fn check(
+        &self,
+        answer: &[Extension<'_>],
+    ) -> Result<Option<Parameters>, DeflateAnswerError> {
         let mut accepted = None;
         for extension in answer {
             if extension.name != NAME {
-                return Err(AnswerError::Unknown(extension.name.to_owned()));
+                return Err(DeflateAnswerError::Unknown(extension.name.to_owned()));
             }
             if accepted.replace(extension).is_some() {
-                return Err(AnswerError::Repeated);
+                return Err(DeflateAnswerError::Repeated);
             }
         }
         let Some(extension) = accepted else {
@@ -125,15 +128,15 @@ impl ClientConfig {
         let mut parameters = Offered::parse(extension)?.into_answer()?;
 
         if self.server_no_context_takeover && !parameters.server_no_context_takeover {
-            return Err(AnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER));
+            return Err(DeflateAnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER));
         }
         match (
             self.server_max_window_bits,
             parameters.server_max_window_bits,
         ) {
-            (Some(_), None) => return Err(AnswerError::Missing(SERVER_MAX_WINDOW_BITS)),
+            (Some(_), None) => return Err(DeflateAnswerError::Missing(SERVER_MAX_WINDOW_BITS)),
             (Some(limit), Some(bits)) if bits > limit => {
-                return Err(AnswerError::TooLarge {
+                return Err(DeflateAnswerError::TooLarge {
                     name: SERVER_MAX_WINDOW_BITS,
                     bits,
                     limit,
@@ -145,7 +148,7 @@ impl ClientConfig {
         if let Some(bits) = parameters.client_max_window_bits
             && bits > limit
         {
-            return Err(AnswerError::TooLarge {
+            return Err(DeflateAnswerError::TooLarge {
                 name: CLIENT_MAX_WINDOW_BITS,
                 bits,
                 limit,
@@ -162,11 +165,11 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// Likewise, and [`AnswerError::Malformed`].
+    /// Likewise, and [`DeflateAnswerError::Malformed`].
     pub fn check_lines<'h>(
         &self,
         lines: impl IntoIterator<Item = &'h [u8]>,
-    ) -> Result<Option<Parameters>, AnswerError> {
+    ) -> Result<Option<Parameters>, DeflateAnswerError> {
         let mut answer = Vec::new();
         for line in lines {
             answer.extend(extension::parse(line)?);
@@ -177,7 +180,7 @@ impl ClientConfig {
 
 /// Why a server's answer does not fit the [offer](ClientConfig::offer).
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum AnswerError {
+pub enum DeflateAnswerError {
     /// The header does not follow its grammar.
     #[error(transparent)]
     Malformed(#[from] MalformedExtensions),
@@ -227,7 +230,7 @@ mod tests {
         config.accept(&offers).map(|accepted| accepted.to_string())
     }
 
-    fn check(config: &ClientConfig, answer: &str) -> Result<Option<String>, AnswerError> {
+    fn check(config: &ClientConfig, answer: &str) -> Result<Option<String>, DeflateAnswerError> {
         let accepted = config.check_lines([answer.as_bytes()])?;
         Ok(accepted.map(|accepted| accepted.to_string()))
     }
@@ -361,27 +364,27 @@ mod tests {
             assert_eq!(check(&config, good), Ok(Some(good.to_owned())));
         }
         for (bad, error) in [
-            ("a b", AnswerError::Malformed(MalformedExtensions)),
-            ("foo", AnswerError::Unknown("foo".to_owned())),
+            ("a b", DeflateAnswerError::Malformed(MalformedExtensions)),
+            ("foo", DeflateAnswerError::Unknown("foo".to_owned())),
             (
                 "permessage-deflate, foo",
-                AnswerError::Unknown("foo".to_owned()),
+                DeflateAnswerError::Unknown("foo".to_owned()),
             ),
             (
                 "permessage-deflate, permessage-deflate",
-                AnswerError::Repeated,
+                DeflateAnswerError::Repeated,
             ),
             (
                 "permessage-deflate; foo",
-                AnswerError::Parameter(ParameterError::Unknown("foo".to_owned())),
+                DeflateAnswerError::Parameter(ParameterError::Unknown("foo".to_owned())),
             ),
             (
                 "permessage-deflate; client_max_window_bits",
-                AnswerError::Parameter(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
+                DeflateAnswerError::Parameter(ParameterError::ValueMissing(CLIENT_MAX_WINDOW_BITS)),
             ),
             (
                 "permessage-deflate; server_max_window_bits=16",
-                AnswerError::Parameter(ParameterError::Value {
+                DeflateAnswerError::Parameter(ParameterError::Value {
                     name: SERVER_MAX_WINDOW_BITS,
                     value: "16".to_owned(),
                 }),
@@ -403,15 +406,15 @@ mod tests {
         let server = "; server_no_context_takeover; server_max_window_bits=10";
         assert_eq!(
             answer("; server_max_window_bits=10"),
-            Err(AnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER))
+            Err(DeflateAnswerError::Missing(SERVER_NO_CONTEXT_TAKEOVER))
         );
         assert_eq!(
             answer("; server_no_context_takeover"),
-            Err(AnswerError::Missing(SERVER_MAX_WINDOW_BITS))
+            Err(DeflateAnswerError::Missing(SERVER_MAX_WINDOW_BITS))
         );
         assert_eq!(
             answer("; server_no_context_takeover; server_max_window_bits=11"),
-            Err(AnswerError::TooLarge {
+            Err(DeflateAnswerError::TooLarge {
                 name: SERVER_MAX_WINDOW_BITS,
                 bits: bits(11),
                 limit: bits(10),
@@ -419,7 +422,7 @@ mod tests {
         );
         assert_eq!(
             answer(&format!("{server}; client_max_window_bits=13")),
-            Err(AnswerError::TooLarge {
+            Err(DeflateAnswerError::TooLarge {
                 name: CLIENT_MAX_WINDOW_BITS,
                 bits: bits(13),
                 limit: bits(12),

@@ -5,7 +5,7 @@ mod request;
 mod response;
 
 pub use self::request::{Http2Request, Request, RequestError};
-pub use self::response::{Agreed, Http2Check, Response, ResponseError, ResponseParser};
+pub use self::response::{Http2Check, Negotiated, Response, ResponseError, ResponseParser};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::deflate::{Parameters, ServerConfig};
 
 /// A client's request to open a connection. One that exists is legal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Offer {
+pub struct ClientOffer {
     /// What answers the key, which HTTP/2 has not.
     accept: Option<String>,
     protocols: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Offer {
     deflate: Option<Parameters>,
 }
 
-impl Offer {
+impl ClientOffer {
     /// Reads a request of HTTP/1.1 (section 4.2.1). `version` is HTTP's, as major
     /// and minor number; `headers` are all header lines in any case, lists in one
     /// line or several. That there is a Host is for the HTTP layer to check.
@@ -249,7 +249,7 @@ impl OfferError {
     }
 }
 
-/// Why an [answer](Offer::answer) cannot be given.
+/// Why an [answer](ClientOffer::answer) cannot be given.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum AnswerError {
     /// The offer came over HTTP/2.
@@ -305,8 +305,8 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    fn into_offer(self, accept: Option<String>) -> Offer {
-        Offer {
+    fn into_offer(self, accept: Option<String>) -> ClientOffer {
+        ClientOffer {
             accept,
             protocols: self.protocols,
             extensions: self.extensions,
@@ -356,7 +356,7 @@ mod tests {
         ("Sec-WebSocket-Version", "13"),
     ];
 
-    fn parse(headers: &[(&str, &str)]) -> Result<Offer, OfferError> {
+    fn parse(headers: &[(&str, &str)]) -> Result<ClientOffer, OfferError> {
         parse_request("GET", (1, 1), headers)
     }
 
@@ -364,16 +364,16 @@ mod tests {
         method: &str,
         version: (u8, u8),
         headers: &[(&str, &str)],
-    ) -> Result<Offer, OfferError> {
+    ) -> Result<ClientOffer, OfferError> {
         let headers = headers
             .iter()
             .map(|(name, value)| (*name, value.as_bytes()));
-        Offer::parse(method, version, headers)
+        ClientOffer::parse(method, version, headers)
     }
 
     /// Parses the request of the RFC with the lines named `name` replaced by
     /// lines of these values.
-    fn with(name: &str, values: &[&str]) -> Result<Offer, OfferError> {
+    fn with(name: &str, values: &[&str]) -> Result<ClientOffer, OfferError> {
         let mut headers = HEADERS.to_vec();
         headers.retain(|(other, _)| *other != name);
         headers.extend(values.iter().map(|value| (name, *value)));
@@ -406,7 +406,7 @@ mod tests {
             ("sec-websocket-version", b"13"),
             ("origin", b"http://www.example.com"),
         ];
-        let parse = |method: &str, protocol| Offer::parse_http2(method, protocol, headers);
+        let parse = |method: &str, protocol| ClientOffer::parse_http2(method, protocol, headers);
         let mut offer = parse("CONNECT", Some("websocket")).unwrap();
         assert_eq!(offer.accept_key(), None);
         assert_eq!(offer.protocols(), ["chat", "superchat"]);
@@ -430,7 +430,8 @@ mod tests {
                 .into_iter()
                 .filter(|(name, _)| !name.ends_with("version"));
             let headers = headers.chain(versions.iter().copied());
-            let error = Offer::parse_http2("CONNECT", Some("websocket"), headers).unwrap_err();
+            let error =
+                ClientOffer::parse_http2("CONNECT", Some("websocket"), headers).unwrap_err();
             assert_eq!((&error, error.status()), (&OfferError::Http2Version, 400));
             assert_eq!(error.headers(), [("Sec-WebSocket-Version", "13")]);
         }

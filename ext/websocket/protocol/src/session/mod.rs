@@ -174,12 +174,12 @@ pub struct Session {
     /// Whether something that the application sent will not arrive, so that no end is clean.
     has_lost_data: bool,
     idle: Idle,
-    rare: Option<Box<Rare>>,
+    cold: Option<Box<ColdState>>,
 }
 
 /// What most connections never need, or only at their end.
 #[derive(Debug, Default)]
-struct Rare {
+struct ColdState {
     /// The peer's Close frame.
     close_received: Option<Close>,
     /// Why the connection is to be failed.
@@ -200,12 +200,12 @@ impl Session {
             is_cut_off: false,
             has_lost_data: false,
             idle: Idle::new(now),
-            rare: None,
+            cold: None,
         }
     }
 
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(Box::default)
+    fn cold(&mut self) -> &mut ColdState {
+        self.cold.get_or_insert_with(Box::default)
     }
 
     /// What the two ends have sent each other.
@@ -279,7 +279,7 @@ impl Session {
 
     /// The peer's Close frame.
     pub fn close_received(&self) -> Option<&Close> {
-        self.rare.as_ref()?.close_received.as_ref()
+        self.cold.as_ref()?.close_received.as_ref()
     }
 
     /// Whether the transport takes no more bytes. What the peer has sent may still be read.
@@ -330,7 +330,7 @@ impl Session {
         };
         self.state = State::Closing(Closing::Received);
         let answer = answers.then(|| close.clone());
-        self.rare().close_received = Some(close);
+        self.cold().close_received = Some(close);
         answer
     }
 
@@ -373,7 +373,7 @@ impl Session {
             // application dropped it, made nothing fail.
             State::Closing(Closing::Sent) | State::Terminated => Ending::abnormal(None),
             State::Open | State::Failing | State::Closed => {
-                let failure = session.rare.as_mut().and_then(|rare| rare.failure.take());
+                let failure = session.cold.as_mut().and_then(|cold| cold.failure.take());
                 Ending::abnormal(Some(match (failure, error) {
                     (Some((_, message)), _) => message,
                     (None, Some(error)) => error.to_string(),
@@ -413,7 +413,7 @@ impl Session {
         let is_news = self.can_send();
         if is_news {
             self.state = State::Failing;
-            self.rare().failure = Some((code, message()));
+            self.cold().failure = Some((code, message()));
         }
         is_news
     }
@@ -424,7 +424,7 @@ impl Session {
         if self.state != State::Failing {
             return None;
         }
-        let (code, message) = self.rare().failure.take()?;
+        let (code, message) = self.cold().failure.take()?;
         Some(self.fail(code, message))
     }
 
@@ -448,8 +448,8 @@ impl Session {
     /// more.
     fn exchanged(&mut self) -> Ending {
         let has_lost_data = self.has_lost_data;
-        let rare = self.rare();
-        match (rare.failure.take(), &rare.close_received) {
+        let cold = self.cold();
+        match (cold.failure.take(), &cold.close_received) {
             (None, Some(close)) => Ending::closed(close, !has_lost_data),
             (failure, _) => Ending::abnormal(failure.map(|(_, message)| message)),
         }
@@ -463,7 +463,7 @@ impl Session {
     ///
     /// [`ProtocolError::TooManyControlFrames`]: the connection is to be failed.
     pub fn count_control(&mut self, now: Instant, config: &Config) -> Result<(), ProtocolError> {
-        let rate = &mut self.rare().control_rate;
+        let rate = &mut self.cold().control_rate;
         rate.get_or_insert_with(|| ControlRate::new(config.max_control_frames))
             .count(now)
     }
@@ -477,12 +477,12 @@ impl Session {
             return false;
         }
         if is_pong_waiting {
-            self.rare().pending_ping = Some(payload.into());
+            self.cold().pending_ping = Some(payload.into());
             return false;
         }
-        if let Some(rare) = &mut self.rare {
+        if let Some(cold) = &mut self.cold {
             // An earlier one needs no answer any more.
-            rare.pending_ping = None;
+            cold.pending_ping = None;
         }
         true
     }
@@ -490,7 +490,7 @@ impl Session {
     /// The payload of the Pong to queue when no Pong waits for the transport.
     pub fn next_pong(&mut self) -> Option<Box<[u8]>> {
         let may_send = self.owes_close();
-        let pending = &mut self.rare.as_mut()?.pending_ping;
+        let pending = &mut self.cold.as_mut()?.pending_ping;
         // Nothing follows a Close frame.
         pending.take().filter(|_| may_send)
     }
@@ -511,7 +511,7 @@ impl Session {
             _ => config.close_timeout,
         };
         if let Some(timeout) = timeout {
-            self.rare().closing = Some(watch(timeout, now, outgoing));
+            self.cold().closing = Some(watch(timeout, now, outgoing));
         }
     }
 
@@ -521,7 +521,7 @@ impl Session {
     pub fn poll_timeout(&self, config: &Config, is_reading: bool) -> Option<Instant> {
         let idle = self.idle_limit(config, is_reading);
         let idle = idle.map(|limit| self.idle.due(limit));
-        let closing = self.rare.as_ref().and_then(|rare| rare.closing);
+        let closing = self.cold.as_ref().and_then(|cold| cold.closing);
         let closing = closing.map(|watch| watch.due());
         [closing, idle].into_iter().flatten().min()
     }
@@ -539,7 +539,7 @@ impl Session {
             taken: outgoing().taken,
             least: config.least_progress,
         };
-        let closing = self.rare.as_mut().and_then(|rare| rare.closing.as_mut());
+        let closing = self.cold.as_mut().and_then(|cold| cold.closing.as_mut());
         if closing.is_some_and(|watch| watch.look(now, pace)) {
             let ending = self.end(|session| match session.state {
                 // The peer has not taken this end's Close frame.

@@ -8,7 +8,7 @@ use duplex_protocol::session::Ending;
 
 use super::Simulation;
 use super::end::{Item, Kind};
-use crate::connection::{Connection, Sent};
+use crate::connection::{Connection, SendStatus};
 use crate::hub::Hub;
 use crate::hub::delivery::{Delivered, Delivery, Events, Inbox, InboxWork};
 use crate::message::{Message, Reach};
@@ -140,7 +140,7 @@ impl Simulation {
             Kind::Text => connection.send_text(std::str::from_utf8(&bytes).unwrap()),
             _ => connection.send_binary(&bytes),
         });
-        self.note_sent(socket, item, sent);
+        self.record_sent(socket, item, sent);
     }
 
     fn ping(&self, socket: usize, hub: &Hub, connection: &Rc<Connection>) {
@@ -158,8 +158,8 @@ impl Simulation {
             Kind::Ping => connection.send_ping(&bytes),
             _ => connection.send_pong(&bytes),
         });
-        self.note_sent(socket, item, sent);
-        if item.kind == Kind::Ping && matches!(sent, Sent::Taken | Sent::Buffered) {
+        self.record_sent(socket, item, sent);
+        if item.kind == Kind::Ping && matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
             let end = &mut self.ends.borrow_mut()[socket];
             end.last_ping = Some(item.number);
             end.is_last_ping_covered = false;
@@ -173,8 +173,8 @@ impl Simulation {
         let sent = hub.send(connection.id, |connection| {
             connection.defer_blob(item.length)
         });
-        self.note_sent(socket, item, sent);
-        if sent == Sent::Taken {
+        self.record_sent(socket, item, sent);
+        if sent == SendStatus::Taken {
             self.ends.borrow_mut()[socket].blobs.push_back(item);
         }
     }
@@ -203,12 +203,12 @@ impl Simulation {
     }
 
     /// What became of something that was sent is noted, and must be what may become of it.
-    fn note_sent(&self, socket: usize, item: Item, sent: Sent) {
+    fn record_sent(&self, socket: usize, item: Item, sent: SendStatus) {
         self.trace(|| format!("{socket}: sends {item:?}: {sent:?}"));
         let peer = self.ends.borrow()[socket ^ 1].max_payload_length;
         let end = &mut self.ends.borrow_mut()[socket];
         match sent {
-            Sent::Taken | Sent::Buffered => {
+            SendStatus::Taken | SendStatus::Buffered => {
                 let is_control = matches!(item.kind, Kind::Ping | Kind::Pong);
                 let waits_for_blob = is_control && !end.blobs.is_empty();
                 assert!(
@@ -222,13 +222,13 @@ impl Simulation {
                     (Kind::Ping | Kind::Pong, Some(at)) => end.sent.insert(at, item),
                     _ => end.sent.push_back(item),
                 }
-                end.is_drain_awaited |= sent == Sent::Buffered;
+                end.is_drain_awaited |= sent == SendStatus::Buffered;
                 if item.length > peer {
                     self.excuse(socket);
                 }
             }
-            Sent::Refused => end.is_drain_awaited = true,
-            Sent::Closed => {
+            SendStatus::Refused => end.is_drain_awaited = true,
+            SendStatus::Closed => {
                 end.is_refused = true;
                 if end.begun_to_close().is_none() && !end.is_closing_told {
                     // The limit of backpressure, or the transport has gone.
@@ -266,13 +266,13 @@ impl Simulation {
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
                 // What waits for a Blob is not told to wait for the kernel.
-                false if connection.is_deferring() => Sent::Taken,
-                false if connection.is_blocked() => Sent::Buffered,
-                false => Sent::Taken,
-                true if connection.session().can_send() => Sent::Refused,
-                true => Sent::Closed,
+                false if connection.is_deferring() => SendStatus::Taken,
+                false if connection.is_blocked() => SendStatus::Buffered,
+                false => SendStatus::Taken,
+                true if connection.session().can_send() => SendStatus::Refused,
+                true => SendStatus::Closed,
             };
-            self.note_sent(other, item, sent);
+            self.record_sent(other, item, sent);
         }
     }
 

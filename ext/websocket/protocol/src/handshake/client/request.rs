@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
-use super::response::{Http2Check, ResponseParser, Terms, lossy};
+use super::response::{Http2Check, Requested, ResponseParser, lossy};
 use crate::deflate::ClientConfig;
 use crate::handshake::header::{self, HeaderError};
 use crate::handshake::{VERSION, accept_key};
@@ -112,8 +112,8 @@ impl Request<'_> {
         Ok((request, Http2Check { terms }))
     }
 
-    fn terms(&self) -> Terms {
-        Terms {
+    fn terms(&self) -> Requested {
+        Requested {
             protocols: self.protocols.to_vec(),
             require_protocol: self.require_protocol,
             deflate: self.deflate.copied(),

@@ -8,7 +8,7 @@ use crate::handshake::header;
 /// Checks the answer to an extended CONNECT.
 #[derive(Debug)]
 pub struct Http2Check {
-    pub(super) terms: Terms,
+    pub(super) terms: Requested,
 }
 
 impl Http2Check {
@@ -23,7 +23,7 @@ impl Http2Check {
         &self,
         status: u16,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
-    ) -> Result<Agreed, ResponseError> {
+    ) -> Result<Negotiated, ResponseError> {
         if !(200..300).contains(&status) {
             return Err(ResponseError::Status(status));
         }
@@ -37,7 +37,7 @@ impl Http2Check {
 
 /// What an answer settles.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Agreed {
+pub struct Negotiated {
     /// The subprotocol that the server picked.
     pub protocol: Option<String>,
     /// The parameters of permessage-deflate, where the server accepted it.
@@ -50,7 +50,7 @@ pub struct ResponseParser {
     pub(super) received: Vec<u8>,
     /// The Sec-WebSocket-Accept that answers the request's key.
     pub(super) accept: String,
-    pub(super) terms: Terms,
+    pub(super) terms: Requested,
 }
 
 /// The server has agreed: the connection is open.
@@ -138,7 +138,7 @@ impl ResponseParser {
     }
 
     /// Checks a header of status 101.
-    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Agreed, ResponseError> {
+    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Negotiated, ResponseError> {
         let upgrade = single(headers, "Upgrade")?.ok_or(ResponseError::Missing("Upgrade"))?;
         if !upgrade.eq_ignore_ascii_case(b"websocket") {
             return Err(ResponseError::Upgrade(lossy(upgrade)));
@@ -223,20 +223,20 @@ pub enum ResponseError {
     Extension(String),
     /// The answer does not fit the offer of permessage-deflate.
     #[error("Invalid 'Sec-WebSocket-Extensions' header: {0}")]
-    Deflate(#[from] deflate::AnswerError),
+    Deflate(#[from] deflate::DeflateAnswerError),
 }
 
 /// What the answer must agree with.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct Requested {
     pub(super) protocols: Vec<String>,
     pub(super) require_protocol: bool,
     pub(super) deflate: Option<ClientConfig>,
 }
 
-impl Terms {
-    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Agreed, ResponseError> {
-        Ok(Agreed {
+impl Requested {
+    fn check(&self, headers: &[httparse::Header<'_>]) -> Result<Negotiated, ResponseError> {
+        Ok(Negotiated {
             deflate: self.check_extensions(headers)?,
             protocol: self.check_protocol(headers)?,
         })
@@ -254,7 +254,7 @@ impl Terms {
             };
         };
         match config.check_lines(&mut lines) {
-            Err(deflate::AnswerError::Unknown(extension)) => {
+            Err(deflate::DeflateAnswerError::Unknown(extension)) => {
                 Err(ResponseError::Extension(extension))
             }
             other => Ok(other?),
@@ -290,7 +290,7 @@ enum Head {
     /// An interim answer of so many bytes.
     Interim { length: usize },
     /// The answer that opens the connection.
-    Open { agreed: Agreed, length: usize },
+    Open { agreed: Negotiated, length: usize },
 }
 
 /// The values of the lines named `name`.

@@ -398,13 +398,15 @@ fn permessage_deflate() {
     );
     assert_eq!(
         answer(&format!("{line}{line}")),
-        Err(ResponseError::Deflate(deflate::AnswerError::Repeated))
+        Err(ResponseError::Deflate(
+            deflate::DeflateAnswerError::Repeated
+        ))
     );
     assert_eq!(
         answer("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
-        Err(ResponseError::Deflate(deflate::AnswerError::Missing(
-            "server_no_context_takeover"
-        )))
+        Err(ResponseError::Deflate(
+            deflate::DeflateAnswerError::Missing("server_no_context_takeover")
+        ))
     );
     assert_eq!(
         answer("Sec-WebSocket-Extensions: foo; bar\r\n"),
@@ -412,7 +414,9 @@ fn permessage_deflate() {
     );
     assert!(matches!(
         answer("Sec-WebSocket-Extensions: a b\r\n"),
-        Err(ResponseError::Deflate(deflate::AnswerError::Malformed(_)))
+        Err(ResponseError::Deflate(
+            deflate::DeflateAnswerError::Malformed(_)
+        ))
     ));
 }
 
@@ -527,7 +531,7 @@ fn http2_response() {
         )
     };
     let picked = ("sec-websocket-protocol", "b");
-    let agreed = Agreed {
+    let agreed = Negotiated {
         protocol: Some("b".to_owned()),
         deflate: None,
     };
@@ -542,7 +546,7 @@ fn http2_response() {
                 ("sec-websocket-accept", "x"),
             ]
         ),
-        Ok(Agreed {
+        Ok(Negotiated {
             deflate: Some(Parameters::default()),
             ..agreed
         })

@@ -20,14 +20,15 @@ use crate::shared_options::Channels;
 use crate::shared_options::SharedOptions;
 use crate::siblings::ServerEnd;
 use crate::siblings::Siblings;
-use crate::web_worker;
-use crate::web_worker::WorkerSpawner;
+use crate::web_worker::lifeline;
+use crate::web_worker::start::WorkerSpawner;
+use crate::web_worker::thread;
 use crate::worker_error::WorkerError;
 use crate::worker_options::WorkerOptions;
 
 /// An engine with the runtime's globals. Make and use it on a thread with a
 /// current-thread tokio runtime. Its web workers end when it is dropped.
-pub struct Worker {
+pub struct MainWorker {
     engine: Engine,
     main_module: Url,
     preload: Vec<Url>,
@@ -43,7 +44,7 @@ pub struct Worker {
     serve: v8::Global<v8::Function>,
 }
 
-impl Worker {
+impl MainWorker {
     /// Starts an engine and sets up the globals. No code of the program runs
     /// yet.
     ///
@@ -79,7 +80,7 @@ impl Worker {
             is_main: true,
         })?;
         let state = engine.runtime.op_state();
-        state.borrow_mut().put(WorkerSpawner(web_worker::spawn));
+        state.borrow_mut().put(WorkerSpawner(thread::spawn));
         let main_runtime = engine.function("mainRuntime")?;
         let dispatch_load = engine.function("dispatchLoadEvent")?;
         let dispatch_before_unload = engine.function("dispatchBeforeUnloadEvent")?;
@@ -102,7 +103,7 @@ impl Worker {
             dispatch_exit,
             serve,
         };
-        worker.set_before_exit(Box::new(web_worker::end_all));
+        worker.set_before_exit(Box::new(lifeline::end_all));
         Ok(worker)
     }
 
