@@ -7,7 +7,7 @@
 //! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
 //! | `recording` | topics whose last messages the broker keeps: positions, messages, who takes them |
-//! | `decimal` | numbers as both protocols write them |
+//! | `digits` | numbers as both protocols write them |
 //! | `heard` | what a broker says, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
 //! | `nats_log` | logs of topics in a stream of JetStream |
@@ -31,7 +31,7 @@
 //! several kilobytes of its own.
 
 pub mod address;
-mod decimal;
+mod digits;
 mod embedder;
 mod heard;
 mod logs;

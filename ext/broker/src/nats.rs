@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 
 use crate::address::Address;
-use crate::decimal::decimal;
+use crate::digits::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
 use crate::nats_log::{self, Headers, Stream};

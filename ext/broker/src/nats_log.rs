@@ -17,7 +17,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::decimal::decimal;
+use crate::digits::{decimal, hexadecimal};
 use crate::heard::{Heard, WireError};
 use crate::names;
 use crate::payload::Payload;
@@ -569,31 +569,43 @@ pub(crate) fn write_record(
     message: &Recordable<'_>,
 ) {
     let mut digits = [0; 20];
-    let header = header(message.is_text, message.node, message.tag);
-    out.reserve(subject.len() + inbox.len() + header.len() + message.payload.len() + 80);
-    out.extend_from_slice(b"HPUB ");
-    out.extend_from_slice(subject.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(inbox.as_bytes());
-    out.extend_from_slice(b".p");
-    out.extend_from_slice(decimal(usize::try_from(number).unwrap_or(0), &mut digits));
-    out.push(b' ');
-    out.extend_from_slice(decimal(header.len(), &mut digits));
-    out.push(b' ');
-    out.extend_from_slice(decimal(header.len() + message.payload.len(), &mut digits));
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(header.as_bytes());
-    out.extend_from_slice(message.payload);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn header(is_text: bool, node: u64, tag: u64) -> String {
-    let kind = if is_text {
+    let tag = decimal(usize::try_from(message.tag).unwrap_or(0), &mut digits);
+    let node = hexadecimal(message.node);
+    let kind = if message.is_text {
         ""
     } else {
         "Duplex-Type: binary\r\n"
     };
-    format!("NATS/1.0\r\nDuplex-From: {node:016x}.{tag}\r\n{kind}\r\n")
+    let header: [&[u8]; 6] = [
+        b"NATS/1.0\r\nDuplex-From: ",
+        &node,
+        b".",
+        tag,
+        b"\r\n",
+        kind.as_bytes(),
+    ];
+    let length = header.iter().map(|it| it.len()).sum::<usize>() + 2;
+    out.reserve(subject.len() + inbox.len() + length + message.payload.len() + 80);
+    let mut digits = [[0; 20]; 3];
+    let [number_digits, length_digits, total_digits] = &mut digits;
+    let command: [&[u8]; 9] = [
+        b"HPUB ",
+        subject.as_bytes(),
+        b" ",
+        inbox.as_bytes(),
+        b".p",
+        decimal(usize::try_from(number).unwrap_or(0), number_digits),
+        b" ",
+        decimal(length, length_digits),
+        b" ",
+    ];
+    let total = decimal(length + message.payload.len(), total_digits);
+    for part in command.into_iter().chain([total, b"\r\n"]).chain(header) {
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(message.payload);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What the header of a recorded message has at most, in bytes.
@@ -609,3 +621,51 @@ const NOT_ENABLED: u64 = 10_076;
 const NOT_ENABLED_FOR_ACCOUNT: u64 = 10_039;
 
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_has_a_sender_and_headers_of_the_right_length() {
+        let mut out = Vec::new();
+        let mut message = Recordable {
+            payload: b"hello",
+            is_text: true,
+            node: 0xabc,
+            tag: 17,
+        };
+        write_record(&mut out, "app.h.room", "_INBOX.x", 5, &message);
+        let header = "NATS/1.0\r\nDuplex-From: 0000000000000abc.17\r\n\r\n";
+        let (length, total) = (header.len(), header.len() + 5);
+        let expected = format!("HPUB app.h.room _INBOX.x.p5 {length} {total}\r\n{header}hello\r\n");
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+
+        let mut out = Vec::new();
+        (message.is_text, message.tag, message.node) = (false, u64::MAX, u64::MAX);
+        write_record(&mut out, "app.h.room", "_INBOX.x", 5, &message);
+        let start = out.windows(5).position(|it| it == b"NATS/").unwrap();
+        let header = &out[start..out.len() - b"hello\r\n".len()];
+        assert!(header.len() <= LONGEST_HEADER);
+        let headers = Headers::parse(header);
+        assert!(headers.is_binary && !headers.is_mark);
+        assert_eq!(headers.tag(u64::MAX), Some(u64::MAX));
+        assert_eq!(headers.tag(1), None);
+    }
+
+    #[test]
+    fn headers_of_the_stream_and_of_its_absence() {
+        let headers = Headers::parse(
+            b"NATS/1.0\r\nnats-stream: duplex_app\r\nNats-Sequence: 7\r\n\
+              Nats-Last-Sequence: 5\r\nDuplex-From: x\r\n\r\n",
+        );
+        assert_eq!(headers.stream, Some("duplex_app"));
+        assert_eq!(
+            (headers.sequence, headers.last_sequence),
+            (Some(7), Some(5))
+        );
+        assert_eq!((headers.from, headers.status), (None, None));
+        assert_eq!(Headers::parse(b"NATS/1.0 503\r\n\r\n").status, Some(503));
+        assert_eq!(Headers::parse(b"\xff").status, None);
+    }
+}

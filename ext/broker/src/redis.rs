@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, BytesMut};
 
 use crate::address::Address;
-use crate::decimal::decimal;
+use crate::digits::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
 use crate::payload::Payload;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sha1::{Digest, Sha1};
 
-use crate::decimal::decimal;
+use crate::digits::{decimal, hexadecimal};
 use crate::heard::WireError;
 use crate::names;
 use crate::payload::Payload;
@@ -88,12 +88,31 @@ pub(crate) fn scripts() -> &'static [Script; 2] {
     &SCRIPTS
 }
 
-/// The names of the hash and of the stream.
-fn keys(prefix: &str, topic: &str) -> [String; 2] {
-    [
-        format!("{prefix}:log:{topic}"),
-        format!("{prefix}:stream:{topic}"),
-    ]
+/// The names that a topic has in Redis. The memory is used again.
+#[derive(Default)]
+pub(crate) struct Names {
+    channel: String,
+    hash: String,
+    stream: String,
+}
+
+impl Names {
+    /// Makes them those of a topic.
+    fn set(&mut self, prefix: &str, topic: &str) {
+        let Self {
+            channel,
+            hash,
+            stream,
+        } = self;
+        for (name, kind) in [(&mut *hash, ":log:"), (stream, ":stream:")] {
+            name.clear();
+            name.push_str(prefix);
+            name.push_str(kind);
+            name.push_str(topic);
+        }
+        channel.clear();
+        names::write_channel(channel, prefix, topic);
+    }
 }
 
 /// Appends the command that records and publishes.
@@ -101,12 +120,11 @@ pub(crate) fn write_record(
     out: &mut Vec<u8>,
     prefix: &str,
     topic: &str,
+    names: &mut Names,
     message: &Recordable<'_>,
     recording: Recording,
 ) {
-    let mut channel = String::new();
-    names::write_channel(&mut channel, prefix, topic);
-    let [hash, stream] = keys(prefix, topic);
+    names.set(prefix, topic);
     let mut digits = [[0; 20]; 3];
     let [size, ttl, life] = &mut digits;
     let mut head = [0; HEAD_LENGTH];
@@ -115,19 +133,18 @@ pub(crate) fn write_record(
     head[4] = kind[0];
     head[5..13].copy_from_slice(&message.node.to_be_bytes());
     head[13..].copy_from_slice(&message.tag.to_be_bytes());
-    let epoch = new_epoch();
-    out.reserve(message.payload.len() + channel.len() * 3 + 320);
+    out.reserve(message.payload.len() + names.channel.len() * 3 + 320);
     let arguments: [&[u8]; 13] = [
         b"EVALSHA",
         scripts()[0].hash.as_bytes(),
         b"2",
-        hash.as_bytes(),
-        stream.as_bytes(),
-        epoch.as_bytes(),
+        names.hash.as_bytes(),
+        names.stream.as_bytes(),
+        &hexadecimal(rand::random()),
         decimal(usize::try_from(recording.size).unwrap_or(usize::MAX), size),
         decimal(milliseconds(recording.ttl), ttl),
         decimal(milliseconds(recording.ttl.max(LEAST_LIFE)), life),
-        channel.as_bytes(),
+        names.channel.as_bytes(),
         kind,
         &head,
         message.payload,
@@ -143,7 +160,8 @@ pub(crate) fn write_read(
     ask: Ask,
     recording: Recording,
 ) {
-    let [hash, stream] = keys(prefix, topic);
+    let mut names = Names::default();
+    names.set(prefix, topic);
     let life = milliseconds(recording.ttl.max(LEAST_LIFE)).to_string();
     let (begins, epoch, from) = match ask {
         Ask::Position { begins: true } => (new_epoch(), String::new(), String::new()),
@@ -159,8 +177,8 @@ pub(crate) fn write_read(
         b"EVALSHA",
         scripts()[1].hash.as_bytes(),
         b"2",
-        hash.as_bytes(),
-        stream.as_bytes(),
+        names.hash.as_bytes(),
+        names.stream.as_bytes(),
         begins.as_bytes(),
         life.as_bytes(),
         epoch.as_bytes(),

@@ -1,6 +1,6 @@
 //! How Redis writes: commands, and values of RESP3.
 
-use crate::decimal::decimal;
+use crate::digits::decimal;
 use crate::heard::WireError;
 
 /// Appends a command: an array of strings.

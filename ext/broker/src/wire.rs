@@ -142,6 +142,7 @@ pub(crate) struct Publisher {
     /// Names that were made last.
     names: HashMap<Box<str>, String>,
     scratch: String,
+    redis_names: redis_log::Names,
     inbox: String,
 }
 
@@ -155,6 +156,7 @@ impl Publisher {
             node,
             names: HashMap::new(),
             scratch: String::new(),
+            redis_names: redis_log::Names::default(),
         }
     }
 
@@ -215,7 +217,8 @@ impl Publisher {
                 self.inbox = inbox;
             }
             Protocol::Redis => {
-                redis_log::write_record(out, &self.prefix, topic, &message, recording);
+                let names = &mut self.redis_names;
+                redis_log::write_record(out, &self.prefix, topic, names, &message, recording);
             }
         }
     }
