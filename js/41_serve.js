@@ -1,6 +1,6 @@
 // `duplex serve`: serves what the main module exports by default.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import {
   MEMBERS,
   serve as serveForm,
@@ -11,7 +11,7 @@ import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 const {
   op_http_numbers,
   op_runtime_main_module,
-  op_serve_address,
+  op_serve_options,
   op_serve_end,
   op_serve_is_first,
   op_serve_loops,
@@ -27,6 +27,7 @@ const {
   ObjectPrototypeIsPrototypeOf,
   Promise,
   PromisePrototypeThen,
+  SafePromiseRace,
   TypeError,
 } = primordials;
 
@@ -67,10 +68,6 @@ const DEFAULT_HOSTNAME = "0.0.0.0";
 // How many event loops a program may have.
 const { maxLoops: MAX_LOOPS } = op_http_numbers();
 
-// How long the answers to requests may take when the server goes, in
-// milliseconds. WebSockets have a time of their own, `closeTimeout`.
-const REQUESTS_TIMEOUT = 30_000;
-
 /**
  * Starts the server, which signals end.
  *
@@ -78,7 +75,7 @@ const REQUESTS_TIMEOUT = 30_000;
  * @param {Record<string, ErrorConstructor>} errors those of `Deno.errors`
  * @returns {string | undefined} why there is nothing to serve
  */
-function serve(namespace, { AddrInUse }) {
+function serve(namespace, { NotCapable }) {
   const problem = refusal(namespace);
   if (problem !== undefined) {
     return problem;
@@ -109,8 +106,10 @@ function serve(namespace, { AddrInUse }) {
   try {
     server = serveForm(options, true);
   } catch (error) {
-    if (ObjectPrototypeIsPrototypeOf(AddrInUse.prototype, error)) {
-      return addressInUse(options);
+    const isSystems = typeof error?.code === "string" &&
+      !ObjectPrototypeIsPrototypeOf(NotCapable.prototype, error);
+    if (isSystems) {
+      return cannotListen(options, error);
     }
     throw error;
   }
@@ -184,10 +183,12 @@ function readOptions(exported) {
     options.path = `${unix}`;
   }
   delete options.unix;
-  const { hostname, port, fallback, broker, cert, key } = op_serve_address();
-  if (cert !== null) {
-    options.cert = cert;
-    options.key = key;
+  const { hostname, port, path, fallback, broker, isSecure } =
+    op_serve_options();
+  if (isSecure) {
+    // The files of the command line, which Rust has.
+    delete options.cert;
+    delete options.key;
     delete options.tls;
   }
   if (broker !== null) {
@@ -198,7 +199,9 @@ function readOptions(exported) {
     }
     options.topics = { __proto__: topics, broker };
   }
-  if (hostname !== null || port !== null) {
+  if (path !== null) {
+    options.path = path;
+  } else if (hostname !== null || port !== null || isSecure) {
     delete options.path;
   }
   if (!ObjectHasOwn(options, "path")) {
@@ -225,24 +228,43 @@ function readLoops({ parallel }) {
   return parallel;
 }
 
-function addressInUse({ hostname, path, port }) {
-  if (path !== undefined) {
-    return `The socket ${path} is in use or left over: end who serves on it, or remove the file`;
+/** What the system says of an address, for those who chose it on the command line. */
+function cannotListen({ hostname, path, port }, { code, message }) {
+  const where = path ?? `${hostname}:${port}`;
+  switch (code) {
+    case "EADDRINUSE":
+      return path === undefined
+        ? `Port ${port} of ${hostname} is in use. ` +
+          "Choose another one with --port, or let the system choose with --port 0"
+        : `The socket ${path} is in use: end who serves on it, or choose another path`;
+    case "EACCES":
+      return path === undefined && port < 1024
+        ? `The system does not let this user listen on ${where}. ` +
+          "Choose a port from 1024 on with --port, or give the program the capability CAP_NET_BIND_SERVICE"
+        : `The system does not let this user listen on ${where}`;
+    default:
+      return `Unable to listen: ${message}`;
   }
-  return `Port ${port} of ${hostname} is in use. ` +
-    "Choose another one with --port, or let the system choose with --port 0";
 }
 
 async function stop(server, aborter, name) {
-  if (op_serve_is_first()) {
+  if (op_serve_is_first() && !internals.isQuiet) {
     try {
       core.print(`${name}: shutting down. Another one ends at once.\n`, true);
     } catch {
       // Nobody reads it.
     }
   }
-  core.createSystemTimer(() => aborter.abort(), REQUESTS_TIMEOUT, false);
-  await server.shutdown();
+  // Requests and WebSockets that have not ended by then are dropped.
+  const tooLate = new Promise((resolve) => {
+    core.createSystemTimer(
+      resolve,
+      op_serve_options().shutdownTimeout,
+      false,
+    );
+  });
+  const late = PromisePrototypeThen(tooLate, () => aborter.abort());
+  await SafePromiseRace([server.shutdown(), late]);
   // What the last events have left for this turn goes first.
   await new Promise((resolve) => core.createSystemTimer(resolve, 0, true));
   const code = await op_serve_end();

@@ -13,6 +13,7 @@ import {
   op_runtime_unsafe_proto,
   op_runtime_uses_node_modules,
   op_runtime_versions,
+  op_serve_is_quiet,
   op_set_format_exception_callback,
 } from "ext:core/ops";
 import { defineValue, materialize } from "ext:duplex_runtime/12_lazy.js";
@@ -34,6 +35,7 @@ const {
   MathImul,
   ObjectDefineProperties,
   ObjectDefineProperty,
+  ObjectHasOwn,
   ObjectPrototype,
   ObjectPrototypeIsPrototypeOf,
   ObjectSetPrototypeOf,
@@ -157,6 +159,8 @@ function start() {
   queueMicrotask(() => {});
   defineValue(globalThis, "queueMicrotask", queueMicrotask, true);
 
+  internals.isQuiet = op_serve_is_quiet();
+
   // What is logged is told to the debugger, too.
   if (op_runtime_is_inspected()) {
     core.wrapConsole(internals.globalConsole(), core.v8Console);
@@ -241,6 +245,24 @@ function mainRuntime() {
   ObjectSetPrototypeOf(globalThis, Window.prototype);
 }
 
+/** Whoever runs what is to be served would see nothing happen. */
+function suggestServe(namespace) {
+  if (internals.hasServed || !ObjectHasOwn(namespace, "default")) {
+    return;
+  }
+  try {
+    if (typeof namespace.default?.fetch === "function") {
+      core.print(
+        "Warning: this program exports a server and starts none: " +
+          "did you mean `duplex serve`?\n",
+        true,
+      );
+    }
+  } catch {
+    // A getter of the program, or nobody who reads it.
+  }
+}
+
 const loadServe = () => core.loadExtScript("ext:duplex_runtime/41_serve.js");
 const loadWorkerScope = () =>
   core.loadExtScript("ext:duplex_runtime/40_worker_scope.js");
@@ -264,6 +286,7 @@ globalThis.bootstrap = {
   },
   awaitsMessages: () => loadWorkerScope().awaitsMessages(),
   serve: (namespace) => loadServe().serve(namespace, errors),
+  afterMainModule: suggestServe,
   materialize,
   dispatchLoadEvent: () => {
     dispatch(new event.Event("load"));

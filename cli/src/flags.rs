@@ -6,6 +6,7 @@ mod help;
 mod host;
 mod inspect;
 mod list;
+mod listen;
 mod permission;
 mod runtime;
 
@@ -20,8 +21,9 @@ use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
+use duplex_runtime::CertificateFiles;
 use duplex_runtime::InspectorStart;
-use duplex_runtime::ServeAddress;
+use duplex_runtime::ServeOptions;
 use duplex_runtime::deno_core::url::Url;
 use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::packages::NodeModulesDir;
@@ -35,11 +37,11 @@ use self::connect::ConnectArgs;
 use self::help::ABOUT;
 use self::help::EXAMPLES;
 use self::help::SERVE_NOTES;
-use self::host::parse_serve_host;
 use self::inspect::InspectArgs;
 use self::list::ALL;
 use self::list::InvalidValue;
 use self::list::list;
+use self::listen::ListenArgs;
 use self::permission::PermissionArgs;
 use self::permission::net;
 use self::permission::only_prompt;
@@ -140,11 +142,11 @@ pub enum Action {
     /// Serve what a file exports by default; `-` is standard input.
     Serve {
         script: String,
-        address: ServeAddress,
+        options: ServeOptions,
         /// How many event loops; without it as the program says.
         loops: Option<NonZeroUsize>,
-        /// The files of the chain of certificates and of the key.
-        certificate: Option<(PathBuf, PathBuf)>,
+        /// The files of the chains of certificates and of their keys.
+        certificates: Vec<CertificateFiles>,
     },
     /// Fetch what modules need, and run nothing.
     Cache { files: Vec<String> },
@@ -256,18 +258,8 @@ struct ServeArgs {
     /// The program, and its arguments: all that follows FILE is in Deno.args
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, help_heading = "Program", value_names = ["FILE", "ARGS"])]
     script_and_args: Vec<String>,
-    /// Listen on this port in place of the program's, PORT or 8000; 0 takes a free one
-    #[arg(long, value_name = "NUMBER", help_heading = NETWORK)]
-    port: Option<u16>,
-    /// Listen on this name or address in place of the program's or 0.0.0.0
-    #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
-    host: Option<String>,
-    /// Serve TLS with the chain of certificates in this PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = NETWORK)]
-    tls_cert: Option<PathBuf>,
-    /// The private key of the first certificate, a PEM file
-    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = NETWORK)]
-    tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Serve on N event loops, each with the program; without N on DENO_JOBS, or one for each core
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_loops, help_heading = NETWORK)]
     parallel: Option<NonZeroUsize>,
@@ -376,18 +368,19 @@ impl ServeArgs {
         let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
         let watch = self.watch.into_flags(&script)?;
-        let address = ServeAddress {
-            hostname: self.host,
-            port: self.port,
+        let certificates = self
+            .listen
+            .certificates()
+            .map_err(|message| command().error(ErrorKind::WrongNumberOfValues, message))?;
+        let options = ServeOptions {
             broker: self.broker,
-            default_port: None,
-            certificate: None,
+            ..self.listen.into_options()
         };
         let action = Action::Serve {
             script,
-            address,
+            options,
             loops: self.parallel,
-            certificate: self.tls_cert.zip(self.tls_key),
+            certificates,
         };
         let flags = self
             .runtime

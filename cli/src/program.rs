@@ -14,12 +14,13 @@ use deno_core::url::Url;
 use duplex_runtime::BlobStore;
 use duplex_runtime::BlobStoreTrait;
 use duplex_runtime::CertList;
+use duplex_runtime::CertificateFiles;
+use duplex_runtime::Certificates;
 use duplex_runtime::Features;
 use duplex_runtime::Inspector;
 use duplex_runtime::MainWorker;
 use duplex_runtime::RootCerts;
-use duplex_runtime::ServeAddress;
-use duplex_runtime::ServeCertificate;
+use duplex_runtime::ServeOptions;
 use duplex_runtime::StartupData;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::config::ConfigFile;
@@ -73,11 +74,11 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let main = MainModule::of(&flags, &cwd)?;
     let serving = match &flags.action {
         Action::Serve {
-            address,
+            options,
             loops,
-            certificate,
+            certificates,
             ..
-        } => Some((complete(address, certificate.as_ref(), &cwd)?, *loops)),
+        } => Some((complete(options, certificates, &cwd)?, *loops)),
         _ => None,
     };
     let config = find_config(&flags.config, &main.specifier, &cwd)?;
@@ -143,10 +144,10 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let mut worker = MainWorker::new(first).map_err(to_message)?;
 
     let result = match serving {
-        Some((address, loops)) => {
+        Some((serve, loops)) => {
             let make = loop_maker(template, options, cwd.clone());
             worker
-                .serve_main_module(address, Parallel { loops, make })
+                .serve_main_module(serve, Parallel { loops, make })
                 .await
         }
         None => worker.run_main_module().await.map_err(ServeError::from),
@@ -163,36 +164,34 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
 /// What the command line says, with what is in its files, and with what the environment says
 /// where it does not.
 fn complete(
-    address: &ServeAddress,
-    certificate: Option<&(PathBuf, PathBuf)>,
+    options: &ServeOptions,
+    certificates: &[CertificateFiles],
     cwd: &Path,
-) -> Result<ServeAddress, String> {
-    let mut address = address.clone();
-    if let Some((chain, key)) = certificate {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(cwd.join(path))
-                .map_err(|error| format!("Unable to read \"{}\": {error}", path.display()))
-        };
-        address.certificate = Some(ServeCertificate {
-            chain: read(chain)?,
-            key: read(key)?,
+) -> Result<ServeOptions, String> {
+    let mut options = options.clone();
+    options.path = options.path.map(|path| cwd.join(path));
+    if !certificates.is_empty() {
+        let files = certificates.iter().map(|files| CertificateFiles {
+            chain: cwd.join(&files.chain),
+            key: cwd.join(&files.key),
         });
+        options.certificates = Some(Certificates::read(files.collect()).map_err(to_message)?);
     }
     if let Ok(port) = std::env::var("PORT")
         && !port.is_empty()
     {
         let number = port.trim().parse();
-        address.default_port = Some(number.map_err(|_| {
+        options.default_port = Some(number.map_err(|_| {
             format!(
                 "The environment variable PORT is \"{port}\": it must be a number from 0 to 65535"
             )
         })?);
     }
-    if address.broker.is_none() {
+    if options.broker.is_none() {
         let broker = std::env::var("DUPLEX_BROKER").ok();
-        address.broker = broker.filter(|url| !url.is_empty());
+        options.broker = broker.filter(|url| !url.is_empty());
     }
-    Ok(address)
+    Ok(options)
 }
 
 /// What the workers of all event loops of a program have alike.

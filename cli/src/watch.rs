@@ -154,7 +154,7 @@ async fn end(child: &mut Child, signal: Signal) -> Result<i32, String> {
         .wait()
         .await
         .map_err(|error| format!("Unable to wait for the program: {error}"))?;
-    Ok(status.code().unwrap_or(128 + signal))
+    Ok(status.code().unwrap_or(128 + signal.as_raw()))
 }
 
 /// Ends the program, so that another one can take its place.

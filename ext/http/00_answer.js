@@ -21,6 +21,9 @@ const {
 } = core.loadExtScript("ext:deno_fetch/23_response.js");
 
 function log(level, ...args) {
+  if (level === "info" && internals.isQuiet) {
+    return;
+  }
   const { log } = internals;
   if (log !== undefined) {
     ArrayPrototypeUnshift(args, level);

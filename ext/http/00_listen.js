@@ -61,7 +61,8 @@ function listenTcp(options, place, dispatch, isOwn, isShared) {
       "Both 'cert' and 'key' must be provided to enable HTTPS",
     );
   }
-  const { 0: rid, 1: hostname, 2: port, 3: loops } = op_http_serve_tcp(
+  const { 0: rid, 1: hostname, 2: port, 3: loops, 4: isSecure } =
+    op_http_serve_tcp(
     dispatch,
     place.hostname ?? "0.0.0.0",
     validatePort(place.port ?? 8000, true),
@@ -74,7 +75,7 @@ function listenTcp(options, place, dispatch, isOwn, isShared) {
     isShared,
   );
   const addr = { hostname, port, transport: "tcp" };
-  const scheme = secure ? "https" : "http";
+  const scheme = isSecure ? "https" : "http";
   const host = StringPrototypeIncludes(hostname, ":")
     ? `[${hostname}]`
     : hostname;
@@ -82,7 +83,7 @@ function listenTcp(options, place, dispatch, isOwn, isShared) {
   if (hostname === "0.0.0.0" || hostname === "::") {
     greeting += ` (${scheme}://localhost:${port}/)`;
   }
-  return { rid, addr, loops, greeting };
+  return { rid, addr, loops, greeting, isSecure };
 }
 
 function listenUnix(options, wanted, dispatch, isOwn, isShared) {
@@ -96,6 +97,7 @@ function listenUnix(options, wanted, dispatch, isOwn, isShared) {
   return {
     rid,
     loops,
+    isSecure: false,
     addr: { transport: "unix", path },
     // As other programs write one that has no file.
     greeting: `Listening on ${

@@ -1,7 +1,7 @@
 // `Deno.serve` with a handler: a server hands each request to the handler and takes a response
 // from it. Both are the classes of fetch.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import {
   answer,
   defaultOnError,
@@ -144,6 +144,7 @@ function handle(server, id) {
  *   listen on its `OwnAddress`
  */
 function serve(arg1, arg2, upgrader, isOwn) {
+  internals.hasServed = true;
   let options;
   let handler;
   if (typeof arg1 === "function") {
@@ -263,7 +264,7 @@ function startServer(options, handler, upgrader, isOwn) {
   server.upgrade = upgrader(server, options);
   const dispatch = dispatcher(server, (id) => handle(server, id));
 
-  const { rid, addr, loops, greeting } = listen(
+  const { rid, addr, loops, greeting, isSecure } = listen(
     options,
     dispatch,
     isOwn,
@@ -271,7 +272,7 @@ function startServer(options, handler, upgrader, isOwn) {
   );
   server.rid = rid;
   server.addr = addr;
-  server.isSecure = options.cert !== undefined && addr.transport === "tcp";
+  server.isSecure = isSecure;
   try {
     shareTopics(rid, topics);
   } catch (error) {

@@ -23,6 +23,7 @@ import {
   SEND_CLOSED,
   SEND_REFUSED,
 } from "ext:duplex_websocket/00_numbers.js";
+import { reportUnheard } from "ext:duplex_websocket/00_unheard.js";
 import { url as urlPrototype } from "ext:duplex_websocket/00_prototypes.js";
 import {
   checkClose,
@@ -93,8 +94,14 @@ class WebSocket extends EventTarget {
         open(this, id);
       },
       (error) => {
-        this[_slots].dialHandle = undefined;
-        failToOpen(this, dialError(error));
+        const slots = this[_slots];
+        slots.dialHandle = undefined;
+        const reason = dialError(error);
+        // A program that has closed it knows.
+        if (slots.readyState === CONNECTING) {
+          reportUnheard(this, slots.url, reason);
+        }
+        failToOpen(this, reason);
       },
     );
   }

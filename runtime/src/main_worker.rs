@@ -42,6 +42,7 @@ pub struct MainWorker {
     dispatch_before_exit: v8::Global<v8::Function>,
     dispatch_exit: v8::Global<v8::Function>,
     serve: v8::Global<v8::Function>,
+    after_main_module: v8::Global<v8::Function>,
 }
 
 impl MainWorker {
@@ -88,6 +89,7 @@ impl MainWorker {
         let dispatch_before_exit = engine.function("dispatchBeforeExit")?;
         let dispatch_exit = engine.function("dispatchExit")?;
         let serve = engine.function("serve")?;
+        let after_main_module = engine.function("afterMainModule")?;
         engine.call(&main_runtime).map_err(WorkerError::Bootstrap)?;
         let mut worker = Self {
             engine,
@@ -102,6 +104,7 @@ impl MainWorker {
             dispatch_before_exit,
             dispatch_exit,
             serve,
+            after_main_module,
         };
         worker.set_before_exit(Box::new(lifeline::end_all));
         Ok(worker)
@@ -117,7 +120,10 @@ impl MainWorker {
     /// What the loader answered, or the exception or rejection that nobody
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
-        self.evaluate_main_module().await?;
+        let id = self.evaluate_main_module().await?;
+        let namespace = self.engine.runtime.get_module_namespace(id)?;
+        let after = &self.after_main_module;
+        self.engine.call_with(after, Some(&namespace), |_, _| ())?;
         self.run_to_end().await
     }
 

@@ -18,7 +18,7 @@ pub use crate::siblings::LoopParts;
 pub use crate::siblings::Parallel;
 
 use crate::main_worker::MainWorker;
-use crate::serve_address::ServeAddress;
+use crate::serve_options::ServeOptions;
 use crate::siblings::LoopStart;
 use crate::siblings::Siblings;
 use crate::web_worker::lifeline;
@@ -53,20 +53,20 @@ impl MainWorker {
     /// address is taken.
     pub async fn serve_main_module(
         &mut self,
-        address: ServeAddress,
+        options: ServeOptions,
         parallel: Parallel,
     ) -> Result<i32, ServeError> {
-        serve(self, address, parallel).await
+        serve(self, options, parallel).await
     }
 }
 
 /// Runs the first loop, and with it the program, to its end.
 async fn serve(
     worker: &mut MainWorker,
-    address: ServeAddress,
+    options: ServeOptions,
     parallel: Parallel,
 ) -> Result<i32, ServeError> {
-    let siblings = Siblings::first(address, parallel, LoopStart::spawn);
+    let siblings = Siblings::first(options, parallel, LoopStart::spawn);
     let together = siblings.together();
     let isolate = worker.js_runtime().v8_isolate().thread_safe_handle();
     let lifeline = together.adopt_first(isolate);

@@ -14,7 +14,7 @@ use duplex_http::EventLoops;
 use duplex_http::MAX_LOOPS;
 use tokio::sync::watch;
 
-use crate::serve_address::ServeAddress;
+use crate::serve_options::ServeOptions;
 use crate::shared_options::SharedOptions;
 use crate::web_worker::lifeline::Lifeline;
 use crate::worker_options::WorkerOptions;
@@ -58,7 +58,7 @@ impl Parallel {
 pub(crate) struct Siblings {
     /// Starts the thread of another loop.
     spawn: SpawnLoop,
-    address: ServeAddress,
+    options: ServeOptions,
     parallel: Parallel,
     /// The number of this loop.
     index: usize,
@@ -68,10 +68,10 @@ pub(crate) struct Siblings {
 
 impl Siblings {
     /// The first loop. It starts the others by `spawn`.
-    pub fn first(address: ServeAddress, parallel: Parallel, spawn: SpawnLoop) -> Self {
+    pub fn first(options: ServeOptions, parallel: Parallel, spawn: SpawnLoop) -> Self {
         Self {
             spawn,
-            address,
+            options,
             parallel,
             index: 0,
             loops: EventLoops::new(),
@@ -91,8 +91,7 @@ impl Siblings {
 
     /// Puts what the loop is to know into its `state`, before any of the program runs.
     pub fn install(self, state: &mut OpState, server_end: &ServerEnd) {
-        state.put(self.address.own());
-        state.put(self.address.clone());
+        self.options.install(state);
         state.put(server_end.clone());
         state.put(self.loops.get(self.index));
         state.put(self);
@@ -138,7 +137,7 @@ impl Siblings {
             let start = LoopStart {
                 siblings: Self {
                     spawn,
-                    address: siblings.address.clone(),
+                    options: siblings.options.clone(),
                     parallel: siblings.parallel.clone(),
                     index,
                     loops: loops.clone(),

@@ -155,32 +155,32 @@ fn evaluation() {
 
 #[test]
 fn serving() {
-    let address = |line: &str| match flags(line).action {
+    let options = |line: &str| match flags(line).action {
         Action::Serve {
-            script, address, ..
-        } if script == "a.ts" => address,
+            script, options, ..
+        } if script == "a.ts" => options,
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(address("serve a.ts"), ServeAddress::default());
+    assert_eq!(options("serve a.ts"), ServeOptions::default());
     assert_eq!(
-        address("-q serve --port 0 --host localhost a.ts --port 1"),
-        ServeAddress {
+        options("-q serve --port 0 --host localhost a.ts --port 1"),
+        ServeOptions {
             hostname: Some("localhost".to_string()),
             port: Some(0),
-            ..ServeAddress::default()
+            ..ServeOptions::default()
         }
     );
     assert!(
-        address("serve --tls-cert a.pem --tls-key b.pem a.ts")
-            .certificate
+        options("serve --tls-cert a.pem --tls-key b.pem a.ts")
+            .certificates
             .is_none(),
         "it is read when the program starts"
     );
-    let broker = address("serve --broker redis://a a.ts").broker;
+    let broker = options("serve --broker redis://a a.ts").broker;
     assert_eq!(broker.as_deref(), Some("redis://a"));
     for host in ["--host [::1]", "--host=::1"] {
-        let address = address(&format!("serve {host} -N a.ts"));
-        assert_eq!(address.hostname.as_deref(), Some("::1"));
+        let options = options(&format!("serve {host} -N a.ts"));
+        assert_eq!(options.hostname.as_deref(), Some("::1"));
     }
     assert_eq!(flags("serve a.ts b -x").args, ["b", "-x"]);
     assert!(flags("serve a.ts -A").has_misplaced_permissions);
@@ -189,6 +189,9 @@ fn serving() {
         ("serve --port 65536 a.ts", "65536"),
         ("serve --tls-cert a.pem a.ts", "--tls-key"),
         ("serve --tls-key a.pem a.ts", "--tls-cert"),
+        ("serve --unix a --port 1 a.ts", "--port"),
+        ("serve --max-connections 0 a.ts", "0"),
+        ("serve --shutdown-timeout -1 a.ts", "-1"),
         ("serve --host a:80 a.ts", "--port"),
         ("serve --host [a] a.ts", "--port"),
         ("serve --host= a.ts", "--host"),

@@ -66,6 +66,11 @@ impl Connections {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.borrow().len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()

@@ -13,6 +13,16 @@ pub enum HttpError {
     #[class(inherit)]
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// Listening failed at an address: `AddrInUse`, `AddrNotAvailable`, `PermissionDenied`…
+    #[class(inherit)]
+    #[error("{error}: cannot listen on {address}")]
+    Listen {
+        /// What the system says.
+        #[inherit]
+        error: io::Error,
+        /// A host and a port, or the path of a unix socket.
+        address: String,
+    },
     /// The program may not do it.
     #[class(inherit)]
     #[error(transparent)]

@@ -28,6 +28,8 @@ use crate::listener::Accepted;
 use crate::listener::Listener;
 use crate::listener::accept_tls;
 use crate::listener::tcp_authority;
+use crate::warnings::Warnings;
+use crate::warnings::warn_of_limit;
 
 /// How many event loops a program may have.
 pub const MAX_LOOPS: usize = 256;
@@ -102,10 +104,12 @@ impl EventLoop {
         format!("{address} #{count}")
     }
 
-    /// The shared listener of this `key`, which the first loop makes by `bind`.
+    /// The shared listener of this `key`, which the first loop makes by `bind`. It closes what
+    /// it accepts while all loops have `max_connections` together.
     pub(crate) fn listen(
         &self,
         key: String,
+        max_connections: usize,
         bind: impl FnOnce() -> Result<Listener, HttpError>,
     ) -> Result<SharedListener, HttpError> {
         let mut listeners = self.loops.lock();
@@ -138,7 +142,11 @@ impl EventLoop {
         });
         listeners.insert(key, shared.clone());
         Ok(SharedListener {
-            source: Source::Bound(Box::new(listener)),
+            source: Source::Bound {
+                listener: Box::new(listener),
+                max_connections,
+                refused: Warnings::default(),
+            },
             shared,
             loops: self.loops.clone(),
             index: self.index,
@@ -171,7 +179,11 @@ pub struct SharedListener {
 
 enum Source {
     /// This loop accepts, for all.
-    Bound(Box<Listener>),
+    Bound {
+        listener: Box<Listener>,
+        max_connections: usize,
+        refused: Warnings,
+    },
     /// Another one does.
     Handed(mpsc::UnboundedReceiver<Handed>),
 }
@@ -190,7 +202,7 @@ enum HandedStream {
 impl SharedListener {
     /// Whether this loop is the one that accepts.
     pub fn is_bound(&self) -> bool {
-        matches!(self.source, Source::Bound(_))
+        matches!(self.source, Source::Bound { .. })
     }
 
     /// What the server is known by in all loops.
@@ -224,10 +236,16 @@ impl SharedListener {
     pub async fn accept(&mut self, mut each: impl FnMut(Accepted)) -> io::Result<bool> {
         let (shared, loops, index) = (&self.shared, &self.loops, self.index);
         match &mut self.source {
-            Source::Bound(listener) => {
+            Source::Bound {
+                listener,
+                max_connections,
+                refused,
+            } => {
                 listener
                     .accept(|accepted| {
-                        if let Some(stream) = loops.share_out(shared, index, accepted)
+                        if loops.connection_count() >= *max_connections {
+                            warn_of_limit(refused, *max_connections);
+                        } else if let Some(stream) = loops.share_out(shared, index, accepted)
                             && let Some(accepted) = shared.take(stream)
                         {
                             each(accepted);
@@ -261,7 +279,7 @@ impl SharedListener {
 impl Drop for SharedListener {
     fn drop(&mut self) {
         match &self.source {
-            Source::Bound(_) => {
+            Source::Bound { .. } => {
                 let mut listeners = self.loops.lock();
                 if (listeners.get(self.key())).is_some_and(|it| Arc::ptr_eq(it, &self.shared)) {
                     listeners.remove(self.key());
@@ -275,6 +293,12 @@ impl Drop for SharedListener {
 }
 
 impl EventLoops {
+    /// How many connections and WebSockets all loops have.
+    fn connection_count(&self) -> usize {
+        let loads = &self.loads[..self.count()];
+        loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
+    }
+
     /// Hands a connection to the loop that has the fewest. Returns it where that is the loop
     /// `own`, which accepts.
     fn share_out(&self, shared: &Shared, own: usize, accepted: Accepted) -> Option<HandedStream> {

@@ -8,6 +8,7 @@
 //! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
 
 mod broker;
+mod certificates;
 mod clock;
 mod connection;
 mod connections;
@@ -41,15 +42,20 @@ mod server_listener;
 mod serving;
 mod transport;
 mod upgrade;
+mod warnings;
 
 use std::rc::Rc;
 
+pub use certificates::CertificateError;
+pub use certificates::CertificateFiles;
+pub use certificates::Certificates;
 pub use error::HttpError;
 pub use event_loops::EventLoop;
 pub use event_loops::EventLoops;
 pub use event_loops::MAX_LOOPS;
 pub use limits::ServerLimits;
 pub use listener::OwnAddress;
+pub use listener::OwnPath;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("choose an engine: enable the feature `v8` or the feature `quickjs`");

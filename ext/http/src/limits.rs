@@ -32,6 +32,10 @@ pub struct ServerLimits {
     pub head_bytes: usize,
     /// Header fields of a request. More is answered with 431. Default 128.
     pub header_fields: usize,
+    /// Connections and WebSockets. Further connections are closed when they are accepted.
+    /// Where event loops share a server, it holds for all of them together. No limit by
+    /// default.
+    pub max_connections: usize,
 }
 
 impl Default for ServerLimits {
@@ -43,6 +47,7 @@ impl Default for ServerLimits {
             send_timeout: Duration::from_secs(60),
             head_bytes: 64 * 1024,
             header_fields: 128,
+            max_connections: usize::MAX,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
+use crate::certificates::Certificates;
 use crate::error::HttpError;
 
 /// The name that permission prompts give to the call.
@@ -54,6 +56,11 @@ pub struct OwnAddress {
     /// 0 where the system chooses.
     pub port: u16,
 }
+
+/// A unix socket that one server may listen on without the permissions to net, to read and to
+/// write: likewise the server that an embedder starts for its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPath(pub PathBuf);
 
 /// What a server listens on.
 pub enum Listener {
@@ -80,13 +87,23 @@ impl Listener {
         reuse_port: bool,
         backlog: i32,
     ) -> Result<Self, HttpError> {
-        let address = resolve_addr_sync(hostname, port)?
+        let wanted = || match hostname.contains(':') {
+            true => format!("[{hostname}]:{port}"),
+            false => format!("{hostname}:{port}"),
+        };
+        let failed = |error| HttpError::Listen {
+            error,
+            address: wanted(),
+        };
+        let address = resolve_addr_sync(hostname, port)
+            .map_err(failed)?
             .next()
             .ok_or(HttpError::NoResolvedAddress)?;
         state
             .borrow_mut::<PermissionsContainer>()
             .check_net_resolved(&address.ip(), address.port(), API_NAME)?;
-        Ok(Self::Tcp(bind(address, reuse_port, backlog)?))
+        let listener = bind(address, reuse_port, backlog).map_err(failed)?;
+        Ok(Self::Tcp(listener))
     }
 
     /// Makes a TCP listener speak TLS with a certificate chain and its private
@@ -94,15 +111,25 @@ impl Listener {
     pub fn with_tls(self, certificate: &str, key: &str) -> Result<Self, HttpError> {
         let certificates = load_certs(&mut certificate.as_bytes())?;
         let key = load_private_keys(key.as_bytes())?.remove(0);
-        let mut config = ServerConfig::builder()
+        let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(certificates, key)?;
+        Ok(self.with_config(config))
+    }
+
+    /// Makes a TCP listener speak TLS with the certificates that an embedder gives.
+    pub fn with_certificates(self, certificates: Arc<Certificates>) -> Self {
+        let config = ServerConfig::builder().with_no_client_auth();
+        self.with_config(config.with_cert_resolver(certificates))
+    }
+
+    fn with_config(self, mut config: ServerConfig) -> Self {
         config.key_log = get_ssl_key_log();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(match self {
+        match self {
             Self::Tcp(listener) | Self::Tls(listener, _) => Self::Tls(listener, Arc::new(config)),
             other => other,
-        })
+        }
     }
 
     /// The listener, and what makes it speak TLS.
@@ -128,8 +155,15 @@ impl Listener {
         Ok(())
     }
 
-    /// Checks the permissions to net and to read and write `path` for a unix socket.
-    pub fn check_unix(state: &mut OpState, path: &str) -> Result<PathBuf, HttpError> {
+    /// Checks the permissions to net and to read and write `path` for a unix socket. The server
+    /// of an embedder `is_own`.
+    pub fn check_unix(state: &mut OpState, path: &str, is_own: bool) -> Result<PathBuf, HttpError> {
+        if is_own
+            && let Some(OwnPath(own)) = state.try_take::<OwnPath>()
+            && own == Path::new(path)
+        {
+            return Ok(own);
+        }
         let path = check_unix_socket_path(
             state.borrow_mut::<PermissionsContainer>(),
             Cow::Borrowed(Path::new(path)),
@@ -140,8 +174,16 @@ impl Listener {
     }
 
     /// Binds a unix socket, whose permission has been [checked](Self::check_unix).
-    pub fn unix(path: &Path) -> Result<Self, HttpError> {
-        let listener = tokio::net::UnixListener::bind(path)?;
+    ///
+    /// Where the server `is_own` to an embedder, a socket that was left over is removed.
+    pub fn unix(path: &Path, is_own: bool) -> Result<Self, HttpError> {
+        if is_own {
+            remove_left_over(path);
+        }
+        let listener = tokio::net::UnixListener::bind(path).map_err(|error| HttpError::Listen {
+            error,
+            address: path.display().to_string(),
+        })?;
         Ok(Self::Unix(UnixListenerWithPath::new(
             listener,
             path.to_path_buf(),
@@ -320,6 +362,19 @@ async fn accept(
         }
     }
     Ok(())
+}
+
+/// Removes a unix socket that nobody listens on: a server that was killed leaves one.
+fn remove_left_over(path: &Path) {
+    let is_socket = |metadata: std::fs::Metadata| metadata.file_type().is_socket();
+    let refused = |path: &Path| {
+        let error = std::os::unix::net::UnixStream::connect(path).err();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    if std::fs::symlink_metadata(path).is_ok_and(is_socket) && refused(path) {
+        // What cannot be removed fails to be bound, which tells why.
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// Whether this is the address that an embedder allows, once, and none that the user

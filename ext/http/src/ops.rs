@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deno_core::OpState;
@@ -15,11 +16,13 @@ use duplex_websocket::Recording;
 use duplex_websocket::TopicSpace;
 
 use crate::broker;
+use crate::certificates::Certificates;
 use crate::error::HttpError;
 use crate::event_loops::EventLoop;
 use crate::exchange;
 use crate::exchange::Exchange;
 use crate::exchange::Server;
+use crate::limits::ServerLimits;
 use crate::listener::Accepted;
 use crate::listener::Listener;
 use crate::server::ServerResource;
@@ -31,8 +34,8 @@ use crate::serving::start_server;
 /// head has `head_bytes` bytes at most, or the default where that is 0. The server
 /// `is_own` where an embedder starts it: the [`OwnAddress`](crate::OwnAddress) is for that
 /// one. Where it `is_shared`, the event loops of the program have it in common. Returns the
-/// server, the address that was bound, its port, and for how many event loops this one
-/// accepts: 0 where another one does.
+/// server, the address that was bound, its port, for how many event loops this one accepts,
+/// which is 0 where another one does, and whether it speaks TLS.
 #[op2(stack_trace)]
 pub fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
@@ -47,11 +50,14 @@ pub fn op_http_serve_tcp(
     #[smi] head_bytes: u32,
     is_own: bool,
     is_shared: bool,
-) -> Result<(ResourceId, String, u16, u32), HttpError> {
+) -> Result<(ResourceId, String, u16, u32, bool), HttpError> {
     Listener::check_tcp(state, hostname, port, is_own)?;
     let event_loop = take_event_loop(state, is_shared);
     let bind = |state: &mut OpState| {
         let listener = Listener::tcp(state, hostname, port, reuse_port, backlog)?;
+        if is_own && let Some(certificates) = state.try_borrow::<Arc<Certificates>>() {
+            return Ok(listener.with_certificates(certificates.clone()));
+        }
         match (certificate, key) {
             (Some(certificate), Some(key)) => listener.with_tls(&certificate, &key),
             _ => Ok(listener),
@@ -63,6 +69,7 @@ pub fn op_http_serve_tcp(
     let address = listener
         .tcp_address()?
         .ok_or(HttpError::NoResolvedAddress)?;
+    let is_secure = listener.scheme() == "https://";
     let server = start_server(
         state,
         listener,
@@ -70,7 +77,8 @@ pub fn op_http_serve_tcp(
         head_bytes,
     )?;
     let rid = state.resource_table.add(ServerResource(server));
-    Ok((rid, address.ip().to_string(), address.port(), loops))
+    let host = address.ip().to_string();
+    Ok((rid, host, address.port(), loops, is_secure))
 }
 
 /// Binds and serves a unix socket likewise. Returns the server, the path that was bound, if
@@ -85,11 +93,11 @@ pub fn op_http_serve_unix(
     is_own: bool,
     is_shared: bool,
 ) -> Result<(ResourceId, Option<String>, u32), HttpError> {
-    let path = Listener::check_unix(state, path)?;
+    let path = Listener::check_unix(state, path, is_own)?;
     let event_loop = take_event_loop(state, is_shared);
     let address = path.display().to_string();
     let listener = listen(state, event_loop, is_own, &address, |_| {
-        Listener::unix(&path)
+        Listener::unix(&path, is_own)
     })?;
     let loops = accepting_for(state, &listener);
     let path = listener.unix_path()?;
@@ -123,8 +131,10 @@ fn listen(
     let Some(event_loop) = event_loop else {
         return bind(state).map(ServerListener::Own);
     };
+    let limits = state.try_borrow::<ServerLimits>().copied();
+    let max_connections = limits.unwrap_or_default().max_connections;
     let key = event_loop.key(if is_own { "" } else { address });
-    let listener = event_loop.listen(key, || bind(state));
+    let listener = event_loop.listen(key, max_connections, || bind(state));
     state.put(event_loop);
     listener.map(ServerListener::Shared)
 }

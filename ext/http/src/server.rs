@@ -164,6 +164,11 @@ impl<E: Deliver> Server<E> {
         &self.connections
     }
 
+    /// How many connections and WebSockets it has.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len() + self.sockets.len()
+    }
+
     /// What the first packet of a connection is read into.
     pub fn first_read(&self) -> &FirstRead {
         &self.first_read

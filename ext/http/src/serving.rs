@@ -42,6 +42,8 @@ use crate::requests::Requests;
 use crate::server::Deliver;
 use crate::server_io::ServerIo;
 use crate::server_listener::ServerListener;
+use crate::warnings::Warnings;
+use crate::warnings::warn_of_limit;
 
 /// How long to wait after the system refused to accept (out of descriptors,
 /// out of memory) before trying again.
@@ -87,6 +89,8 @@ async fn run(server: Rc<Server>, mut listener: Option<ServerListener>) {
     let mut sweep = tokio::time::interval(server.limits().sweep_interval());
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let connections = server.connections();
+    let mut warnings = Warnings::default();
+    let mut refused = Warnings::default();
     loop {
         let idle = connections.is_empty();
         if !connections.is_listening() {
@@ -96,12 +100,21 @@ async fn run(server: Rc<Server>, mut listener: Option<ServerListener>) {
             break;
         }
         tokio::select! {
-            accepted = accept_next(listener.as_mut(), &server), if listener.is_some() => match accepted {
+            accepted = accept_next(listener.as_mut(), &server, &mut refused), if listener.is_some() => match accepted {
                 Ok(true) => tokio::task::yield_now().await,
                 // Another event loop has accepted the connections, and its server has ended.
                 Ok(false) => connections.shutdown(),
                 Err(error) if is_connection_error(&error) => {}
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Err(error) => {
+                    warnings.warn(|| match error.raw_os_error() {
+                        Some(libc::EMFILE | libc::ENFILE) => format!(
+                            "A connection waits, because no file descriptor is left ({error}): \
+                             raise the limit (ulimit -n), or limit the connections"
+                        ),
+                        _ => format!("Unable to accept a connection: {error}"),
+                    });
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             _ = sweep.tick(), if !idle => connections.sweep(server.limits()),
             _ = connections.changed() => {}
@@ -114,9 +127,19 @@ async fn run(server: Rc<Server>, mut listener: Option<ServerListener>) {
 async fn accept_next(
     listener: Option<&mut ServerListener>,
     server: &Rc<Server>,
+    refused: &mut Warnings,
 ) -> io::Result<bool> {
+    let max = server.limits().max_connections;
     match listener {
-        Some(listener) => listener.accept(|accepted| accept(server, accepted)).await,
+        Some(listener) => {
+            let is_shared = listener.as_shared().is_some();
+            let accept = |accepted| match is_shared || server.connection_count() < max {
+                true => accept(server, accepted),
+                // It is closed. A loop that accepts for several looks at all of them.
+                false => warn_of_limit(refused, max),
+            };
+            listener.accept(accept).await
+        }
         None => std::future::pending().await,
     }
 }

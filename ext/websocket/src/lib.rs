@@ -159,6 +159,7 @@ deno_core::extension!(
         "00_publishing.js",
         "00_sending.js",
         "00_slots.js",
+        "00_unheard.js",
         "01_websocket.js",
         "02_server_websocket.js",
     ],

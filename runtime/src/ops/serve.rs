@@ -12,38 +12,46 @@ use deno_core::ToV8;
 use deno_core::op2;
 use tokio::sync::mpsc;
 
-use crate::serve_address::ServeAddress;
-use crate::serve_address::ServeCertificate;
+use crate::serve_options::ServeOptions;
 use crate::siblings::ServerEnd;
 use crate::siblings::Siblings;
 
 #[derive(ToV8)]
-pub struct AddressOptions {
+pub struct OptionsForScript {
     hostname: Option<String>,
     port: Option<u32>,
     /// The port where the module names none.
     fallback: u32,
     broker: Option<String>,
-    cert: Option<String>,
-    key: Option<String>,
+    path: Option<String>,
+    is_secure: bool,
+    /// Milliseconds.
+    shutdown_timeout: f64,
 }
 
 #[op2]
-pub fn op_serve_address(state: &mut OpState) -> AddressOptions {
-    let address = state.try_borrow::<ServeAddress>().cloned();
-    let address = address.unwrap_or_default();
-    let (cert, key) = match address.certificate {
-        Some(ServeCertificate { chain, key }) => (Some(chain), Some(key)),
-        None => (None, None),
-    };
-    AddressOptions {
-        hostname: address.hostname,
-        port: address.port.map(u32::from),
-        fallback: address.default_port.unwrap_or(8000).into(),
-        broker: address.broker,
-        cert,
-        key,
+pub fn op_serve_options(state: &mut OpState) -> OptionsForScript {
+    let options = state.try_borrow::<ServeOptions>().cloned();
+    let options = options.unwrap_or_default();
+    let path = options.path.as_ref();
+    let shutdown_timeout = options.shutdown_milliseconds();
+    OptionsForScript {
+        hostname: options.hostname,
+        port: options.port.map(u32::from),
+        fallback: options.default_port.unwrap_or(8000).into(),
+        path: path.map(|path| path.display().to_string()),
+        is_secure: options.certificates.is_some(),
+        shutdown_timeout,
+        broker: options.broker,
     }
+}
+
+/// Whether the user wants to hear of errors only, so that servers tell nothing of themselves. A
+/// program without a logger does not know what the user wants.
+#[op2(fast)]
+pub fn op_serve_is_quiet() -> bool {
+    let level = log::max_level();
+    level != log::LevelFilter::Off && level < log::LevelFilter::Info
 }
 
 /// Resolves with the name of the first SIGINT or SIGTERM. The second ends the

@@ -1,0 +1,51 @@
+//! Warnings of what may happen thousands of times a second.
+
+use std::time::Duration;
+use std::time::Instant;
+
+/// Warns at once, and then at most once a second.
+#[derive(Default)]
+pub struct Warnings {
+    last: Option<Instant>,
+}
+
+impl Warnings {
+    /// Warns with what `message` says, unless it was warned within the last second.
+    pub fn warn(&mut self, message: impl FnOnce() -> String) {
+        if self.is_due(Instant::now()) {
+            log::warn!("{}", message());
+        }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = (self.last).is_none_or(|last| now.duration_since(last) >= INTERVAL);
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+/// Tells that a connection was closed because there are `max` of them.
+pub fn warn_of_limit(warnings: &mut Warnings, max: usize) {
+    warnings.warn(|| {
+        format!("A connection was refused: there are {max} connections and WebSockets already")
+    });
+}
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_due_and_then_one_a_second() {
+        let mut warnings = Warnings::default();
+        let start = Instant::now();
+        assert!(warnings.is_due(start));
+        assert!(!warnings.is_due(start + Duration::from_millis(999)));
+        assert!(warnings.is_due(start + Duration::from_millis(1_000)));
+        assert!(!warnings.is_due(start + Duration::from_millis(1_999)));
+    }
+}
