@@ -260,7 +260,7 @@ impl Simulation {
             Kind::Text => Message::Text(std::str::from_utf8(&bytes).unwrap()),
             _ => Message::Binary(&bytes),
         };
-        let sender = Some(&**connection);
+        let sender = Some(connection);
         let reach = Reach::Process;
         publishing::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
