@@ -78,6 +78,8 @@ pub(crate) struct Connection {
     is_drain_awaited: Cell<bool>,
     /// Whether it keeps the event loop going, as long as it lives.
     is_ref: Cell<bool>,
+    /// Whether the script wants nothing to be read for now.
+    is_held_back: Cell<bool>,
     settings: Rc<Settings>,
     /// What waits for the bytes of a Blob. Boxed because most connections never need it.
     deferred: OnceCell<Box<RefCell<Deferred>>>,
@@ -164,6 +166,7 @@ impl Connection {
             is_deferring: Cell::new(false),
             is_drain_awaited: Cell::new(false),
             is_ref: Cell::new(true),
+            is_held_back: Cell::new(false),
             settings,
             deferred: OnceCell::new(),
             remote_addr,
