@@ -136,3 +136,4 @@ async function holdsUp(from, to) {
 }
 
 await server.stop();
+console.log("ok");
