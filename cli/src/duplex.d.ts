@@ -50,6 +50,17 @@ interface WebSocket {
    * code 1006 follows, and no `error` event.
    */
   terminate(): void;
+  /**
+   * Reads nothing more, so that a peer which sends faster than this program works is held up
+   * by the network. Messages that were received already may still be delivered. While a socket
+   * is paused, pings are not answered, and a `close` event does not come, unless this end
+   * closes. The socket's own idle timeout rests.
+   */
+  pause(): void;
+  /** Goes on reading after `pause()`. */
+  resume(): void;
+  /** Whether the socket is paused. */
+  readonly isPaused: boolean;
   /** Lets the socket keep the program alive, as it does by default. */
   ref(): void;
   /** Lets the program end although the socket is open. */

@@ -204,7 +204,7 @@ impl Shared {
             Err(refusal) => {
                 let error = match refusal {
                     Refusal::Away => inner.away().to_string(),
-                    Refusal::Full(message) => message,
+                    Refusal::Full(_, message) => message,
                 };
                 let _ = done.send(Err(RecordError(error)));
             }

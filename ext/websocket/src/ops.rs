@@ -488,6 +488,18 @@ pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
     }
 }
 
+/// Reads nothing more from the connection, or goes on.
+#[op2(fast)]
+pub(crate) fn op_ws_hold_back(state: &mut OpState, #[smi] id: u32, is_held_back: bool) {
+    Hub::of(state).hold_back(id, is_held_back);
+}
+
+/// Whether nothing is read from the connection, because the script wants it so.
+#[op2(fast)]
+pub(crate) fn op_ws_is_held_back(state: &OpState, #[smi] id: u32) -> bool {
+    connection(state, id).is_some_and(|connection| connection.is_held_back())
+}
+
 /// The IP address and the port of a server's peer, where it has them.
 #[op2]
 pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(String, u16)> {
