@@ -161,11 +161,11 @@ impl Relay for BrokerRelay {
     }
 
     fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
-        self.0.record(topic, payload, is_text, tag)
+        self.broker.record(topic, payload, is_text, tag)
     }
 
     fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position> {
-        let recorded = self.0.record_and_tell(topic, payload, is_text);
+        let recorded = self.broker.record_and_tell(topic, payload, is_text);
         Box::pin(async move {
             match recorded.await {
                 Ok(duplex_broker::Position { epoch, offset }) => Ok(Position { epoch, offset }),
@@ -177,7 +177,7 @@ impl Relay for BrokerRelay {
     fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()> {
         let since =
             since.map(|Position { epoch, offset }| duplex_broker::Position { epoch, offset });
-        let read = self.0.read(topic, since);
+        let read = self.broker.read(topic, since);
         Box::pin(async move { read.await.map_err(|error| error.to_string()) })
     }
 }
