@@ -847,8 +847,7 @@ fn each_connection_has_its_lines_in_the_log() {
     peer.write(&frame);
     let closed = format!(" closed: server, peer {address}, ");
     let line = running.after(&closed).unwrap();
-    let start =
-        format!(r#"code 4000, reason "bye\r\ndebug \u{{1b}}[2J\u{{202e}}é", clean, after "#);
+    let start = r#"code 4000, reason "bye\r\ndebug \u{1b}[2J\u{202e}é", clean, after "#.to_string();
     assert!(line.starts_with(&start), "{line}");
     assert!(line.ends_with(" bytes written"), "{line}");
     assert!(handshake(port, "/forbidden", 13).starts_with("HTTP/1.1 403 "));

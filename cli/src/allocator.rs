@@ -4,7 +4,7 @@
 /// them back as soon as they are a few, and the kernel makes and clears each page anew for the
 /// next message: of 1 MiB, that is a tenth of an echo.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn keep_freed_memory() {
+pub(crate) fn keep_freed_memory() {
     // SAFETY: no other thread has been started.
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, 64 << 20);

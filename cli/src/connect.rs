@@ -19,7 +19,7 @@ const MODULES: [(&str, &str); 2] = [
 ///
 /// # Errors
 /// The message that tells why the path of the current directory is none of a URL.
-pub fn main_module(cwd: &Path) -> Result<Url, String> {
+pub(crate) fn main_module(cwd: &Path) -> Result<Url, String> {
     specifier(MODULES[0].0, cwd)
 }
 
@@ -27,7 +27,7 @@ pub fn main_module(cwd: &Path) -> Result<Url, String> {
 ///
 /// # Errors
 /// As those of [`main_module`].
-pub fn modules(cwd: &Path) -> Result<Vec<(Url, ModuleOverride)>, String> {
+pub(crate) fn modules(cwd: &Path) -> Result<Vec<(Url, ModuleOverride)>, String> {
     let module = |(name, text): (&str, &str)| {
         let source = ModuleOverride {
             text: Some(text.into()),

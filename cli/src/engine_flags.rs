@@ -5,7 +5,7 @@
 /// # Errors
 /// V8 does not know a flag, or the engine is not V8 and there are any.
 #[cfg(feature = "v8")]
-pub fn set(flags: &[String]) -> Result<(), String> {
+pub(crate) fn set(flags: &[String]) -> Result<(), String> {
     let of_environment = std::env::var("DENO_V8_FLAGS").unwrap_or_default();
     let all: Vec<String> = of_environment
         .split(',')

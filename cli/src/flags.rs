@@ -31,7 +31,7 @@ use duplex_runtime::deno_permissions::PermissionsOptions;
 use duplex_runtime::packages::NodeModulesDir;
 use duplex_runtime::parallel::Parallel;
 
-pub use self::help::long_version;
+pub(crate) use self::help::long_version;
 
 use self::commands::foreign_command;
 use self::commands::with_subcommand;
@@ -54,7 +54,7 @@ use self::runtime::split_v8_flags;
 
 /// What the user asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Flags {
+pub(crate) struct Flags {
     pub action: Action,
     /// The arguments behind the program, `Deno.args`.
     pub args: Vec<String>,
@@ -96,7 +96,7 @@ pub struct Flags {
 
 /// What is watched, and how.
 #[derive(Debug, PartialEq, Eq)]
-pub struct WatchFlags {
+pub(crate) struct WatchFlags {
     /// Files and folders beside those that the program is made of.
     pub paths: Vec<PathBuf>,
     pub excluded: Vec<PathBuf>,
@@ -106,7 +106,7 @@ pub struct WatchFlags {
 
 impl Flags {
     /// The files that the program depends on by its flags.
-    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let script = match &self.action {
             Action::Run { script } | Action::Serve { script, .. } => Some(PathBuf::from(script)),
             _ => None,
@@ -124,7 +124,7 @@ impl Flags {
 
 /// How packages and remote modules are found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct PackageFlags {
+pub(crate) struct PackageFlags {
     pub no_lock: bool,
     pub lock: Option<PathBuf>,
     pub frozen: Option<bool>,
@@ -139,7 +139,7 @@ pub struct PackageFlags {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Run a file; `-` is standard input.
     Run { script: String },
     /// Run code given on the command line.
@@ -166,7 +166,7 @@ pub enum Action {
 
 /// Where the `deno.json` is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum ConfigFlag {
+pub(crate) enum ConfigFlag {
     /// Beside the program or in a folder above it.
     Discover,
     Path(PathBuf),
@@ -178,7 +178,7 @@ pub enum ConfigFlag {
 /// # Errors
 /// The arguments ask for help or the version, or are wrong. The error knows what
 /// to print and where.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(message) = foreign_command(&args) {
         return Err(command().error(ErrorKind::InvalidSubcommand, message));

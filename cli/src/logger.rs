@@ -10,7 +10,7 @@ use log::Record;
 use crate::stderr;
 
 /// Shows messages of this level and graver ones.
-pub fn init(level: LevelFilter) {
+pub(crate) fn init(level: LevelFilter) {
     // Fails when there is a logger already, which serves as well.
     if log::set_logger(&StderrLogger).is_ok() {
         log::set_max_level(level);

@@ -58,7 +58,7 @@ use crate::stderr;
 /// # Errors
 /// The message, without `error: `, that tells why the program could not start or
 /// what exception ended it.
-pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
+pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
     set_env_files(&flags.env_files, &cwd)?;

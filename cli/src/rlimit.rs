@@ -3,7 +3,7 @@
 /// Raises the soft limit to the hard one, which needs no privilege. A server
 /// with the usual soft limit of 1,024 would refuse its thousandth socket.
 #[cfg(unix)]
-pub fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     use rustix::process::Resource;
     use rustix::process::getrlimit;
     use rustix::process::setrlimit;

@@ -12,14 +12,14 @@ use deno_terminal::colors;
 ///
 /// Colours are one switch for the whole process, which the program's own output
 /// heeds too; hence this is for when the program is over.
-pub fn choose_colours() {
+pub(crate) fn choose_colours() {
     if !is_coloured() {
         colors::set_use_color(false);
     }
 }
 
 /// The same for as long as `format` takes, while the program goes on.
-pub fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
+pub(crate) fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
     static SWITCH: Mutex<()> = Mutex::new(());
 
     let _held = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
@@ -31,13 +31,13 @@ pub fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
 }
 
 /// Whether what is written to standard error now may have colours.
-pub fn is_coloured() -> bool {
+pub(crate) fn is_coloured() -> bool {
     let is_forced = std::env::var_os("FORCE_COLOR").is_some_and(|value| !value.is_empty());
     is_forced || std::io::stderr().is_terminal()
 }
 
 /// Writes a line. Whoever reads standard error may be gone, which is no reason
 /// to stop.
-pub fn write_line(text: impl std::fmt::Display) {
+pub(crate) fn write_line(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

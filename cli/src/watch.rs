@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST_PATH: u32 = 1 << 16;
 
 /// Has this process tell of its files, if it is the program of one that watches.
-pub fn report_to_watcher() {
+pub(crate) fn report_to_watcher() {
     let Some(path) = std::env::var_os(SOCKET) else {
         return;
     };
@@ -73,7 +73,7 @@ fn end_with_parent() {}
 ///
 /// # Errors
 /// The message, without `error: `, that tells why nothing can be watched.
-pub async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String> {
+pub(crate) async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
     let failed = |error: io::Error| format!("Unable to watch files: {error}");

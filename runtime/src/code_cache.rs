@@ -24,7 +24,7 @@ use crate::startup_data::StartupData;
 /// # Errors
 ///
 /// When the snapshot does not fit the extensions.
-pub fn compile(
+pub(crate) fn compile(
     snapshot: &'static [u8],
     modules: &[(String, String)],
     scripts: &[(String, String)],

@@ -15,7 +15,7 @@ const STD_MODULES: [(&str, &str); 6] = [
 
 /// The module in the binary that stands for `specifier`, which was resolved. The
 /// engine loads these itself.
-pub fn module_for(specifier: &ModuleSpecifier) -> Option<ModuleSpecifier> {
+pub(crate) fn module_for(specifier: &ModuleSpecifier) -> Option<ModuleSpecifier> {
     let path = match specifier.scheme() {
         "http" | "https" => std_path(specifier)?,
         _ => return None,

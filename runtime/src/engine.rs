@@ -27,7 +27,7 @@ use crate::startup_data::StartupData;
 use crate::worker_error::WorkerError;
 
 /// How to start an [`Engine`].
-pub struct EngineOptions {
+pub(crate) struct EngineOptions {
     /// What it has in common with the program's other engines.
     pub shared: SharedOptions,
     /// The script or module that the engine is for.
@@ -41,7 +41,7 @@ pub struct EngineOptions {
 }
 
 /// An engine with the runtime's globals.
-pub struct Engine {
+pub(crate) struct Engine {
     pub runtime: JsRuntime,
     pub exit_code: ExitCode,
     /// What the bootstrap script leaves on the global object until it runs.
@@ -51,7 +51,7 @@ pub struct Engine {
 impl Engine {
     /// Starts an engine. Its globals are set up by a function of the bootstrap
     /// script, which is the caller's to choose.
-    pub fn start(options: EngineOptions) -> Result<Self, WorkerError> {
+    pub(crate) fn start(options: EngineOptions) -> Result<Self, WorkerError> {
         // Fails when a provider is installed already, which serves as well.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
 
@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// A function of the bootstrap script.
-    pub fn function(
+    pub(crate) fn function(
         &mut self,
         name: &'static str,
     ) -> Result<v8::Global<v8::Function>, WorkerError> {
@@ -148,13 +148,16 @@ impl Engine {
 
     /// Calls a function of the bootstrap script without arguments; whether it
     /// returned true.
-    pub fn call(&mut self, function: &v8::Global<v8::Function>) -> Result<bool, Box<JsError>> {
+    pub(crate) fn call(
+        &mut self,
+        function: &v8::Global<v8::Function>,
+    ) -> Result<bool, Box<JsError>> {
         self.call_with(function, None, |_, value| value.is_true())
     }
 
     /// Calls a function of the bootstrap script with an object, or without, and
     /// reads its result.
-    pub fn call_with<T: Default>(
+    pub(crate) fn call_with<T: Default>(
         &mut self,
         function: &v8::Global<v8::Function>,
         argument: Option<&v8::Global<v8::Object>>,

@@ -16,7 +16,7 @@ use crate::packages::PackageFolders;
 use crate::packages::Sys;
 
 /// What the extensions are told at start-up.
-pub struct ExtensionOptions {
+pub(crate) struct ExtensionOptions {
     pub location: Option<Url>,
     pub blob_store: Arc<dyn deno_web::BlobStoreTrait>,
     pub broadcast: deno_web::InMemoryBroadcastChannel,
@@ -32,7 +32,7 @@ pub struct ExtensionOptions {
 /// The extensions in the order in which the snapshot and [`arguments`] have
 /// them. All are initialised late, so that a snapshot holds no state of the
 /// machine that made it.
-pub fn list() -> Vec<Extension> {
+pub(crate) fn list() -> Vec<Extension> {
     vec![
         deno_telemetry::deno_telemetry::lazy_init(),
         deno_webidl::deno_webidl::lazy_init(),
@@ -56,14 +56,14 @@ pub fn list() -> Vec<Extension> {
 
 /// The same where the files that are evaluated on demand are read: all of them are classic
 /// scripts, but for those that a program may import.
-pub fn list_of_scripts() -> Vec<Extension> {
+pub(crate) fn list_of_scripts() -> Vec<Extension> {
     let mut extensions = list();
     lazy_scripts::make_scripts(&mut extensions);
     extensions
 }
 
 /// The state of the extensions, in the order of [`list`].
-pub fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
+pub(crate) fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
     vec![
         deno_telemetry::deno_telemetry::args(),
         deno_webidl::deno_webidl::args(),

@@ -17,7 +17,7 @@ use rustix::time::clock_gettime;
 
 /// Watches over one event loop, that of the process's main thread.
 #[derive(Default)]
-pub struct IdleMemory(Rc<State>);
+pub(crate) struct IdleMemory(Rc<State>);
 
 #[derive(Default)]
 struct State {
@@ -40,7 +40,7 @@ struct State {
 impl IdleMemory {
     /// Called in the event loop, whenever it was polled and goes on.
     #[inline]
-    pub fn poll(&mut self, cx: &Context<'_>, isolate: &mut v8::Isolate) {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>, isolate: &mut v8::Isolate) {
         if !self.0.is_ticking.get() {
             self.start(cx);
         } else if self.0.is_due.take() {

@@ -15,7 +15,7 @@ use deno_core::ImportAttributesContext;
 use crate::startup_data::StartupData;
 
 /// Why an import is refused, if so.
-pub fn refusal(startup: &StartupData, import: &ImportAttributesContext) -> Option<String> {
+pub(crate) fn refusal(startup: &StartupData, import: &ImportAttributesContext) -> Option<String> {
     if !is_internal(&import.specifier) {
         return None;
     }

@@ -19,7 +19,7 @@ use deno_core::ExtensionFileSource;
 ///
 /// When a module is not of the form that [`module_to_script`] takes, or cannot be read.
 /// That is found when the program is built.
-pub fn make_scripts(extensions: &mut [Extension]) {
+pub(crate) fn make_scripts(extensions: &mut [Extension]) {
     for extension in extensions {
         let modules = extension.lazy_loaded_esm_files.to_mut();
         let (modules, kept) = std::mem::take(modules)

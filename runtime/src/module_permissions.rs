@@ -58,7 +58,7 @@ fn fingerprint(bytes: &[u8]) -> Fingerprint {
 }
 
 impl ModulePermissions {
-    pub fn new(own: PermissionsContainer, program: Option<PermissionsContainer>) -> Self {
+    pub(crate) fn new(own: PermissionsContainer, program: Option<PermissionsContainer>) -> Self {
         Self {
             own,
             program,
@@ -67,19 +67,19 @@ impl ModulePermissions {
     }
 
     /// The program's own permissions.
-    pub fn own(&self) -> &PermissionsContainer {
+    pub(crate) fn own(&self) -> &PermissionsContainer {
         &self.own
     }
 
     /// Whether it matters what the program names for later: a program that may read all
     /// files needs no other ground.
-    pub fn distinguishes(&self) -> bool {
+    pub(crate) fn distinguishes(&self) -> bool {
         !self.own.query_read_all()
     }
 
     /// Takes a file with these contents for part of the program when it is loaded
     /// later. Returns false where it is known already.
-    pub fn name(&self, specifier: ModuleSpecifier, bytes: &[u8]) -> bool {
+    pub(crate) fn name(&self, specifier: ModuleSpecifier, bytes: &[u8]) -> bool {
         let mut named = self.named.borrow_mut();
         if named.contains_key(&specifier) {
             return false;
@@ -90,7 +90,7 @@ impl ModulePermissions {
 
     /// Whether a module may be loaded, before it is read. A static import `is_static`:
     /// one of the graph that the program starts with.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         specifier: &ModuleSpecifier,
         is_static: bool,
@@ -108,7 +108,7 @@ impl ModulePermissions {
     /// Whether a module with these contents may be loaded on the ground that
     /// [`check`](Self::check) gave: not where it is part of the program and another than
     /// it was, unless the program may read it.
-    pub fn check_contents(
+    pub(crate) fn check_contents(
         &self,
         specifier: &ModuleSpecifier,
         is_static: bool,

@@ -8,7 +8,7 @@ use duplex_websocket::metrics::Exposition;
 use duplex_websocket::metrics::Kind;
 
 /// Adds what is known.
-pub fn expose(out: &mut Exposition) {
+pub(crate) fn expose(out: &mut Exposition) {
     let Some(numbers) = Numbers::read() else {
         return;
     };

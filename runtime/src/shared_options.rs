@@ -15,7 +15,7 @@ use crate::web_worker::request::WebWorkerLoaders;
 
 /// What all engines of one program share.
 #[derive(Clone)]
-pub struct SharedOptions {
+pub(crate) struct SharedOptions {
     pub args: Vec<String>,
     pub blob_store: Arc<dyn BlobStoreTrait>,
     pub root_certs: Arc<RootCerts>,
@@ -31,7 +31,7 @@ pub struct SharedOptions {
 
 /// What messages go through from one engine to another.
 #[derive(Clone, Default)]
-pub struct Channels {
+pub(crate) struct Channels {
     pub broadcast: InMemoryBroadcastChannel,
     pub shared_buffers: SharedArrayBufferStore,
     pub wasm_modules: CompiledWasmModuleStore,

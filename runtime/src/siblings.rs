@@ -68,7 +68,7 @@ pub(crate) struct Siblings {
 
 impl Siblings {
     /// The first loop. It starts the others by `spawn`.
-    pub fn first(options: ServeOptions, parallel: Parallel, spawn: SpawnLoop) -> Self {
+    pub(crate) fn first(options: ServeOptions, parallel: Parallel, spawn: SpawnLoop) -> Self {
         Self {
             spawn,
             options,
@@ -80,17 +80,17 @@ impl Siblings {
     }
 
     /// The number of the loop.
-    pub fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.index
     }
 
     /// How the loops are made.
-    pub fn parallel(&self) -> &Parallel {
+    pub(crate) fn parallel(&self) -> &Parallel {
         &self.parallel
     }
 
     /// Puts what the loop is to know into its `state`, before any of the program runs.
-    pub fn install(self, state: &mut OpState, server_end: &ServerEnd) {
+    pub(crate) fn install(self, state: &mut OpState, server_end: &ServerEnd) {
         self.options.install(state);
         state.put(server_end.clone());
         state.put(self.loops.get(self.index));
@@ -98,18 +98,18 @@ impl Siblings {
     }
 
     /// Whether this is the loop that the program began with.
-    pub fn is_first(&self) -> bool {
+    pub(crate) fn is_first(&self) -> bool {
         self.index == 0
     }
 
     /// What it has in common with the others.
-    pub fn together(&self) -> Arc<Together> {
+    pub(crate) fn together(&self) -> Arc<Together> {
         self.together.clone()
     }
 
     /// Fixes how many loops there are, where that is not known yet. `wanted` is what the
     /// module says: 0 is the default of those that want several.
-    pub fn set_loops(state: &OpState, wanted: Option<usize>) {
+    pub(crate) fn set_loops(state: &OpState, wanted: Option<usize>) {
         let Some(siblings) = state.try_borrow::<Self>() else {
             return;
         };
@@ -121,7 +121,7 @@ impl Siblings {
     }
 
     /// Starts the other loops, where this one is the first.
-    pub fn start(state: &mut OpState) -> std::io::Result<()> {
+    pub(crate) fn start(state: &mut OpState) -> std::io::Result<()> {
         let shared = state.borrow::<SharedOptions>().clone();
         let Some(siblings) = state.try_borrow::<Self>() else {
             return Ok(());
@@ -181,12 +181,12 @@ impl Default for Together {
 }
 
 impl Together {
-    pub fn set_running(&self, running: usize) {
+    pub(crate) fn set_running(&self, running: usize) {
         lock(&self.state).running = running;
     }
 
     /// Makes it possible for another loop to stop the first one.
-    pub fn adopt_first(&self, isolate: v8::IsolateHandle) -> Arc<Lifeline> {
+    pub(crate) fn adopt_first(&self, isolate: v8::IsolateHandle) -> Arc<Lifeline> {
         let lifeline = Lifeline::new();
         lifeline.attach(isolate);
         *lock(&self.first) = Some(lifeline.clone());
@@ -194,7 +194,7 @@ impl Together {
     }
 
     /// An error has ended one of the loops.
-    pub fn fail(&self, message: String) {
+    pub(crate) fn fail(&self, message: String) {
         lock(&self.state).failure.get_or_insert(message);
         self.changed.send_replace(());
         // It may be in a script that does not come back.
@@ -204,7 +204,7 @@ impl Together {
     }
 
     /// A loop that is not the first has ended.
-    pub fn end(&self, exit_code: i32) {
+    pub(crate) fn end(&self, exit_code: i32) {
         {
             let mut state = lock(&self.state);
             state.running -= 1;
@@ -215,12 +215,12 @@ impl Together {
         self.changed.send_replace(());
     }
 
-    pub fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         lock(&self.state).failure.take()
     }
 
     /// Waits for an error in another loop.
-    pub async fn failed(&self) -> String {
+    pub(crate) async fn failed(&self) -> String {
         let mut changed = self.changed.subscribe();
         loop {
             if let Some(failure) = self.failure() {
@@ -232,7 +232,7 @@ impl Together {
     }
 
     /// Waits until the first loop is the only one left. Returns the exit code of the others.
-    pub async fn others_ended(&self) -> i32 {
+    pub(crate) async fn others_ended(&self) -> i32 {
         let mut changed = self.changed.subscribe();
         loop {
             {
@@ -264,15 +264,15 @@ pub(crate) type SpawnLoop = fn(LoopStart) -> std::io::Result<()>;
 pub(crate) struct ServerEnd(Rc<watch::Sender<bool>>);
 
 impl ServerEnd {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Rc::new(watch::Sender::new(false)))
     }
 
-    pub fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.send_replace(true);
     }
 
-    pub async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         let mut ended = self.0.subscribe();
         let _ = ended.wait_for(|ended| *ended).await;
     }

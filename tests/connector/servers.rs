@@ -21,15 +21,15 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use crate::certificates::{Authority, Identity};
 
 /// Hosts below this are known to the proxies alone: they are 127.0.0.1.
-pub const PRIVATE: &str = ".behind.invalid";
+pub(crate) const PRIVATE: &str = ".behind.invalid";
 
 /// The servers of a test, which end with it.
-pub struct Servers {
+pub(crate) struct Servers {
     runtime: Runtime,
 }
 
 /// A server that listens.
-pub struct Server {
+pub(crate) struct Server {
     pub port: u16,
     connections: Arc<AtomicUsize>,
     notes: Arc<Mutex<Vec<String>>>,
@@ -37,17 +37,17 @@ pub struct Server {
 
 impl Server {
     /// How many connections it has accepted.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     /// What it has noted.
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap().clone()
     }
 
     /// Waits until it has noted `note`.
-    pub fn wait_for(&self, note: &str) {
+    pub(crate) fn wait_for(&self, note: &str) {
         let deadline = std::time::Instant::now() + crate::support::LIMIT;
         while !self.notes().iter().any(|noted| noted == note) {
             assert!(
@@ -62,10 +62,10 @@ impl Server {
 
 /// Where a server writes what it has seen.
 #[derive(Clone)]
-pub struct Notes(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
-    pub fn add(&self, note: impl Into<String>) {
+    pub(crate) fn add(&self, note: impl Into<String>) {
         self.0.lock().unwrap().push(note.into());
     }
 }
@@ -73,13 +73,14 @@ impl Notes {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-pub type Handled = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
+pub(crate) type Handled = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
 /// What is asked of the server of HTTP/2.
-pub type Http2Handler = fn(Request<h2::RecvStream>, SendResponse<bytes::Bytes>, Notes) -> Handled;
+pub(crate) type Http2Handler =
+    fn(Request<h2::RecvStream>, SendResponse<bytes::Bytes>, Notes) -> Handled;
 
 impl Servers {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -114,7 +115,7 @@ impl Servers {
 
     /// A proxy that tunnels, over TLS with `tls`, for whoever has `credentials`.
     /// Notes the targets.
-    pub fn http_proxy(
+    pub(crate) fn http_proxy(
         &self,
         tls: Option<ServerConfig>,
         credentials: Option<&'static str>,
@@ -136,12 +137,12 @@ impl Servers {
 
     /// A proxy by RFC 1928, and RFC 1929 where it wants `credentials`. Notes the
     /// targets as they came: as a name or as an address.
-    pub fn socks_proxy(&self, credentials: Option<(&'static str, &'static str)>) -> Server {
+    pub(crate) fn socks_proxy(&self, credentials: Option<(&'static str, &'static str)>) -> Server {
         self.listen(move |stream, notes| Box::pin(socks(stream, credentials, notes)))
     }
 
     /// Ends TLS in front of `backend`. Notes what ALPN agreed on.
-    pub fn tls_front(&self, config: ServerConfig, backend: u16) -> Server {
+    pub(crate) fn tls_front(&self, config: ServerConfig, backend: u16) -> Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         self.listen(move |stream, notes| {
             let acceptor = acceptor.clone();
@@ -158,7 +159,7 @@ impl Servers {
     /// A server of HTTP/2, over TLS with `tls`, which has WebSockets where
     /// `extended_connect` says so, and leads HTTP/1.1 to `backend`. Notes what ALPN
     /// agreed on, and the paths of requests.
-    pub fn http2(
+    pub(crate) fn http2(
         &self,
         tls: Option<ServerConfig>,
         extended_connect: bool,
@@ -187,7 +188,7 @@ impl Servers {
 
     /// Leads what comes to a unix socket to `backend`.
     #[cfg(unix)]
-    pub fn forward_unix(&self, listener: std::os::unix::net::UnixListener, backend: u16) {
+    pub(crate) fn forward_unix(&self, listener: std::os::unix::net::UnixListener, backend: u16) {
         listener.set_nonblocking(true).unwrap();
         self.runtime.spawn(async move {
             let listener = tokio::net::UnixListener::from_std(listener).unwrap();
@@ -201,7 +202,7 @@ impl Servers {
     }
 
     /// Accepts and says nothing.
-    pub fn silent(&self) -> Server {
+    pub(crate) fn silent(&self) -> Server {
         self.listen(|stream, _| {
             Box::pin(async move {
                 let _stream = stream;
@@ -213,7 +214,7 @@ impl Servers {
 
 /// How a server speaks TLS: as `identity`, with clients of `authority` alone where
 /// that is given.
-pub fn tls(identity: &Identity, alpn: &[&str], clients: Option<&Authority>) -> ServerConfig {
+pub(crate) fn tls(identity: &Identity, alpn: &[&str], clients: Option<&Authority>) -> ServerConfig {
     let builder = ServerConfig::builder();
     let builder = match clients {
         None => builder.with_no_client_auth(),
@@ -370,7 +371,7 @@ async fn serve_http2(
 }
 
 /// Answers with a status alone.
-pub fn status(code: u16, mut respond: SendResponse<bytes::Bytes>) -> Handled {
+pub(crate) fn status(code: u16, mut respond: SendResponse<bytes::Bytes>) -> Handled {
     let response = Response::builder().status(code).body(()).unwrap();
     let sent = respond.send_response(response, true);
     Box::pin(async move { sent.map(drop).map_err(std::io::Error::other) })

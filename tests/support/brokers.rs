@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use crate::support::Running;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Nats,
     Redis,
 }
 
 /// A broker of the test's own. Killed when dropped.
-pub struct Broker {
+pub(crate) struct Broker {
     pub kind: Kind,
     /// The address that it listens at.
     pub host: String,
@@ -28,12 +28,12 @@ pub struct Broker {
 }
 
 /// One of each kind that is installed.
-pub fn brokers() -> Vec<Broker> {
+pub(crate) fn brokers() -> Vec<Broker> {
     brokers_in(|_| None)
 }
 
 /// The same, with folders for what they keep: those of the test of this name.
-pub fn brokers_that_keep(test: &str) -> Vec<Broker> {
+pub(crate) fn brokers_that_keep(test: &str) -> Vec<Broker> {
     brokers_in(|kind| {
         let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let folder = tests.join(format!("brokers/{test}-{kind:?}"));
@@ -71,7 +71,7 @@ fn brokers_in(folder: impl Fn(Kind) -> Option<PathBuf>) -> Vec<Broker> {
 }
 
 /// A port below those that Linux gives out, so that nobody has it while the broker is away.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16;
     loop {
@@ -85,7 +85,7 @@ pub fn free_port() -> u16 {
 
 impl Broker {
     /// Returns when it takes connections.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let port = self.port.to_string();
         let (mut command, ready) = match self.kind {
             Kind::Nats => {
@@ -133,11 +133,11 @@ impl Broker {
         self.running = Some(running);
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.running = None;
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let (scheme, host) = match (self.kind, &self.tls) {
             (Kind::Nats, None) => ("nats", self.host.as_str()),
             (Kind::Nats, Some(_)) => ("tls", "localhost"),

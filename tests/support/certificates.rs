@@ -4,20 +4,20 @@
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer};
 use rcgen::{KeyPair, KeyUsagePurpose};
 
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate, as PEM.
     pub certificate: String,
 }
 
 /// A certificate and its key, as PEM.
-pub struct Identity {
+pub(crate) struct Identity {
     pub certificate: String,
     pub key: String,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -33,12 +33,12 @@ impl Authority {
     }
 
     /// For a server of these names.
-    pub fn server(&self, names: &[&str]) -> Identity {
+    pub(crate) fn server(&self, names: &[&str]) -> Identity {
         self.sign(names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// For a client.
-    pub fn client(&self) -> Identity {
+    pub(crate) fn client(&self) -> Identity {
         self.sign(&["client"], ExtendedKeyUsagePurpose::ClientAuth)
     }
 

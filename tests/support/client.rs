@@ -18,12 +18,12 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Opens a WebSocket over HTTP/1.1.
-pub async fn connect(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
+pub(crate) async fn connect(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
     open(port, path, "").await
 }
 
 /// Opens one whose server compresses what it sends (RFC 7692).
-pub async fn connect_deflate(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
+pub(crate) async fn connect_deflate(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut reader, writer) = open(port, path, offer).await?;
     let parameters = Parameters::default();
@@ -66,12 +66,12 @@ async fn open(port: u16, path: &str, offer: &str) -> io::Result<(Reader, Writer)
 }
 
 /// A connection of HTTP/2 without TLS.
-pub struct Http2(SendRequest<Bytes>);
+pub(crate) struct Http2(SendRequest<Bytes>);
 
 impl Http2 {
     /// The server has sent its settings, and takes WebSockets. A stream has a window of
     /// 65,535 bytes, and all of them together have no end.
-    pub async fn connect(port: u16) -> io::Result<Self> {
+    pub(crate) async fn connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let (send, connection) = h2::client::Builder::new()
             .initial_connection_window_size(1 << 30)
@@ -87,7 +87,7 @@ impl Http2 {
     }
 
     /// Opens a WebSocket.
-    pub async fn open(&self, path: &str) -> io::Result<(Reader, Writer)> {
+    pub(crate) async fn open(&self, path: &str) -> io::Result<(Reader, Writer)> {
         let mut send = self.0.clone().ready().await.map_err(io::Error::other)?;
         let mut request = Request::builder()
             .method(Method::CONNECT)
@@ -115,18 +115,18 @@ impl Http2 {
     }
 }
 
-pub struct Frame {
+pub(crate) struct Frame {
     pub opcode: Opcode,
     pub payload: Bytes,
 }
 
 impl Frame {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.payload).expect("text is UTF-8")
     }
 
     /// Of a Close frame. 1005 stands for none.
-    pub fn close_code(&self) -> u16 {
+    pub(crate) fn close_code(&self) -> u16 {
         match self.payload[..] {
             [high, low, ..] => u16::from_be_bytes([high, low]),
             _ => 1005,
@@ -134,12 +134,12 @@ impl Frame {
     }
 
     /// Of a Close frame.
-    pub fn close_reason(&self) -> &str {
+    pub(crate) fn close_reason(&self) -> &str {
         std::str::from_utf8(self.payload.get(2..).unwrap_or_default()).expect("text is UTF-8")
     }
 }
 
-pub struct Reader {
+pub(crate) struct Reader {
     source: Source,
     read: BytesMut,
     inflate: Option<Box<Decoder>>,
@@ -154,7 +154,7 @@ enum Source {
 
 impl Reader {
     /// Reads little from now on, with pauses, and has the kernel take no more.
-    pub fn slow_down(&mut self, pause: Duration) {
+    pub(crate) fn slow_down(&mut self, pause: Duration) {
         self.pause = Some(pause);
         if let Source::Tcp(stream) = &self.source {
             let socket = SockRef::from(AsRef::<TcpStream>::as_ref(stream));
@@ -163,7 +163,7 @@ impl Reader {
     }
 
     /// The next frame; none at the end, however it came.
-    pub async fn frame(&mut self) -> Option<Frame> {
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
         loop {
             let header = FrameHeader::decode(&self.read, Role::Client).expect("a frame");
             if let Some((header, length)) = header {
@@ -189,7 +189,7 @@ impl Reader {
     }
 
     /// The next text, behind frames that are none.
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         loop {
             let frame = self.frame().await.expect("a text");
             if frame.opcode == Opcode::Text {
@@ -235,14 +235,14 @@ impl Reader {
 /// How much a slow reader reads at a time.
 const LITTLE: usize = 64 << 10;
 
-pub enum Writer {
+pub(crate) enum Writer {
     Tcp(OwnedWriteHalf),
     Http2(SendStream<Bytes>),
 }
 
 impl Writer {
     /// Sends a frame. Whether it could be.
-    pub async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+    pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let (header, length) = FrameHeader {
             fin: true,
             rsv1: false,
@@ -261,11 +261,11 @@ impl Writer {
         }
     }
 
-    pub async fn send_text(&mut self, text: &str) -> bool {
+    pub(crate) async fn send_text(&mut self, text: &str) -> bool {
         self.send(Opcode::Text, text.as_bytes()).await
     }
 
-    pub async fn send_close(&mut self, code: u16, reason: &str) -> bool {
+    pub(crate) async fn send_close(&mut self, code: u16, reason: &str) -> bool {
         let payload = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
         self.send(Opcode::Close, &payload).await
     }

@@ -29,15 +29,15 @@ use std::time::Instant;
 
 /// How long a program may take. Only a guard against one that hangs: no test's
 /// outcome depends on how fast the machine is.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The folder `tests`.
-pub fn tests_dir() -> PathBuf {
+pub(crate) fn tests_dir() -> PathBuf {
     repository().join("tests")
 }
 
 /// The top of the repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the package sits in a folder of the repository")
@@ -45,14 +45,14 @@ pub fn repository() -> PathBuf {
 }
 
 /// `duplex run --no-prompt`, with an environment that does not change its output.
-pub fn duplex_run() -> Command {
+pub(crate) fn duplex_run() -> Command {
     let mut command = duplex();
     command.args(["run", "--no-prompt"]);
     command
 }
 
 /// The `duplex` under test.
-pub fn duplex() -> Command {
+pub(crate) fn duplex() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duplex"));
     plain_output(&mut command);
     command
@@ -61,7 +61,7 @@ pub fn duplex() -> Command {
 /// No colours, no notes about updates, no Rust backtraces, no input. Cargo sets
 /// LD_LIBRARY_PATH for the tests, and a script that may run only some programs may not hand
 /// that variable on to them.
-pub fn plain_output(command: &mut Command) {
+pub(crate) fn plain_output(command: &mut Command) {
     command
         .env("NO_COLOR", "1")
         .env("DENO_NO_UPDATE_CHECK", "1")
@@ -74,7 +74,7 @@ pub fn plain_output(command: &mut Command) {
 }
 
 /// What a program left behind.
-pub struct Finished {
+pub(crate) struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
@@ -82,7 +82,7 @@ pub struct Finished {
 
 impl Finished {
     /// Exit code, or 128 + signal as a shell counts.
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         use std::os::unix::process::ExitStatusExt;
         match (self.status.code(), self.status.signal()) {
             (Some(code), _) => code,
@@ -92,7 +92,7 @@ impl Finished {
     }
 
     /// The output in full, for a message about a failed test.
-    pub fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         format!(
             "exit code {}\n--- stdout\n{}\n--- stderr\n{}",
             self.code(),
@@ -103,7 +103,7 @@ impl Finished {
 }
 
 /// Runs a program to its end.
-pub fn finish(command: &mut Command) -> Result<Finished, String> {
+pub(crate) fn finish(command: &mut Command) -> Result<Finished, String> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -154,7 +154,7 @@ pub fn finish(command: &mut Command) -> Result<Finished, String> {
 }
 
 /// A program that runs beside the test, such as a server. Killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     name: String,
     child: Child,
     lines: Receiver<String>,
@@ -164,7 +164,7 @@ pub struct Running {
 impl Running {
     /// Starts the program. Its standard error joins the lines of its standard
     /// output.
-    pub fn start(name: &str, command: &mut Command) -> Result<Running, String> {
+    pub(crate) fn start(name: &str, command: &mut Command) -> Result<Running, String> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -192,17 +192,17 @@ impl Running {
     }
 
     /// Waits for a line that starts with `prefix` and returns the rest of it.
-    pub fn line(&mut self, prefix: &str) -> Result<String, String> {
+    pub(crate) fn line(&mut self, prefix: &str) -> Result<String, String> {
         self.find(prefix, |line| line.strip_prefix(prefix).map(str::to_string))
     }
 
     /// Waits for a line that has `part` in it.
-    pub fn line_with(&mut self, part: &str) -> Result<(), String> {
+    pub(crate) fn line_with(&mut self, part: &str) -> Result<(), String> {
         self.find(part, |line| line.contains(part).then_some(()))
     }
 
     /// Waits for a line that has `part` in it and returns what stands behind it.
-    pub fn after(&mut self, part: &str) -> Result<String, String> {
+    pub(crate) fn after(&mut self, part: &str) -> Result<String, String> {
         self.find(part, |line| {
             line.split_once(part).map(|(_, rest)| rest.to_string())
         })
@@ -232,7 +232,7 @@ impl Running {
     }
 
     /// The most memory that the program has held so far, in bytes.
-    pub fn peak_memory(&self) -> Result<u64, String> {
+    pub(crate) fn peak_memory(&self) -> Result<u64, String> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(path).map_err(|error| error.to_string())?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -244,21 +244,21 @@ impl Running {
     }
 
     /// The lines that have come by now and have `part` in them.
-    pub fn lines_with(&mut self, part: &str) -> Vec<String> {
+    pub(crate) fn lines_with(&mut self, part: &str) -> Vec<String> {
         self.seen.extend(self.lines.try_iter());
         let lines = self.seen.iter().filter(|line| line.contains(part));
         lines.cloned().collect()
     }
 
     /// How many descriptors it has open.
-    pub fn descriptors(&self) -> Result<usize, String> {
+    pub(crate) fn descriptors(&self) -> Result<usize, String> {
         let folder = format!("/proc/{}/fd", self.child.id());
         let descriptors = fs::read_dir(folder).map_err(|error| error.to_string())?;
         Ok(descriptors.count())
     }
 
     /// Whether it has io_uring.
-    pub fn has_io_uring(&self) -> bool {
+    pub(crate) fn has_io_uring(&self) -> bool {
         let folder = format!("/proc/{}/fd", self.child.id());
         let descriptors = fs::read_dir(folder).into_iter().flatten().flatten();
         descriptors
@@ -267,12 +267,12 @@ impl Running {
     }
 
     /// Sends a signal by its number.
-    pub fn signal(&self, signal: &str) -> Result<(), String> {
+    pub(crate) fn signal(&self, signal: &str) -> Result<(), String> {
         self.kill(signal, self.child.id().to_string())
     }
 
     /// Sends a signal to the program's process group, which it has to lead.
-    pub fn signal_group(&self, signal: &str) -> Result<(), String> {
+    pub(crate) fn signal_group(&self, signal: &str) -> Result<(), String> {
         self.kill(signal, format!("-{}", self.child.id()))
     }
 
@@ -287,7 +287,7 @@ impl Running {
     }
 
     /// Waits for the program's own end.
-    pub fn end(mut self) -> Result<Finished, String> {
+    pub(crate) fn end(mut self) -> Result<Finished, String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -319,7 +319,7 @@ impl Drop for Running {
 }
 
 /// A TCP relay to a port of this machine, which sees what passes through it.
-pub struct Relay {
+pub(crate) struct Relay {
     pub port: u16,
     seen: Arc<Seen>,
 }
@@ -334,7 +334,7 @@ struct Seen {
 
 impl Relay {
     /// Takes connections until the process ends.
-    pub fn start(server_port: u16) -> Result<Self, String> {
+    pub(crate) fn start(server_port: u16) -> Result<Self, String> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
         let port = listener.local_addr().map_err(|error| error.to_string())?;
         let seen = Arc::new(Seen::default());
@@ -353,7 +353,7 @@ impl Relay {
     }
 
     /// Bytes that have passed to the server and to the client.
-    pub fn bytes(&self) -> (u64, u64) {
+    pub(crate) fn bytes(&self) -> (u64, u64) {
         let Seen {
             to_server,
             to_client,
@@ -366,7 +366,7 @@ impl Relay {
     }
 
     /// The heads of the server's first answer on each connection, in lower case.
-    pub fn answers(&self) -> Vec<String> {
+    pub(crate) fn answers(&self) -> Vec<String> {
         let answers = self.seen.answers.lock().expect("no reader panics");
         let head = |answer: &Vec<u8>| {
             let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
@@ -426,7 +426,7 @@ impl Seen {
 const MAX_ANSWER: usize = 4096;
 
 /// Whether `text` matches `pattern`, in which `[*]` stands for anything.
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split("[*]");
     let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
         return false;
@@ -445,6 +445,6 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// The program that an environment variable names.
-pub fn program(variable: &str) -> Option<std::ffi::OsString> {
+pub(crate) fn program(variable: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(variable).filter(|value| !value.is_empty())
 }

@@ -13,19 +13,19 @@ use duplex_protocol::frame::Role;
 
 use crate::support::LIMIT;
 
-pub struct Peer<S = TcpStream>(pub S);
+pub(crate) struct Peer<S = TcpStream>(pub S);
 
 impl Peer {
     /// Opens a WebSocket, which offers `extensions` where that is not empty.
     #[track_caller]
-    pub fn connect(port: u16, extensions: &str) -> Self {
+    pub(crate) fn connect(port: u16, extensions: &str) -> Self {
         Self::open(tcp(port), extensions)
     }
 }
 
 /// A connection on which nothing waits for ever.
 #[track_caller]
-pub fn tcp(port: u16) -> TcpStream {
+pub(crate) fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.set_write_timeout(Some(LIMIT)).unwrap();
@@ -35,7 +35,7 @@ pub fn tcp(port: u16) -> TcpStream {
 impl<S: Read + Write> Peer<S> {
     /// The same over `stream`.
     #[track_caller]
-    pub fn open(mut stream: S, extensions: &str) -> Self {
+    pub(crate) fn open(mut stream: S, extensions: &str) -> Self {
         let extensions = match extensions {
             "" => String::new(),
             offer => format!("Sec-WebSocket-Extensions: {offer}\r\n"),
@@ -58,21 +58,21 @@ impl<S: Read + Write> Peer<S> {
 
     /// Sends `number` and waits for it.
     #[track_caller]
-    pub fn echo(&mut self, number: u32) {
+    pub(crate) fn echo(&mut self, number: u32) {
         let text = number.to_string();
         self.send_text(&text).unwrap();
         let (opcode, payload) = self.frame().unwrap();
         assert_eq!((opcode, payload), (Opcode::Text, text.into_bytes()));
     }
 
-    pub fn send_text(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn send_text(&mut self, text: &str) -> io::Result<()> {
         let mut frame = Vec::new();
         encode_text(&mut frame, Some([0; 4]), text);
         self.0.write_all(&frame)
     }
 
     /// Sends a frame, whose payload is compressed where it is a binary one.
-    pub fn send(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+    pub(crate) fn send(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         let mut frame = Vec::new();
         push(&mut frame, opcode, opcode == Opcode::Binary, payload);
         frame[0] |= if fin { 0x80 } else { 0 };
@@ -80,18 +80,18 @@ impl<S: Read + Write> Peer<S> {
     }
 
     /// Writes as much as the server takes: it may be gone before the end.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
     /// Writes all of it. Whether the server has taken it, and not gone.
-    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
     /// The code of the Close frame, behind whatever else has come.
     #[track_caller]
-    pub fn close_code(&mut self) -> u16 {
+    pub(crate) fn close_code(&mut self) -> u16 {
         loop {
             let (opcode, payload) = self.frame().expect("a Close frame");
             if opcode == Opcode::Close {
@@ -101,14 +101,14 @@ impl<S: Read + Write> Peer<S> {
     }
 
     /// Answers a Close frame that has come.
-    pub fn answer_close(&mut self, code: u16) {
+    pub(crate) fn answer_close(&mut self, code: u16) {
         let mut frame = Vec::new();
         push(&mut frame, Opcode::Close, false, &code.to_be_bytes());
         self.write(&frame);
     }
 
     /// Waits for the end of the connection, behind whatever comes first.
-    pub fn is_dropped(&mut self) -> bool {
+    pub(crate) fn is_dropped(&mut self) -> bool {
         let mut bytes = vec![0; 64 * 1024];
         loop {
             match self.0.read(&mut bytes) {
@@ -119,7 +119,7 @@ impl<S: Read + Write> Peer<S> {
         }
     }
 
-    pub fn frame(&mut self) -> io::Result<(Opcode, Vec<u8>)> {
+    pub(crate) fn frame(&mut self) -> io::Result<(Opcode, Vec<u8>)> {
         let mut head = Vec::new();
         loop {
             let mut byte = [0];
@@ -135,7 +135,7 @@ impl<S: Read + Write> Peer<S> {
 }
 
 /// Appends a frame of a client: a control frame, or a part of a message that goes on.
-pub fn push(frames: &mut Vec<u8>, opcode: Opcode, compressed: bool, payload: &[u8]) {
+pub(crate) fn push(frames: &mut Vec<u8>, opcode: Opcode, compressed: bool, payload: &[u8]) {
     let (header, length) = FrameHeader {
         fin: opcode.is_control(),
         rsv1: compressed,

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 /// What runs the programs: duplex, or another with Deno's command line.
-pub struct Engine {
+pub(crate) struct Engine {
     pub binary: PathBuf,
     pub args: Vec<String>,
     pub timeout_multiplier: u32,
@@ -20,7 +20,7 @@ pub struct Engine {
 
 /// What became of a page.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub harness: Status,
     /// Why, where the harness is not [`Status::Ok`].
     pub message: String,
@@ -28,7 +28,7 @@ pub struct Outcome {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Subtest {
+pub(crate) struct Subtest {
     pub name: String,
     pub status: Status,
     pub message: String,
@@ -38,7 +38,7 @@ pub struct Subtest {
 /// process did not end as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
+pub(crate) enum Status {
     Ok,
     Pass,
     Fail,
@@ -50,7 +50,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         matches!(self, Status::Ok | Status::Pass)
     }
 }
@@ -77,7 +77,7 @@ impl Engine {
     ///
     /// # Errors
     /// The binary cannot be started.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         program: &Path,
         url: &str,

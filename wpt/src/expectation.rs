@@ -12,7 +12,7 @@ use crate::engine::{Outcome, Status};
 /// What is expected not to pass. All that is not written down is to pass.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Expectations(BTreeMap<String, Expected>);
+pub(crate) struct Expectations(BTreeMap<String, Expected>);
 
 /// Of one page.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +27,12 @@ struct Expected {
 }
 
 /// A difference to what was expected, for people to read.
-pub type Surprise = String;
+pub(crate) type Surprise = String;
 
 impl Expectations {
     /// # Errors
     /// The file cannot be read, or is not what [`Expectations::write`] writes.
-    pub fn read(file: &Path) -> io::Result<Expectations> {
+    pub(crate) fn read(file: &Path) -> io::Result<Expectations> {
         let text = match fs::read(file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -48,14 +48,14 @@ impl Expectations {
 
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, file: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
         text.push('\n');
         fs::write(file, text)
     }
 
     /// What `outcome` has that was not expected of `page`.
-    pub fn compare(&self, page: &str, outcome: &Outcome) -> Vec<Surprise> {
+    pub(crate) fn compare(&self, page: &str, outcome: &Outcome) -> Vec<Surprise> {
         let none = Expected::default();
         let expected = self.0.get(page).unwrap_or(&none);
         let actual = Expected::of(outcome);
@@ -89,7 +89,7 @@ impl Expectations {
     }
 
     /// Expects `outcome` of `page` from now on.
-    pub fn record(&mut self, page: &str, outcome: &Outcome) {
+    pub(crate) fn record(&mut self, page: &str, outcome: &Outcome) {
         let actual = Expected::of(outcome);
         match actual == Expected::default() {
             true => self.0.remove(page),
@@ -98,12 +98,12 @@ impl Expectations {
     }
 
     /// The pages other than these of which something is expected.
-    pub fn others(&self, pages: &[String]) -> Vec<String> {
+    pub(crate) fn others(&self, pages: &[String]) -> Vec<String> {
         let names = self.0.keys().filter(|name| !pages.contains(name));
         names.cloned().collect()
     }
 
-    pub fn remove(&mut self, pages: &[String]) {
+    pub(crate) fn remove(&mut self, pages: &[String]) {
         self.0.retain(|name, _| !pages.contains(name));
     }
 }

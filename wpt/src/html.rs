@@ -3,7 +3,7 @@
 use encoding_rs::{Encoding, UTF_8};
 
 /// What matters of an HTML document here.
-pub struct Html {
+pub(crate) struct Html {
     /// Its scripts, in their order.
     pub scripts: Vec<Script>,
     /// The `name` and `content` of its `meta` elements.
@@ -12,7 +12,7 @@ pub struct Html {
 
 /// A script of a page.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Script {
+pub(crate) enum Script {
     /// By its URL.
     File(String),
     /// By its text.
@@ -21,7 +21,7 @@ pub enum Script {
 
 impl Html {
     /// Reads a document in the encoding that it declares.
-    pub fn parse(content: &[u8]) -> Html {
+    pub(crate) fn parse(content: &[u8]) -> Html {
         let text = match declared_encoding(content) {
             Some(encoding) => encoding.decode(content).0,
             None => UTF_8.decode(content).0,
@@ -60,17 +60,17 @@ impl Html {
     }
 
     /// Whether this is a test that reports by `testharness.js`.
-    pub fn uses_harness(&self) -> bool {
+    pub(crate) fn uses_harness(&self) -> bool {
         let is_harness = |script: &Script| matches!(script, Script::File(src) if src == HARNESS);
         self.scripts.iter().any(is_harness)
     }
 
-    pub fn variants(&self) -> Vec<String> {
+    pub(crate) fn variants(&self) -> Vec<String> {
         let variants = self.metas.iter().filter(|(name, _)| name == "variant");
         variants.map(|(_, content)| content.clone()).collect()
     }
 
-    pub fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         let mut metas = self.metas.iter();
         metas.any(|(name, content)| name == "timeout" && content == "long")
     }
@@ -173,7 +173,7 @@ fn declared_encoding(content: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// The harness of web-platform-tests.
-pub const HARNESS: &str = "/resources/testharness.js";
+pub(crate) const HARNESS: &str = "/resources/testharness.js";
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crate::suite::{Page, Source};
 ///
 /// # Errors
 /// One of the page's files cannot be fetched.
-pub async fn compose(page: &Page, server: &Server, limit: Duration) -> io::Result<String> {
+pub(crate) async fn compose(page: &Page, server: &Server, limit: Duration) -> io::Result<String> {
     let base = Url::parse(&server.url(page)).map_err(io::Error::other)?;
     let (scripts, is_any) = match &page.source {
         Source::Html => {

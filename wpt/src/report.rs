@@ -8,7 +8,7 @@ use crate::expectation::Surprise;
 use crate::suite::Page;
 
 /// A bar on a terminal, and the surprises as they come.
-pub struct Progress {
+pub(crate) struct Progress {
     total: usize,
     done: usize,
     surprising: usize,
@@ -16,7 +16,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(total: usize) -> Progress {
+    pub(crate) fn new(total: usize) -> Progress {
         Progress {
             total,
             done: 0,
@@ -26,7 +26,13 @@ impl Progress {
     }
 
     /// A page has run. With `is_update` surprises are no news.
-    pub fn page(&mut self, name: &str, outcome: &Outcome, surprises: &[Surprise], is_update: bool) {
+    pub(crate) fn page(
+        &mut self,
+        name: &str,
+        outcome: &Outcome,
+        surprises: &[Surprise],
+        is_update: bool,
+    ) {
         self.done += 1;
         if !surprises.is_empty() && !is_update {
             self.surprising += 1;
@@ -51,7 +57,7 @@ impl Progress {
         }
     }
 
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.clear();
     }
 
@@ -64,7 +70,7 @@ impl Progress {
 
 /// Counts by variant.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     rows: BTreeMap<String, Row>,
     surprising: usize,
     /// Pages that do not pass, as expected.
@@ -80,7 +86,7 @@ struct Row {
 }
 
 impl Tally {
-    pub fn add(&mut self, page: &Page, outcome: &Outcome, surprises: &[Surprise]) {
+    pub(crate) fn add(&mut self, page: &Page, outcome: &Outcome, surprises: &[Surprise]) {
         let row = self.rows.entry(page.variant.clone()).or_default();
         let passed = outcome
             .subtests
@@ -96,12 +102,12 @@ impl Tally {
         self.known += usize::from(!is_good && surprises.is_empty());
     }
 
-    pub fn is_as_expected(&self) -> bool {
+    pub(crate) fn is_as_expected(&self) -> bool {
         self.surprising == 0
     }
 
     /// Prints the table and the verdict. `gone` are pages that the suite has no more.
-    pub fn print(&self, gone: &[String]) {
+    pub(crate) fn print(&self, gone: &[String]) {
         let mut all = Row::default();
         println!("\n| variant | pages | passed | subtests | passed |");
         println!("| --- | ---: | ---: | ---: | ---: |");

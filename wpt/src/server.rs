@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use crate::suite::{Page, Scheme};
 
 /// The servers. They stop when this is dropped, or when the runner ends in any way.
-pub struct Server {
+pub(crate) struct Server {
     announced: Announced,
     /// Standard input of this process keeps the servers running.
     _process: Child,
@@ -42,7 +42,7 @@ impl Server {
     /// # Errors
     /// Python is missing, or the suite's servers do not start; the error has what
     /// they printed.
-    pub async fn start(suite: &Path) -> io::Result<Server> {
+    pub(crate) async fn start(suite: &Path) -> io::Result<Server> {
         let folder = TempFolder::new()?;
         let mut process = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/serve.py"))
@@ -89,16 +89,16 @@ impl Server {
     }
 
     /// A folder for files that are of no use after the run.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder.0
     }
 
     /// The certificate authority of the servers, a PEM file.
-    pub fn authority(&self) -> &Path {
+    pub(crate) fn authority(&self) -> &Path {
         &self.announced.authority
     }
 
-    pub fn url(&self, page: &Page) -> String {
+    pub(crate) fn url(&self, page: &Page) -> String {
         let (scheme, server) = match page.scheme() {
             Scheme::Http => ("http", "http"),
             Scheme::Https => ("https", "https"),
@@ -118,7 +118,7 @@ impl Server {
     ///
     /// # Errors
     /// The server has no such file, or there is no reaching it.
-    pub async fn fetch(&self, page: &Page, path: &str) -> io::Result<Bytes> {
+    pub(crate) async fn fetch(&self, page: &Page, path: &str) -> io::Result<Bytes> {
         let key = format!("{}{path}", page.host());
         if let Some(content) = self.cache().get(&key) {
             return Ok(content.clone());

@@ -9,7 +9,7 @@ use crate::html::Html;
 
 /// A test file in one variant and form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub(crate) struct Page {
     /// Below the root of the suite, with the name that the suite's server gives it:
     /// `websockets/Close-1000.any.html`.
     pub path: String,
@@ -22,7 +22,7 @@ pub struct Page {
 
 /// Where the scripts of a page are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// Elements of an HTML document.
     Html,
     /// One file, with what its `META: script=` comments name before it.
@@ -41,7 +41,7 @@ pub enum Source {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
+pub(crate) enum Form {
     /// As a page runs it.
     Window,
     /// As a dedicated worker of a page does.
@@ -50,7 +50,7 @@ pub enum Form {
 
 /// How the suite serves a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     Http,
     Https,
     H2,
@@ -58,20 +58,20 @@ pub enum Scheme {
 
 impl Page {
     /// The path below [`FOLDER`] with the variant: how people call it.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let path = self.path.strip_prefix(FOLDER).unwrap_or(&self.path);
         format!("{}{}", path.trim_start_matches('/'), self.variant)
     }
 
     /// Whether `pattern` is in the name or, where it has a `*`, matches all of it.
-    pub fn matches(&self, pattern: &str) -> bool {
+    pub(crate) fn matches(&self, pattern: &str) -> bool {
         match pattern.contains('*') {
             true => matches(pattern, &self.name()),
             false => self.name().contains(pattern),
         }
     }
 
-    pub fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         let flags = self.variant.trim_start_matches('?').split('&');
         let flags: Vec<&str> = flags
             .filter_map(|it| it.strip_prefix("wpt_flags="))
@@ -87,7 +87,7 @@ impl Page {
 
     /// The host that the page is of. A page about mixed content cannot be of a
     /// loopback address, where there is none; it makes no connection.
-    pub fn host(&self) -> &'static str {
+    pub(crate) fn host(&self) -> &'static str {
         match self.path.contains("mixed-content") {
             true => "web-platform.test",
             false => "localhost",
@@ -100,7 +100,7 @@ impl Page {
 ///
 /// # Errors
 /// `root` is no checkout, or it cannot be read.
-pub fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
+pub(crate) fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
     let start = root.join(FOLDER);
     if !start.is_dir() || !root.join("tools/serve").is_dir() {
         return Err(io::Error::other(format!(
@@ -128,7 +128,7 @@ pub fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
 }
 
 /// The part of the suite that is run.
-pub const FOLDER: &str = "websockets";
+pub(crate) const FOLDER: &str = "websockets";
 
 fn files(start: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();

@@ -44,7 +44,7 @@ pub(super) const SERVE_NOTES: &str = "\x1b[1mThe program:\x1b[0m
   closed; another one ends it at once.";
 
 /// `duplex 0.1.0 (release, x86_64-unknown-linux-gnu)`, then the engine.
-pub fn long_version() -> String {
+pub(crate) fn long_version() -> String {
     let profile = if cfg!(debug_assertions) {
         "debug"
     } else {

@@ -87,7 +87,7 @@ struct Reader {
 }
 
 impl Logs {
-    pub fn new(sink: Arc<dyn LogSink>, ttl: Duration) -> Self {
+    pub(crate) fn new(sink: Arc<dyn LogSink>, ttl: Duration) -> Self {
         Self {
             sink,
             ttl,
@@ -102,7 +102,7 @@ impl Logs {
     }
 
     /// There is a new connection, on which `wanted` are subscribed to.
-    pub fn reconnect(&mut self, wanted: &[Arc<str>]) {
+    pub(crate) fn reconnect(&mut self, wanted: &[Arc<str>]) {
         self.asked.clear();
         self.due.clear();
         self.is_due.clear();
@@ -120,7 +120,7 @@ impl Logs {
     }
 
     /// The connection has ended. Whoever waits is told so.
-    pub fn disconnect(&mut self, reason: &str) {
+    pub(crate) fn disconnect(&mut self, reason: &str) {
         self.asked.clear();
         for log in self.topics.values_mut() {
             log.leave();
@@ -131,7 +131,7 @@ impl Logs {
     }
 
     /// The broker is being told of a subscription.
-    pub fn want(&mut self, topic: &Arc<str>) {
+    pub(crate) fn want(&mut self, topic: &Arc<str>) {
         if !self.topics.contains_key(topic) {
             self.topics.insert(topic.clone(), TopicLog::default());
             self.look_at(topic);
@@ -139,12 +139,12 @@ impl Logs {
     }
 
     /// The subscription has ended.
-    pub fn forget(&mut self, topic: &Arc<str>) {
+    pub(crate) fn forget(&mut self, topic: &Arc<str>) {
         self.topics.remove(topic);
         self.sink.forget(topic);
     }
 
-    pub fn read(&mut self, read: Read) {
+    pub(crate) fn read(&mut self, read: Read) {
         let Some(log) = self.topics.get_mut(&read.topic) else {
             // Whoever reads wants the topic: it may have been given up since.
             let _ = (read.done).send(Err(RecordError("the topic is not wanted".to_string())));
@@ -159,7 +159,7 @@ impl Logs {
     }
 
     /// A message has come by the subscription.
-    pub fn live(&mut self, topic: &Arc<str>, message: Recorded) {
+    pub(crate) fn live(&mut self, topic: &Arc<str>, message: Recorded) {
         let Some(log) = self.topics.get_mut(topic) else {
             return;
         };
@@ -184,7 +184,7 @@ impl Logs {
     }
 
     /// Takes the answer to a question.
-    pub fn answer(&mut self, number: u64, answer: Answer) {
+    pub(crate) fn answer(&mut self, number: u64, answer: Answer) {
         let Some(topic) = self.asked.remove(&number) else {
             return;
         };
@@ -205,7 +205,7 @@ impl Logs {
     }
 
     /// Asks again what the broker has refused to answer.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         for topic in std::mem::take(&mut self.refused) {
             self.look_at(&topic);
         }
@@ -213,7 +213,7 @@ impl Logs {
 
     /// Does what is to be done, and hands questions to `ask`: their number, the topic, and what
     /// is asked.
-    pub fn pump(&mut self, mut ask: impl FnMut(u64, &Arc<str>, Ask)) {
+    pub(crate) fn pump(&mut self, mut ask: impl FnMut(u64, &Arc<str>, Ask)) {
         while self.asked.len() < MAX_ASKED
             && let Some(topic) = self.due.pop_front()
         {
@@ -230,7 +230,7 @@ impl Logs {
     }
 
     /// Whether messages have been missed since this was last asked that cannot be had any more.
-    pub fn take_lost(&mut self) -> bool {
+    pub(crate) fn take_lost(&mut self) -> bool {
         std::mem::take(&mut self.has_lost)
     }
 

@@ -43,7 +43,12 @@ struct Sync {
 }
 
 impl Nats {
-    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
+    pub(crate) fn new(
+        address: &Address,
+        prefix: &str,
+        node: u64,
+        recording: Option<Recording>,
+    ) -> Self {
         Self {
             address: address.clone(),
             prefix: prefix.to_string(),
@@ -58,11 +63,11 @@ impl Nats {
         }
     }
 
-    pub fn is_greeted(&self) -> bool {
+    pub(crate) fn is_greeted(&self) -> bool {
         self.is_greeted
     }
 
-    pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
         let id = self.next_id;
         self.next_id += 1;
         self.topics.insert(id, topic.clone());
@@ -72,24 +77,24 @@ impl Nats {
         out.extend_from_slice(format!("SUB {subject} {id}\r\n").as_bytes());
     }
 
-    pub fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
+    pub(crate) fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
         if let Some(id) = self.ids.remove(topic) {
             self.topics.remove(&id);
             out.extend_from_slice(format!("UNSUB {id}\r\n").as_bytes());
         }
     }
 
-    pub fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
         let subject = self.probe_subject();
         out.extend_from_slice(format!("SUB {subject} {PROBE_ID}\r\n").as_bytes());
     }
 
-    pub fn probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn probe(&mut self, out: &mut Vec<u8>) {
         let subject = self.probe_subject();
         out.extend_from_slice(format!("PUB {subject} 0\r\n\r\n").as_bytes());
     }
 
-    pub fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
+    pub(crate) fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
         self.syncs.push_back(Sync {
             number,
             published: std::mem::take(&mut self.unconfirmed),
@@ -99,7 +104,7 @@ impl Nats {
         out.extend_from_slice(b"PING\r\n");
     }
 
-    pub fn note_published(&mut self, first: u64, count: u64) {
+    pub(crate) fn note_published(&mut self, first: u64, count: u64) {
         match &mut self.stream {
             Some(stream) => stream.note_published(first, count),
             None => self.unconfirmed += count,
@@ -107,14 +112,14 @@ impl Nats {
     }
 
     /// As [`Wire::ask`](crate::wire::Wire::ask).
-    pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
+    pub(crate) fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         if let Some(stream) = &mut self.stream {
             stream.ask(number, topic, ask, out);
         }
     }
 
     /// As [`Wire::check`](crate::wire::Wire::check).
-    pub fn check(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         if let Some(stream) = &mut self.stream {
             stream.check(out);
         }
@@ -142,7 +147,7 @@ impl Nats {
     }
 
     /// As [`Wire::next`](crate::wire::Wire::next).
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         input: &mut BytesMut,
         out: &mut Vec<u8>,

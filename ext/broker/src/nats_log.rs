@@ -90,7 +90,7 @@ pub(crate) struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    pub fn parse(bytes: &'a [u8]) -> Self {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Self {
         let mut headers = Self::default();
         let Ok(text) = std::str::from_utf8(bytes) else {
             return headers;
@@ -132,7 +132,7 @@ impl<'a> Headers<'a> {
 }
 
 impl Stream {
-    pub fn new(prefix: &str, node: u64, recording: Recording) -> Self {
+    pub(crate) fn new(prefix: &str, node: u64, recording: Recording) -> Self {
         Self {
             recording,
             prefix: prefix.to_string(),
@@ -151,45 +151,45 @@ impl Stream {
     }
 
     /// Subscribes to the answers, and asks for the stream.
-    pub fn begin(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
         let inbox = &self.inbox;
         out.extend_from_slice(format!("SUB {inbox}.* {INBOX_ID}\r\n").as_bytes());
         self.request_info(out);
     }
 
     /// Looks whether it is the same stream.
-    pub fn check(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         if self.setup == Setup::Done {
             self.setup = Setup::Checked;
             self.request_info(out);
         }
     }
 
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.created.is_some()
     }
 
-    pub fn note_published(&mut self, first: u64, count: u64) {
+    pub(crate) fn note_published(&mut self, first: u64, count: u64) {
         self.first.get_or_insert(first);
         self.published += count;
     }
 
     /// How many messages were published on this connection.
-    pub fn published(&self) -> u64 {
+    pub(crate) fn published(&self) -> u64 {
         self.published
     }
 
     /// Of how many of these it is known what became of them.
-    pub fn settled(&self) -> u64 {
+    pub(crate) fn settled(&self) -> u64 {
         self.settled
     }
 
-    pub fn next_answer(&mut self) -> Option<Heard> {
+    pub(crate) fn next_answer(&mut self) -> Option<Heard> {
         self.answers.pop_front()
     }
 
     /// A live message of the stream, where it is one.
-    pub fn recorded(&self, headers: &Headers<'_>, payload: &[u8]) -> Option<Recorded> {
+    pub(crate) fn recorded(&self, headers: &Headers<'_>, payload: &[u8]) -> Option<Recorded> {
         if headers.stream != Some(self.name.as_str()) {
             return None;
         }
@@ -202,7 +202,7 @@ impl Stream {
     }
 
     /// As [`Wire::ask`](crate::wire::Wire::ask).
-    pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
+    pub(crate) fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         let stage = match ask {
             Ask::Position { begins } => {
                 let subject = self.subject(topic);
@@ -250,7 +250,7 @@ impl Stream {
     ///
     /// # Errors
     /// The connection cannot go on: there is no stream.
-    pub fn answered(
+    pub(crate) fn answered(
         &mut self,
         subject: &str,
         headers: &Headers<'_>,

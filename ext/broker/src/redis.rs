@@ -55,7 +55,12 @@ enum Awaited {
 }
 
 impl Redis {
-    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
+    pub(crate) fn new(
+        address: &Address,
+        prefix: &str,
+        node: u64,
+        recording: Option<Recording>,
+    ) -> Self {
         Self {
             address: address.clone(),
             recording,
@@ -69,15 +74,15 @@ impl Redis {
         }
     }
 
-    pub fn is_greeted(&self) -> bool {
+    pub(crate) fn is_greeted(&self) -> bool {
         self.is_ready
     }
 
-    pub fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.address.is_secure
     }
 
-    pub fn greet(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn greet(&mut self, out: &mut Vec<u8>) {
         let Address { user, password, .. } = &self.address;
         // A user alone is the password in no client of Redis.
         match password {
@@ -109,34 +114,34 @@ impl Redis {
         }
     }
 
-    pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
         let channel = self.channel(topic);
         command(out, &[b"SUBSCRIBE", channel.as_bytes()]);
         (self.topics).insert(channel.into_bytes().into(), topic.clone());
     }
 
-    pub fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
+    pub(crate) fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
         let channel = self.channel(topic);
         if self.topics.remove(channel.as_bytes()).is_some() {
             command(out, &[b"UNSUBSCRIBE", channel.as_bytes()]);
         }
     }
 
-    pub fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
         command(out, &[b"SUBSCRIBE", self.probe_channel.as_bytes()]);
     }
 
-    pub fn probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn probe(&mut self, out: &mut Vec<u8>) {
         command(out, &[b"PUBLISH", self.probe_channel.as_bytes(), b""]);
         self.awaited.push_back(Awaited::Probe);
     }
 
-    pub fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
+    pub(crate) fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
         command(out, &[b"PING"]);
         self.awaited.push_back(Awaited::Sync(number));
     }
 
-    pub fn note_published(&mut self, first: u64, count: u64) {
+    pub(crate) fn note_published(&mut self, first: u64, count: u64) {
         if self.recording.is_some() {
             if count > 0 {
                 let number = first;
@@ -152,7 +157,7 @@ impl Redis {
     }
 
     /// As [`Wire::ask`](crate::wire::Wire::ask).
-    pub fn ask(&mut self, number: u64, topic: &str, ask: Ask, out: &mut Vec<u8>) {
+    pub(crate) fn ask(&mut self, number: u64, topic: &str, ask: Ask, out: &mut Vec<u8>) {
         if let Some(recording) = &self.recording {
             redis_log::write_read(out, &self.prefix, topic, ask, *recording);
             self.awaited.push_back(Awaited::Read { number, ask });
@@ -160,7 +165,7 @@ impl Redis {
     }
 
     /// As [`Wire::next`](crate::wire::Wire::next).
-    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, WireError> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, WireError> {
         loop {
             let mut reader = Reader {
                 input,

@@ -276,7 +276,7 @@ pub(crate) struct LogEnvelope<'a> {
 
 impl<'a> LogEnvelope<'a> {
     /// That of a message, where it has one.
-    pub fn take(data: &'a [u8]) -> Option<Self> {
+    pub(crate) fn take(data: &'a [u8]) -> Option<Self> {
         let rest = data.strip_prefix(MAGIC)?;
         let (&kind, rest) = rest.split_first()?;
         let (node, rest) = rest.split_first_chunk::<8>()?;
@@ -299,11 +299,11 @@ impl<'a> LogEnvelope<'a> {
         })
     }
 
-    pub fn payload(&self) -> Payload {
+    pub(crate) fn payload(&self) -> Payload {
         Payload::of(self.payload, self.is_binary)
     }
 
-    pub fn recorded(&self, node: u64) -> Recorded {
+    pub(crate) fn recorded(&self, node: u64) -> Recorded {
         Recorded {
             position: self.position,
             previous: self.position.offset - 1,

@@ -41,7 +41,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The next value, where all of it is there. `depth` is how many it is in.
-    pub fn value(&mut self, depth: u32) -> Result<Option<Value<'a>>, WireError> {
+    pub(crate) fn value(&mut self, depth: u32) -> Result<Option<Value<'a>>, WireError> {
         if depth > MAX_DEPTH {
             return Err(WireError::Malformed("lists in lists"));
         }

@@ -117,7 +117,7 @@ pub(crate) struct Work {
 }
 
 impl Shared {
-    pub fn new(publisher: Publisher, has_logs: bool) -> Arc<Self> {
+    pub(crate) fn new(publisher: Publisher, has_logs: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(Inner {
                 publisher,
@@ -149,7 +149,7 @@ impl Shared {
         })
     }
 
-    pub fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
+    pub(crate) fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
         let mut inner = self.lock();
         inner.changes.push((topic.clone(), is_wanted));
         inner.marker += 1;
@@ -157,7 +157,7 @@ impl Shared {
         self.work.notify_one();
     }
 
-    pub fn publish(&self, topic: &str, payload: &[u8], is_text: bool) {
+    pub(crate) fn publish(&self, topic: &str, payload: &[u8], is_text: bool) {
         let mut inner = self.lock();
         let was_empty = inner.out.is_empty();
         if let Err(refusal) = inner.check(payload, is_text) {
@@ -174,7 +174,7 @@ impl Shared {
     }
 
     /// Returns false where the message is lost.
-    pub fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
+    pub(crate) fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
         let mut inner = self.lock();
         match inner.record(topic, payload, is_text, tag) {
             Ok(_) => {
@@ -189,7 +189,7 @@ impl Shared {
         }
     }
 
-    pub fn record_and_tell(
+    pub(crate) fn record_and_tell(
         &self,
         topic: &str,
         payload: &[u8],
@@ -215,7 +215,7 @@ impl Shared {
     }
 
     /// A message with this number is in its log, or was refused.
-    pub fn stored(&self, number: u64, result: Result<Position, String>) {
+    pub(crate) fn stored(&self, number: u64, result: Result<Position, String>) {
         let mut inner = self.lock();
         inner.unconfirmed = inner.unconfirmed.saturating_sub(1);
         let waiting = inner.waiting.remove(&number);
@@ -229,7 +229,7 @@ impl Shared {
         }
     }
 
-    pub fn read(
+    pub(crate) fn read(
         &self,
         topic: &Arc<str>,
         since: Option<Position>,
@@ -251,14 +251,14 @@ impl Shared {
     }
 
     /// Messages of other processes were missed and cannot be read later.
-    pub fn note_gap(&self) {
+    pub(crate) fn note_gap(&self) {
         let mut inner = self.lock();
         let since = inner.missing_since();
         inner.push(Event::Gap { since });
         self.events.send_replace(inner.last_event);
     }
 
-    pub fn flush(&self) -> impl Future<Output = Result<(), FlushError>> + Send + use<> {
+    pub(crate) fn flush(&self) -> impl Future<Output = Result<(), FlushError>> + Send + use<> {
         let (done, result) = oneshot::channel();
         let mut inner = self.lock();
         match inner.status.state {
@@ -281,15 +281,15 @@ impl Shared {
         }
     }
 
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.lock().status.clone()
     }
 
-    pub fn last_event(&self) -> u64 {
+    pub(crate) fn last_event(&self) -> u64 {
         self.lock().last_event
     }
 
-    pub fn next_event(
+    pub(crate) fn next_event(
         self: &Arc<Self>,
         after: u64,
     ) -> impl Future<Output = (u64, Event)> + Send + use<> {
@@ -311,14 +311,14 @@ impl Shared {
         }
     }
 
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.work.notify_one();
     }
 
     /// Moves what is to be published behind what is in `out`, and returns what else there is
     /// to do.
-    pub fn take_work(&self, out: &mut Vec<u8>) -> Work {
+    pub(crate) fn take_work(&self, out: &mut Vec<u8>) -> Work {
         let mut inner = self.lock();
         if out.is_empty() {
             std::mem::swap(out, &mut inner.out);
@@ -341,7 +341,7 @@ impl Shared {
     }
 
     /// The changes alone, while there is no connection.
-    pub fn take_changes(&self) -> Work {
+    pub(crate) fn take_changes(&self) -> Work {
         let mut inner = self.lock();
         Work {
             changes: std::mem::take(&mut inner.changes),
@@ -354,13 +354,13 @@ impl Shared {
     }
 
     /// The broker has taken so many messages, or they are lost.
-    pub fn confirm(&self, count: u64) {
+    pub(crate) fn confirm(&self, count: u64) {
         let mut inner = self.lock();
         inner.unconfirmed = inner.unconfirmed.saturating_sub(count);
     }
 
     /// Something was refused, and with it so many messages that were not confirmed.
-    pub fn refuse(&self, message: String, lost: u64, is_settled: bool) {
+    pub(crate) fn refuse(&self, message: String, lost: u64, is_settled: bool) {
         let mut inner = self.lock();
         inner.lose(Loss::Refused, lost);
         if is_settled {
@@ -373,7 +373,7 @@ impl Shared {
     }
 
     /// All that happened up to `marker` is with the broker, which took so long to say so.
-    pub fn synced(&self, marker: u64, round_trip: Duration) {
+    pub(crate) fn synced(&self, marker: u64, round_trip: Duration) {
         let mut inner = self.lock();
         inner.status.round_trip = round_trip;
         let (done, left) = std::mem::take(&mut inner.flushes)
@@ -387,7 +387,7 @@ impl Shared {
         }
     }
 
-    pub fn set_up(&self, longest: usize) {
+    pub(crate) fn set_up(&self, longest: usize) {
         let mut inner = self.lock();
         inner.longest = longest;
         inner.status.state = State::Up;
@@ -403,7 +403,7 @@ impl Shared {
     }
 
     /// There is no connection. Where there was one, all that it has not confirmed is lost.
-    pub fn set_down(&self, reason: String) {
+    pub(crate) fn set_down(&self, reason: String) {
         let mut inner = self.lock();
         // Whoever waits for a position is told by that.
         let waiting = std::mem::take(&mut inner.waiting);

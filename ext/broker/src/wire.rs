@@ -19,7 +19,12 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
+    pub(crate) fn new(
+        address: &Address,
+        prefix: &str,
+        node: u64,
+        recording: Option<Recording>,
+    ) -> Self {
         match address.protocol {
             Protocol::Nats => Self::Nats(Nats::new(address, prefix, node, recording)),
             Protocol::Redis => Self::Redis(Redis::new(address, prefix, node, recording)),
@@ -27,7 +32,7 @@ impl Wire {
     }
 
     /// What is said before the broker says something.
-    pub fn greet(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn greet(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(_) => {}
             Self::Redis(redis) => redis.greet(out),
@@ -35,12 +40,12 @@ impl Wire {
     }
 
     /// Whether TLS comes before all else.
-    pub fn is_secure_at_once(&self) -> bool {
+    pub(crate) fn is_secure_at_once(&self) -> bool {
         matches!(self, Self::Redis(redis) if redis.is_secure())
     }
 
     /// Whether the handshake is done.
-    pub fn is_greeted(&self) -> bool {
+    pub(crate) fn is_greeted(&self) -> bool {
         match self {
             Self::Nats(nats) => nats.is_greeted(),
             Self::Redis(redis) => redis.is_greeted(),
@@ -48,7 +53,7 @@ impl Wire {
     }
 
     /// Whether the broker hands this connection's own messages back to it.
-    pub fn hears_itself(&self) -> bool {
+    pub(crate) fn hears_itself(&self) -> bool {
         matches!(self, Self::Redis(_))
     }
 
@@ -57,7 +62,7 @@ impl Wire {
     ///
     /// # Errors
     /// The connection cannot go on.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         input: &mut BytesMut,
         out: &mut Vec<u8>,
@@ -68,14 +73,14 @@ impl Wire {
         }
     }
 
-    pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.subscribe(topic, out),
             Self::Redis(redis) => redis.subscribe(topic, out),
         }
     }
 
-    pub fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
+    pub(crate) fn unsubscribe(&mut self, topic: &str, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.unsubscribe(topic, out),
             Self::Redis(redis) => redis.unsubscribe(topic, out),
@@ -83,7 +88,7 @@ impl Wire {
     }
 
     /// Subscribes to the probes of this process.
-    pub fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn subscribe_probe(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.subscribe_probe(out),
             Self::Redis(redis) => redis.subscribe_probe(out),
@@ -91,7 +96,7 @@ impl Wire {
     }
 
     /// Publishes a probe.
-    pub fn probe(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn probe(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.probe(out),
             Self::Redis(redis) => redis.probe(out),
@@ -99,7 +104,7 @@ impl Wire {
     }
 
     /// Asks for [`Heard::Synced`] with `number`, which is more than the last one.
-    pub fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
+    pub(crate) fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.sync(number, out),
             Self::Redis(redis) => redis.sync(number, out),
@@ -108,7 +113,7 @@ impl Wire {
 
     /// So many messages of a [`Publisher`] follow on the connection, the first of which has the
     /// number `first`.
-    pub fn note_published(&mut self, first: u64, count: u64) {
+    pub(crate) fn note_published(&mut self, first: u64, count: u64) {
         match self {
             Self::Nats(nats) => nats.note_published(first, count),
             Self::Redis(redis) => redis.note_published(first, count),
@@ -116,7 +121,7 @@ impl Wire {
     }
 
     /// Asks about the log of a topic. The answer is [`Heard::Answer`] with `number`.
-    pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
+    pub(crate) fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.ask(number, topic, ask, out),
             Self::Redis(redis) => redis.ask(number, topic, ask, out),
@@ -124,7 +129,7 @@ impl Wire {
     }
 
     /// Asks whether the logs are the same ones. If they are not, the connection fails.
-    pub fn check(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.check(out),
             // Each message says of which log it is.
@@ -147,7 +152,12 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(protocol: Protocol, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
+    pub(crate) fn new(
+        protocol: Protocol,
+        prefix: &str,
+        node: u64,
+        recording: Option<Recording>,
+    ) -> Self {
         Self {
             inbox: names::inbox(node),
             recording,
@@ -161,7 +171,7 @@ impl Publisher {
     }
 
     /// Bytes that the broker counts for a message: those that it has a limit for.
-    pub fn length(&self, payload: &[u8], is_text: bool) -> usize {
+    pub(crate) fn length(&self, payload: &[u8], is_text: bool) -> usize {
         let header = match (self.protocol, self.recording) {
             (Protocol::Nats, Some(_)) => nats_log::LONGEST_HEADER,
             (Protocol::Nats, None) if is_text => 0,
@@ -173,7 +183,13 @@ impl Publisher {
     }
 
     /// Appends the command that publishes a message.
-    pub fn publish(&mut self, topic: &str, payload: &[u8], is_text: bool, out: &mut Vec<u8>) {
+    pub(crate) fn publish(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        is_text: bool,
+        out: &mut Vec<u8>,
+    ) {
         match self.protocol {
             Protocol::Nats => {
                 if let Some(subject) = self.subject(topic) {
@@ -190,7 +206,7 @@ impl Publisher {
 
     /// Appends the command that records a message and publishes it. Its number is one more
     /// than that of the one before.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         topic: &str,
         payload: &[u8],

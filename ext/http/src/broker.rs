@@ -62,7 +62,7 @@ const API_NAME: &str = "topics.broker";
 /// # Errors
 /// The URL is none of a broker, the permission is missing, or another server has said something
 /// else about the history.
-pub fn topic_space(
+pub(crate) fn topic_space(
     state: &mut OpState,
     url: &str,
     prefix: &str,
@@ -130,14 +130,14 @@ struct BrokerRelay {
 }
 
 /// A broker as operators see it.
-pub struct BrokerReport {
+pub(crate) struct BrokerReport {
     pub address: String,
     pub prefix: String,
     pub status: Status,
 }
 
 /// The brokers that the process is connected to, or wants to be.
-pub fn all() -> Vec<BrokerReport> {
+pub(crate) fn all() -> Vec<BrokerReport> {
     let spaces = TopicSpace::all_named();
     let relays = spaces.iter().filter_map(|space| {
         let relay: &dyn Any = &**space.relay()?;
@@ -291,7 +291,7 @@ impl Dial for ProgramDial {
 
 /// How the connection of a server's topics is.
 #[derive(ToV8)]
-pub struct BrokerStatus {
+pub(crate) struct BrokerStatus {
     state: &'static str,
     /// In milliseconds since 1970.
     since: f64,
@@ -300,7 +300,10 @@ pub struct BrokerStatus {
 }
 
 #[op2]
-pub fn op_http_broker_status(state: &mut OpState, #[smi] rid: ResourceId) -> Option<BrokerStatus> {
+pub(crate) fn op_http_broker_status(
+    state: &mut OpState,
+    #[smi] rid: ResourceId,
+) -> Option<BrokerStatus> {
     let status = with_broker(state, rid, Broker::status)?;
     Some(BrokerStatus {
         state: match status.state {
@@ -317,7 +320,7 @@ pub fn op_http_broker_status(state: &mut OpState, #[smi] rid: ResourceId) -> Opt
 /// Resolves when the broker has taken all that this process has published, or at once where
 /// there is none.
 #[op2]
-pub async fn op_http_broker_flush(
+pub(crate) async fn op_http_broker_flush(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
 ) -> Result<(), HttpError> {
@@ -334,7 +337,7 @@ type NumberedEvent = (f64, &'static str, Option<String>, f64);
 /// Resolves with the first event behind the one with the number `after`; the first of all has
 /// the number 1.
 #[op2]
-pub async fn op_http_broker_event(
+pub(crate) async fn op_http_broker_event(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
     #[number] after: u64,

@@ -20,7 +20,7 @@ use crate::limits::ServerLimits;
 ///
 /// The counters are atomic only because hyper requires a transport that is
 /// `Send`; all of them are used on one thread.
-pub struct Clock {
+pub(crate) struct Clock {
     /// Sweeps since the head began; 0 is no head, [`Clock::OFF`] is never.
     head: AtomicU16,
     /// Sweeps since the last request.
@@ -38,7 +38,7 @@ impl Clock {
     const OFF: u16 = u16::MAX;
 
     /// A clock that waits for the first head.
-    pub fn start() -> Arc<Self> {
+    pub(crate) fn start() -> Arc<Self> {
         Arc::new(Self {
             head: AtomicU16::new(1),
             idle: AtomicU16::new(0),
@@ -49,7 +49,7 @@ impl Clock {
     }
 
     /// An exchange began; the head that led to it is whole.
-    pub fn exchange(self: &Arc<Self>, version: Version) -> InFlight {
+    pub(crate) fn exchange(self: &Arc<Self>, version: Version) -> InFlight {
         self.exchanges
             .store(self.exchanges.load(Relaxed).saturating_add(1), Relaxed);
         // HTTP/2 interleaves control frames with heads, and h2 has its own
@@ -67,22 +67,22 @@ impl Clock {
     }
 
     /// The body of a request was given up before its end.
-    pub fn left_unread(&self) {
+    pub(crate) fn left_unread(&self) {
         self.is_unread.store(true, Relaxed);
     }
 
     /// Whether a request is under way.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.exchanges.load(Relaxed) > 0
     }
 
     /// Whether the client may be sending something that nobody reads.
-    pub fn is_cut_short(&self) -> bool {
+    pub(crate) fn is_cut_short(&self) -> bool {
         self.is_unread.load(Relaxed) || self.head.load(Relaxed) != 0
     }
 
     /// Bytes came from the client.
-    pub fn read(&self) {
+    pub(crate) fn read(&self) {
         self.idle.store(0, Relaxed);
         if self.head.load(Relaxed) == 0 && !self.is_busy() {
             self.head.store(1, Relaxed);
@@ -90,7 +90,7 @@ impl Clock {
     }
 
     /// Bytes went to the client, or were to go and it takes none.
-    pub fn wrote(&self, is_blocked: bool) {
+    pub(crate) fn wrote(&self, is_blocked: bool) {
         if is_blocked {
             if self.stalled.load(Relaxed) == 0 {
                 self.stalled.store(1, Relaxed);
@@ -107,7 +107,7 @@ impl Clock {
     }
 
     /// Whether something is late in this sweep.
-    pub fn tick(&self, limits: &ServerLimits) -> bool {
+    pub(crate) fn tick(&self, limits: &ServerLimits) -> bool {
         let age = |counter: &AtomicU16| {
             let age = counter.load(Relaxed).saturating_add(1).min(Self::OFF - 1);
             counter.store(age, Relaxed);
@@ -128,7 +128,7 @@ impl Clock {
 }
 
 /// While it lives, bytes that arrive belong to a request under way.
-pub struct InFlight(Arc<Clock>);
+pub(crate) struct InFlight(Arc<Clock>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ use crate::server_io::ServerIo;
 
 /// Reads requests from `io` until it ends, is upgraded, or is told to stop
 /// through `control`.
-pub async fn serve<S>(requests: Requests, mut io: ServerIo<S>, control: Rc<Control>)
+pub(crate) async fn serve<S>(requests: Requests, mut io: ServerIo<S>, control: Rc<Control>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

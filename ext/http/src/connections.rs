@@ -17,7 +17,7 @@ use crate::limits::ServerLimits;
 use crate::progress;
 
 /// The list of a server's connections.
-pub struct Connections {
+pub(crate) struct Connections {
     list: RefCell<Slab<Rc<Control>>>,
     /// The number of connections of the event loop, where it shares them with others.
     load: Option<Arc<AtomicUsize>>,
@@ -39,7 +39,7 @@ enum Phase {
 
 impl Connections {
     /// No connection yet. `load` counts those of the event loop.
-    pub fn new(load: Option<Arc<AtomicUsize>>, is_lone: bool) -> Rc<Self> {
+    pub(crate) fn new(load: Option<Arc<AtomicUsize>>, is_lone: bool) -> Rc<Self> {
         if !is_lone {
             progress::note_listening();
         }
@@ -53,7 +53,7 @@ impl Connections {
     }
 
     /// Puts a connection on the list.
-    pub fn enter(self: &Rc<Self>, control: Rc<Control>) -> Entry {
+    pub(crate) fn enter(self: &Rc<Self>, control: Rc<Control>) -> Entry {
         let key = self.list.borrow_mut().insert(control.clone());
         Entry {
             connections: self.clone(),
@@ -64,44 +64,44 @@ impl Connections {
     }
 
     /// Ends those that wait for something too long.
-    pub fn sweep(&self, limits: &ServerLimits) {
+    pub(crate) fn sweep(&self, limits: &ServerLimits) {
         for (_, connection) in self.list.borrow().iter() {
             connection.sweep(limits);
         }
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.list.borrow().len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }
 
     /// Whether this is one connection that the script accepted itself.
-    pub fn is_lone(&self) -> bool {
+    pub(crate) fn is_lone(&self) -> bool {
         self.is_lone
     }
 
     /// Whether new ones are accepted.
-    pub fn is_listening(&self) -> bool {
+    pub(crate) fn is_listening(&self) -> bool {
         self.phase.get() == Phase::Listening
     }
 
     /// Whether the server is on its way to its end.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         !self.is_lone && !self.is_listening()
     }
 
     /// Whether the server has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.phase.get() == Phase::Ended
     }
 
     /// Stops accepting, ends idle connections, lets exchanges end.
-    pub fn shutdown(&self) {
+    pub(crate) fn shutdown(&self) {
         if self.is_listening() {
             self.set_phase(Phase::Draining);
             self.signal(Signal::Finish);
@@ -109,7 +109,7 @@ impl Connections {
     }
 
     /// Stops accepting and drops all connections.
-    pub fn abort(&self) {
+    pub(crate) fn abort(&self) {
         if self.is_listening() {
             self.set_phase(Phase::Draining);
         }
@@ -117,19 +117,19 @@ impl Connections {
     }
 
     /// Nothing is left of the server.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.set_phase(Phase::Ended);
     }
 
     /// Waits until no connection is left.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         while !self.has_ended() {
             self.phase_changed.notified().await;
         }
     }
 
     /// Ends when something of the above may have changed.
-    pub fn changed(&self) -> Notified<'_> {
+    pub(crate) fn changed(&self) -> Notified<'_> {
         self.phase_changed.notified()
     }
 
@@ -159,7 +159,7 @@ impl Drop for Connections {
 }
 
 /// A connection in the list of its server.
-pub struct Entry {
+pub(crate) struct Entry {
     connections: Rc<Connections>,
     /// The server's handle on it.
     pub control: Rc<Control>,

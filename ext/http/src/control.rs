@@ -13,7 +13,7 @@ use crate::limits::ServerLimits;
 
 /// What the server may ask of a connection that is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// End after the exchange under way; at once when there is none.
     Finish,
     /// End now.
@@ -21,7 +21,7 @@ pub enum Signal {
 }
 
 /// The server's handle on a running connection.
-pub struct Control {
+pub(crate) struct Control {
     /// Ticks from when it is first asked for.
     clock: OnceCell<Arc<Clock>>,
     signal: Cell<Option<Signal>>,
@@ -30,7 +30,7 @@ pub struct Control {
 
 impl Control {
     /// That of a connection which has just begun.
-    pub fn new() -> Rc<Self> {
+    pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             clock: OnceCell::new(),
             signal: Cell::new(None),
@@ -39,12 +39,12 @@ impl Control {
     }
 
     /// The connection's clock.
-    pub fn clock(&self) -> Arc<Clock> {
+    pub(crate) fn clock(&self) -> Arc<Clock> {
         self.clock.get_or_init(Clock::start).clone()
     }
 
     /// Tells the connection.
-    pub fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, signal: Signal) {
         self.signal.set(Some(signal));
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
@@ -52,19 +52,19 @@ impl Control {
     }
 
     /// Ages what is being waited for, and ends the connection where that took too long.
-    pub fn sweep(&self, limits: &ServerLimits) {
+    pub(crate) fn sweep(&self, limits: &ServerLimits) {
         if self.clock.get().is_some_and(|clock| clock.tick(limits)) {
             self.send(Signal::Kill);
         }
     }
 
     /// Whether the connection is to end now.
-    pub fn is_killed(&self) -> bool {
+    pub(crate) fn is_killed(&self) -> bool {
         self.signal.get() == Some(Signal::Kill)
     }
 
     /// What the connection has been told since it last asked.
-    pub fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
+    pub(crate) fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
         let signal = self.signal.take();
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {

@@ -170,7 +170,7 @@ struct Shared {
 }
 
 /// A listener as one loop has it.
-pub struct SharedListener {
+pub(crate) struct SharedListener {
     source: Source,
     shared: Arc<Shared>,
     loops: Arc<EventLoops>,
@@ -201,39 +201,39 @@ enum HandedStream {
 
 impl SharedListener {
     /// Whether this loop is the one that accepts.
-    pub fn is_bound(&self) -> bool {
+    pub(crate) fn is_bound(&self) -> bool {
         matches!(self.source, Source::Bound { .. })
     }
 
     /// What the server is known by in all loops.
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         &self.shared.key
     }
 
     /// The number of this loop's connections.
-    pub fn load(&self) -> Arc<AtomicUsize> {
+    pub(crate) fn load(&self) -> Arc<AtomicUsize> {
         self.loops.loads[self.index].clone()
     }
 
-    pub fn tcp_address(&self) -> Option<SocketAddr> {
+    pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
         self.shared.tcp_address
     }
 
-    pub fn unix_path(&self) -> Option<String> {
+    pub(crate) fn unix_path(&self) -> Option<String> {
         self.shared.unix_path.clone()
     }
 
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         self.shared.scheme
     }
 
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         self.shared.authority.clone()
     }
 
     /// As [`Listener::accept`], for those connections that are this loop's. Returns false
     /// when there will be no more.
-    pub async fn accept(&mut self, mut each: impl FnMut(Accepted)) -> io::Result<bool> {
+    pub(crate) async fn accept(&mut self, mut each: impl FnMut(Accepted)) -> io::Result<bool> {
         let (shared, loops, index) = (&self.shared, &self.loops, self.index);
         match &mut self.source {
             Source::Bound {
@@ -368,10 +368,10 @@ impl Shared {
 }
 
 /// One of the connections of a loop, until it is dropped.
-pub struct Load(Arc<AtomicUsize>);
+pub(crate) struct Load(Arc<AtomicUsize>);
 
 impl Load {
-    pub fn new(counter: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(counter: &Arc<AtomicUsize>) -> Self {
         counter.fetch_add(1, Ordering::Relaxed);
         Self(counter.clone())
     }

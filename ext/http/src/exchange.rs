@@ -42,22 +42,22 @@ use crate::received_body::ReceivedBody;
 use crate::response_body::Ending;
 
 /// A server of exchanges.
-pub type Server = crate::server::Server<Exchange>;
+pub(crate) type Server = crate::server::Server<Exchange>;
 
 /// What happens to exchanges.
-pub type ServerEvent = crate::server::ServerEvent<Exchange>;
+pub(crate) type ServerEvent = crate::server::ServerEvent<Exchange>;
 
 /// The exchanges that scripts of one runtime can name.
-pub type Exchanges = crate::exchange_table::Exchanges<Exchange>;
+pub(crate) type Exchanges = crate::exchange_table::Exchanges<Exchange>;
 
 /// The body of an answer.
-pub type ResponseBody = crate::response_body::ResponseBody<Exchange>;
+pub(crate) type ResponseBody = crate::response_body::ResponseBody<Exchange>;
 
 /// One request with its answer to be.
 ///
 /// The connection holds it through [`Answer`], the script through its
 /// [`ExchangeId`] in the [`Exchanges`] table.
-pub struct Exchange {
+pub(crate) struct Exchange {
     id: Cell<ExchangeId>,
     server: Rc<Server>,
     pub peer: Peer,
@@ -89,7 +89,7 @@ pub struct Exchange {
 }
 
 /// What becomes the stream of a WebSocket when its client was answered.
-pub enum Upgrade {
+pub(crate) enum Upgrade {
     Http1(OnUpgrade),
     Http2(oneshot::Receiver<Http2Stream>),
 }
@@ -97,7 +97,7 @@ pub enum Upgrade {
 /// The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
 /// Sec-WebSocket-Protocol. Empty is none.
 #[derive(Default)]
-pub struct Agreement {
+pub(crate) struct Agreement {
     pub accept: String,
     pub protocol: String,
 }
@@ -115,7 +115,7 @@ enum State {
 
 /// What became of an answer that a script gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// On its way; nothing more will be told about this exchange.
     Sent = 0,
     /// On its way; [`ServerEvent::Ended`] will tell how it went.
@@ -126,7 +126,7 @@ pub enum Outcome {
 
 impl Exchange {
     /// Hands a request to the script; the returned future is its answer.
-    pub fn start(
+    pub(crate) fn start(
         server: Rc<Server>,
         peer: Peer,
         in_flight: InFlight,
@@ -163,7 +163,7 @@ impl Exchange {
     /// Hands a handshake, and the connection that it came on, to the script. Gives the
     /// connection back where that cannot be.
     #[allow(clippy::result_large_err)] // It is given back, and boxing it costs each upgrade.
-    pub fn hold(
+    pub(crate) fn hold(
         server: Rc<Server>,
         peer: Peer,
         packet: FirstPacket,
@@ -210,23 +210,23 @@ impl Exchange {
     }
 
     /// How long the body may bring nothing; `None` is for ever.
-    pub fn body_timeout(&self) -> Option<Duration> {
+    pub(crate) fn body_timeout(&self) -> Option<Duration> {
         let timeout = self.body_timeout.get();
         Some(timeout.unwrap_or(self.server.limits().body_timeout)).filter(|it| !it.is_zero())
     }
 
     /// Sets it for this exchange alone; zero is for ever.
-    pub fn set_body_timeout(&self, timeout: Duration) {
+    pub(crate) fn set_body_timeout(&self, timeout: Duration) {
         self.body_timeout.set(Some(timeout));
     }
 
     /// Takes a connection that is still held from the script, whose turn is over.
-    pub fn release_held(&self) -> Option<HeldRequest> {
+    pub(crate) fn release_held(&self) -> Option<HeldRequest> {
         self.held.take()
     }
 
     /// hyper has read the request again.
-    pub fn resume(&self, body: ReceivedBody, upgrade: Option<Upgrade>, in_flight: InFlight) {
+    pub(crate) fn resume(&self, body: ReceivedBody, upgrade: Option<Upgrade>, in_flight: InFlight) {
         *self.in_flight.borrow_mut() = Some(in_flight);
         *self.body.borrow_mut() = Some(body);
         *self.upgrade.borrow_mut() = upgrade;
@@ -234,7 +234,7 @@ impl Exchange {
 
     /// Takes the connection for a WebSocket, which is what the script answered. There
     /// is none where hyper has it, or where it is to end.
-    pub fn take_held(&self) -> Option<HeldRequest> {
+    pub(crate) fn take_held(&self) -> Option<HeldRequest> {
         if !self.is_open() || self.held.borrow().as_ref()?.control().is_killed() {
             return None;
         }
@@ -242,7 +242,7 @@ impl Exchange {
         self.held.take()
     }
 
-    pub fn head(&self) -> &Parts {
+    pub(crate) fn head(&self) -> &Parts {
         self.head.get_or_init(|| match &self.places {
             Some(places) => places.head(&self.raw_head),
             // Without places hyper has made it.
@@ -251,14 +251,14 @@ impl Exchange {
     }
 
     /// Host and target of the request, where hyper has not read it.
-    pub fn raw_host_and_target(&self) -> Option<(&str, &str)> {
+    pub(crate) fn raw_host_and_target(&self) -> Option<(&str, &str)> {
         let places = self.places.as_ref()?;
         let part = |range: &Range<usize>| str::from_utf8(&self.raw_head[range.clone()]).ok();
         Some((part(&places.host)?, part(&places.target)?))
     }
 
     /// The target of the request.
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         match self.raw_host_and_target() {
             Some((_, target)) => target,
             None => {
@@ -269,12 +269,12 @@ impl Exchange {
     }
 
     /// When the request was read, where it may become a WebSocket.
-    pub fn began(&self) -> Option<Instant> {
+    pub(crate) fn began(&self) -> Option<Instant> {
         self.began
     }
 
     /// Whether the client wants a WebSocket.
-    pub fn asks_for_websocket(&self) -> bool {
+    pub(crate) fn asks_for_websocket(&self) -> bool {
         if self.began.is_none() {
             return false;
         }
@@ -285,79 +285,79 @@ impl Exchange {
         }
     }
 
-    pub fn is_http2(&self) -> bool {
+    pub(crate) fn is_http2(&self) -> bool {
         let head = self.head.get();
         head.is_some_and(|head| head.version == Version::HTTP_2)
     }
 
     /// What has been made of the handshake already.
-    pub fn take_offer(&self) -> Option<Result<ClientOffer, OfferError>> {
+    pub(crate) fn take_offer(&self) -> Option<Result<ClientOffer, OfferError>> {
         self.offer.take()
     }
 
-    pub fn id(&self) -> ExchangeId {
+    pub(crate) fn id(&self) -> ExchangeId {
         self.id.get()
     }
 
-    pub fn server(&self) -> &Rc<Server> {
+    pub(crate) fn server(&self) -> &Rc<Server> {
         &self.server
     }
 
-    pub fn take_body(&self) -> Option<ReceivedBody> {
+    pub(crate) fn take_body(&self) -> Option<ReceivedBody> {
         self.body.borrow_mut().take()
     }
 
     /// Puts back a body that was not used.
-    pub fn put_body(&self, body: ReceivedBody) {
+    pub(crate) fn put_body(&self, body: ReceivedBody) {
         *self.body.borrow_mut() = Some(body);
     }
 
     /// The protocol that an extended CONNECT asks for (RFC 8441 section 4).
-    pub fn connect_protocol(&self) -> Option<&str> {
+    pub(crate) fn connect_protocol(&self) -> Option<&str> {
         let protocol = self.head().extensions.get::<h2::ext::Protocol>();
         protocol.map(h2::ext::Protocol::as_str)
     }
 
     /// Whether this is a WebSocket handshake over HTTP/2. A script sees it as one
     /// over HTTP/1.1, so that one handler serves both.
-    pub fn is_websocket_connect(&self) -> bool {
+    pub(crate) fn is_websocket_connect(&self) -> bool {
         self.connect_protocol() == Some("websocket")
     }
 
-    pub fn is_upgradable(&self) -> bool {
+    pub(crate) fn is_upgradable(&self) -> bool {
         self.upgrade.borrow().is_some() || self.held.borrow().is_some()
     }
 
-    pub fn take_upgrade(&self) -> Option<Upgrade> {
+    pub(crate) fn take_upgrade(&self) -> Option<Upgrade> {
         self.upgrade.borrow_mut().take()
     }
 
-    pub fn mark_upgraded(&self) {
+    pub(crate) fn mark_upgraded(&self) {
         self.upgraded.set(true);
     }
 
-    pub fn is_upgraded(&self) -> bool {
+    pub(crate) fn is_upgraded(&self) -> bool {
         self.upgraded.get()
     }
 
     /// Whether an answer can still be given.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(*self.state.borrow(), State::Waiting(_))
     }
 
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.watched.get()
     }
 
     /// Asks for [`ServerEvent::Ended`]. Returns false when it has ended already.
-    pub fn watch(&self) -> bool {
+    pub(crate) fn watch(&self) -> bool {
         self.watched.set(true);
         !matches!(*self.state.borrow(), State::Gone)
     }
 
     /// Whether the answer with this status carries no body on the wire, so
     /// that dropping the body unread is the normal end.
-    pub fn is_bodiless(&self, status: StatusCode) -> bool {
+    pub(crate) fn is_bodiless(&self, status: StatusCode) -> bool {
         self.head().method == Method::HEAD
             || status.is_informational()
             || status == StatusCode::NO_CONTENT
@@ -366,7 +366,7 @@ impl Exchange {
 
     /// Gives the answer to the connection. Returns false when there is none
     /// waiting.
-    pub fn answer(&self, response: Response<ResponseBody>) -> bool {
+    pub(crate) fn answer(&self, response: Response<ResponseBody>) -> bool {
         let mut state = self.state.borrow_mut();
         let State::Waiting(waker) = &mut *state else {
             return false;
@@ -394,7 +394,7 @@ impl Ending for Exchange {
 }
 
 /// How many requests of `server` wait for their answer.
-pub fn pending(server: &Rc<Server>) -> usize {
+pub(crate) fn pending(server: &Rc<Server>) -> usize {
     (server.exchanges())
         .count(|it| Rc::ptr_eq(&it.server, server) && it.is_open() && !it.is_upgraded())
 }
@@ -402,16 +402,16 @@ pub fn pending(server: &Rc<Server>) -> usize {
 /// The answer to one request, as hyper waits for it.
 ///
 /// Dropping it before it is ready means that the client went away.
-pub struct Answer(Rc<Exchange>);
+pub(crate) struct Answer(Rc<Exchange>);
 
 impl Answer {
     /// The answer that an exchange still has to be given.
-    pub fn of(exchange: Rc<Exchange>) -> Self {
+    pub(crate) fn of(exchange: Rc<Exchange>) -> Self {
         Self(exchange)
     }
 
     /// The exchange that it is the answer of.
-    pub fn exchange(&self) -> &Exchange {
+    pub(crate) fn exchange(&self) -> &Exchange {
         &self.0
     }
 }
@@ -453,7 +453,7 @@ impl Drop for Answer {
 }
 
 /// An answer that does not come from the script.
-pub fn plain(status: StatusCode) -> Response<ResponseBody> {
+pub(crate) fn plain(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     response

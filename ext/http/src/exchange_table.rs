@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 /// Names an exchange to the script. Never reused within a process run, so a
 /// name that is held too long names nothing rather than somebody else.
-pub type ExchangeId = u64;
+pub(crate) type ExchangeId = u64;
 
 /// The exchanges that scripts of one runtime can name.
-pub struct Exchanges<E>(RefCell<Table<E>>);
+pub(crate) struct Exchanges<E>(RefCell<Table<E>>);
 
 struct Table<E> {
     slots: Vec<Slot<E>>,
@@ -37,7 +37,7 @@ const MAX_GENERATION: u64 = (1 << (53 - SLOT_BITS)) - 1;
 
 impl<E> Exchanges<E> {
     /// Gives an exchange a name. Returns none when there are more exchanges than can be named.
-    pub fn insert(&self, exchange: Rc<E>) -> Option<ExchangeId> {
+    pub(crate) fn insert(&self, exchange: Rc<E>) -> Option<ExchangeId> {
         let mut table = self.0.borrow_mut();
         let slot = match table.free.pop() {
             Some(slot) => slot,
@@ -59,14 +59,14 @@ impl<E> Exchanges<E> {
     }
 
     /// How many exchanges there are of which `is_counted` is true.
-    pub fn count(&self, is_counted: impl Fn(&E) -> bool) -> usize {
+    pub(crate) fn count(&self, is_counted: impl Fn(&E) -> bool) -> usize {
         let table = self.0.borrow();
         let exchanges = table.slots.iter().filter_map(|slot| slot.exchange.as_ref());
         exchanges.filter(|exchange| is_counted(exchange)).count()
     }
 
     /// The exchange of this name, unless it was removed.
-    pub fn get(&self, id: ExchangeId) -> Option<Rc<E>> {
+    pub(crate) fn get(&self, id: ExchangeId) -> Option<Rc<E>> {
         let table = self.0.borrow();
         let entry = table.slots.get((id & ((1 << SLOT_BITS) - 1)) as usize)?;
         if entry.generation != id >> SLOT_BITS {
@@ -76,7 +76,7 @@ impl<E> Exchanges<E> {
     }
 
     /// Takes the name away.
-    pub fn remove(&self, id: ExchangeId) -> Option<Rc<E>> {
+    pub(crate) fn remove(&self, id: ExchangeId) -> Option<Rc<E>> {
         let slot = (id & ((1 << SLOT_BITS) - 1)) as u32;
         let mut table = self.0.borrow_mut();
         let entry = table.slots.get_mut(slot as usize)?;

@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use crate::host::is_host;
 
 /// A whole opening handshake that stands at the start of the first packet.
-pub struct FirstPacket {
+pub(crate) struct FirstPacket {
     /// What has been made of the handshake.
     pub offer: Result<ClientOffer, OfferError>,
     /// Where its parts stand.
@@ -29,7 +29,7 @@ pub struct FirstPacket {
 }
 
 /// Where the parts of a request's head stand in the bytes that were read.
-pub struct Places {
+pub(crate) struct Places {
     /// The request target.
     pub target: Range<usize>,
     /// The value of the field Host.
@@ -48,7 +48,7 @@ struct FieldPlaces {
 impl FirstPacket {
     /// The handshake at the start of `bytes`, where it is whole, asks for a WebSocket and is
     /// one that hyper takes too: with at most `max_bytes` of head, and `max_fields`.
-    pub fn parse(bytes: &[u8], max_bytes: usize, max_fields: usize) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8], max_bytes: usize, max_fields: usize) -> Option<Self> {
         if bytes.len() > MAX_LENGTH || !bytes.starts_with(b"GET /") {
             return None;
         }
@@ -103,7 +103,7 @@ impl FirstPacket {
 
 impl Places {
     /// The head of the request, as hyper would give it; `bytes` are those that were parsed.
-    pub fn head(&self, bytes: &Bytes) -> Parts {
+    pub(crate) fn head(&self, bytes: &Bytes) -> Parts {
         let mut request = Request::new(());
         if let Ok(uri) = Uri::from_maybe_shared(bytes.slice(self.target.clone())) {
             *request.uri_mut() = uri;
@@ -147,7 +147,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Bytes of the longest first packet that is looked at. A longer handshake is left to hyper.
-pub const MAX_LENGTH: usize = 8 << 10;
+pub(crate) const MAX_LENGTH: usize = 8 << 10;
 /// A handshake with more fields is left to hyper, too.
 const MAX_FIELDS: usize = 64;
 /// A browser sends some 15 fields. The places of more need memory of their own.

@@ -20,7 +20,7 @@ use crate::first_packet::MAX_LENGTH;
 use crate::transport;
 
 /// A connection whose handshake the script is looking at.
-pub struct HeldRequest {
+pub(crate) struct HeldRequest {
     /// What the client is connected by.
     pub stream: Stream,
     /// All that was read of it.
@@ -33,17 +33,17 @@ pub struct HeldRequest {
 
 impl HeldRequest {
     /// The server's handle on the connection.
-    pub fn control(&self) -> &Rc<Control> {
+    pub(crate) fn control(&self) -> &Rc<Control> {
         &self.entry.control
     }
 
     /// The head of the request.
-    pub fn head(&self) -> Bytes {
+    pub(crate) fn head(&self) -> Bytes {
         self.bytes.slice(..self.head_end)
     }
 
     /// What a WebSocket takes over, and what was read of it behind the head.
-    pub fn into_transport(self) -> io::Result<(Transport, Bytes)> {
+    pub(crate) fn into_transport(self) -> io::Result<(Transport, Bytes)> {
         let transport = match self.stream {
             Stream::Accepted(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
             Stream::Tcp(stream) => Transport::Tcp(stream),
@@ -59,7 +59,7 @@ impl HeldRequest {
 }
 
 /// The stream of a connection.
-pub enum Stream {
+pub(crate) enum Stream {
     /// One that the reactor has not been told of.
     Accepted(std::net::TcpStream),
     Tcp(TcpStream),
@@ -84,11 +84,11 @@ impl AsyncRead for Stream {
 
 /// What the first read of each connection goes to, one after the other.
 #[derive(Default)]
-pub struct FirstRead(Cell<Vec<u8>>);
+pub(crate) struct FirstRead(Cell<Vec<u8>>);
 
 impl FirstRead {
     /// Lends the memory to `read`.
-    pub fn with<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+    pub(crate) fn with<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
         let mut buffer = self.0.take();
         if buffer.is_empty() {
             buffer.resize(MAX_LENGTH, 0);

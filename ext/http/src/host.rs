@@ -12,7 +12,7 @@ use url::Url;
 
 /// The status that refuses a request which no handler gets to see: it names no host of
 /// which a URL can be made, or more than one, or asks for a tunnel.
-pub fn refusal(head: &Parts, connect_protocol: Option<&str>) -> Option<StatusCode> {
+pub(crate) fn refusal(head: &Parts, connect_protocol: Option<&str>) -> Option<StatusCode> {
     if head.method == Method::CONNECT && connect_protocol != Some("websocket") {
         // This is no proxy (RFC 9110 section 9.3.6; RFC 8441 section 4).
         return Some(StatusCode::NOT_IMPLEMENTED);
@@ -35,7 +35,7 @@ pub fn refusal(head: &Parts, connect_protocol: Option<&str>) -> Option<StatusCod
 
 /// Whether this is a host with or without a port, as it can stand in a URL; or empty,
 /// for the server has a name for itself.
-pub fn is_host(host: &[u8]) -> bool {
+pub(crate) fn is_host(host: &[u8]) -> bool {
     host.is_empty() || is_plain(host) || is_host_of_url(host)
 }
 

@@ -50,7 +50,7 @@ use crate::requests::Requests;
 use crate::server_io::ServerIo;
 
 /// Reads requests from `io` until it ends, or is told to stop through `control`.
-pub async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
+pub(crate) async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

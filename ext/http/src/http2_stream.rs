@@ -21,7 +21,7 @@ use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 
 /// What is sent on a stream.
-pub enum Data {
+pub(crate) enum Data {
     /// Bytes of a WebSocket.
     Bytes(Bytes),
     /// A part of a body.
@@ -29,7 +29,7 @@ pub enum Data {
 }
 
 /// Some bytes of the body of a response.
-pub struct Part {
+pub(crate) struct Part {
     /// What it is a part of.
     pub whole: Rc<BufView>,
     /// Where it begins in that.
@@ -40,7 +40,7 @@ pub struct Part {
 
 impl Data {
     /// Nothing, to end a stream with.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::Bytes(Bytes::new())
     }
 }
@@ -76,7 +76,7 @@ impl Buf for Data {
 /// Bytes are taken for sending as far as the windows have room. A drop before
 /// [`poll_shutdown`](AsyncWrite::poll_shutdown) resets the stream with CANCEL, and what
 /// it has not sent is lost (RFC 8441 section 5).
-pub struct Http2Stream {
+pub(crate) struct Http2Stream {
     send: SendStream<Data>,
     receive: RecvStream,
     /// What has been received and not read.
@@ -89,7 +89,7 @@ pub struct Http2Stream {
 
 impl Http2Stream {
     /// The two directions of a stream of HTTP/2.
-    pub fn new(send: SendStream<Data>, receive: RecvStream, live: LiveStream) -> Self {
+    pub(crate) fn new(send: SendStream<Data>, receive: RecvStream, live: LiveStream) -> Self {
         Self {
             send,
             receive,
@@ -192,27 +192,27 @@ fn to_io(error: h2::Error) -> io::Error {
 
 /// How many streams of a connection somebody is at work on.
 #[derive(Default)]
-pub struct Live {
+pub(crate) struct Live {
     count: Cell<usize>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Live {
     /// Counts one more, until that is dropped.
-    pub fn enter(self: &Rc<Self>) -> LiveStream {
+    pub(crate) fn enter(self: &Rc<Self>) -> LiveStream {
         self.count.set(self.count.get() + 1);
         LiveStream(self.clone())
     }
 
     /// Whether there is any. If so, the end of the last one wakes.
-    pub fn is_any(&self, cx: &Context<'_>) -> bool {
+    pub(crate) fn is_any(&self, cx: &Context<'_>) -> bool {
         *self.waker.borrow_mut() = Some(cx.waker().clone());
         self.count.get() > 0
     }
 }
 
 /// One of them.
-pub struct LiveStream(Rc<Live>);
+pub(crate) struct LiveStream(Rc<Live>);
 
 impl Drop for LiveStream {
     fn drop(&mut self) {
@@ -226,7 +226,10 @@ impl Drop for LiveStream {
 }
 
 /// How much the windows let through, at least 1; none where the client has gone.
-pub fn poll_capacity(send: &mut SendStream<Data>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+pub(crate) fn poll_capacity(
+    send: &mut SendStream<Data>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<usize>> {
     if send.poll_reset(cx).is_ready() {
         return Poll::Ready(None);
     }
@@ -242,9 +245,9 @@ pub fn poll_capacity(send: &mut SendStream<Data>, cx: &mut Context<'_>) -> Poll<
 }
 
 /// How much a client may send ahead on a stream, in bytes.
-pub const STREAM_WINDOW: u32 = 256 << 10;
+pub(crate) const STREAM_WINDOW: u32 = 256 << 10;
 /// How much is read before the window is opened again, in bytes. A window that is
 /// opened by little makes the client send little frames.
 const RELEASE: usize = STREAM_WINDOW as usize / 4;
 /// How much is handed to HTTP/2 at a time, in bytes.
-pub const CHUNK: usize = 64 << 10;
+pub(crate) const CHUNK: usize = 64 << 10;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 
 /// hyper's server of HTTP/1.1, with the limits of a server.
-pub type Http1 = http1::Builder;
+pub(crate) type Http1 = http1::Builder;
 
 /// The limits of a server against clients that send too much or too slowly.
 ///

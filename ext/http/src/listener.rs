@@ -63,14 +63,14 @@ pub struct OwnAddress {
 pub struct OwnPath(pub PathBuf);
 
 /// What a server listens on.
-pub enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
     Unix(UnixListenerWithPath),
 }
 
 /// A connection that was accepted.
-pub enum Accepted {
+pub(crate) enum Accepted {
     /// One that the reactor has not been told of.
     Fresh(std::net::TcpStream, SocketAddr),
     Tcp(TcpStream, SocketAddr),
@@ -80,7 +80,7 @@ pub enum Accepted {
 
 impl Listener {
     /// Binds a TCP port, whose permission has been [checked](Self::check_tcp).
-    pub fn tcp(
+    pub(crate) fn tcp(
         state: &mut OpState,
         hostname: &str,
         port: u16,
@@ -108,7 +108,7 @@ impl Listener {
 
     /// Makes a TCP listener speak TLS with a certificate chain and its private
     /// key, both PEM.
-    pub fn with_tls(self, certificate: &str, key: &str) -> Result<Self, HttpError> {
+    pub(crate) fn with_tls(self, certificate: &str, key: &str) -> Result<Self, HttpError> {
         let certificates = load_certs(&mut certificate.as_bytes())?;
         let key = load_private_keys(key.as_bytes())?.remove(0);
         let config = ServerConfig::builder()
@@ -118,7 +118,7 @@ impl Listener {
     }
 
     /// Makes a TCP listener speak TLS with the certificates that an embedder gives.
-    pub fn with_certificates(self, certificates: Arc<Certificates>) -> Self {
+    pub(crate) fn with_certificates(self, certificates: Arc<Certificates>) -> Self {
         let config = ServerConfig::builder().with_no_client_auth();
         self.with_config(config.with_cert_resolver(certificates))
     }
@@ -133,7 +133,7 @@ impl Listener {
     }
 
     /// The listener, and what makes it speak TLS.
-    pub fn without_tls(self) -> (Self, Option<Arc<ServerConfig>>) {
+    pub(crate) fn without_tls(self) -> (Self, Option<Arc<ServerConfig>>) {
         match self {
             Self::Tls(listener, config) => (Self::Tcp(listener), Some(config)),
             other => (other, None),
@@ -141,7 +141,7 @@ impl Listener {
     }
 
     /// Checks the permission to net for a TCP port. The server of an embedder `is_own`.
-    pub fn check_tcp(
+    pub(crate) fn check_tcp(
         state: &mut OpState,
         hostname: &str,
         port: u16,
@@ -157,7 +157,11 @@ impl Listener {
 
     /// Checks the permissions to net and to read and write `path` for a unix socket. The server
     /// of an embedder `is_own`.
-    pub fn check_unix(state: &mut OpState, path: &str, is_own: bool) -> Result<PathBuf, HttpError> {
+    pub(crate) fn check_unix(
+        state: &mut OpState,
+        path: &str,
+        is_own: bool,
+    ) -> Result<PathBuf, HttpError> {
         if is_own
             && let Some(OwnPath(own)) = state.try_take::<OwnPath>()
             && own == Path::new(path)
@@ -176,7 +180,7 @@ impl Listener {
     /// Binds a unix socket, whose permission has been [checked](Self::check_unix).
     ///
     /// Where the server `is_own` to an embedder, a socket that was left over is removed.
-    pub fn unix(path: &Path, is_own: bool) -> Result<Self, HttpError> {
+    pub(crate) fn unix(path: &Path, is_own: bool) -> Result<Self, HttpError> {
         if is_own {
             remove_left_over(path);
         }
@@ -192,7 +196,7 @@ impl Listener {
 
     /// Waits for connections and hands those that are there to `each`, at most
     /// [`ACCEPTS_IN_TURN`] of them.
-    pub async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
+    pub(crate) async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
                 accept(listener, |stream, address| {
@@ -217,7 +221,7 @@ impl Listener {
     }
 
     /// The address of a TCP port.
-    pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
+    pub(crate) fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Tcp(listener) | Self::Tls(listener, _) => {
                 listener.get_ref().local_addr().map(Some)
@@ -227,7 +231,7 @@ impl Listener {
     }
 
     /// The path of a unix socket; a NUL and the name where it has no file.
-    pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
+    pub(crate) fn unix_path(&self) -> Result<Option<String>, HttpError> {
         let listener = match self {
             Self::Unix(listener) => listener,
             Self::Tcp(_) | Self::Tls(..) => return Ok(None),
@@ -241,7 +245,7 @@ impl Listener {
     }
 
     /// The start of the URLs of its requests.
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "http://",
             Self::Tls(..) => "https://",
@@ -250,7 +254,7 @@ impl Listener {
     }
 
     /// What stands for the authority in the URL of a request that names none.
-    pub fn authority(&self) -> io::Result<String> {
+    pub(crate) fn authority(&self) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => tcp_authority(listener.get_ref().local_addr()?, 80),
             Self::Tls(listener, _) => tcp_authority(listener.get_ref().local_addr()?, 443),
@@ -260,7 +264,11 @@ impl Listener {
 }
 
 /// A connection that has been accepted for TLS.
-pub fn accept_tls(stream: TcpStream, address: SocketAddr, config: &Arc<ServerConfig>) -> Accepted {
+pub(crate) fn accept_tls(
+    stream: TcpStream,
+    address: SocketAddr,
+    config: &Arc<ServerConfig>,
+) -> Accepted {
     let stream = TlsStream::new_server_side(stream, config.clone(), TLS_BUFFER);
     Accepted::Tls(Box::new(stream), address)
 }
@@ -268,7 +276,7 @@ pub fn accept_tls(stream: TcpStream, address: SocketAddr, config: &Arc<ServerCon
 impl Accepted {
     /// The stream of a connection that a script has accepted through deno_net, which
     /// loses it. None where it has ended already, so that it has no peer.
-    pub fn take(state: &mut OpState, rid: ResourceId) -> Result<Option<Self>, HttpError> {
+    pub(crate) fn take(state: &mut OpState, rid: ResourceId) -> Result<Option<Self>, HttpError> {
         Ok(
             match take_network_stream_resource(&mut state.resource_table, rid)? {
                 NetworkStream::Tcp(stream) => {
@@ -287,7 +295,7 @@ impl Accepted {
     }
 
     /// As [`Listener::scheme`].
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Fresh(..) | Self::Tcp(..) => "http://",
             Self::Tls(..) => "https://",
@@ -296,7 +304,7 @@ impl Accepted {
     }
 
     /// As [`Listener::authority`], and empty where the connection has gone already.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         match self {
             Self::Fresh(stream, _) => stream
                 .local_addr()
@@ -400,7 +408,7 @@ fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
 }
 
 /// What stands for the authority in the URL of a request to `address` that names none.
-pub fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
+pub(crate) fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
     let ip = address.ip();
     let host = if ip.is_loopback() || ip.is_unspecified() {
         "localhost".to_owned()
@@ -428,4 +436,4 @@ fn unix_path(address: &tokio::net::unix::SocketAddr) -> Option<Vec<u8>> {
 }
 
 /// How many connections are accepted before others have their turn.
-pub const ACCEPTS_IN_TURN: u32 = 64;
+pub(crate) const ACCEPTS_IN_TURN: u32 = 64;

@@ -73,7 +73,7 @@ type Number = (&'static str, String, f64);
 
 /// The numbers of the program, as `metrics()` of `00_metrics.js` takes them.
 #[op2]
-pub fn op_http_metrics() -> Vec<Number> {
+pub(crate) fn op_http_metrics() -> Vec<Number> {
     let snapshot = Snapshot::take();
     let mut numbers = Vec::new();
     let mut push = |group, name: &str, value: u64| {

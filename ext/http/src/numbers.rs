@@ -13,11 +13,11 @@ use crate::server::EVENT_REQUEST;
 /// What stands for the id of an exchange where there is none.
 const NO_EXCHANGE: u32 = 0;
 /// What stands for the id of a WebSocket connection where there is none.
-pub const NO_CONNECTION: i32 = -1;
+pub(crate) const NO_CONNECTION: i32 = -1;
 
 /// All of them, by the names that they have in JavaScript.
 #[derive(ToV8)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     event_request: i32,
     event_ended: i32,
     event_opened: i32,
@@ -30,7 +30,7 @@ pub struct Numbers {
 
 /// Returns the numbers.
 #[op2]
-pub fn op_http_numbers() -> Numbers {
+pub(crate) fn op_http_numbers() -> Numbers {
     Numbers {
         event_request: EVENT_REQUEST,
         event_ended: EVENT_ENDED,

@@ -37,7 +37,7 @@ use crate::serving::start_server;
 /// server, the address that was bound, its port, for how many event loops this one accepts,
 /// which is 0 where another one does, and whether it speaks TLS.
 #[op2(stack_trace)]
-pub fn op_http_serve_tcp(
+pub(crate) fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     dispatch: v8::Local<v8::Function>,
@@ -84,7 +84,7 @@ pub fn op_http_serve_tcp(
 /// Binds and serves a unix socket likewise. Returns the server, the path that was bound, if
 /// it has a name, and for how many event loops this one accepts.
 #[op2(stack_trace)]
-pub fn op_http_serve_unix(
+pub(crate) fn op_http_serve_unix(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     dispatch: v8::Local<v8::Function>,
@@ -153,7 +153,7 @@ fn accepting_for(state: &OpState, listener: &ServerListener) -> u32 {
 /// `name`, or without one of those that are the same server in other event loops. To be called
 /// before the server has a connection.
 #[op2(stack_trace)]
-pub fn op_http_share_topics(
+pub(crate) fn op_http_share_topics(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[string] name: Option<String>,
@@ -189,7 +189,7 @@ pub fn op_http_share_topics(
 /// WebSocket.
 #[op2(fast)]
 #[smi]
-pub fn op_http_serve_connection(
+pub(crate) fn op_http_serve_connection(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     dispatch: v8::Local<v8::Function>,
@@ -203,7 +203,7 @@ pub fn op_http_serve_connection(
 /// Resolves when the server has ended: it does not listen and has no
 /// connection left. Its pending promise is what keeps the event loop alive.
 #[op2]
-pub async fn op_http_wait(
+pub(crate) async fn op_http_wait(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
 ) -> Result<(), HttpError> {
@@ -218,7 +218,7 @@ pub async fn op_http_wait(
 /// Ends the server after the exchanges under way and the close handshakes of its
 /// WebSockets. Nothing to do when it has ended.
 #[op2(fast)]
-pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
+pub(crate) fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
         server.connections().shutdown();
         server.close_sockets(state);
@@ -227,7 +227,7 @@ pub fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
 
 /// Ends the server and its connections now.
 #[op2(fast)]
-pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
+pub(crate) fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
         server.connections().abort();
         server.close_sockets(state);
@@ -238,7 +238,7 @@ pub fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
 /// `is_local`, to those of this process. Returns what [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
 #[op2(fast)]
 #[smi]
-pub fn op_http_publish_text(
+pub(crate) fn op_http_publish_text(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[string] topic: &str,
@@ -251,7 +251,7 @@ pub fn op_http_publish_text(
 /// Sends bytes likewise.
 #[op2]
 #[smi]
-pub fn op_http_publish_binary(
+pub(crate) fn op_http_publish_binary(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[string] topic: &str,
@@ -265,7 +265,7 @@ pub fn op_http_publish_binary(
 /// nothing.
 #[op2]
 #[string]
-pub async fn op_http_publish_recorded_text(
+pub(crate) async fn op_http_publish_recorded_text(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
     #[string] topic: String,
@@ -277,7 +277,7 @@ pub async fn op_http_publish_recorded_text(
 /// Sends bytes likewise.
 #[op2]
 #[string]
-pub async fn op_http_publish_recorded_binary(
+pub(crate) async fn op_http_publish_recorded_binary(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
     #[string] topic: String,
@@ -327,7 +327,7 @@ fn publish(
 /// How many WebSockets of the server are subscribed to `topic`.
 #[op2(fast)]
 #[smi]
-pub fn op_http_subscriber_count(
+pub(crate) fn op_http_subscriber_count(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[string] topic: &str,
@@ -339,14 +339,14 @@ pub fn op_http_subscriber_count(
 /// How many WebSockets of the server are open.
 #[op2(fast)]
 #[smi]
-pub fn op_http_socket_count(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
+pub(crate) fn op_http_socket_count(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
     server(state, rid).map_or(0, |server| server.sockets().len() as u32)
 }
 
 /// How many requests of the server wait for their answer.
 #[op2(fast)]
 #[smi]
-pub fn op_http_pending_requests(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
+pub(crate) fn op_http_pending_requests(state: &mut OpState, #[smi] rid: ResourceId) -> u32 {
     server(state, rid).map_or(0, |server| exchange::pending(&server) as u32)
 }
 

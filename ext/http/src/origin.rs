@@ -6,7 +6,7 @@ use deno_core::url::Url;
 /// The origin of a URL as browsers write it; none where that is no URL.
 #[op2]
 #[string]
-pub fn op_http_origin(#[string] url: &str) -> Option<String> {
+pub(crate) fn op_http_origin(#[string] url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     Some(url.origin().ascii_serialization())
 }

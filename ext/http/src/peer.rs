@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
-pub enum Peer {
+pub(crate) enum Peer {
     /// A client that connected over TCP.
     Ip(SocketAddr),
     /// A unix socket: clients have no name of their own.

@@ -21,18 +21,18 @@ pub fn note_ending() {
 }
 
 /// A server accepts connections from now on.
-pub fn note_listening() {
+pub(crate) fn note_listening() {
     LISTENING.fetch_add(1, Ordering::Relaxed);
     HAS_LISTENED.store(true, Ordering::Relaxed);
 }
 
 /// It does not any more.
-pub fn note_not_listening() {
+pub(crate) fn note_not_listening() {
     LISTENING.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Why no work can be sent to the program now, as far as the program itself goes.
-pub fn obstacle() -> Option<&'static str> {
+pub(crate) fn obstacle() -> Option<&'static str> {
     if IS_ENDING.load(Ordering::Relaxed) {
         return Some("the program is shutting down");
     }

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use crate::clock::Clock;
 
 /// A body of which some may have been received and not been read yet.
-pub struct ReceivedBody {
+pub(crate) struct ReceivedBody {
     source: Source,
     ahead: VecDeque<Bytes>,
     /// What reading ended with, to be told after what is ahead was read.
@@ -36,7 +36,7 @@ enum Source {
 
 /// Why there is no more of a body.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// What hyper says.
     #[error(transparent)]
     Http1(hyper::Error),
@@ -47,12 +47,12 @@ pub enum BodyError {
 
 impl ReceivedBody {
     /// That of a request without one.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::new(Source::Empty)
     }
 
     /// That of a request of HTTP/1.1.
-    pub fn http1(incoming: Incoming, clock: Arc<Clock>) -> Self {
+    pub(crate) fn http1(incoming: Incoming, clock: Arc<Clock>) -> Self {
         Self::new(Source::Http1 {
             is_over: incoming.is_end_stream(),
             incoming,
@@ -61,7 +61,7 @@ impl ReceivedBody {
     }
 
     /// That of a request of HTTP/2.
-    pub fn http2(stream: RecvStream) -> Self {
+    pub(crate) fn http2(stream: RecvStream) -> Self {
         Self::new(Source::Http2(stream))
     }
 
@@ -74,7 +74,7 @@ impl ReceivedBody {
     }
 
     /// Takes the whole body when nothing of it has to be waited for.
-    pub fn take_ready(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_ready(&mut self) -> Option<Vec<u8>> {
         let mut cx = Context::from_waker(Waker::noop());
         while !self.source.is_end() {
             match self.source.poll_data(&mut cx) {
@@ -95,7 +95,7 @@ impl ReceivedBody {
     }
 
     /// The next bytes, at most `limit` and at least one; none at the end.
-    pub fn poll_chunk(
+    pub(crate) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
         limit: usize,
@@ -120,7 +120,7 @@ impl ReceivedBody {
     }
 
     /// The least and the most bytes that are left.
-    pub fn length(&self) -> (u64, Option<u64>) {
+    pub(crate) fn length(&self) -> (u64, Option<u64>) {
         let ahead: u64 = self.ahead.iter().map(|bytes| bytes.len() as u64).sum();
         let (lower, upper) = self.source.length();
         (

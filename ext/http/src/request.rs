@@ -23,7 +23,7 @@ use crate::peer::Peer;
 use crate::request_body::RequestBody;
 
 /// The exchange that a script names by `id`.
-pub fn exchange(state: &OpState, id: f64) -> Result<Rc<Exchange>, HttpError> {
+pub(crate) fn exchange(state: &OpState, id: f64) -> Result<Rc<Exchange>, HttpError> {
     state
         .borrow::<Rc<Exchanges>>()
         .get(id as ExchangeId)
@@ -31,7 +31,7 @@ pub fn exchange(state: &OpState, id: f64) -> Result<Rc<Exchange>, HttpError> {
 }
 
 #[op2]
-pub fn op_http_request_method<'s>(
+pub(crate) fn op_http_request_method<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     id: f64,
@@ -47,7 +47,7 @@ pub fn op_http_request_method<'s>(
 /// The URL of the request: the scheme of the server, whatever the client says, then
 /// the authority that the client named, then the target as it was sent.
 #[op2]
-pub fn op_http_request_url<'s>(
+pub(crate) fn op_http_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     id: f64,
@@ -64,7 +64,7 @@ pub fn op_http_request_url<'s>(
 
 /// Names and values, alternating, as they came; names in lower case.
 #[op2]
-pub fn op_http_request_headers<'s>(
+pub(crate) fn op_http_request_headers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     id: f64,
@@ -96,7 +96,7 @@ pub fn op_http_request_headers<'s>(
 
 /// The value of one header, its lines joined; null when there is none.
 #[op2]
-pub fn op_http_request_header<'s>(
+pub(crate) fn op_http_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     state: &OpState,
     id: f64,
@@ -125,7 +125,7 @@ pub fn op_http_request_header<'s>(
 
 /// The address and the port of the client; an empty address on a unix socket.
 #[op2]
-pub fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), HttpError> {
+pub(crate) fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), HttpError> {
     Ok(match exchange(state, id)?.peer {
         Peer::Ip(address) => (address.ip().to_string(), address.port()),
         Peer::Unix => (String::new(), 0),
@@ -134,7 +134,11 @@ pub fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), H
 
 /// Sets for how many seconds the body of this request may bring nothing; 0 is for ever.
 #[op2(fast)]
-pub fn op_http_request_timeout(state: &OpState, id: f64, seconds: f64) -> Result<(), HttpError> {
+pub(crate) fn op_http_request_timeout(
+    state: &OpState,
+    id: f64,
+    seconds: f64,
+) -> Result<(), HttpError> {
     // More than a Duration can be is for ever, too.
     let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     exchange(state, id)?.set_body_timeout(timeout);
@@ -144,7 +148,10 @@ pub fn op_http_request_timeout(state: &OpState, id: f64, seconds: f64) -> Result
 /// The body when all of it is here already; null when it has to be streamed
 /// with [`op_http_request_body_stream`].
 #[op2]
-pub fn op_http_request_body(state: &OpState, id: f64) -> Result<Option<Uint8Array>, HttpError> {
+pub(crate) fn op_http_request_body(
+    state: &OpState,
+    id: f64,
+) -> Result<Option<Uint8Array>, HttpError> {
     let exchange = exchange(state, id)?;
     let Some(mut body) = exchange.take_body() else {
         return Ok(Some(Vec::new().into()));
@@ -159,7 +166,10 @@ pub fn op_http_request_body(state: &OpState, id: f64) -> Result<Option<Uint8Arra
 /// A resource that reads the body from the connection as it is read itself.
 #[op2(fast)]
 #[smi]
-pub fn op_http_request_body_stream(state: &mut OpState, id: f64) -> Result<ResourceId, HttpError> {
+pub(crate) fn op_http_request_body_stream(
+    state: &mut OpState,
+    id: f64,
+) -> Result<ResourceId, HttpError> {
     let exchange = exchange(state, id)?;
     let body = exchange.take_body().ok_or(HttpError::RequestClosed)?;
     let body = RequestBody::new(body, exchange);

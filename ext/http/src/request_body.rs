@@ -23,7 +23,7 @@ use crate::response_body::Ending;
 
 /// A request body as a resource. The connection is read only as far as the
 /// resource is.
-pub struct RequestBody {
+pub(crate) struct RequestBody {
     body: AsyncRefCell<ReceivedBody>,
     length: (u64, Option<u64>),
     cancel: CancelHandle,
@@ -34,7 +34,7 @@ pub struct RequestBody {
 
 impl RequestBody {
     /// The `body` of `exchange`.
-    pub fn new(body: ReceivedBody, exchange: Rc<Exchange>) -> Self {
+    pub(crate) fn new(body: ReceivedBody, exchange: Rc<Exchange>) -> Self {
         Self {
             length: body.length(),
             body: AsyncRefCell::new(body),

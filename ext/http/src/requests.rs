@@ -23,7 +23,7 @@ use crate::peer::Peer;
 use crate::received_body::ReceivedBody;
 
 /// The service that hyper calls for each request of one connection.
-pub struct Requests {
+pub(crate) struct Requests {
     server: Rc<Server>,
     peer: Peer,
     clock: Arc<Clock>,
@@ -34,7 +34,12 @@ pub struct Requests {
 
 impl Requests {
     /// `first` is the answer to the first request, where the script has that already.
-    pub fn new(server: Rc<Server>, peer: Peer, clock: Arc<Clock>, first: Option<Answer>) -> Self {
+    pub(crate) fn new(
+        server: Rc<Server>,
+        peer: Peer,
+        clock: Arc<Clock>,
+        first: Option<Answer>,
+    ) -> Self {
         Self {
             server,
             peer,
@@ -44,22 +49,27 @@ impl Requests {
     }
 
     /// The server that the requests are for.
-    pub fn server(&self) -> &Rc<Server> {
+    pub(crate) fn server(&self) -> &Rc<Server> {
         &self.server
     }
 
     /// Whether the script has the first request already.
-    pub fn has_first(&self) -> bool {
+    pub(crate) fn has_first(&self) -> bool {
         self.first.borrow().is_some()
     }
 
     /// The limits of the server.
-    pub fn limits(&self) -> ServerLimits {
+    pub(crate) fn limits(&self) -> ServerLimits {
         *self.server.limits()
     }
 
     /// Hands a request to the script.
-    pub fn start(&self, head: Parts, body: ReceivedBody, upgrade: Option<Upgrade>) -> Answer {
+    pub(crate) fn start(
+        &self,
+        head: Parts,
+        body: ReceivedBody,
+        upgrade: Option<Upgrade>,
+    ) -> Answer {
         let in_flight = self.clock.exchange(head.version);
         Exchange::start(
             self.server.clone(),

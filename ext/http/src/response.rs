@@ -31,7 +31,7 @@ use crate::request::exchange;
 /// Returns the number of an [`Outcome`].
 #[op2(fast)]
 #[smi]
-pub fn op_http_respond_text(
+pub(crate) fn op_http_respond_text(
     state: &mut OpState,
     id: f64,
     status: u16,
@@ -47,7 +47,7 @@ pub fn op_http_respond_text(
 /// As [`op_http_respond_text`], with bytes.
 #[op2]
 #[smi]
-pub fn op_http_respond_bytes(
+pub(crate) fn op_http_respond_bytes(
     state: &mut OpState,
     id: f64,
     status: u16,
@@ -64,7 +64,7 @@ pub fn op_http_respond_bytes(
 /// nothing.
 #[op2]
 #[smi]
-pub fn op_http_respond(
+pub(crate) fn op_http_respond(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     id: f64,
@@ -92,7 +92,7 @@ pub fn op_http_respond(
 /// With `owned` the resource is taken from the script.
 #[op2(nofast)]
 #[smi]
-pub fn op_http_respond_stream(
+pub(crate) fn op_http_respond_stream(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     id: f64,
@@ -130,13 +130,13 @@ pub fn op_http_respond_stream(
 
 /// Asks to be told how the exchange ends. Returns false when it has ended.
 #[op2(fast)]
-pub fn op_http_watch(state: &OpState, id: f64) -> bool {
+pub(crate) fn op_http_watch(state: &OpState, id: f64) -> bool {
     exchange(state, id).is_ok_and(|exchange| exchange.watch())
 }
 
 /// Forgets an exchange. A request that was not answered gets 500.
 #[op2(fast)]
-pub fn op_http_release(state: &OpState, id: f64) {
+pub(crate) fn op_http_release(state: &OpState, id: f64) {
     let exchanges = state.borrow::<Rc<Exchanges>>();
     if let Some(exchange) = exchanges.remove(id as ExchangeId) {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -168,7 +168,7 @@ fn respond(
     Ok(outcome as u32)
 }
 
-pub fn answer(
+pub(crate) fn answer(
     exchange: &Rc<Exchange>,
     status: StatusCode,
     mut headers: HeaderMap,
@@ -214,7 +214,7 @@ const TEXT: &str = "text/plain;charset=UTF-8";
 
 /// A list of `[name, value]`, without what frames the message: how the body
 /// is delimited is not for the script to say.
-pub fn header_map(
+pub(crate) fn header_map(
     scope: &mut v8::PinScope<'_, '_>,
     list: v8::Local<v8::Array>,
 ) -> Result<HeaderMap, HttpError> {

@@ -18,13 +18,13 @@ use hyper::body::SizeHint;
 const CHUNK: usize = 64 * 1024;
 
 /// Who is told how the sending of a body ended.
-pub trait Ending {
+pub(crate) trait Ending {
     /// The body has been handed over, or without `success` given up.
     fn end(&self, success: bool);
 }
 
 /// The body of a response. Its exchange `E` is told how the sending ended.
-pub struct ResponseBody<E: Ending> {
+pub(crate) struct ResponseBody<E: Ending> {
     content: Content,
     /// The exchange to tell how the sending ended, if anybody wants to know.
     ending: Option<Rc<E>>,
@@ -51,12 +51,12 @@ struct StreamedContent {
 
 impl<E: Ending> ResponseBody<E> {
     /// No body.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::new(Content::Empty)
     }
 
     /// A body that is there already.
-    pub fn whole(bytes: BufView) -> Self {
+    pub(crate) fn whole(bytes: BufView) -> Self {
         if bytes.is_empty() {
             return Self::empty();
         }
@@ -65,7 +65,7 @@ impl<E: Ending> ResponseBody<E> {
 
     /// A body that is read from `resource` as the client takes it. With
     /// `owned`, the resource is closed when the body ends or is given up.
-    pub fn stream(resource: Rc<dyn Resource>, owned: bool) -> Self {
+    pub(crate) fn stream(resource: Rc<dyn Resource>, owned: bool) -> Self {
         Self::new(Content::Stream(StreamedContent {
             resource,
             read: None,
@@ -77,7 +77,7 @@ impl<E: Ending> ResponseBody<E> {
 
     /// Announces how many bytes a streamed body has. It fails when it ends
     /// before, and is cut off when it goes on.
-    pub fn set_length(&mut self, length: Option<u64>) {
+    pub(crate) fn set_length(&mut self, length: Option<u64>) {
         if let Content::Stream(stream) = &mut self.content {
             stream.left = length;
             if length == Some(0) {
@@ -88,13 +88,13 @@ impl<E: Ending> ResponseBody<E> {
 
     /// Reports to `exchange` when the body has been handed over or given up.
     /// A `bodiless` response is whole without its body.
-    pub fn report_to(&mut self, exchange: Rc<E>, bodiless: bool) {
+    pub(crate) fn report_to(&mut self, exchange: Rc<E>, bodiless: bool) {
         self.ending = Some(exchange);
         self.finished |= bodiless || matches!(self.content, Content::Empty);
     }
 
     /// The connection left without taking this body.
-    pub fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         self.finished = false;
     }
 

@@ -19,7 +19,7 @@ const VSOCK: u8 = 3;
 /// What `DENO_SERVE_ADDRESS` says. A value that is none is reported and has no effect, as in
 /// Deno.
 #[op2]
-pub fn op_http_serve_address_override() -> Override {
+pub(crate) fn op_http_serve_address_override() -> Override {
     let Ok(value) = std::env::var(VARIABLE) else {
         return (NONE, String::new(), 0, false);
     };

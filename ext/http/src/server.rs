@@ -23,16 +23,16 @@ use crate::limits::Http1;
 use crate::limits::ServerLimits;
 
 /// A request came.
-pub const EVENT_REQUEST: i32 = 0;
+pub(crate) const EVENT_REQUEST: i32 = 0;
 /// An exchange that the script watches has ended with success.
-pub const EVENT_ENDED: i32 = 1;
+pub(crate) const EVENT_ENDED: i32 = 1;
 /// An exchange that the script watches has ended without success.
 const EVENT_FAILED: i32 = 2;
 /// A socket is open whose handshake the script has answered.
-pub const EVENT_OPENED: i32 = 3;
+pub(crate) const EVENT_OPENED: i32 = 3;
 
 /// What a script is told about.
-pub enum ServerEvent<E> {
+pub(crate) enum ServerEvent<E> {
     /// A request came.
     Request(Rc<E>),
     /// The socket is open whose handshake was that of an exchange.
@@ -59,7 +59,7 @@ impl<E: Deliver> ServerEvent<E> {
 }
 
 /// An exchange, as it is handed to the script.
-pub trait Deliver: 'static {
+pub(crate) trait Deliver: 'static {
     /// What the script knows it by.
     fn id(&self) -> ExchangeId;
 
@@ -74,7 +74,7 @@ pub trait Deliver: 'static {
 }
 
 /// One `Deno.serve`, whose requests become exchanges of the type `E`.
-pub struct Server<E> {
+pub(crate) struct Server<E> {
     scheme: &'static str,
     /// The authority of requests that do not name one.
     fallback_authority: String,
@@ -101,7 +101,7 @@ impl<E: Deliver> Server<E> {
     /// [`ServerLimits::head_bytes`] where it is not 0. A `shared` one has what it is known by in
     /// other event loops, and the number of this loop's connections. One that `is_lone`
     /// serves one connection that the script has accepted itself.
-    pub fn new(
+    pub(crate) fn new(
         state: &mut OpState,
         (scheme, fallback_authority): (&'static str, String),
         dispatch: v8::Global<v8::Function>,
@@ -135,48 +135,48 @@ impl<E: Deliver> Server<E> {
     }
 
     /// The start of the URLs of its requests.
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         self.scheme
     }
 
     /// The authority of requests that do not name one.
-    pub fn fallback_authority(&self) -> &str {
+    pub(crate) fn fallback_authority(&self) -> &str {
         &self.fallback_authority
     }
 
     /// hyper's server, with the limits.
-    pub fn http1(&self) -> &Http1 {
+    pub(crate) fn http1(&self) -> &Http1 {
         &self.http1
     }
 
     /// What clients may do.
-    pub fn limits(&self) -> &ServerLimits {
+    pub(crate) fn limits(&self) -> &ServerLimits {
         &self.limits
     }
 
     /// The exchanges of the runtime.
-    pub fn exchanges(&self) -> &Exchanges<E> {
+    pub(crate) fn exchanges(&self) -> &Exchanges<E> {
         &self.exchanges
     }
 
     /// The connections that speak HTTP.
-    pub fn connections(&self) -> &Rc<Connections> {
+    pub(crate) fn connections(&self) -> &Rc<Connections> {
         &self.connections
     }
 
     /// How many connections and WebSockets it has.
-    pub fn connection_count(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.connections.len() + self.sockets.len()
     }
 
     /// What the first packet of a connection is read into.
-    pub fn first_read(&self) -> &FirstRead {
+    pub(crate) fn first_read(&self) -> &FirstRead {
         &self.first_read
     }
 
     /// Queues an event for the script. All that are queued when the event
     /// loop comes round are delivered in one go.
-    pub fn push(self: &Rc<Self>, event: ServerEvent<E>) {
+    pub(crate) fn push(self: &Rc<Self>, event: ServerEvent<E>) {
         self.events.borrow_mut().push_back(event);
         if !self.delivering.replace(true) {
             let server = self.clone();
@@ -186,7 +186,7 @@ impl<E: Deliver> Server<E> {
 
     /// Tells the clients of all WebSockets that the server goes away (RFC 6455
     /// section 7.4.1).
-    pub fn close_sockets(&self, state: &mut OpState) {
+    pub(crate) fn close_sockets(&self, state: &mut OpState) {
         if self.connections.is_lone() {
             return;
         }
@@ -197,7 +197,7 @@ impl<E: Deliver> Server<E> {
     /// What its topics are known by in the process: the `name` that the script gives, or
     /// where it gives none and the server is the same one in several event loops, what it is
     /// known by there.
-    pub fn topics_name(&self, name: Option<String>) -> Option<String> {
+    pub(crate) fn topics_name(&self, name: Option<String>) -> Option<String> {
         match (name, &self.shared_as) {
             (Some(name), _) => Some(format!("name {name}")),
             (None, Some(key)) => Some(format!("server {key}")),
@@ -206,12 +206,12 @@ impl<E: Deliver> Server<E> {
     }
 
     /// The WebSockets that requests have become.
-    pub fn sockets(&self) -> &SocketGroup {
+    pub(crate) fn sockets(&self) -> &SocketGroup {
         &self.sockets
     }
 
     /// Waits until no connection is left.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         self.connections.ended().await;
         if !self.connections.is_lone() {
             self.sockets.emptied().await;
@@ -260,7 +260,7 @@ impl<E: Deliver> Server<E> {
 }
 
 /// A server as the script holds it. Closing it ends the server at once.
-pub struct ServerResource<E: Deliver>(pub Rc<Server<E>>);
+pub(crate) struct ServerResource<E: Deliver>(pub Rc<Server<E>>);
 
 impl<E: Deliver> Resource for ServerResource<E> {
     fn name(&self) -> std::borrow::Cow<'_, str> {

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 /// A socket that is closed while its client still sends is reset, and the client may
 /// lose an answer that it has not read (RFC 9112 section 9.6). So this side is ended
 /// first, and what comes is read and forgotten for a time.
-pub struct ServerIo<S> {
+pub(crate) struct ServerIo<S> {
     io: S,
     /// What has been read of it already.
     read_ahead: Bytes,
@@ -63,7 +63,7 @@ enum End {
 
 impl<S> ServerIo<S> {
     /// `read_ahead` is what has been read of `io` already.
-    pub fn new(io: S, clock: Arc<Clock>, read_ahead: Bytes) -> Self {
+    pub(crate) fn new(io: S, clock: Arc<Clock>, read_ahead: Bytes) -> Self {
         Self {
             io,
             read_ahead,
@@ -74,14 +74,14 @@ impl<S> ServerIo<S> {
     }
 
     /// The transport, and what was read of it and not by hyper.
-    pub fn into_parts(self) -> (S, Bytes) {
+    pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.io, self.read_ahead)
     }
 }
 
 impl<S: AsyncRead + Unpin> ServerIo<S> {
     /// Whether the client begins as HTTP/2 does (RFC 9113 section 3.4).
-    pub fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    pub(crate) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let known = self.read_ahead.len().min(PREFACE.len());
             if self.read_ahead[..known] != PREFACE[..known] {

@@ -10,7 +10,7 @@ use crate::listener::Accepted;
 use crate::listener::Listener;
 
 /// The listener of a server.
-pub enum ServerListener {
+pub(crate) enum ServerListener {
     /// One that no other server has.
     Own(Listener),
     /// One that the event loops of the program have in common.
@@ -19,7 +19,7 @@ pub enum ServerListener {
 
 impl ServerListener {
     /// As [`Listener::accept`]. Returns false when there will be no more.
-    pub async fn accept(&mut self, each: impl FnMut(Accepted)) -> io::Result<bool> {
+    pub(crate) async fn accept(&mut self, each: impl FnMut(Accepted)) -> io::Result<bool> {
         match self {
             Self::Own(listener) => listener.accept(each).await.map(|()| true),
             Self::Shared(listener) => listener.accept(each).await,
@@ -27,7 +27,7 @@ impl ServerListener {
     }
 
     /// The listener where the event loops of the program have it in common.
-    pub fn as_shared(&self) -> Option<&SharedListener> {
+    pub(crate) fn as_shared(&self) -> Option<&SharedListener> {
         match self {
             Self::Own(_) => None,
             Self::Shared(listener) => Some(listener),
@@ -35,7 +35,7 @@ impl ServerListener {
     }
 
     /// As [`Listener::tcp_address`].
-    pub fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
+    pub(crate) fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Own(listener) => listener.tcp_address(),
             Self::Shared(listener) => Ok(listener.tcp_address()),
@@ -43,7 +43,7 @@ impl ServerListener {
     }
 
     /// As [`Listener::unix_path`].
-    pub fn unix_path(&self) -> Result<Option<String>, HttpError> {
+    pub(crate) fn unix_path(&self) -> Result<Option<String>, HttpError> {
         match self {
             Self::Own(listener) => listener.unix_path(),
             Self::Shared(listener) => Ok(listener.unix_path()),
@@ -51,7 +51,7 @@ impl ServerListener {
     }
 
     /// As [`Listener::scheme`].
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Own(listener) => listener.scheme(),
             Self::Shared(listener) => listener.scheme(),
@@ -59,7 +59,7 @@ impl ServerListener {
     }
 
     /// As [`Listener::authority`].
-    pub fn authority(&self) -> io::Result<String> {
+    pub(crate) fn authority(&self) -> io::Result<String> {
         match self {
             Self::Own(listener) => listener.authority(),
             Self::Shared(listener) => Ok(listener.authority()),

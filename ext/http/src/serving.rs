@@ -51,7 +51,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts to accept connections on `listener` and to hand their requests to `dispatch`.
 /// `head_bytes` is as for [`Server::new`].
-pub fn start_server(
+pub(crate) fn start_server(
     state: &mut OpState,
     listener: ServerListener,
     dispatch: v8::Global<v8::Function>,
@@ -67,7 +67,7 @@ pub fn start_server(
 
 /// Serves one connection that the script has accepted, until it ends or becomes
 /// a WebSocket; or none, which has ended.
-pub fn start_lone_server(
+pub(crate) fn start_lone_server(
     state: &mut OpState,
     accepted: Option<Accepted>,
     dispatch: v8::Global<v8::Function>,

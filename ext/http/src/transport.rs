@@ -13,7 +13,7 @@ use crate::server_io::ServerIo;
 
 /// The stream of a connection that hyper has let go, and what hyper read of it
 /// beyond the request.
-pub fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
+pub(crate) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
@@ -41,7 +41,7 @@ pub fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
 }
 
 /// The same connection without what makes its handshake, which is done.
-pub fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
+pub(crate) fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
     match stream.try_into_inner() {
         Ok((socket, session)) => {
             Transport::Tls(Box::new(Tls::new(Transport::Tcp(socket), session)))

@@ -50,7 +50,7 @@ use crate::transport::transport;
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
 
 /// The same where most often it is but the first of it: a string then, not a list.
-pub enum Checked {
+pub(crate) enum Checked {
     Plain(Rc<Exchange>),
     Other(Verdict),
 }
@@ -81,7 +81,7 @@ impl<'s> ToV8<'s> for Checked {
 /// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
 /// compression where `deflate` and the client allow it.
 #[op2]
-pub fn op_http_upgrade_begin(
+pub(crate) fn op_http_upgrade_begin(
     state: &OpState,
     id: f64,
     #[string] protocol: &str,
@@ -140,7 +140,7 @@ pub fn op_http_upgrade_begin(
 /// Checks a handshake that did not come from a server of this crate: a
 /// `Request` that a script made. Such a request may leave out the version.
 #[op2]
-pub fn op_http_websocket_handshake(
+pub(crate) fn op_http_websocket_handshake(
     scope: &mut v8::PinScope<'_, '_>,
     #[string] method: &str,
     headers: v8::Local<v8::Array>,
@@ -166,7 +166,7 @@ pub fn op_http_websocket_handshake(
 /// connection is hyper's and [`op_http_upgrade_respond`] is to be called.
 #[op2]
 #[smi]
-pub fn op_http_upgrade_accept(
+pub(crate) fn op_http_upgrade_accept(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     id: f64,
@@ -204,7 +204,7 @@ pub fn op_http_upgrade_accept(
 /// Returns the number of an [`Outcome`].
 #[op2(nofast)]
 #[smi]
-pub fn op_http_upgrade_respond(
+pub(crate) fn op_http_upgrade_respond(
     scope: &mut v8::PinScope<'_, '_>,
     state: &mut OpState,
     id: f64,
@@ -235,7 +235,7 @@ pub fn op_http_upgrade_respond(
 /// is in seconds, 0 is none.
 #[op2]
 #[smi]
-pub async fn op_http_upgrade_wait(
+pub(crate) async fn op_http_upgrade_wait(
     state: Rc<RefCell<OpState>>,
     id: f64,
     idle_timeout: f64,

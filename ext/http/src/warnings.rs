@@ -5,13 +5,13 @@ use std::time::Instant;
 
 /// Warns at once, and then at most once a second.
 #[derive(Default)]
-pub struct Warnings {
+pub(crate) struct Warnings {
     last: Option<Instant>,
 }
 
 impl Warnings {
     /// Warns with what `message` says, unless it was warned within the last second.
-    pub fn warn(&mut self, message: impl FnOnce() -> String) {
+    pub(crate) fn warn(&mut self, message: impl FnOnce() -> String) {
         if self.is_due(Instant::now()) {
             log::warn!("{}", message());
         }
@@ -27,7 +27,7 @@ impl Warnings {
 }
 
 /// Tells that a connection was closed because there are `max` of them.
-pub fn warn_of_limit(warnings: &mut Warnings, max: usize) {
+pub(crate) fn warn_of_limit(warnings: &mut Warnings, max: usize) {
     warnings.warn(|| {
         format!("A connection was refused: there are {max} connections and WebSockets already")
     });

@@ -31,7 +31,7 @@ pub(crate) enum Owned {
 }
 
 impl Owned {
-    pub fn message(&self) -> Message<'_> {
+    pub(crate) fn message(&self) -> Message<'_> {
         match self {
             Self::Text(text) => Message::Text(text),
             Self::Binary(bytes) => Message::Binary(bytes),
@@ -40,13 +40,13 @@ impl Owned {
 }
 
 impl Deferred {
-    pub fn push_blob(&mut self, length: usize) {
+    pub(crate) fn push_blob(&mut self, length: usize) {
         self.payload += length;
         self.blobs += 1;
         self.entries.push_back(Entry::Blob(length));
     }
 
-    pub fn push(&mut self, message: Message<'_>) {
+    pub(crate) fn push(&mut self, message: Message<'_>) {
         self.payload += message.length();
         let owned = match message {
             Message::Text(text) => Owned::Text(text.into()),
@@ -56,16 +56,16 @@ impl Deferred {
     }
 
     /// Has the Close frame follow, unless one does already.
-    pub fn close(&mut self, close: &Close) {
+    pub(crate) fn close(&mut self, close: &Close) {
         self.close.get_or_insert_with(|| close.clone());
     }
 
-    pub fn has_close(&self) -> bool {
+    pub(crate) fn has_close(&self) -> bool {
         self.close.is_some()
     }
 
     /// Takes the Blob at the front: its bytes are there, or will not be.
-    pub fn pop_blob(&mut self) {
+    pub(crate) fn pop_blob(&mut self) {
         if let Some(Entry::Blob(length)) = self.entries.front() {
             self.payload -= length;
             self.blobs -= 1;
@@ -74,7 +74,7 @@ impl Deferred {
     }
 
     /// Takes the next message, where no Blob stands before it.
-    pub fn pop(&mut self) -> Option<Owned> {
+    pub(crate) fn pop(&mut self) -> Option<Owned> {
         match self.entries.pop_front()? {
             Entry::Message(owned) => {
                 self.payload -= owned.message().length();
@@ -88,21 +88,21 @@ impl Deferred {
     }
 
     /// The Close frame, once nothing stands before it.
-    pub fn take_close(&mut self) -> Option<Close> {
+    pub(crate) fn take_close(&mut self) -> Option<Close> {
         self.close.take().filter(|_| self.entries.is_empty())
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Bytes of application data.
-    pub fn payload(&self) -> usize {
+    pub(crate) fn payload(&self) -> usize {
         self.payload
     }
 
     /// How much memory it takes, in bytes.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.payload + self.entries.len() * ENTRY + self.blobs * BLOB
     }
 }

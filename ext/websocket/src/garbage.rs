@@ -42,7 +42,7 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// The script is about to be handed a payload of `length` bytes in an ArrayBuffer.
     #[inline]
-    pub fn note(&self, scope: &mut v8::PinScope<'_, '_>, length: usize) {
+    pub(crate) fn note(&self, scope: &mut v8::PinScope<'_, '_>, length: usize) {
         let bytes = self.bytes.get() + length + BESIDE;
         self.bytes.set(bytes);
         if bytes >= COLLECT_EVERY {

@@ -76,7 +76,7 @@ struct Entry {
 }
 
 impl History {
-    pub fn new(options: HistoryOptions) -> Self {
+    pub(crate) fn new(options: HistoryOptions) -> Self {
         Self {
             options,
             is_copy: false,
@@ -85,7 +85,7 @@ impl History {
     }
 
     /// Of the logs of a broker.
-    pub fn copy(options: HistoryOptions) -> Self {
+    pub(crate) fn copy(options: HistoryOptions) -> Self {
         Self {
             is_copy: true,
             ..Self::new(options)
@@ -93,16 +93,16 @@ impl History {
     }
 
     /// Whether the logs are those of a broker.
-    pub fn is_copy(&self) -> bool {
+    pub(crate) fn is_copy(&self) -> bool {
         self.is_copy
     }
 
-    pub fn options(&self) -> HistoryOptions {
+    pub(crate) fn options(&self) -> HistoryOptions {
         self.options
     }
 
     /// The log of a topic, which begins where there is none.
-    pub fn log(&self, topic: &str) -> Arc<Mutex<Log>> {
+    pub(crate) fn log(&self, topic: &str) -> Arc<Mutex<Log>> {
         let mut logs = lock(&self.logs);
         logs.asked += 1;
         if logs.asked > SWEPT_AFTER.max(logs.by_topic.len()) {
@@ -125,13 +125,13 @@ impl History {
 
 impl History {
     /// The log of a topic, where there is one.
-    pub fn existing(&self, topic: &str) -> Option<Arc<Mutex<Log>>> {
+    pub(crate) fn existing(&self, topic: &str) -> Option<Arc<Mutex<Log>>> {
         lock(&self.logs).by_topic.get(topic).cloned()
     }
 
     /// Has the log of a topic go on behind `position`, of which all that was there is
     /// forgotten.
-    pub fn begin(&self, topic: &str, position: Position) {
+    pub(crate) fn begin(&self, topic: &str, position: Position) {
         let mut logs = lock(&self.logs);
         match logs.by_topic.get(topic).cloned() {
             Some(log) => {
@@ -145,7 +145,7 @@ impl History {
         }
     }
 
-    pub fn forget(&self, topic: &str) {
+    pub(crate) fn forget(&self, topic: &str) {
         lock(&self.logs).by_topic.remove(topic);
     }
 }
@@ -168,12 +168,12 @@ impl Log {
     }
 
     /// The offset behind which all messages are there.
-    pub fn floor(&self) -> u64 {
+    pub(crate) fn floor(&self) -> u64 {
         self.floor
     }
 
     /// The position of the last message.
-    pub fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         Position {
             epoch: self.epoch,
             offset: self.last,
@@ -182,12 +182,12 @@ impl Log {
 
     /// Takes a message in. The frame that is kept and sent has its position in it: see
     /// [`Position::label`].
-    pub fn append(&mut self, message: Message<'_>, options: HistoryOptions) -> Parcel {
+    pub(crate) fn append(&mut self, message: Message<'_>, options: HistoryOptions) -> Parcel {
         self.append_at(self.last + 1, message, options)
     }
 
     /// Takes a message in that has this offset in the log of a broker.
-    pub fn append_at(
+    pub(crate) fn append_at(
         &mut self,
         offset: u64,
         message: Message<'_>,
@@ -209,14 +209,14 @@ impl Log {
     }
 
     /// There is no message up to this offset.
-    pub fn skip_to(&mut self, offset: u64) {
+    pub(crate) fn skip_to(&mut self, offset: u64) {
         self.last = offset;
     }
 
     /// Takes in what comes before the messages that are there: all behind the offset `since`
     /// up to the floor, or more. Where these do not reach the floor, nothing is taken. What is
     /// no message has an offset only.
-    pub fn prepend<'a>(
+    pub(crate) fn prepend<'a>(
         &mut self,
         since: u64,
         messages: impl Iterator<Item = (u64, Option<Message<'a>>)>,
@@ -247,7 +247,11 @@ impl Log {
     }
 
     /// All messages behind `since`, or none where some are gone, or never were in this log.
-    pub fn since(&mut self, since: Position, options: HistoryOptions) -> Option<Vec<Parcel>> {
+    pub(crate) fn since(
+        &mut self,
+        since: Position,
+        options: HistoryOptions,
+    ) -> Option<Vec<Parcel>> {
         self.expire(Instant::now(), options.ttl);
         if !self.covers(since) {
             return None;
@@ -258,7 +262,7 @@ impl Log {
     }
 
     /// Whether all messages behind `since` are there.
-    pub fn covers(&self, since: Position) -> bool {
+    pub(crate) fn covers(&self, since: Position) -> bool {
         since.epoch == self.epoch && (self.floor..=self.last).contains(&since.offset)
     }
 

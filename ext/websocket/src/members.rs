@@ -28,7 +28,7 @@ impl<C> Default for Members<C> {
 
 impl<C> Members<C> {
     /// No members yet. `counter` goes up and down with their number.
-    pub fn new(counter: Option<Arc<AtomicUsize>>) -> Self {
+    pub(crate) fn new(counter: Option<Arc<AtomicUsize>>) -> Self {
         Self {
             members: RefCell::default(),
             topics: Rc::default(),
@@ -38,28 +38,28 @@ impl<C> Members<C> {
     }
 
     /// The topics of the group.
-    pub fn topics(&self) -> &Rc<Topics<C>> {
+    pub(crate) fn topics(&self) -> &Rc<Topics<C>> {
         &self.topics
     }
 
     /// Those that live, each held: what is done with one may end others.
-    pub fn all(&self) -> Vec<Rc<C>> {
+    pub(crate) fn all(&self) -> Vec<Rc<C>> {
         let members = self.members.borrow();
         (members.iter())
             .filter_map(|(_, member)| member.upgrade())
             .collect()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.borrow().len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.members.borrow().is_empty()
     }
 
     /// Whether there is none. If there is one, the end of the last one wakes `waker`.
-    pub fn poll_empty(&self, waker: &Waker) -> Poll<()> {
+    pub(crate) fn poll_empty(&self, waker: &Waker) -> Poll<()> {
         if self.is_empty() {
             return Poll::Ready(());
         }
@@ -68,7 +68,7 @@ impl<C> Members<C> {
     }
 
     /// Takes a connection in, until the place is dropped.
-    pub fn join(self: &Rc<Self>, connection: Weak<C>) -> Membership<C> {
+    pub(crate) fn join(self: &Rc<Self>, connection: Weak<C>) -> Membership<C> {
         if let Some(counter) = &self.counter {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -88,25 +88,25 @@ pub(crate) struct Membership<C> {
 }
 
 impl<C> Membership<C> {
-    pub fn topics(&self) -> &Topics<C> {
+    pub(crate) fn topics(&self) -> &Topics<C> {
         &self.group.topics
     }
 
     /// The same, held.
-    pub fn shared_topics(&self) -> Rc<Topics<C>> {
+    pub(crate) fn shared_topics(&self) -> Rc<Topics<C>> {
         self.group.topics.clone()
     }
 
-    pub fn subscriptions(&self) -> &Subscriptions<C> {
+    pub(crate) fn subscriptions(&self) -> &Subscriptions<C> {
         &self.subscriptions
     }
 
     /// With the topics of the group.
-    pub fn subscriptions_mut(&mut self) -> (&mut Subscriptions<C>, &Topics<C>) {
+    pub(crate) fn subscriptions_mut(&mut self) -> (&mut Subscriptions<C>, &Topics<C>) {
         (&mut self.subscriptions, &self.group.topics)
     }
 
-    pub fn unsubscribe_all(&mut self) {
+    pub(crate) fn unsubscribe_all(&mut self) {
         self.subscriptions.clear(&self.group.topics);
     }
 }

@@ -5,7 +5,10 @@ use deno_core::op2;
 /// The one of `names` that `name` most likely stands for; null where none is near enough.
 #[op2]
 #[string]
-pub fn op_ws_nearest_name(#[string] name: &str, #[scoped] names: Vec<String>) -> Option<String> {
+pub(crate) fn op_ws_nearest_name(
+    #[string] name: &str,
+    #[scoped] names: Vec<String>,
+) -> Option<String> {
     nearest(name, names)
 }
 

@@ -65,53 +65,53 @@ struct Span {
 
 impl OutBuffer {
     /// Whether the kernel has taken everything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.as_ref().is_none_or(|queue| queue.is_empty())
     }
 
     /// Bytes on their way, frame headers included.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// How much memory that takes, in bytes: with what the kernel has taken and is not freed,
     /// and with what is noted of the frames.
     #[inline]
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.held())
     }
 
     /// How many bytes have been queued since the connection began.
-    pub fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.queue.as_ref().map_or(self.end, |queue| queue.end)
     }
 
     /// How many of them the kernel has taken.
-    pub fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.queue.as_ref().map_or(self.end, |queue| queue.written)
     }
 
     /// Bytes of application data sent by the script that had not reached the
     /// kernel when its current turn began, or that were sent since.
-    pub fn buffered_amount(&self) -> usize {
+    pub(crate) fn buffered_amount(&self) -> usize {
         let queue = self.queue.as_ref();
         queue.map_or(0, |queue| queue.pending + queue.taken_this_turn)
     }
 
     /// Bytes of application data that the kernel has not taken.
-    pub fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.pending)
     }
 
     /// Whether application data is on its way, be it an empty message.
-    pub fn has_data(&self) -> bool {
+    pub(crate) fn has_data(&self) -> bool {
         let queue = self.queue.as_ref();
         queue.is_some_and(|queue| !queue.frames.is_empty())
     }
 
     /// Called between two turns of the script: what was taken counts from now.
-    pub fn end_turn(&mut self) {
+    pub(crate) fn end_turn(&mut self) {
         if let Some(queue) = &mut self.queue {
             queue.taken_this_turn = 0;
             // What was lost stays in `bufferedAmount`.
@@ -123,21 +123,21 @@ impl OutBuffer {
     }
 
     /// Appends bytes that are no frame.
-    pub fn push_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         self.queue().append(|out| out.extend_from_slice(bytes));
     }
 
     /// Appends a frame that carries `payload` bytes of application data by the
     /// encoder's function `encode`.
     #[inline]
-    pub fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
         let length = queue.append(encode);
         queue.record_frame(length, payload);
     }
 
     /// Appends a frame likewise that others send, too. A long one is not copied.
-    pub fn push_shared(&mut self, payload: usize, frame: &Bytes) {
+    pub(crate) fn push_shared(&mut self, payload: usize, frame: &Bytes) {
         if frame.len() < SHARED_FROM {
             return self.push_data(payload, |bytes| bytes.extend_from_slice(frame));
         }
@@ -149,25 +149,25 @@ impl OutBuffer {
     }
 
     /// Appends a control frame.
-    pub fn push_control(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push_control(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         self.queue().append(encode);
     }
 
     /// Appends the answer to a Ping.
-    pub fn push_answer(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push_answer(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
         queue.append(encode);
         queue.pong_end = queue.end;
     }
 
     /// Whether the kernel has not taken all of the answer to a Ping.
-    pub fn has_answer(&self) -> bool {
+    pub(crate) fn has_answer(&self) -> bool {
         let queue = self.queue.as_ref();
         queue.is_some_and(|queue| queue.written < queue.pong_end)
     }
 
     /// Discards what has not been written: the transport is gone.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let Some(queue) = &mut self.queue {
             // What never reached the kernel stays in `bufferedAmount`.
             **queue = FrameQueue {
@@ -182,7 +182,7 @@ impl OutBuffer {
 
     /// Writes the last of it, behind which the transport is shut down, as far as the
     /// transport takes it at once.
-    pub fn write_last_to(&mut self, transport: &Transport) {
+    pub(crate) fn write_last_to(&mut self, transport: &Transport) {
         if let Some(queue) = &mut self.queue
             && queue.chunks.is_empty()
         {
@@ -194,7 +194,7 @@ impl OutBuffer {
     /// What a [`SendBatch`](crate::send_batch::SendBatch) can write of it: all, unless that
     /// is in several pieces.
     #[cfg(target_os = "linux")]
-    pub fn unwritten(&self) -> Option<&[u8]> {
+    pub(crate) fn unwritten(&self) -> Option<&[u8]> {
         let queue = self.queue.as_ref()?;
         let bytes = &queue.bytes[queue.taken.min(queue.bytes.len())..];
         (queue.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
@@ -202,7 +202,7 @@ impl OutBuffer {
 
     /// It wrote so many bytes of that.
     #[cfg(target_os = "linux")]
-    pub fn record_written(&mut self, count: usize) {
+    pub(crate) fn record_written(&mut self, count: usize) {
         if let Some(queue) = &mut self.queue {
             queue.record_written(count);
         }
@@ -210,7 +210,7 @@ impl OutBuffer {
 
     /// Writes what the transport takes without blocking. Ready where it took
     /// everything; pending where `cx` will be woken to go on.
-    pub fn poll_write_to(
+    pub(crate) fn poll_write_to(
         &mut self,
         transport: &mut Transport,
         cx: &mut Context<'_>,
@@ -223,7 +223,7 @@ impl OutBuffer {
 
     /// Appends a frame that is not compressed and writes, likewise. Of the frame, only what
     /// the transport did not take is copied.
-    pub fn poll_write_long(
+    pub(crate) fn poll_write_long(
         &mut self,
         transport: &mut Transport,
         cx: &mut Context<'_>,

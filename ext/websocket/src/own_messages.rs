@@ -21,7 +21,7 @@ impl<C> Default for OwnMessages<C> {
 
 impl<C> OwnMessages<C> {
     /// Gives a message of `sender` its number.
-    pub fn add(&mut self, sender: Weak<C>) -> NonZeroU64 {
+    pub(crate) fn add(&mut self, sender: Weak<C>) -> NonZeroU64 {
         if self.senders.len() == MAX_MESSAGES {
             // Those that have not come back were lost with a connection.
             let oldest = self.last - MAX_MESSAGES as u64 / 2;
@@ -33,7 +33,7 @@ impl<C> OwnMessages<C> {
     }
 
     /// Whose the message is, once.
-    pub fn take(&mut self, number: NonZeroU64) -> Option<Rc<C>> {
+    pub(crate) fn take(&mut self, number: NonZeroU64) -> Option<Rc<C>> {
         self.senders.remove(&number.get())?.upgrade()
     }
 }

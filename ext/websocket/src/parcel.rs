@@ -14,14 +14,14 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    pub fn new(message: Message<'_>) -> Self {
+    pub(crate) fn new(message: Message<'_>) -> Self {
         let mut frame = Vec::with_capacity(message.length() + MAX_SERVER_HEADER);
         message.encode(&mut frame, None, None);
         Self::of(message, frame.into())
     }
 
     /// That of `message`, whose frame is there already.
-    pub fn of(message: Message<'_>, frame: Bytes) -> Self {
+    pub(crate) fn of(message: Message<'_>, frame: Bytes) -> Self {
         Self {
             payload: frame.len() - message.length(),
             frame,
@@ -29,15 +29,15 @@ impl Parcel {
         }
     }
 
-    pub fn frame(&self) -> &Bytes {
+    pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
     }
 
-    pub fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         self.is_text
     }
 
-    pub fn message(&self) -> Message<'_> {
+    pub(crate) fn message(&self) -> Message<'_> {
         let payload = &self.frame[self.payload..];
         match self.is_text {
             // SAFETY: the end of the frame is the payload, which was a `str`: a server's
@@ -47,7 +47,7 @@ impl Parcel {
         }
     }
 
-    pub fn into_payload(self) -> Bytes {
+    pub(crate) fn into_payload(self) -> Bytes {
         self.frame.slice(self.payload..)
     }
 }

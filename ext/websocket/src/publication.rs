@@ -25,7 +25,7 @@ struct CompressedFrame {
 }
 
 impl<'a> Publication<'a> {
-    pub fn new(message: Message<'a>) -> Self {
+    pub(crate) fn new(message: Message<'a>) -> Self {
         Self {
             message,
             plain: OnceCell::new(),
@@ -34,23 +34,23 @@ impl<'a> Publication<'a> {
     }
 
     /// What another thread has encoded.
-    pub fn of(parcel: &'a Parcel) -> Self {
+    pub(crate) fn of(parcel: &'a Parcel) -> Self {
         let publication = Self::new(parcel.message());
         let _ = publication.plain.set(parcel.frame().clone());
         publication
     }
 
-    pub fn message(&self) -> Message<'a> {
+    pub(crate) fn message(&self) -> Message<'a> {
         self.message
     }
 
     /// The frame for those that do not compress.
-    pub fn plain(&self) -> &Bytes {
+    pub(crate) fn plain(&self) -> &Bytes {
         self.plain.get_or_init(|| self.encode(None).into())
     }
 
     /// Bytes of application data.
-    pub fn payload_length(&self) -> usize {
+    pub(crate) fn payload_length(&self) -> usize {
         self.message.length()
     }
 
@@ -60,7 +60,7 @@ impl<'a> Publication<'a> {
     /// What is shared cannot refer to what only one peer has seen, so it is compressed
     /// without a context; each peer's inflater can do with that. But its context then has
     /// this message at its end, and this end's has not: the compressor begins anew.
-    pub fn with_frame<R>(
+    pub(crate) fn with_frame<R>(
         &self,
         compressor: Option<&mut Compressor>,
         push: impl FnOnce(&Bytes) -> R,

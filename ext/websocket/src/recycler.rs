@@ -29,7 +29,7 @@ impl Default for Free {
 
 impl Recycler {
     /// An empty buffer with a capacity of `length` bytes at least, [`LONGEST`] at most.
-    pub fn take(&self, length: usize) -> Vec<u8> {
+    pub(crate) fn take(&self, length: usize) -> Vec<u8> {
         let step = length.div_ceil(STEP);
         let mut free = self.lock();
         match free.buffers.get_mut(step).and_then(Vec::pop) {
@@ -45,7 +45,7 @@ impl Recycler {
     }
 
     /// Keeps what [`take`](Self::take) returned, unless there is enough.
-    pub fn give(&self, mut buffer: Vec<u8>) {
+    pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
         let mut free = self.lock();
         let bytes = free.bytes + capacity;
@@ -74,7 +74,7 @@ pub(crate) struct Recycled {
 
 impl Recycled {
     /// What `frame`, which `recycler` handed out, holds from `start` on.
-    pub fn new(frame: Vec<u8>, start: usize, recycler: Recycler) -> Self {
+    pub(crate) fn new(frame: Vec<u8>, start: usize, recycler: Recycler) -> Self {
         Self {
             frame,
             start,

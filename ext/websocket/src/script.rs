@@ -74,20 +74,20 @@ impl Callbacks {
 
 impl Script {
     /// The script of the runtime whose state this is.
-    pub fn of(state: &mut OpState) -> Rc<Self> {
+    pub(crate) fn of(state: &mut OpState) -> Rc<Self> {
         Owned::of(state).script.clone()
     }
 
-    pub fn set_socket_callbacks(&self, callbacks: SocketCallbacks) {
+    pub(crate) fn set_socket_callbacks(&self, callbacks: SocketCallbacks) {
         self.callbacks.borrow_mut().sockets = Some(Rc::new(callbacks));
     }
 
-    pub fn set_stream_callbacks(&self, callbacks: SocketCallbacks) {
+    pub(crate) fn set_stream_callbacks(&self, callbacks: SocketCallbacks) {
         self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
     /// Has what happens on connection `id` delivered to `object`.
-    pub fn attach(&self, id: u32, object: v8::Global<v8::Object>) {
+    pub(crate) fn attach(&self, id: u32, object: v8::Global<v8::Object>) {
         let mut objects = self.objects.borrow_mut();
         let id = id as usize;
         if objects.len() <= id {
@@ -157,13 +157,13 @@ impl Owned {
 
 impl Hub {
     /// The hub of the runtime whose state this is.
-    pub fn of(state: &mut OpState) -> Rc<Self> {
+    pub(crate) fn of(state: &mut OpState) -> Rc<Self> {
         Owned::of(state).hub.clone()
     }
 
     /// The same where a connection has been made before.
     #[inline]
-    pub fn existing(state: &OpState) -> Option<&Self> {
+    pub(crate) fn existing(state: &OpState) -> Option<&Self> {
         // SAFETY: what is noted lives: when it goes, it is noted no more.
         if let Some(owned) = unsafe { LAST.get().as_ref() }
             && Arc::ptr_eq(&owned.state, &state.waker)

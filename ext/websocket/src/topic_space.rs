@@ -277,7 +277,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub fn name(&self) -> &Arc<str> {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.topic.name
     }
 }
@@ -299,15 +299,15 @@ impl Member {
 }
 
 impl SharedTopic {
-    pub fn subscriber_count(&self) -> usize {
+    pub(crate) fn subscriber_count(&self) -> usize {
         self.subscribers.load(Ordering::Relaxed)
     }
 
-    pub fn add_subscriber(&self) {
+    pub(crate) fn add_subscriber(&self) {
         self.subscribers.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn remove_subscriber(&self) {
+    pub(crate) fn remove_subscriber(&self) {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -339,7 +339,7 @@ pub(crate) struct Place {
 impl Place {
     /// A place in `space`. What other threads have for it, `take_in` gets in the event loop of
     /// `spawner`, with the number `inbox`.
-    pub fn new(
+    pub(crate) fn new(
         spawner: V8CrossThreadTaskSpawner,
         space: Arc<TopicSpace>,
         inbox: u64,
@@ -362,36 +362,36 @@ impl Place {
         }
     }
 
-    pub fn space(&self) -> &Arc<TopicSpace> {
+    pub(crate) fn space(&self) -> &Arc<TopicSpace> {
         &self.space
     }
 
     /// What a message has in a log by which it is known again as that of `sender`.
-    pub fn tag(&self, sender: NonZeroU64) -> u64 {
+    pub(crate) fn tag(&self, sender: NonZeroU64) -> u64 {
         (self.member.id & MEMBER_MASK) << SENDER_BITS | sender.get() & SENDER_MASK
     }
 
     /// What other threads have sent by now and the event loop has not come to. Those who are to
     /// be closed stay: nobody ends while a message is sent.
-    pub fn take_parcels(&self) -> Vec<Posted> {
+    pub(crate) fn take_parcels(&self) -> Vec<Posted> {
         let mut state = lock(&self.member.inbox.state);
         state.bytes = 0;
         std::mem::take(&mut state.mail.parcels)
     }
 
     /// The thread has its first subscriber of `topic`.
-    pub fn join(&self, topic: &str) -> Arc<SharedTopic> {
+    pub(crate) fn join(&self, topic: &str) -> Arc<SharedTopic> {
         self.space.join(topic, &self.member)
     }
 
     /// The thread has lost its last one.
-    pub fn leave(&self, topic: &SharedTopic) {
+    pub(crate) fn leave(&self, topic: &SharedTopic) {
         self.space.leave(topic, &self.member);
     }
 
     /// Sends a message to the other servers of the space, and, unless it `stays` in the process,
     /// to other processes. `shared` is the topic where the thread has a subscriber.
-    pub fn send(
+    pub(crate) fn send(
         &self,
         topic: &str,
         shared: Option<&SharedTopic>,

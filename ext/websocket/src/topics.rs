@@ -59,19 +59,19 @@ impl<C> Default for Topics<C> {
 impl<C> Topics<C> {
     /// Shares the topics with other servers of the process. Called before there is a
     /// subscriber, and once.
-    pub fn share(&self, place: Place) {
+    pub(crate) fn share(&self, place: Place) {
         debug_assert!(self.by_name.borrow().is_empty());
         let _ = self.place.set(place);
     }
 
     /// With whom they are shared.
-    pub fn place(&self) -> Option<&Place> {
+    pub(crate) fn place(&self) -> Option<&Place> {
         self.place.get()
     }
 
     /// How many sockets are subscribed, of all servers that have the same topics in this
     /// process.
-    pub fn subscriber_count(&self, topic: &str) -> usize {
+    pub(crate) fn subscriber_count(&self, topic: &str) -> usize {
         if let Some(place) = self.place.get() {
             return place.space().subscriber_count(topic);
         }
@@ -82,25 +82,25 @@ impl<C> Topics<C> {
     }
 
     /// All topics, by their names.
-    pub fn by_name(&self) -> Ref<'_, HashMap<Rc<str>, Rc<Topic<C>>>> {
+    pub(crate) fn by_name(&self) -> Ref<'_, HashMap<Rc<str>, Rc<Topic<C>>>> {
         self.by_name.borrow()
     }
 
-    pub fn history(&self) -> Option<&History> {
+    pub(crate) fn history(&self) -> Option<&History> {
         self.place.get()?.space().history()
     }
 
     /// Whether a subscriber that cannot take a message is closed: it would not know.
-    pub fn misses_nothing(&self) -> bool {
+    pub(crate) fn misses_nothing(&self) -> bool {
         self.history().is_some()
     }
 
-    pub fn own_messages(&self) -> &RefCell<OwnMessages<C>> {
+    pub(crate) fn own_messages(&self) -> &RefCell<OwnMessages<C>> {
         &self.own
     }
 
     /// The topic, which is made where there is none.
-    pub fn named(&self, name: &str) -> Rc<Topic<C>> {
+    pub(crate) fn named(&self, name: &str) -> Rc<Topic<C>> {
         let mut topics = self.by_name.borrow_mut();
         if let Some(topic) = topics.get(name) {
             return topic.clone();
@@ -139,7 +139,7 @@ impl<C> Topics<C> {
 
 impl<C> Topic<C> {
     /// Those that live, each held: what is done with one may end others.
-    pub fn subscribers(&self) -> Vec<Rc<C>> {
+    pub(crate) fn subscribers(&self) -> Vec<Rc<C>> {
         let subscribers = self.subscribers.borrow();
         (subscribers.iter())
             .filter_map(|(_, subscriber)| subscriber.upgrade())
@@ -158,23 +158,23 @@ impl<C> Default for Subscriptions<C> {
 
 impl<C> Subscriptions<C> {
     /// Ends all of them.
-    pub fn clear(&mut self, topics: &Topics<C>) {
+    pub(crate) fn clear(&mut self, topics: &Topics<C>) {
         for subscription in std::mem::take(&mut self.by_name).into_values() {
             topics.end(&subscription);
         }
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    pub fn contains(&self, topic: &str) -> bool {
+    pub(crate) fn contains(&self, topic: &str) -> bool {
         self.by_name.contains_key(topic)
     }
 
     /// Ends one. Returns whether there was one.
-    pub fn remove(&mut self, topics: &Topics<C>, topic: &str) -> bool {
+    pub(crate) fn remove(&mut self, topics: &Topics<C>, topic: &str) -> bool {
         let Some(subscription) = self.by_name.remove(topic) else {
             return false;
         };
@@ -183,7 +183,7 @@ impl<C> Subscriptions<C> {
     }
 
     /// The names of the topics, in the order of the subscriptions.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut subscriptions: Vec<_> = self.by_name.values().collect();
         subscriptions.sort_unstable_by_key(|it| it.order);
         (subscriptions.into_iter())
@@ -192,7 +192,7 @@ impl<C> Subscriptions<C> {
     }
 
     /// Adds one to `topic`, among whose subscribers it has the place `key`.
-    pub fn add(&mut self, topic: Rc<Topic<C>>, key: usize) {
+    pub(crate) fn add(&mut self, topic: Rc<Topic<C>>, key: usize) {
         let order = self.count;
         self.count += 1;
         let name = topic.name.clone();

@@ -45,7 +45,7 @@ const QUEUE: usize = 1024;
 
 /// A change, as `Deno.FsEvent` has it.
 #[derive(ToV8, Clone, Debug, PartialEq, Eq)]
-pub struct FsEvent {
+pub(super) struct FsEvent {
     kind: &'static str,
     paths: Vec<String>,
     flag: Option<&'static str>,
@@ -298,7 +298,7 @@ impl Drop for FsEventsResource {
 
 /// Why files are not watched.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum FsEventsError {
+pub(super) enum FsEventsError {
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
@@ -339,7 +339,7 @@ impl From<notify::Error> for FsEventsError {
 /// Begins to watch, after the permission to read each path.
 #[op2(stack_trace)]
 #[smi]
-pub fn op_fs_events_open(
+pub(crate) fn op_fs_events_open(
     state: &mut OpState,
     is_recursive: bool,
     #[scoped] ignored: Vec<String>,
@@ -405,7 +405,7 @@ pub fn op_fs_events_open(
 
 /// The next change; null when the watcher was closed.
 #[op2]
-pub async fn op_fs_events_poll(
+pub(crate) async fn op_fs_events_poll(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
 ) -> Result<Option<FsEvent>, FsEventsError> {

@@ -13,7 +13,7 @@ use deno_core::v8::script_compiler;
 use deno_error::JsErrorBox;
 
 /// The middleware that puts the ops of this file in place of the core's.
-pub fn guard(op: OpDecl) -> OpDecl {
+pub(super) fn guard(op: OpDecl) -> OpDecl {
     #[cfg(not(feature = "v8"))]
     let op = super::stack::guard(op);
     match op.name {

@@ -11,7 +11,7 @@ use crate::versions::TYPESCRIPT_VERSION;
 use crate::versions::engine_version;
 
 /// What the embedder told about the program.
-pub struct RuntimeInfo {
+pub(crate) struct RuntimeInfo {
     /// `Deno.args`
     pub args: Vec<String>,
     /// `Deno.mainModule`
@@ -29,72 +29,72 @@ pub struct RuntimeInfo {
 }
 
 #[op2]
-pub fn op_runtime_args(state: &mut OpState) -> Vec<String> {
+pub(crate) fn op_runtime_args(state: &mut OpState) -> Vec<String> {
     state.borrow::<RuntimeInfo>().args.clone()
 }
 
 #[op2]
 #[string]
-pub fn op_runtime_main_module(state: &mut OpState) -> String {
+pub(crate) fn op_runtime_main_module(state: &mut OpState) -> String {
     state.borrow::<RuntimeInfo>().main_module.to_string()
 }
 
 #[op2]
 #[string]
-pub fn op_runtime_user_agent(state: &mut OpState) -> String {
+pub(crate) fn op_runtime_user_agent(state: &mut OpState) -> String {
     state.borrow::<RuntimeInfo>().user_agent.clone()
 }
 
 /// The value of `--location`, or null.
 #[op2]
 #[string]
-pub fn op_runtime_location(state: &mut OpState) -> Option<String> {
+pub(crate) fn op_runtime_location(state: &mut OpState) -> Option<String> {
     let location = state.borrow::<RuntimeInfo>().location.as_ref();
     location.map(|location| location.to_string())
 }
 
 /// The seed of `Math.random`, or null.
 #[op2]
-pub fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
+pub(crate) fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
     let seed = state.borrow::<RuntimeInfo>().seed?;
     Some((seed ^ (seed >> 32)) as u32)
 }
 
 /// Whether `Object.prototype.__proto__` stays.
 #[op2(fast)]
-pub fn op_runtime_unsafe_proto(state: &mut OpState) -> bool {
+pub(crate) fn op_runtime_unsafe_proto(state: &mut OpState) -> bool {
     state.borrow::<RuntimeInfo>().features.unsafe_proto
 }
 
 /// Whether debuggers can attach.
 #[op2(fast)]
-pub fn op_runtime_is_inspected(state: &mut OpState) -> bool {
+pub(crate) fn op_runtime_is_inspected(state: &mut OpState) -> bool {
     state.borrow::<RuntimeInfo>().is_inspected
 }
 
 /// The user's language as a BCP 47 tag.
 #[op2]
 #[string]
-pub fn op_runtime_language() -> String {
+pub(crate) fn op_runtime_language() -> String {
     language()
 }
 
 #[op2(fast)]
 #[smi]
-pub fn op_runtime_cpu_count() -> u32 {
+pub(crate) fn op_runtime_cpu_count() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }
 
 #[op2(fast)]
 #[smi]
-pub fn op_runtime_pid() -> u32 {
+pub(crate) fn op_runtime_pid() -> u32 {
     std::process::id()
 }
 
 /// The parent's process id: 0 where the system does not tell.
 #[op2(fast)]
 #[smi]
-pub fn op_runtime_ppid() -> u32 {
+pub(crate) fn op_runtime_ppid() -> u32 {
     #[cfg(unix)]
     {
         std::os::unix::process::parent_id()
@@ -106,23 +106,23 @@ pub fn op_runtime_ppid() -> u32 {
 }
 
 #[op2(fast)]
-pub fn op_runtime_no_color() -> bool {
+pub(crate) fn op_runtime_no_color() -> bool {
     !deno_terminal::colors::use_color()
 }
 
 #[op2(fast)]
-pub fn op_runtime_stdout_no_color() -> bool {
+pub(crate) fn op_runtime_stdout_no_color() -> bool {
     no_color(deno_terminal::is_stdout_tty())
 }
 
 #[op2(fast)]
-pub fn op_runtime_stderr_no_color() -> bool {
+pub(crate) fn op_runtime_stderr_no_color() -> bool {
     no_color(deno_terminal::is_stderr_tty())
 }
 
 /// The versions in `Deno.version`.
 #[derive(ToV8)]
-pub struct Versions {
+pub(crate) struct Versions {
     pub deno: &'static str,
     pub v8: &'static str,
     pub typescript: &'static str,
@@ -132,7 +132,7 @@ pub struct Versions {
 }
 
 #[op2]
-pub fn op_runtime_versions() -> Versions {
+pub(crate) fn op_runtime_versions() -> Versions {
     let (engine, version) = engine_version();
     Versions {
         deno: DENO_VERSION,

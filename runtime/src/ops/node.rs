@@ -15,7 +15,7 @@ use crate::packages::Packages;
 
 /// The bits of a colour on this terminal.
 #[op2(fast)]
-pub fn op_bootstrap_color_depth() -> i32 {
+pub(crate) fn op_bootstrap_color_depth() -> i32 {
     match deno_terminal::colors::get_color_level() {
         ColorLevel::None => 1,
         ColorLevel::Ansi => 4,
@@ -27,13 +27,13 @@ pub fn op_bootstrap_color_depth() -> i32 {
 /// The flags that a process of Node.js is started with, so that it has the features that
 /// this one has.
 #[op2]
-pub fn op_bootstrap_unstable_args(state: &mut OpState) -> Vec<String> {
+pub(crate) fn op_bootstrap_unstable_args(state: &mut OpState) -> Vec<String> {
     state.borrow::<RuntimeInfo>().features.flags()
 }
 
 /// The microseconds that this thread has spent, in user and in system code.
 #[op2(fast)]
-pub fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
+pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
     let (user, system) = thread_cpu_usage();
     if let [first, second, ..] = out {
         *first = user;
@@ -61,11 +61,11 @@ fn thread_cpu_usage() -> (f64, f64) {
 
 /// In Deno it tells `deno desktop` that a server is up.
 #[op2(fast)]
-pub fn op_http_notify_serving(#[smi] _kind: u32) {}
+pub(crate) fn op_http_notify_serving(#[smi] _kind: u32) {}
 
 /// Why a native add-on is not loaded.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum AddOnError {
+pub(super) enum AddOnError {
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
@@ -79,7 +79,7 @@ pub enum AddOnError {
 
 /// Native code is as powerful as the process, so the permission is asked for first.
 #[op2(fast, stack_trace)]
-pub fn op_napi_open(state: &mut OpState, #[string] path: &str) -> Result<(), AddOnError> {
+pub(crate) fn op_napi_open(state: &mut OpState, #[string] path: &str) -> Result<(), AddOnError> {
     state
         .borrow_mut::<PermissionsContainer>()
         .check_ffi(Cow::Borrowed(Path::new(path)))?;
@@ -88,12 +88,12 @@ pub fn op_napi_open(state: &mut OpState, #[string] path: &str) -> Result<(), Add
 
 /// Whether packages are in a `node_modules` folder rather than in the cache.
 #[op2(fast)]
-pub fn op_runtime_uses_node_modules(state: &mut OpState) -> bool {
+pub(crate) fn op_runtime_uses_node_modules(state: &mut OpState) -> bool {
     state.borrow::<Rc<Packages>>().uses_node_modules()
 }
 
 /// Whether `node:test` may write its snapshots anew.
 #[op2(fast)]
-pub fn op_test_snapshot_in_update_mode() -> bool {
+pub(crate) fn op_test_snapshot_in_update_mode() -> bool {
     false
 }

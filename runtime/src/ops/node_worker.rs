@@ -63,7 +63,7 @@ fn worker(state: &OpState, id: u32) -> Option<Rc<NodeWorker>> {
 }
 
 #[derive(FromV8)]
-pub struct CreateArguments {
+pub(super) struct CreateArguments {
     specifier: String,
     has_source_code: bool,
     source_code: String,
@@ -74,7 +74,7 @@ pub struct CreateArguments {
 /// worker takes before it runs.
 #[op2(stack_trace)]
 #[smi]
-pub fn op_create_worker(
+pub(crate) fn op_create_worker(
     state: &mut OpState,
     #[scoped] arguments: CreateArguments,
     #[serde] metadata: Option<JsMessageData>,
@@ -126,14 +126,14 @@ pub fn op_create_worker(
 }
 
 #[op2(fast)]
-pub fn op_host_terminate_worker(state: &mut OpState, #[smi] id: u32) {
+pub(crate) fn op_host_terminate_worker(state: &mut OpState, #[smi] id: u32) {
     if let Some(workers) = state.try_borrow_mut::<NodeWorkers>() {
         workers.0.remove(&id);
     }
 }
 
 #[op2]
-pub fn op_host_post_message(
+pub(crate) fn op_host_post_message(
     state: &mut OpState,
     #[smi] id: u32,
     #[serde] data: JsMessageData,
@@ -145,7 +145,7 @@ pub fn op_host_post_message(
 }
 
 #[op2]
-pub fn op_host_post_message_raw(
+pub(crate) fn op_host_post_message_raw(
     state: &mut OpState,
     #[smi] id: u32,
     #[buffer(detach)] data: JsBuffer,
@@ -157,7 +157,7 @@ pub fn op_host_post_message_raw(
 
 /// The next message; null where the worker has ended, or was ended.
 #[op2(async(lazy), fast)]
-pub async fn op_host_recv_message(
+pub(crate) async fn op_host_recv_message(
     state: Rc<RefCell<OpState>>,
     #[smi] id: u32,
 ) -> Result<Option<RecvMessageData>, MessagePortError> {
@@ -174,7 +174,7 @@ pub async fn op_host_recv_message(
 /// A message that is there already, or null.
 #[op2]
 #[serde]
-pub fn op_host_recv_message_sync(
+pub(crate) fn op_host_recv_message_sync(
     state: &mut OpState,
     #[smi] id: u32,
 ) -> Result<Option<JsMessageData>, MessagePortError> {
@@ -187,14 +187,14 @@ pub fn op_host_recv_message_sync(
 /// What ends a worker, in the numbers of deno_node.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Control {
+pub(super) enum Control {
     Failed(u8, Failed),
     Closed(u8, i32),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Failed {
+pub(super) struct Failed {
     name: Option<String>,
     error_message: String,
     exit_code: i32,
@@ -206,7 +206,7 @@ const CLOSED: u8 = 3;
 /// Waits until the worker has ended, and tells by what.
 #[op2]
 #[serde]
-pub async fn op_host_recv_ctrl(state: Rc<RefCell<OpState>>, #[smi] id: u32) -> Control {
+pub(crate) async fn op_host_recv_ctrl(state: Rc<RefCell<OpState>>, #[smi] id: u32) -> Control {
     let Some(worker) = worker(&state.borrow(), id) else {
         return Control::Closed(CLOSED, 1);
     };
@@ -246,7 +246,7 @@ fn split_name(message: &str) -> (Option<String>, String) {
 
 /// The microseconds that a worker has spent. Systems do not tell it to another thread.
 #[op2(fast)]
-pub fn op_host_get_worker_cpu_usage(#[smi] _id: u32, #[buffer] out: &mut [f64]) {
+pub(crate) fn op_host_get_worker_cpu_usage(#[smi] _id: u32, #[buffer] out: &mut [f64]) {
     out.fill(0.0);
 }
 
@@ -282,7 +282,7 @@ impl Drop for Mailbox {
 
 #[op2(fast)]
 #[smi]
-pub fn op_node_worker_thread_register(state: &mut OpState, #[smi] id: u32) -> u32 {
+pub(crate) fn op_node_worker_thread_register(state: &mut OpState, #[smi] id: u32) -> u32 {
     let (sender, receiver) = unbounded_channel();
     let thread = Arc::new(Thread {
         sender,
@@ -297,7 +297,7 @@ pub fn op_node_worker_thread_register(state: &mut OpState, #[smi] id: u32) -> u3
 }
 
 #[op2(fast)]
-pub fn op_node_worker_thread_set_listener_count(#[smi] id: u32, #[smi] count: u32) {
+pub(crate) fn op_node_worker_thread_set_listener_count(#[smi] id: u32, #[smi] count: u32) {
     if let Some(thread) = thread(id) {
         thread.listeners.store(count, Ordering::SeqCst);
     }
@@ -306,7 +306,7 @@ pub fn op_node_worker_thread_set_listener_count(#[smi] id: u32, #[smi] count: u3
 /// 0 where there is no such thread, 1 where it does not listen, 2 where the message is on
 /// its way. With `force` it need not listen.
 #[op2]
-pub fn op_node_worker_thread_post_message(
+pub(crate) fn op_node_worker_thread_post_message(
     state: &mut OpState,
     #[smi] id: u32,
     #[serde] data: JsMessageData,
@@ -327,7 +327,7 @@ pub fn op_node_worker_thread_post_message(
 
 #[op2]
 #[serde]
-pub async fn op_node_worker_thread_recv_message(
+pub(crate) async fn op_node_worker_thread_recv_message(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: u32,
 ) -> Option<JsMessageData> {

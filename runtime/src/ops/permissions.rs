@@ -13,7 +13,7 @@ use deno_permissions::SysDescriptorParseError;
 
 /// A `Deno.PermissionDescriptor`.
 #[derive(FromV8)]
-pub struct Descriptor {
+pub(super) struct Descriptor {
     name: String,
     path: Option<String>,
     host: Option<String>,
@@ -24,7 +24,7 @@ pub struct Descriptor {
 
 /// The state of a permission as `Deno.PermissionStatus` shows it.
 #[derive(ToV8)]
-pub struct Status {
+pub(super) struct Status {
     state: &'static str,
     partial: bool,
 }
@@ -46,7 +46,7 @@ impl From<PermissionState> for Status {
 
 /// A descriptor that describes nothing.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum DescriptorError {
+pub(super) enum DescriptorError {
     #[class(reference)]
     #[error("No such permission name: {0}")]
     Name(String),
@@ -65,7 +65,7 @@ pub enum DescriptorError {
 }
 
 #[op2]
-pub fn op_permission_query(
+pub(crate) fn op_permission_query(
     state: &mut OpState,
     #[scoped] descriptor: Descriptor,
 ) -> Result<Status, DescriptorError> {
@@ -85,7 +85,7 @@ pub fn op_permission_query(
 }
 
 #[op2]
-pub fn op_permission_revoke(
+pub(crate) fn op_permission_revoke(
     state: &mut OpState,
     #[scoped] descriptor: Descriptor,
 ) -> Result<Status, DescriptorError> {
@@ -106,7 +106,7 @@ pub fn op_permission_revoke(
 
 /// Asks on the terminal, where there is one and `--no-prompt` was not given.
 #[op2(stack_trace)]
-pub fn op_permission_request(
+pub(crate) fn op_permission_request(
     state: &mut OpState,
     #[scoped] descriptor: Descriptor,
 ) -> Result<Status, DescriptorError> {

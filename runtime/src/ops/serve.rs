@@ -19,7 +19,7 @@ use crate::siblings::ServerEnd;
 use crate::siblings::Siblings;
 
 #[derive(ToV8)]
-pub struct OptionsForScript {
+pub(super) struct OptionsForScript {
     hostname: Option<String>,
     port: Option<u32>,
     /// The port where the module names none.
@@ -32,7 +32,7 @@ pub struct OptionsForScript {
 }
 
 #[op2]
-pub fn op_serve_options(state: &mut OpState) -> OptionsForScript {
+pub(crate) fn op_serve_options(state: &mut OpState) -> OptionsForScript {
     let options = state.try_borrow::<ServeOptions>().cloned();
     let options = options.unwrap_or_default();
     let path = options.path.as_ref();
@@ -51,7 +51,7 @@ pub fn op_serve_options(state: &mut OpState) -> OptionsForScript {
 /// Whether the user wants to hear of errors only, so that servers tell nothing of themselves. A
 /// program without a logger does not know what the user wants.
 #[op2(fast)]
-pub fn op_serve_is_quiet() -> bool {
+pub(crate) fn op_serve_is_quiet() -> bool {
     let level = log::max_level();
     level != log::LevelFilter::Off && level < log::LevelFilter::Info
 }
@@ -63,7 +63,7 @@ static FIRST_SIGNAL: OnceLock<&str> = OnceLock::new();
 /// process at once, whatever the script does.
 #[op2]
 #[string]
-pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
+pub(crate) async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
     let is_second = Arc::new(AtomicBool::new(false));
     let (sender, mut receiver) = mpsc::unbounded_channel();
     for (signal, name) in [(libc::SIGINT, "SIGINT"), (libc::SIGTERM, "SIGTERM")] {
@@ -92,19 +92,19 @@ pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
 /// Says how many event loops the module wants: -1 where it does not say, 0 for as many as
 /// the machine has cores. The command line goes before.
 #[op2(fast)]
-pub fn op_serve_loops(state: &OpState, wanted: i32) {
+pub(crate) fn op_serve_loops(state: &OpState, wanted: i32) {
     Siblings::set_loops(state, usize::try_from(wanted).ok());
 }
 
 /// Starts the other event loops, where this is the first one of several.
 #[op2(fast)]
-pub fn op_serve_start_loops(state: &mut OpState) -> Result<(), std::io::Error> {
+pub(crate) fn op_serve_start_loops(state: &mut OpState) -> Result<(), std::io::Error> {
     Siblings::start(state)
 }
 
 /// Whether this is the first event loop of the program.
 #[op2(fast)]
-pub fn op_serve_is_first(state: &OpState) -> bool {
+pub(crate) fn op_serve_is_first(state: &OpState) -> bool {
     state
         .try_borrow::<Siblings>()
         .is_none_or(Siblings::is_first)
@@ -113,7 +113,7 @@ pub fn op_serve_is_first(state: &OpState) -> bool {
 /// The server has been shut down. In the first event loop this resolves when all others have
 /// ended, with the first exit code of theirs that is not 0; in those it ends the loop.
 #[op2]
-pub async fn op_serve_end(state: Rc<RefCell<OpState>>) -> i32 {
+pub(crate) async fn op_serve_end(state: Rc<RefCell<OpState>>) -> i32 {
     let first = {
         let state = state.borrow();
         match state.try_borrow::<Siblings>() {

@@ -23,11 +23,11 @@ use rustix::termios::tcsetattr;
 
 /// The modes that terminals had before a program made them raw.
 #[derive(Default)]
-pub struct TerminalModes(HashMap<ResourceId, Termios>);
+pub(crate) struct TerminalModes(HashMap<ResourceId, Termios>);
 
 /// Why a terminal did not do what it was asked.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum TerminalError {
+pub(crate) enum TerminalError {
     #[class(inherit)]
     #[error(transparent)]
     Resource(
@@ -52,7 +52,7 @@ pub enum TerminalError {
 /// Writes columns and rows of the first of stdin, stdout and stderr that is a
 /// terminal.
 #[op2(fast)]
-pub fn op_console_size(
+pub(crate) fn op_console_size(
     state: &mut OpState,
     #[buffer] size: &mut [u32],
 ) -> Result<(), TerminalError> {
@@ -77,7 +77,7 @@ pub fn op_console_size(
 /// Turns raw mode on or off; with `cbreak` the keys that send signals keep
 /// doing so. The mode of stdin is restored when the process exits.
 #[op2(fast)]
-pub fn op_set_raw(
+pub(crate) fn op_set_raw(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     raw: bool,
@@ -125,7 +125,7 @@ fn set_mode(fd: impl AsFd, mode: &Termios) -> Result<(), Error> {
 }
 
 /// Columns and rows, if it is a terminal.
-pub fn window_size(fd: impl AsFd) -> Option<(u16, u16)> {
+pub(crate) fn window_size(fd: impl AsFd) -> Option<(u16, u16)> {
     let size = tcgetwinsize(fd).ok()?;
     Some((size.ws_col, size.ws_row))
 }

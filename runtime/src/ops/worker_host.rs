@@ -64,7 +64,7 @@ impl Drop for WorkerResource {
 }
 
 #[derive(FromV8)]
-pub struct CreateArguments {
+pub(super) struct CreateArguments {
     url: String,
     name: String,
     is_classic: bool,
@@ -74,7 +74,7 @@ pub struct CreateArguments {
 
 /// Why a worker could not be made.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum CreateError {
+pub(super) enum CreateError {
     #[class("NotSupported")]
     #[error("Workers are not supported by this program.")]
     NotSupported,
@@ -96,7 +96,7 @@ pub enum CreateError {
 /// its outcome.
 #[op2(stack_trace)]
 #[smi]
-pub fn op_worker_create(
+pub(crate) fn op_worker_create(
     state: &mut OpState,
     #[scoped] arguments: CreateArguments,
 ) -> Result<ResourceId, CreateError> {
@@ -153,7 +153,7 @@ fn read_blob(state: &OpState, url: &Url) -> Option<ModuleOverride> {
 
 /// Sends a message without transferred objects.
 #[op2]
-pub fn op_worker_post_raw(
+pub(crate) fn op_worker_post_raw(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[buffer(detach)] data: JsBuffer,
@@ -165,7 +165,7 @@ pub fn op_worker_post_raw(
 
 /// Sends a message with transferred objects.
 #[op2]
-pub fn op_worker_post(
+pub(crate) fn op_worker_post(
     state: &mut OpState,
     #[smi] rid: ResourceId,
     #[serde] data: JsMessageData,
@@ -182,7 +182,7 @@ pub fn op_worker_post(
 /// Lazy, so that each message comes in a turn of the event loop of its own, after
 /// the microtasks of the one before.
 #[op2(async(lazy), fast)]
-pub async fn op_worker_receive(
+pub(crate) async fn op_worker_receive(
     state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
 ) -> Result<Option<RecvMessageData>, MessagePortError> {
@@ -199,7 +199,7 @@ pub async fn op_worker_receive(
 /// The error that ended the worker; null where it closed itself. Known when the
 /// last message was received.
 #[op2]
-pub fn op_worker_outcome(
+pub(crate) fn op_worker_outcome(
     state: &mut OpState,
     #[smi] rid: ResourceId,
 ) -> Result<Option<Failure>, ResourceError> {

@@ -19,7 +19,7 @@ use crate::web_worker::start::WebWorkerState;
 
 /// What the worker was made with.
 #[derive(ToV8)]
-pub struct Scope {
+pub(super) struct Scope {
     name: String,
     is_classic: bool,
     /// The number of a thread of `node:worker_threads`.
@@ -27,7 +27,7 @@ pub struct Scope {
 }
 
 #[op2]
-pub fn op_worker_scope(state: &mut OpState) -> Scope {
+pub(crate) fn op_worker_scope(state: &mut OpState) -> Scope {
     let inside = state.borrow::<Rc<WebWorkerState>>();
     Scope {
         name: inside.name.clone(),
@@ -39,7 +39,7 @@ pub fn op_worker_scope(state: &mut OpState) -> Scope {
 /// What the owner gave a thread of `node:worker_threads` on its way.
 #[op2]
 #[serde]
-pub fn op_worker_scope_metadata(
+pub(crate) fn op_worker_scope_metadata(
     state: &mut OpState,
 ) -> Result<Option<JsMessageData>, MessagePortError> {
     let inside = state.borrow::<Rc<WebWorkerState>>().clone();
@@ -51,20 +51,20 @@ pub fn op_worker_scope_metadata(
 
 /// The code that the worker exits with.
 #[op2(fast)]
-pub fn op_worker_scope_exit_code(state: &mut OpState, #[smi] code: i32) {
+pub(crate) fn op_worker_scope_exit_code(state: &mut OpState, #[smi] code: i32) {
     let lifeline = &state.borrow::<Rc<WebWorkerState>>().lifeline;
     lifeline.set_exit_code(code);
 }
 
 /// Sends a message without transferred objects to the owner.
 #[op2]
-pub fn op_worker_scope_post_raw(state: &mut OpState, #[buffer(detach)] data: JsBuffer) {
+pub(crate) fn op_worker_scope_post_raw(state: &mut OpState, #[buffer(detach)] data: JsBuffer) {
     send_raw(&state.borrow::<Rc<WebWorkerState>>().port, data);
 }
 
 /// Sends a message with transferred objects to the owner.
 #[op2]
-pub fn op_worker_scope_post(
+pub(crate) fn op_worker_scope_post(
     state: &mut OpState,
     #[serde] data: JsMessageData,
 ) -> Result<(), MessagePortError> {
@@ -75,7 +75,7 @@ pub fn op_worker_scope_post(
 /// The next message of the owner; null where that is gone. See
 /// [`super::worker_host::op_worker_receive`].
 #[op2(async(lazy), fast)]
-pub async fn op_worker_scope_receive(
+pub(crate) async fn op_worker_scope_receive(
     state: Rc<RefCell<OpState>>,
 ) -> Result<Option<RecvMessageData>, MessagePortError> {
     let inside = state.borrow().borrow::<Rc<WebWorkerState>>().clone();
@@ -84,19 +84,19 @@ pub async fn op_worker_scope_receive(
 
 /// Has no more script begin in this worker.
 #[op2(fast)]
-pub fn op_worker_scope_close(state: &mut OpState) {
+pub(crate) fn op_worker_scope_close(state: &mut OpState) {
     state.borrow::<Rc<WebWorkerState>>().lifeline.close();
 }
 
 /// Stops the script that runs. It notices at its next turn of a loop.
 #[op2(fast)]
-pub fn op_worker_scope_stop(state: &mut OpState) {
+pub(crate) fn op_worker_scope_stop(state: &mut OpState) {
     state.borrow::<Rc<WebWorkerState>>().lifeline.stop_script();
 }
 
 /// The text of a classic script for `importScripts`, and its URL after redirects.
 #[derive(ToV8)]
-pub struct ImportedScript {
+pub(super) struct ImportedScript {
     url: String,
     text: String,
 }
@@ -104,7 +104,7 @@ pub struct ImportedScript {
 /// Reads a classic script; the worker waits for it. Null where the worker is to
 /// end meanwhile.
 #[op2(stack_trace)]
-pub fn op_worker_scope_script(
+pub(crate) fn op_worker_scope_script(
     state: &mut OpState,
     #[string] url: String,
 ) -> Result<Option<ImportedScript>, ScriptError> {

@@ -104,14 +104,14 @@ impl Clients {
 
 /// Asks npm registries.
 #[derive(Debug)]
-pub struct RegistryClient {
+pub(super) struct RegistryClient {
     downloads: Downloads,
     clients: Clients,
     progress: Progress,
 }
 
 impl RegistryClient {
-    pub fn new(downloads: Downloads, progress: Progress) -> Self {
+    pub(super) fn new(downloads: Downloads, progress: Progress) -> Self {
         Self {
             downloads,
             clients: Clients::default(),
@@ -206,7 +206,7 @@ const REDIRECTS: usize = 5;
 
 /// Fetches remote modules; redirects are followed by who asks.
 #[derive(Debug)]
-pub struct ModuleClient {
+pub(super) struct ModuleClient {
     downloads: Downloads,
     clients: Clients,
     progress: Progress,
@@ -215,7 +215,7 @@ pub struct ModuleClient {
 }
 
 impl ModuleClient {
-    pub fn new(
+    pub(super) fn new(
         downloads: Downloads,
         progress: Progress,
         permissions: Option<PermissionsContainer>,

@@ -11,11 +11,11 @@ use crate::packages::fetch::ModuleClient;
 use crate::packages::sys::Sys;
 
 /// Fetches the files of modules, from the cache and from their hosts.
-pub type FileFetcher = PermissionedFileFetcher<Blobs, Sys, ModuleClient>;
+pub(super) type FileFetcher = PermissionedFileFetcher<Blobs, Sys, ModuleClient>;
 
 /// What `blob:` URLs stand for.
 #[derive(Debug)]
-pub struct Blobs(pub Option<Arc<dyn BlobStoreTrait>>);
+pub(super) struct Blobs(pub Option<Arc<dyn BlobStoreTrait>>);
 
 #[async_trait::async_trait(?Send)]
 impl deno_cache_dir::file_fetcher::BlobStore for Blobs {

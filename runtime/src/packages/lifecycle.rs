@@ -4,7 +4,7 @@ use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutor;
 use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutorOptions;
 
 /// Runs `preinstall`, `install` and `postinstall` of the packages that the user has allowed to.
-pub struct LifecycleScripts;
+pub(super) struct LifecycleScripts;
 
 #[async_trait::async_trait(?Send)]
 impl LifecycleScriptsExecutor for LifecycleScripts {

@@ -164,7 +164,7 @@ impl NpmPackageFolderResolver for PackageFolders {
 }
 
 /// Reads what `require` loads.
-pub struct RequireLoader {
+pub(super) struct RequireLoader {
     packages: Rc<Packages>,
     is_of_program: Rc<dyn Fn(&Url) -> bool>,
     canonical: RefCell<std::collections::HashMap<PathBuf, PathBuf>>,

@@ -11,7 +11,7 @@ use deno_terminal::colors;
 
 /// Shared by all that load at a time.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Bar>>);
+pub(super) struct Progress(Arc<Mutex<Bar>>);
 
 #[derive(Debug, Default)]
 struct Bar {
@@ -23,7 +23,7 @@ struct Bar {
 }
 
 /// One task that is under way until this is dropped.
-pub struct Task {
+pub(super) struct Task {
     progress: Progress,
     /// None where nothing is drawn.
     id: Option<u64>,
@@ -31,7 +31,7 @@ pub struct Task {
 
 impl Progress {
     /// A download begins.
-    pub fn download(&self, url: &str) -> Task {
+    pub(super) fn download(&self, url: &str) -> Task {
         self.begin("Download", url)
     }
 

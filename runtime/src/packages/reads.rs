@@ -9,7 +9,7 @@ use deno_permissions::PermissionsContainer;
 
 /// As in Deno: what is in a `node_modules` folder is part of the program, and needs no
 /// permission to be read by `require` or `import`. All else needs one.
-pub fn check_package_read<'a>(
+pub(super) fn check_package_read<'a>(
     permissions: &PermissionsContainer,
     path: Cow<'a, Path>,
 ) -> Result<Cow<'a, Path>, JsErrorBox> {

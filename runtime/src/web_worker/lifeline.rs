@@ -23,7 +23,7 @@ use deno_core::v8;
 use tokio::sync::watch;
 
 /// Held by a worker and its owner.
-pub struct Lifeline {
+pub(crate) struct Lifeline {
     id: u64,
     must_end: AtomicBool,
     /// Of the worker's event loop.
@@ -38,7 +38,7 @@ pub struct Lifeline {
 
 impl Lifeline {
     /// The lifeline of a worker that is about to start.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let lifeline = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -60,35 +60,35 @@ impl Lifeline {
 
     /// Ends the worker: the script that runs stops where it is, a busy loop too,
     /// and no other begins.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.close();
         self.stop_script();
     }
 
     /// No more script begins.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.must_end.store(true, Ordering::SeqCst);
         self.waker.wake();
     }
 
     /// Stops the script that runs.
-    pub fn stop_script(&self) {
+    pub(crate) fn stop_script(&self) {
         if let Some(isolate) = &*lock(&self.isolate) {
             isolate.terminate_execution();
         }
     }
 
-    pub fn must_end(&self) -> bool {
+    pub(crate) fn must_end(&self) -> bool {
         self.must_end.load(Ordering::SeqCst)
     }
 
-    pub fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
     /// From now on [`Self::end`] stops script in this engine; where it was called
     /// before, the first script stops at once.
-    pub fn attach(&self, isolate: v8::IsolateHandle) {
+    pub(crate) fn attach(&self, isolate: v8::IsolateHandle) {
         *lock(&self.isolate) = Some(isolate);
         if self.must_end() {
             self.stop_script();
@@ -96,46 +96,46 @@ impl Lifeline {
     }
 
     /// No script runs any more.
-    pub fn detach(&self) {
+    pub(crate) fn detach(&self) {
         lock(&self.isolate).take();
     }
 
-    pub fn set_outcome(&self, outcome: Option<Failure>) {
+    pub(crate) fn set_outcome(&self, outcome: Option<Failure>) {
         *lock(&self.outcome) = outcome;
     }
 
     /// What the worker ended by, once its channel is closed.
-    pub fn take_outcome(&self) -> Option<Failure> {
+    pub(crate) fn take_outcome(&self) -> Option<Failure> {
         lock(&self.outcome).take()
     }
 
-    pub fn set_exit_code(&self, code: i32) {
+    pub(crate) fn set_exit_code(&self, code: i32) {
         self.exit_code.store(code, Ordering::SeqCst);
     }
 
-    pub fn exit_code(&self) -> i32 {
+    pub(crate) fn exit_code(&self) -> i32 {
         self.exit_code.load(Ordering::SeqCst)
     }
 
     /// The outcome is final.
-    pub fn set_over(&self) {
+    pub(crate) fn set_over(&self) {
         self.over.send_replace(true);
     }
 
     /// Waits until it is.
-    pub async fn over(&self) {
+    pub(crate) async fn over(&self) {
         let mut over = self.over.subscribe();
         // Fails where the sender is gone, which this holds.
         let _ = over.wait_for(|over| *over).await;
     }
 
     /// Whether the process is about to exit, which takes down all of it at once.
-    pub fn is_exiting(&self) -> bool {
+    pub(crate) fn is_exiting(&self) -> bool {
         LIVING.lock().is_exiting
     }
 
     /// The worker's thread is done.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.set_over();
         LIVING.lock().workers.remove(&self.id);
         LIVING.left.notify_all();
@@ -144,7 +144,7 @@ impl Lifeline {
 
 /// The error that ended a worker, as the `error` event of its `Worker` shows it.
 #[derive(Debug, ToV8)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The error's message.
     pub message: String,
     /// Where there is a place in a script to name.
@@ -157,7 +157,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure outside of any script.
-    pub fn new(message: String) -> Self {
+    pub(crate) fn new(message: String) -> Self {
         Self {
             message,
             file_name: None,

@@ -29,7 +29,7 @@ use crate::web_worker::lifeline::Lifeline;
 
 /// Where scripts come from. Reading needs nothing of the engine's thread.
 #[derive(Clone)]
-pub struct ScriptSource {
+pub(crate) struct ScriptSource {
     permissions: PermissionsContainer,
     blob_store: Arc<dyn BlobStoreTrait>,
     root_certs: Arc<RootCerts>,
@@ -39,7 +39,7 @@ pub struct ScriptSource {
 
 impl ScriptSource {
     /// The scripts that `permissions` allow to read.
-    pub fn new(shared: &SharedOptions, permissions: PermissionsContainer) -> Self {
+    pub(crate) fn new(shared: &SharedOptions, permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
             blob_store: shared.blob_store.clone(),
@@ -50,7 +50,7 @@ impl ScriptSource {
     }
 
     /// The scripts that the worker itself may read.
-    pub fn of(state: &OpState) -> Self {
+    pub(crate) fn of(state: &OpState) -> Self {
         Self::new(
             state.borrow::<SharedOptions>(),
             state.borrow::<PermissionsContainer>().clone(),
@@ -61,7 +61,7 @@ impl ScriptSource {
     ///
     /// # Errors
     /// It is not allowed, not there, or no script.
-    pub async fn read(self, url: Url) -> Result<Script, ScriptError> {
+    pub(crate) async fn read(self, url: Url) -> Result<Script, ScriptError> {
         if matches!(url.scheme(), "http" | "https") {
             let (sender, receiver) = oneshot::channel();
             self.spawn_fetch(url.clone(), sender)?;
@@ -74,7 +74,7 @@ impl ScriptSource {
 
     /// The same for a script that waits. Returns nothing where the worker is to
     /// end meanwhile.
-    pub fn read_blocking(
+    pub(crate) fn read_blocking(
         self,
         url: Url,
         lifeline: &Lifeline,
@@ -191,7 +191,7 @@ impl ScriptSource {
 }
 
 /// A classic script.
-pub struct Script {
+pub(crate) struct Script {
     /// Where it was found, after redirects.
     pub url: Url,
     pub text: Arc<str>,
@@ -208,7 +208,7 @@ impl Script {
 
 /// Why there is no script.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
-pub enum ScriptError {
+pub(crate) enum ScriptError {
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),

@@ -14,10 +14,10 @@ use crate::web_worker::request::WebWorkerLoaders;
 /// Starts the threads of workers. It is in the state of each engine, for the ops that make
 /// workers are part of the engine that a worker starts.
 #[derive(Clone, Copy)]
-pub struct WorkerSpawner(pub fn(WebWorkerStart) -> std::io::Result<()>);
+pub(crate) struct WorkerSpawner(pub fn(WebWorkerStart) -> std::io::Result<()>);
 
 /// What a worker starts with.
-pub struct WebWorkerStart {
+pub(crate) struct WebWorkerStart {
     pub shared: SharedOptions,
     pub loaders: WebWorkerLoaders,
     pub url: Url,
@@ -34,7 +34,7 @@ pub struct WebWorkerStart {
 }
 
 /// What a thread of `node:worker_threads` is beyond a web worker.
-pub struct NodeThread {
+pub(crate) struct NodeThread {
     /// The number that Node.js knows it by.
     pub id: u32,
     /// Whether the first message is what the owner gave it on its way.
@@ -44,7 +44,7 @@ pub struct NodeThread {
 }
 
 /// The worker as its own engine's state knows it.
-pub struct WebWorkerState {
+pub(crate) struct WebWorkerState {
     pub name: String,
     pub is_classic: bool,
     pub node: Option<NodeThread>,

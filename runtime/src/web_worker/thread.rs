@@ -30,7 +30,7 @@ use crate::worker_error::WorkerError;
 ///
 /// # Errors
 /// The system has no thread to give.
-pub fn spawn(start: WebWorkerStart) -> std::io::Result<()> {
+pub(crate) fn spawn(start: WebWorkerStart) -> std::io::Result<()> {
     let lifeline = start.lifeline.clone();
     std::thread::Builder::new()
         .name("web worker".to_string())
@@ -60,7 +60,7 @@ fn run(start: WebWorkerStart) {
 }
 
 /// As that of the main program.
-pub fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .event_interval(61)
@@ -113,7 +113,7 @@ async fn live(start: WebWorkerStart) {
 }
 
 /// What remains to be done of the process is done on other threads.
-pub fn halt() -> ! {
+pub(crate) fn halt() -> ! {
     loop {
         std::thread::park();
     }
@@ -305,4 +305,4 @@ async fn unless_ended<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -
 }
 
 /// That of the main thread on most systems. Only what is used of it is taken.
-pub const STACK_SIZE: usize = 8 << 20;
+pub(crate) const STACK_SIZE: usize = 8 << 20;

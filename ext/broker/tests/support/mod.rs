@@ -19,14 +19,14 @@ use duplex_broker::{Address, Dial, Dialled, Stream};
 use tokio::net::TcpStream;
 
 /// Only a guard against a test that hangs.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-pub async fn limited<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn limited<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, future).await.expect("it hangs")
 }
 
 /// Connections without TLS.
-pub struct Plain;
+pub(crate) struct Plain;
 
 impl Dial for Plain {
     fn connect<'a>(&'a self, address: &'a Address) -> Dialled<'a> {
@@ -43,13 +43,13 @@ impl Dial for Plain {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Nats,
     Redis,
 }
 
 /// A broker of the test's own. Killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     pub kind: Kind,
     pub port: u16,
     pub has_password: bool,
@@ -59,16 +59,16 @@ pub struct Server {
 }
 
 /// One of each kind that is installed.
-pub fn servers() -> Vec<Server> {
+pub(crate) fn servers() -> Vec<Server> {
     servers_with(false)
 }
 
-pub fn servers_with(has_password: bool) -> Vec<Server> {
+pub(crate) fn servers_with(has_password: bool) -> Vec<Server> {
     servers_that(has_password, |_| None)
 }
 
 /// Those that keep what they have, in folders of the test of this name.
-pub fn servers_that_keep(test: &str) -> Vec<Server> {
+pub(crate) fn servers_that_keep(test: &str) -> Vec<Server> {
     servers_that(false, |kind| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("broker-{test}-{kind:?}"));
         let _ = std::fs::remove_dir_all(&folder);
@@ -106,7 +106,7 @@ fn servers_that(has_password: bool, folder: impl Fn(Kind) -> Option<PathBuf>) ->
 
 /// A port that no connection of this machine takes by itself while the server is away: one
 /// below those that Linux gives out. Of two tests none gets the other's.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16;
     loop {
@@ -120,7 +120,7 @@ pub fn free_port() -> u16 {
 
 impl Server {
     /// Returns when it takes connections.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let port = self.port.to_string();
         let mut command = match self.kind {
             Kind::Nats => {
@@ -171,18 +171,18 @@ impl Server {
         }
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.lock().unwrap().take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
     }
 
-    pub fn url(&self, user: &str, password: &str) -> String {
+    pub(crate) fn url(&self, user: &str, password: &str) -> String {
         let scheme = match self.kind {
             Kind::Nats => "nats",
             Kind::Redis => "redis",

@@ -34,12 +34,12 @@ use tokio::io::ReadBuf;
 use crate::first_packet::FirstPacket;
 
 /// The limits of a server, as they are where nobody sets others.
-pub const MAX_BYTES: usize = 64 << 10;
-pub const MAX_FIELDS: usize = 128;
+pub(super) const MAX_BYTES: usize = 64 << 10;
+pub(super) const MAX_FIELDS: usize = 128;
 
 /// Parses `bytes`. Where they are a first packet, hyper must read the same request. Returns
 /// whether they are, and the difference as an error.
-pub fn compare(bytes: &[u8]) -> Result<bool, String> {
+pub(super) fn compare(bytes: &[u8]) -> Result<bool, String> {
     let bytes = Bytes::copy_from_slice(bytes);
     let Some(packet) = FirstPacket::parse(&bytes, MAX_BYTES, MAX_FIELDS) else {
         return Ok(false);

@@ -28,27 +28,27 @@ use sys_traits::impls::RealSys;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Harness {
+pub(crate) struct Harness {
     runtime: JsRuntime,
     log: Log,
 }
 
 /// What the script reported with `report()`.
 #[derive(Clone, Default)]
-pub struct Log(Rc<RefCell<Vec<String>>>);
+pub(crate) struct Log(Rc<RefCell<Vec<String>>>);
 
 impl Log {
-    pub fn entries(&self) -> Vec<String> {
+    pub(crate) fn entries(&self) -> Vec<String> {
         self.0.borrow().clone()
     }
 
     /// Waits for the script to report `entry`.
-    pub async fn wait_for(&self, entry: &str) {
+    pub(crate) async fn wait_for(&self, entry: &str) {
         self.wait_for_times(1, entry).await;
     }
 
     /// Waits for the script to have reported `entry` so many times.
-    pub async fn wait_for_times(&self, times: usize, entry: &str) {
+    pub(crate) async fn wait_for_times(&self, times: usize, entry: &str) {
         let found = async {
             while self.0.borrow().iter().filter(|it| *it == entry).count() < times {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -62,11 +62,11 @@ impl Log {
 
 impl Harness {
     /// Runs a script that may leave a server in `globalThis.server`.
-    pub fn new(script: &str) -> Self {
+    pub(crate) fn new(script: &str) -> Self {
         Self::with(script, Permissions::allow_all, None)
     }
 
-    pub fn with(
+    pub(crate) fn with(
         script: &str,
         permissions: fn() -> Permissions,
         limits: Option<ServerLimits>,
@@ -80,7 +80,7 @@ impl Harness {
         harness
     }
 
-    pub fn bare(permissions: fn() -> Permissions) -> Self {
+    pub(crate) fn bare(permissions: fn() -> Permissions) -> Self {
         let runtime = JsRuntime::new(RuntimeOptions {
             extensions: vec![
                 deno_webidl::deno_webidl::init(),
@@ -107,14 +107,14 @@ impl Harness {
         Self { runtime, log }
     }
 
-    pub fn execute(&mut self, script: &str) {
+    pub(crate) fn execute(&mut self, script: &str) {
         self.runtime
             .execute_script("file:///test.js", script.to_owned())
             .unwrap();
     }
 
     /// Evaluates an expression and returns it as a string.
-    pub fn eval(&mut self, expression: &str) -> String {
+    pub(crate) fn eval(&mut self, expression: &str) -> String {
         let value = self
             .runtime
             .execute_script("file:///eval.js", format!("String({expression})"))
@@ -124,16 +124,16 @@ impl Harness {
         value.to_rust_string_lossy(scope)
     }
 
-    pub fn port(&mut self) -> u16 {
+    pub(crate) fn port(&mut self) -> u16 {
         self.eval("server.addr.port").parse().unwrap()
     }
 
-    pub fn log(&self) -> Log {
+    pub(crate) fn log(&self) -> Log {
         self.log.clone()
     }
 
     /// Runs the event loop beside a client until the client is done.
-    pub async fn run<T>(&mut self, client: impl Future<Output = T>) -> T {
+    pub(crate) async fn run<T>(&mut self, client: impl Future<Output = T>) -> T {
         let runtime = &mut self.runtime;
         let mut client = pin!(client);
         let log = self.log.clone();
@@ -154,7 +154,7 @@ impl Harness {
     }
 
     /// Runs the event loop to its end, which comes when no server is left.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         let end = self.runtime.run_event_loop(PollEventLoopOptions::default());
         tokio::time::timeout(PATIENCE, end)
             .await
@@ -163,14 +163,14 @@ impl Harness {
     }
 
     /// Shuts the server down and waits for it.
-    pub async fn shutdown(&mut self) {
+    pub(crate) async fn shutdown(&mut self) {
         self.execute("server.shutdown().then(() => report('shut down'))");
         self.finish().await;
         assert!(self.log.entries().iter().any(|entry| entry == "shut down"));
     }
 
     /// One exchange with a handler, over a connection of its own.
-    pub async fn exchange(&mut self, request: &str) -> Reply {
+    pub(crate) async fn exchange(&mut self, request: &str) -> Reply {
         let port = self.port();
         self.run(async {
             let mut client = Client::connect(port).await;
@@ -182,14 +182,14 @@ impl Harness {
 }
 
 /// A connection that is written and read by hand.
-pub struct Client<S = TcpStream> {
+pub(crate) struct Client<S = TcpStream> {
     pub stream: S,
     buffer: Vec<u8>,
 }
 
 /// A response as it was on the wire.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     /// Head, as text of one byte a character.
     pub head: String,
@@ -198,15 +198,15 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).into_iter().next()
     }
 
-    pub fn headers(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         let lines = self.head.split("\r\n").skip(1);
         lines
             .filter_map(|line| line.split_once(": "))
@@ -217,34 +217,34 @@ impl Reply {
 }
 
 impl Client {
-    pub async fn connect(port: u16) -> Self {
+    pub(crate) async fn connect(port: u16) -> Self {
         Self::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap())
     }
 }
 
 impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
-    pub fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
         }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Ends the client's side of the connection.
-    pub async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Reads one response with its body.
-    pub async fn reply(&mut self) -> Reply {
+    pub(crate) async fn reply(&mut self) -> Reply {
         self.reply_to("GET").await
     }
 
-    pub async fn reply_to(&mut self, method: &str) -> Reply {
+    pub(crate) async fn reply_to(&mut self, method: &str) -> Reply {
         let mut reply = self.head().await;
         let chunked = reply.header("transfer-encoding") == Some("chunked");
         let length = reply.header("content-length").map(|l| l.parse().unwrap());
@@ -264,7 +264,7 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
     }
 
     /// Reads the head of a response.
-    pub async fn head(&mut self) -> Reply {
+    pub(crate) async fn head(&mut self) -> Reply {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end;
@@ -286,7 +286,7 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
     }
 
     /// Reads one chunk of a chunked body; none is the last.
-    pub async fn chunk(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n") {
                 break end;
@@ -300,7 +300,7 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
         (size > 0).then_some(chunk)
     }
 
-    pub async fn take(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
             assert!(self.fill().await, "closed in a body");
         }
@@ -308,13 +308,13 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
     }
 
     /// Reads until the other side closes.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.fill().await {}
         std::mem::take(&mut self.buffer)
     }
 
     /// Whether the other side closes, cleanly or not, without another byte.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0; 1];
         self.buffer.is_empty() && matches!(self.stream.read(&mut byte).await, Ok(0) | Err(_))
     }

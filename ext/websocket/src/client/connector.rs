@@ -53,7 +53,10 @@ pub(crate) struct Connector {
 
 impl Connector {
     /// The connector of `client`, or that of scripts that name none.
-    pub fn of(state: &mut OpState, client: Option<ResourceId>) -> Result<Rc<Self>, DialError> {
+    pub(crate) fn of(
+        state: &mut OpState,
+        client: Option<ResourceId>,
+    ) -> Result<Rc<Self>, DialError> {
         let Some(client) = client else {
             if let Some(connector) = Connectors::of(state).default.clone() {
                 return Ok(connector);
@@ -76,7 +79,7 @@ impl Connector {
 
     /// Makes the connector of `client`, which deno_fetch has made of the same
     /// options and for which it has checked the permissions.
-    pub fn register(
+    pub(crate) fn register(
         state: &mut OpState,
         client: ResourceId,
         options: ClientOptions,
@@ -157,14 +160,14 @@ impl Connector {
     }
 
     /// Whether HTTP/2 is worth a try with a server.
-    pub fn may_use_http2(&self, host: &str, port: u16) -> bool {
+    pub(crate) fn may_use_http2(&self, host: &str, port: u16) -> bool {
         let seen = self.without_http2.borrow();
         seen.is_empty() || !seen.contains(&(host.to_owned(), port))
     }
 
     /// Notes that a server takes no WebSockets over HTTP/2, so that the next
     /// connection is made for HTTP/1.1 at once.
-    pub fn record_without_http2(&self, host: &str, port: u16) {
+    pub(crate) fn record_without_http2(&self, host: &str, port: u16) {
         let mut seen = self.without_http2.borrow_mut();
         if seen.len() >= MAX_SEEN {
             seen.clear();

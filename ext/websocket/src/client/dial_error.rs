@@ -71,7 +71,7 @@ pub(crate) enum DialError {
 
 impl DialError {
     /// What it counts as.
-    pub fn kind(&self) -> DialFailure {
+    pub(crate) fn kind(&self) -> DialFailure {
         match self {
             Self::Permission(_) => DialFailure::Permission,
             Self::Dns { .. } => DialFailure::Dns,

@@ -46,7 +46,7 @@ pub(crate) enum Proxy {
 
 impl Proxy {
     /// What `Deno.createHttpClient({ proxy })` names.
-    pub fn from_options(options: deno_tls::Proxy) -> Result<Self, DialError> {
+    pub(crate) fn from_options(options: deno_tls::Proxy) -> Result<Self, DialError> {
         Ok(match options {
             deno_tls::Proxy::Http { url, basic_auth } => {
                 let mut proxy: Self = url.parse()?;
@@ -77,7 +77,7 @@ impl Proxy {
 
     /// What leads to `target` where a client's own proxy is `own`: nothing for a
     /// host in NO_PROXY, then `own`, then what the environment says.
-    pub fn select(own: Option<&Self>, target: &Uri) -> Result<Option<Self>, DialError> {
+    pub(crate) fn select(own: Option<&Self>, target: &Uri) -> Result<Option<Self>, DialError> {
         let environment = Environment::at_start();
         if environment.bypass.intercept(target).is_none() {
             return Ok(None);
@@ -266,7 +266,7 @@ pub(crate) struct Environment {
 impl Environment {
     /// What stood there when the program started. A script that sets a variable
     /// does not so reach a host that it may not reach.
-    pub fn at_start() -> &'static Self {
+    pub(crate) fn at_start() -> &'static Self {
         static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
         ENVIRONMENT.get_or_init(|| Self::read(|name| env::var(name).ok()))
     }

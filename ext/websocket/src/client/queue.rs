@@ -39,7 +39,7 @@ struct Lines {
 
 impl DialQueue {
     /// The queue of the runtime whose state this is.
-    pub fn of(state: &mut OpState) -> Rc<Self> {
+    pub(super) fn of(state: &mut OpState) -> Rc<Self> {
         if !state.has::<Rc<Self>>() {
             state.put(Rc::<Self>::default());
         }
@@ -49,7 +49,7 @@ impl DialQueue {
     /// Waits until no connection that came before is connecting to any of the
     /// `endpoints`. They are taken until the turn is dropped; a wait that is
     /// given up leaves the line.
-    pub async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> DialTurn {
+    pub(super) async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> DialTurn {
         // It joins all lines at once. The order is so the same in all of them, and
         // no two can wait for each other.
         let turn = self.join(endpoints);

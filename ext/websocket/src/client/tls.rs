@@ -24,7 +24,7 @@ pub(super) struct ClientTls {
 
 impl ClientTls {
     /// Of `options` the field `socket_use` does not count.
-    pub fn new(
+    pub(super) fn new(
         options: TlsClientConfigOptions,
         http1: bool,
         http2: bool,

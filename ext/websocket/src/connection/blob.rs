@@ -19,7 +19,7 @@ impl Connection {
 
     /// Keeps the place of a Blob of `length` bytes. What the script sends before
     /// [`send_blob`](Self::send_blob) brings them waits, and so does the Close frame.
-    pub fn defer_blob(&self, length: usize) -> SendStatus {
+    pub(crate) fn defer_blob(&self, length: usize) -> SendStatus {
         self.defer_entry(|deferred| deferred.push_blob(length))
     }
 
@@ -45,7 +45,7 @@ impl Connection {
 
     /// Queues the bytes of the Blob whose turn it is, or nothing where they cannot be read,
     /// and what was sent behind it. Returns the Close frame that is to follow.
-    pub fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
+    pub(crate) fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
         let mut deferred = self.deferred().borrow_mut();
         if !self.session().can_send() {
             // It will not be sent, and stays in `bufferedAmount`.
@@ -82,7 +82,7 @@ impl Connection {
 
     /// Has the Close frame follow what waits for a Blob, where something does. Returns
     /// whether that is so.
-    pub fn defer_close(&self, close: &Close) -> bool {
+    pub(crate) fn defer_close(&self, close: &Close) -> bool {
         let is_deferring = self.is_deferring.get() && self.session().can_send();
         if is_deferring {
             self.deferred().borrow_mut().close(close);
@@ -92,7 +92,7 @@ impl Connection {
 
     /// Whether what is sent now waits for a Blob.
     #[cfg(test)]
-    pub fn is_deferring(&self) -> bool {
+    pub(crate) fn is_deferring(&self) -> bool {
         self.is_deferring.get()
     }
 

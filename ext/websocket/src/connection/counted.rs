@@ -13,18 +13,18 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             opened: Stamp::at(now),
             queued: Cell::new(0),
         }
     }
 
-    pub fn queued(&self) -> u32 {
+    pub(super) fn queued(&self) -> u32 {
         self.queued.get()
     }
 
-    pub fn set_queued(&self, queued: u32) {
+    pub(super) fn set_queued(&self, queued: u32) {
         let before = self.queued.replace(queued);
         if before != queued {
             here().queue_changed(before, queued);

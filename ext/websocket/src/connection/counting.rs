@@ -9,12 +9,12 @@ use crate::metrics::{Class, MessageKind, here};
 use crate::out_buffer::OutBuffer;
 
 impl Connection {
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         self.class
     }
 
     /// For how long it has been open at `now`.
-    pub fn age(&self, now: Instant) -> Duration {
+    pub(crate) fn age(&self, now: Instant) -> Duration {
         self.counted.opened.elapsed(now)
     }
 
@@ -50,13 +50,13 @@ impl Connection {
     }
 
     /// The peer's address, where there is one. It may be that of a proxy.
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
         let known = self.remote_addr;
         known.or_else(|| self.transport.borrow().peer_addr())
     }
 
     /// How many bytes of frames the transport has taken.
-    pub fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.out.borrow().written()
     }
 }

@@ -44,7 +44,7 @@ pub(crate) enum Input {
 
 impl Input {
     /// How many bytes came.
-    pub fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         match self {
             Self::Bytes(count) | Self::Message(count, _) | Self::Binary(count, _) => *count,
         }
@@ -61,7 +61,7 @@ pub(crate) trait EventSink {
 }
 
 impl Reader {
-    pub fn new(decoder: Decoder, read_ahead: Bytes) -> Self {
+    pub(super) fn new(decoder: Decoder, read_ahead: Bytes) -> Self {
         Self {
             decoder,
             read_ahead: (!read_ahead.is_empty()).then(|| Box::new(read_ahead)),
@@ -71,7 +71,7 @@ impl Reader {
 
     /// A binary message of `length` bytes has come by itself.
     #[inline]
-    pub fn expect(&mut self, length: usize) {
+    pub(super) fn expect(&mut self, length: usize) {
         self.expected = match EXPECTED.contains(&length) {
             true => length as u32,
             false => 0,

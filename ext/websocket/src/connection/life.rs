@@ -34,7 +34,7 @@ impl Connection {
     // The closing handshake (RFC 6455 section 7).
 
     /// Queues a Close frame, unless one was. Returns whether it did.
-    pub fn close(&self, close: &Close) -> bool {
+    pub(crate) fn close(&self, close: &Close) -> bool {
         let begins = self.session.borrow_mut().close();
         if begins {
             self.queue_close(close);
@@ -50,19 +50,19 @@ impl Connection {
     }
 
     /// The script begins the closing handshake itself.
-    pub fn announce_closing(&self) {
+    pub(crate) fn announce_closing(&self) {
         self.session.borrow_mut().announce_closing();
     }
 
     /// Whether the closing handshake has begun without the script's knowledge, which
     /// is to be told now.
-    pub fn take_closing(&self) -> bool {
+    pub(crate) fn take_closing(&self) -> bool {
         self.session.borrow_mut().take_closing()
     }
 
     /// Notes the peer's Close frame and queues the answer, where this is not the
     /// answer itself.
-    pub fn receive_close(&self, close: Close) {
+    pub(crate) fn receive_close(&self, close: Close) {
         if let Some(pull) = self.pull.get() {
             // The script waits for the kernel: the peer was quicker. What it need
             // not wait for may well be through.
@@ -82,17 +82,17 @@ impl Connection {
 
     /// How the connection ends once everything is written, where both Close frames are
     /// through.
-    pub fn finish(&self) -> Option<Ending> {
+    pub(crate) fn finish(&self) -> Option<Ending> {
         self.session.borrow_mut().finish()
     }
 
     /// Whether nothing is left to do: both Close frames are through.
-    pub fn is_drained(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         self.session().is_last_word() && self.out.borrow().is_empty()
     }
 
     /// How it ends where the transport does.
-    pub fn transport_ended(&self, error: Option<&io::Error>) -> Option<Ending> {
+    pub(crate) fn transport_ended(&self, error: Option<&io::Error>) -> Option<Ending> {
         let mut session = self.session.borrow_mut();
         match error {
             Some(error) => session.transport_ended(Some(error)),
@@ -101,25 +101,25 @@ impl Connection {
     }
 
     /// The script drops the connection. The hub does it, for it has to tell the end.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.session.borrow_mut().terminate();
         self.waker.wake_by_ref();
     }
 
     /// How it ends where it is dropped.
-    pub fn drop_connection(&self) -> Option<Ending> {
+    pub(crate) fn drop_connection(&self) -> Option<Ending> {
         self.session.borrow_mut().drop_connection()
     }
 
     /// Fails the connection (RFC 6455 section 7.1.7).
-    pub fn fail(&self, code: CloseCode, message: String) -> Option<Ending> {
+    pub(crate) fn fail(&self, code: CloseCode, message: String) -> Option<Ending> {
         let failure = self.session.borrow_mut().fail(code, message);
         self.queue_failure(failure)
     }
 
     /// Has the hub end the connection for a limit. A peer that reads on still gets what is
     /// queued.
-    pub fn exceed(&self, limit: Exceeded) {
+    pub(crate) fn exceed(&self, limit: Exceeded) {
         let limits = &self.settings.limits;
         let message = || match limit {
             Exceeded::Backpressure => {
@@ -142,7 +142,7 @@ impl Connection {
     }
 
     /// How the connection ends where a limit was exceeded.
-    pub fn fail_now(&self) -> Option<Ending> {
+    pub(crate) fn fail_now(&self) -> Option<Ending> {
         let failure = self.session.borrow_mut().fail_now()?;
         self.queue_failure(failure)
     }
@@ -155,14 +155,14 @@ impl Connection {
     }
 
     /// The script has been told the end: nothing is published to the connection any more.
-    pub fn leave_topics(&self) {
+    pub(crate) fn leave_topics(&self) {
         if let Some(membership) = &mut *self.membership.borrow_mut() {
             membership.unsubscribe_all();
         }
     }
 
     /// Tells the peer that nothing more follows.
-    pub fn shut_down_write(&self) {
+    pub(crate) fn shut_down_write(&self) {
         let mut cx = Context::from_waker(&self.waker);
         let mut transport = self.transport.borrow_mut();
         let _ = Pin::new(&mut *transport).poll_shutdown(&mut cx);
@@ -171,28 +171,28 @@ impl Connection {
     // Pings and Pongs.
 
     /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
-    pub fn send_ping(&self, payload: &[u8]) -> SendStatus {
+    pub(crate) fn send_ping(&self, payload: &[u8]) -> SendStatus {
         self.send_control(|out, key| {
             let _ = encoder::encode_ping(out, key, payload);
         })
     }
 
     /// Queues a Pong that no Ping asked for (RFC 6455 section 5.5.3).
-    pub fn send_pong(&self, payload: &[u8]) -> SendStatus {
+    pub(crate) fn send_pong(&self, payload: &[u8]) -> SendStatus {
         self.send_control(|out, key| {
             let _ = encoder::encode_pong(out, key, payload);
         })
     }
 
     /// Counts a Ping or a Pong that was received at `now`.
-    pub fn count_control(&self, now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn count_control(&self, now: Instant) -> Result<(), ProtocolError> {
         let config = &self.settings.session;
         self.session.borrow_mut().count_control(now, config)
     }
 
     /// Answers a Ping, behind what is queued. Where the kernel refuses bytes, no more than
     /// one answer is queued at a time. Returns whether there is something to flush.
-    pub fn answer_ping(&self, payload: &[u8]) -> bool {
+    pub(crate) fn answer_ping(&self, payload: &[u8]) -> bool {
         let mut out = self.out.borrow_mut();
         let is_pong_waiting = self.is_blocked.get() && out.has_answer();
         let answers = (self.session.borrow_mut()).receive_ping(payload, is_pong_waiting);
@@ -227,7 +227,7 @@ impl Connection {
 
     /// The peer has its time to answer, or to end the stream, from when it has taken what is
     /// queued.
-    pub fn await_end(&self, now: Instant) {
+    pub(crate) fn await_end(&self, now: Instant) {
         let outgoing = self.outgoing();
         let config = &self.settings.session;
         self.session.borrow_mut().await_end(now, config, outgoing);
@@ -245,14 +245,14 @@ impl Connection {
     }
 
     /// When to look at this connection again, as things are.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let config = &self.settings.session;
         let is_reading = !self.is_paused();
         self.session().poll_timeout(config, is_reading)
     }
 
     /// Acts on the deadlines that have passed at `now`.
-    pub fn handle_timeout(&self, now: Instant) -> Due {
+    pub(crate) fn handle_timeout(&self, now: Instant) -> Due {
         let config = &self.settings.session;
         let is_reading = !self.is_paused();
         let outgoing = || self.outgoing();

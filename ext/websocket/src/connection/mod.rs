@@ -109,7 +109,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub fn new(limits: Limits, idle: Option<IdleTimeout>) -> Self {
+    pub(crate) fn new(limits: Limits, idle: Option<IdleTimeout>) -> Self {
         let session = session::Config {
             idle,
             close_timeout: limits.close_timeout,
@@ -143,7 +143,7 @@ impl Marked for Connection {
 
 impl Connection {
     /// A connection that was opened at `now`. `read_ahead` came with the handshake.
-    pub fn new(
+    pub(crate) fn new(
         (id, waker): (u32, Waker),
         role: Role,
         transport: Transport,
@@ -194,57 +194,57 @@ impl Connection {
     }
 
     /// Starts delivery at `now`.
-    pub fn attach(&self, now: Instant) {
+    pub(crate) fn attach(&self, now: Instant) {
         self.session.borrow_mut().attach(now);
         self.waker.wake_by_ref();
     }
 
     /// Starts delivery on demand. Until the first message is asked for, nothing is read.
-    pub fn attach_pull(&self, now: Instant) {
+    pub(crate) fn attach_pull(&self, now: Instant) {
         let _ = self.pull.set(Box::default());
         self.attach(now);
     }
 
     /// Whether the script has taken the connection over.
-    pub fn is_attached(&self) -> bool {
+    pub(crate) fn is_attached(&self) -> bool {
         self.session().ready_state() != ReadyState::Connecting
     }
 
     /// What may happen. To be asked, and not to be kept: script may run in between.
     #[inline]
-    pub fn session(&self) -> Ref<'_, Session> {
+    pub(crate) fn session(&self) -> Ref<'_, Session> {
         self.session.borrow()
     }
 
     /// Whether the script knows that it is over.
     #[inline]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.session().has_ended()
     }
 
-    pub fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.role
     }
 
-    pub fn waker(&self) -> &Waker {
+    pub(crate) fn waker(&self) -> &Waker {
         &self.waker
     }
 
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.settings.limits
     }
 
-    pub fn remote_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn remote_addr(&self) -> Option<SocketAddr> {
         self.remote_addr
     }
 
     /// Whether it keeps the event loop going.
-    pub fn is_ref(&self) -> bool {
+    pub(crate) fn is_ref(&self) -> bool {
         self.is_ref.get()
     }
 
     /// Returns whether that is another answer than before.
-    pub fn set_ref(&self, is_ref: bool) -> bool {
+    pub(crate) fn set_ref(&self, is_ref: bool) -> bool {
         self.is_ref.replace(is_ref) != is_ref
     }
 
@@ -261,7 +261,7 @@ impl Connection {
 #[cfg(test)]
 impl Connection {
     /// A server's end that no hub has, over `transport`.
-    pub fn for_test(transport: Transport) -> Self {
+    pub(crate) fn for_test(transport: Transport) -> Self {
         Self::new(
             (0, Waker::noop().clone()),
             Role::Server,
@@ -273,7 +273,7 @@ impl Connection {
     }
 
     /// How many bytes were queued since the connection began, and how many wait for a Blob.
-    pub fn queued(&self) -> (u64, usize) {
+    pub(crate) fn queued(&self) -> (u64, usize) {
         (self.out.borrow().end(), self.deferred_payload())
     }
 }

@@ -8,7 +8,7 @@ use super::pull_state::Unread;
 
 impl Connection {
     #[inline]
-    pub fn is_pull(&self) -> bool {
+    pub(crate) fn is_pull(&self) -> bool {
         self.pull.get().is_some()
     }
 
@@ -16,7 +16,7 @@ impl Connection {
     /// back. What it does not ask for is read and discarded once it cannot ask any more:
     /// the peer's Close frame stands behind it.
     #[inline]
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         let is_unwanted = match self.pull.get() {
             Some(pull) => !pull.is_wanted.get(),
             None => self.is_held_back.get(),
@@ -28,13 +28,13 @@ impl Connection {
     }
 
     /// Whether the script holds reading back.
-    pub fn is_held_back(&self) -> bool {
+    pub(crate) fn is_held_back(&self) -> bool {
         self.is_held_back.get()
     }
 
     /// The script holds reading back, or goes on at `now`. Returns whether the hub is to look at
     /// this connection.
-    pub fn hold_back(&self, is_held_back: bool, now: Instant) -> bool {
+    pub(crate) fn hold_back(&self, is_held_back: bool, now: Instant) -> bool {
         let goes_on = self.is_held_back.replace(is_held_back) && !is_held_back;
         if goes_on && self.settings.session.idle.is_some() {
             // A peer that was not listened to was not silent.
@@ -45,7 +45,7 @@ impl Connection {
 
     /// The script asks for a message at `now`. Returns whether the hub is to look at this
     /// connection: not where it is at it already.
-    pub fn want(&self, now: Instant) -> bool {
+    pub(crate) fn want(&self, now: Instant) -> bool {
         let Some(pull) = self.pull.get() else {
             return false;
         };
@@ -61,7 +61,7 @@ impl Connection {
 
     /// A message is about to be delivered.
     #[inline]
-    pub fn begin_delivery(&self) {
+    pub(crate) fn begin_delivery(&self) {
         if let Some(pull) = self.pull.get() {
             pull.is_wanted.set(false);
             pull.is_delivering.set(true);
@@ -70,7 +70,7 @@ impl Connection {
 
     /// It was delivered. Returns whether the next may be.
     #[inline]
-    pub fn end_delivery(&self) -> bool {
+    pub(crate) fn end_delivery(&self) -> bool {
         match self.pull.get() {
             Some(pull) => {
                 pull.is_delivering.set(false);
@@ -81,7 +81,7 @@ impl Connection {
     }
 
     /// Keeps what was read behind the last message.
-    pub fn keep_unread(&self, bytes: &[u8]) {
+    pub(crate) fn keep_unread(&self, bytes: &[u8]) {
         if let Some(pull) = self.pull.get()
             && !bytes.is_empty()
         {
@@ -93,13 +93,13 @@ impl Connection {
     }
 
     /// Takes it, to be decoded before anything else.
-    pub fn take_unread(&self) -> Option<Unread> {
+    pub(crate) fn take_unread(&self) -> Option<Unread> {
         let unread = self.pull.get()?.unread.take();
         (!unread.bytes.is_empty()).then_some(unread)
     }
 
     /// Puts it back, where so many bytes at its end are left.
-    pub fn restore_unread(&self, mut unread: Unread, left: usize) {
+    pub(crate) fn restore_unread(&self, mut unread: Unread, left: usize) {
         if let Some(pull) = self.pull.get()
             && left > 0
         {

@@ -24,7 +24,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    pub fn bytes(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]
     }
 }

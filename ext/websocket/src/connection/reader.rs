@@ -18,7 +18,7 @@ use crate::recycler::{Recycled, Recycler};
 impl Connection {
     /// Reads what there is into `buffer`, or into the message that is coming where that
     /// is long, `longest` bytes of it at most.
-    pub fn read(&self, buffer: &mut [u8], longest: usize, recycler: &Recycler) -> Read {
+    pub(crate) fn read(&self, buffer: &mut [u8], longest: usize, recycler: &Recycler) -> Read {
         let mut reader = self.reader.try_borrow_mut().ok();
         if let Some(reader) = &mut reader
             && let Some(read_ahead) = &mut reader.read_ahead
@@ -108,7 +108,7 @@ impl Connection {
     /// `sink`. Stops early where `sink` says so. Returns how many bytes at the end of the
     /// input are left then.
     #[inline]
-    pub fn decode(
+    pub(crate) fn decode(
         &self,
         input: Input,
         buffer: &mut [u8],
@@ -175,7 +175,7 @@ impl Connection {
 
     /// The peer was heard at `now`.
     #[inline]
-    pub fn record_heard(&self, now: Instant) {
+    pub(crate) fn record_heard(&self, now: Instant) {
         self.session.borrow_mut().heard(now);
     }
 }

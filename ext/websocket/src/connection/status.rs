@@ -38,7 +38,7 @@ pub(crate) enum Backlog {
 impl SendStatus {
     /// What became of a message of `length` bytes, as scripts are told.
     #[inline]
-    pub fn outcome(self, length: usize) -> i32 {
+    pub(crate) fn outcome(self, length: usize) -> i32 {
         match self {
             Self::Taken => i32::try_from(length).unwrap_or(i32::MAX).max(1),
             Self::Buffered => SEND_BUFFERED,

@@ -21,13 +21,13 @@ impl Connection {
     // Sending.
 
     /// Queues the answer to the opening handshake, before anything else is.
-    pub fn send_answer(&self, answer: &[u8]) {
+    pub(crate) fn send_answer(&self, answer: &[u8]) {
         self.out.borrow_mut().push_bytes(answer);
     }
 
     /// Queues a text message.
     #[inline]
-    pub fn send_text(&self, text: &str) -> SendStatus {
+    pub(crate) fn send_text(&self, text: &str) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(Message::Text(text));
         }
@@ -42,7 +42,7 @@ impl Connection {
 
     /// Queues a binary message.
     #[inline]
-    pub fn send_binary(&self, bytes: &[u8]) -> SendStatus {
+    pub(crate) fn send_binary(&self, bytes: &[u8]) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(Message::Binary(bytes));
         }
@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// Queues a message that was encoded once for all who get it.
-    pub fn send_published(&self, publication: &Publication<'_>) -> SendStatus {
+    pub(crate) fn send_published(&self, publication: &Publication<'_>) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(publication.message());
         }
@@ -201,7 +201,7 @@ impl Connection {
 
     /// How far the messages of the script have come. Where it has to wait,
     /// [`take_drained`](Self::take_drained) will say when it need not.
-    pub fn backlog(&self) -> Backlog {
+    pub(crate) fn backlog(&self) -> Backlog {
         if self.session().is_cut_off() {
             if self.is_pull() && self.session.borrow_mut().lose_data() {
                 self.waker.wake_by_ref();
@@ -222,7 +222,7 @@ impl Connection {
 
     /// Whether the script was told to wait and need not any more: a socket where the
     /// kernel has taken all, a stream's writer somewhat earlier.
-    pub fn take_drained(&self) -> bool {
+    pub(crate) fn take_drained(&self) -> bool {
         let Some(pull) = self.pull.get() else {
             return self.is_drain_awaited.get()
                 && !self.is_deferring.get()
@@ -255,13 +255,13 @@ impl Connection {
     }
 
     /// Bytes of application data that have not reached the kernel.
-    pub fn buffered_amount(&self) -> usize {
+    pub(crate) fn buffered_amount(&self) -> usize {
         self.out.borrow().buffered_amount() + self.deferred_payload()
     }
 
     /// Whether the kernel takes nothing for now.
     #[inline]
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.is_blocked.get()
     }
 
@@ -270,7 +270,7 @@ impl Connection {
     /// Hands `body` the socket and what a [`SendBatch`](crate::hub::send_batch::SendBatch) can
     /// write of what is queued, unless the kernel refuses bytes.
     #[cfg(target_os = "linux")]
-    pub fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
+    pub(crate) fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
         // The last of a connection has a way of its own.
         if self.session().is_last_word() || self.is_blocked.get() {
             return;
@@ -292,7 +292,7 @@ impl Connection {
 
     /// So many bytes of that were written.
     #[cfg(target_os = "linux")]
-    pub fn record_batch_written(&self, count: usize) {
+    pub(crate) fn record_batch_written(&self, count: usize) {
         match &mut *self.transport.borrow_mut() {
             Transport::Tls(tls) => tls.record_sent(count),
             _ => self.out.borrow_mut().record_written(count),
@@ -300,7 +300,7 @@ impl Connection {
     }
 
     /// Writes what is queued. Returns whether the kernel has taken all of it.
-    pub fn flush(&self) -> bool {
+    pub(crate) fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
         out.end_turn();
         if self.session().is_last_word() {

@@ -23,7 +23,7 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    pub fn new(start: Instant) -> Self {
+    pub(super) fn new(start: Instant) -> Self {
         Self {
             entries: BTreeMap::new(),
             count: 0,
@@ -33,7 +33,7 @@ impl Deadlines {
     }
 
     /// The next time at or after `due` for which there are entries.
-    pub fn round(&self, due: Instant) -> Instant {
+    pub(super) fn round(&self, due: Instant) -> Instant {
         let grains = (due - self.start).as_millis() / GRAIN.as_millis() + 1;
         u32::try_from(grains)
             .ok()
@@ -41,7 +41,7 @@ impl Deadlines {
             .unwrap_or(due)
     }
 
-    pub fn add(&mut self, due: Instant, id: u32, event_loop: &dyn EventLoop) {
+    pub(super) fn add(&mut self, due: Instant, id: u32, event_loop: &dyn EventLoop) {
         let is_first = self.entries.keys().next().is_none_or(|first| due < *first);
         self.entries.entry(due).or_default().push(id);
         self.count += 1;
@@ -52,7 +52,7 @@ impl Deadlines {
 
     /// Removes the entries that `counts` says nobody waits for, where there are many more
     /// entries than `connections`.
-    pub fn sweep(&mut self, connections: usize, counts: impl Fn(Instant, u32) -> bool) {
+    pub(super) fn sweep(&mut self, connections: usize, counts: impl Fn(Instant, u32) -> bool) {
         if self.count < SWEPT_FROM + 4 * connections {
             return;
         }
@@ -64,7 +64,7 @@ impl Deadlines {
     }
 
     /// Takes the entries whose time has come by `now`.
-    pub fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
         let mut taken = Vec::new();
         while let Some(entry) = self.entries.first_entry()
             && *entry.key() <= now
@@ -77,7 +77,7 @@ impl Deadlines {
     }
 
     /// Sets the timer anew where it has gone off by `now`.
-    pub fn rearm(&mut self, now: Instant, event_loop: &dyn EventLoop) {
+    pub(super) fn rearm(&mut self, now: Instant, event_loop: &dyn EventLoop) {
         if self.timer.is_some_and(|timer| timer <= now) {
             self.arm(event_loop);
         }

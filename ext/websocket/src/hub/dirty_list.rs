@@ -30,7 +30,7 @@ impl<T> Default for DirtyList<T> {
 impl<T: Marked> DirtyList<T> {
     /// Lists `member`, unless it is listed. Returns whether it was not.
     #[inline]
-    pub fn add(&self, member: &Rc<T>) -> bool {
+    pub(crate) fn add(&self, member: &Rc<T>) -> bool {
         if member.mark().0.replace(true) {
             return false;
         }
@@ -39,7 +39,7 @@ impl<T: Marked> DirtyList<T> {
     }
 
     /// Empties the list.
-    pub fn take(&self) -> Dirty<T> {
+    pub(crate) fn take(&self) -> Dirty<T> {
         let members = mem::take(&mut *self.0.borrow_mut());
         for member in &members {
             member.mark().0.set(false);

@@ -73,7 +73,7 @@ pub(crate) struct Hub {
 
 impl Hub {
     /// A hub whose [`run`](Self::run) is called when `ready` asks for it.
-    pub fn new(ready: Arc<ReadyList>, event_loop: Box<dyn EventLoop>) -> Self {
+    pub(crate) fn new(ready: Arc<ReadyList>, event_loop: Box<dyn EventLoop>) -> Self {
         Self {
             connections: RefCell::default(),
             ready,
@@ -91,13 +91,16 @@ impl Hub {
 
     /// The same with a kernel of the test's.
     #[cfg(all(test, target_os = "linux"))]
-    pub fn with_batch(mut self, batch: SendBatch) -> Self {
+    pub(crate) fn with_batch(mut self, batch: SendBatch) -> Self {
         self.batch = batch;
         self
     }
 
     /// Takes in the connection that `new` makes with its id and its waker, now.
-    pub fn add(&self, new: impl FnOnce((u32, Waker), Instant) -> Connection) -> Rc<Connection> {
+    pub(crate) fn add(
+        &self,
+        new: impl FnOnce((u32, Waker), Instant) -> Connection,
+    ) -> Rc<Connection> {
         let mut connections = self.connections.borrow_mut();
         let entry = connections.vacant_entry();
         // A process has far fewer than 2^32 sockets.
@@ -112,7 +115,7 @@ impl Hub {
 
     /// The settings, shared with the connections that were made last, where those have the
     /// same.
-    pub fn shared(&self, settings: Settings) -> Rc<Settings> {
+    pub(crate) fn shared(&self, settings: Settings) -> Rc<Settings> {
         let mut last = self.settings.borrow_mut();
         if **last != settings {
             *last = Rc::new(settings);
@@ -122,7 +125,7 @@ impl Hub {
 
     /// The connection `id`, while it lives.
     #[inline]
-    pub fn get(&self, id: u32) -> Option<Rc<Connection>> {
+    pub(crate) fn get(&self, id: u32) -> Option<Rc<Connection>> {
         self.connections.borrow().get(id as usize).cloned()
     }
 
@@ -135,7 +138,7 @@ impl Hub {
     // What the application does.
 
     /// Starts delivery of connection `id`.
-    pub fn attach(&self, id: u32) {
+    pub(crate) fn attach(&self, id: u32) {
         if let Some(connection) = self.get(id) {
             connection.attach(self.event_loop.now());
             self.watch(&connection);
@@ -143,14 +146,14 @@ impl Hub {
     }
 
     /// Starts delivery on demand of connection `id`.
-    pub fn attach_pull(&self, id: u32) {
+    pub(crate) fn attach_pull(&self, id: u32) {
         if let Some(connection) = self.get(id) {
             connection.attach_pull(self.event_loop.now());
         }
     }
 
     /// Delivers one message of connection `id`, when there is one.
-    pub fn pull(&self, id: u32) {
+    pub(crate) fn pull(&self, id: u32) {
         if let Some(connection) = self.get(id) {
             if connection.want(self.event_loop.now()) {
                 connection.waker().wake_by_ref();
@@ -161,7 +164,11 @@ impl Hub {
 
     /// Queues a message on connection `id` by `queue`, and has it written when the turn ends.
     #[inline]
-    pub fn send(&self, id: u32, queue: impl FnOnce(&Connection) -> SendStatus) -> SendStatus {
+    pub(crate) fn send(
+        &self,
+        id: u32,
+        queue: impl FnOnce(&Connection) -> SendStatus,
+    ) -> SendStatus {
         let sent = self.with(id, |connection| {
             let sent = queue(connection);
             if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
@@ -174,14 +181,14 @@ impl Hub {
 
     /// Has what the script queued written when its turn ends.
     #[inline]
-    pub fn mark_dirty(&self, connection: &Rc<Connection>) {
+    pub(crate) fn mark_dirty(&self, connection: &Rc<Connection>) {
         if !connection.is_blocked() && self.dirty.add(connection) && !self.is_running.get() {
             self.ready.schedule();
         }
     }
 
     /// Begins the close handshake (RFC 6455 section 7.1.2), behind what was sent.
-    pub fn close(&self, connection: &Rc<Connection>, close: &Close) {
+    pub(crate) fn close(&self, connection: &Rc<Connection>, close: &Close) {
         if !connection.defer_close(close) && connection.close(close) {
             self.mark_dirty(connection);
             if connection.is_blocked() || connection.is_pull() {
@@ -195,7 +202,7 @@ impl Hub {
 
     /// Queues the bytes of a Blob, or nothing where it cannot be read, and what waited for
     /// them.
-    pub fn send_blob(&self, connection: &Rc<Connection>, bytes: Option<&[u8]>) {
+    pub(crate) fn send_blob(&self, connection: &Rc<Connection>, bytes: Option<&[u8]>) {
         let close = connection.send_blob(bytes);
         self.mark_dirty(connection);
         if let Some(close) = close {
@@ -205,7 +212,7 @@ impl Hub {
 
     /// Reads nothing more from connection `id`, or goes on. What one read has brought is
     /// delivered all the same.
-    pub fn hold_back(&self, id: u32, is_held_back: bool) {
+    pub(crate) fn hold_back(&self, id: u32, is_held_back: bool) {
         if let Some(connection) = self.get(id) {
             if connection.hold_back(is_held_back, self.event_loop.now()) {
                 connection.waker().wake_by_ref();
@@ -215,7 +222,7 @@ impl Hub {
     }
 
     /// Whether `connection` keeps the event loop going.
-    pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
+    pub(crate) fn set_ref(&self, connection: &Connection, is_ref: bool) {
         if !connection.has_ended() && connection.set_ref(is_ref) {
             match is_ref {
                 true => self.event_loop.hold(),
@@ -227,7 +234,7 @@ impl Hub {
     // What the event loop does.
 
     /// Reads, delivers and writes what there is. Script runs by `delivery` alone.
-    pub fn run(&self, delivery: &mut impl Delivery) {
+    pub(crate) fn run(&self, delivery: &mut impl Delivery) {
         self.ready.begin();
         self.is_running.set(true);
         let now = self.event_loop.now();

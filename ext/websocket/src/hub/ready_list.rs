@@ -18,7 +18,7 @@ pub(crate) struct ReadyList {
 
 impl ReadyList {
     /// A list whose hub is run after `schedule` is called.
-    pub fn new(schedule: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(schedule: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             wakers: Mutex::default(),
             is_scheduled: AtomicBool::new(false),
@@ -27,7 +27,7 @@ impl ReadyList {
     }
 
     /// A waker for connection `id`.
-    pub fn waker(self: &Arc<Self>, id: u32) -> Waker {
+    pub(crate) fn waker(self: &Arc<Self>, id: u32) -> Waker {
         Waker::from(Arc::new(ConnectionWaker {
             id,
             is_listed: AtomicBool::new(false),
@@ -36,14 +36,14 @@ impl ReadyList {
     }
 
     /// Has the hub run, unless that is on its way.
-    pub fn schedule(&self) {
+    pub(crate) fn schedule(&self) {
         if !self.is_scheduled.swap(true, Ordering::AcqRel) {
             (self.schedule)();
         }
     }
 
     /// The hub begins to run.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.is_scheduled.store(false, Ordering::Release);
     }
 
@@ -52,7 +52,7 @@ impl ReadyList {
     }
 
     /// Empties the list. Returns the ids of the connections, each once.
-    pub fn take(&self) -> impl Iterator<Item = u32> + use<> {
+    pub(crate) fn take(&self) -> impl Iterator<Item = u32> + use<> {
         let wakers = std::mem::take(&mut *self.lock());
         wakers.into_iter().map(|waker| {
             waker.is_listed.store(false, Ordering::Release);

@@ -80,7 +80,7 @@ impl SendQueue for IoUring {
 impl SendBatch {
     /// One that hands its sends to `queue`.
     #[cfg(test)]
-    pub fn simulated(queue: Box<dyn SendQueue>) -> Self {
+    pub(crate) fn simulated(queue: Box<dyn SendQueue>) -> Self {
         Self(RefCell::new(State::Simulated(queue)))
     }
 
@@ -88,7 +88,7 @@ impl SendBatch {
     /// What is left, or failed, is for [`Connection::flush`] to find. Returns how many sends
     /// the kernel did or refused: none where the connections are few, or where it does not
     /// allow io_uring.
-    pub fn write(&self, connections: &Dirty<Connection>) -> usize {
+    pub(crate) fn write(&self, connections: &Dirty<Connection>) -> usize {
         if connections.len() < BATCH_FROM {
             return 0;
         }

@@ -18,7 +18,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub const fn new(number: usize) -> Self {
+    pub(crate) const fn new(number: usize) -> Self {
         Self {
             values: [const { AtomicU64::new(0) }; places::COUNT],
             number,
@@ -28,7 +28,7 @@ impl Block {
 
     /// Adds to a number. A place that goes down, too, has the bits of an `i64`.
     #[inline]
-    pub fn add(&self, place: Place, count: u64) {
+    pub(crate) fn add(&self, place: Place, count: u64) {
         let value = &self.values[place.index()];
         // No other thread writes: a plain addition is enough.
         let sum = value.load(Ordering::Relaxed).wrapping_add(count);
@@ -38,12 +38,12 @@ impl Block {
     /// Takes from a number. It may be another thread's block that was added to: the sum of
     /// all blocks is right.
     #[inline]
-    pub fn sub(&self, place: Place, count: u64) {
+    pub(crate) fn sub(&self, place: Place, count: u64) {
         self.add(place, count.wrapping_neg());
     }
 
     /// Adds all numbers to `sums`.
-    pub fn add_to(&self, sums: &mut [u64; places::COUNT]) {
+    pub(crate) fn add_to(&self, sums: &mut [u64; places::COUNT]) {
         for (sum, value) in sums.iter_mut().zip(&self.values) {
             *sum = sum.wrapping_add(value.load(Ordering::Relaxed));
         }

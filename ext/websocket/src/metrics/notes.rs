@@ -8,13 +8,13 @@ use super::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Que
 use super::places::{self, BOUNDS, Places, STATUSES, SUM};
 
 impl Block {
-    pub fn opened(&self, class: Class) {
+    pub(crate) fn opened(&self, class: Class) {
         self.add(places::OPEN.at(class.index()), 1);
         self.add(places::OPENED.at(class.index()), 1);
     }
 
     /// The application is told that a connection has ended, with this code.
-    pub fn closed(&self, class: Class, code: u16, age: Duration) {
+    pub(crate) fn closed(&self, class: Class, code: u16, age: Duration) {
         let role = class.role_index();
         self.sub(places::OPEN.at(class.index()), 1);
         self.add(places::CLOSED[role].at(CloseCodes::of(code).index()), 1);
@@ -23,64 +23,64 @@ impl Block {
 
     /// The application is handed a message of `length` bytes.
     #[inline]
-    pub fn received(&self, kind: MessageKind, length: usize) {
+    pub(crate) fn received(&self, kind: MessageKind, length: usize) {
         self.add(places::RECEIVED.at(kind as usize), 1);
         self.add(places::RECEIVED_BYTES.at(kind as usize), length as u64);
     }
 
     /// A message of `length` bytes was queued for the peer.
     #[inline]
-    pub fn sent(&self, kind: MessageKind, length: usize) {
+    pub(crate) fn sent(&self, kind: MessageKind, length: usize) {
         self.add(places::SENT.at(kind as usize), 1);
         self.add(places::SENT_BYTES.at(kind as usize), length as u64);
     }
 
     /// So many bytes wait for the kernel, where `before` did.
-    pub fn queue_changed(&self, before: u32, now: u32) {
+    pub(crate) fn queue_changed(&self, before: u32, now: u32) {
         let place = places::SEND_QUEUE.only();
         self.sub(place, before.into());
         self.add(place, now.into());
     }
 
-    pub fn met_backpressure(&self, outcome: Queued) {
+    pub(crate) fn met_backpressure(&self, outcome: Queued) {
         self.add(places::BACKPRESSURE.at(outcome as usize), 1);
     }
 
-    pub fn passed(&self, limit: PassedLimit) {
+    pub(crate) fn passed(&self, limit: PassedLimit) {
         self.add(places::LIMITS.at(limit as usize), 1);
     }
 
-    pub fn dial_failed(&self, reason: DialFailure) {
+    pub(crate) fn dial_failed(&self, reason: DialFailure) {
         self.add(places::DIALS_FAILED.at(reason as usize), 1);
     }
 
-    pub fn topic_began(&self) {
+    pub(crate) fn topic_began(&self) {
         self.add(places::TOPICS.only(), 1);
     }
 
-    pub fn topic_ended(&self) {
+    pub(crate) fn topic_ended(&self) {
         self.sub(places::TOPICS.only(), 1);
     }
 
-    pub fn subscribed(&self) {
+    pub(crate) fn subscribed(&self) {
         self.add(places::SUBSCRIPTIONS.only(), 1);
     }
 
-    pub fn unsubscribed(&self) {
+    pub(crate) fn unsubscribed(&self) {
         self.sub(places::SUBSCRIPTIONS.only(), 1);
     }
 
-    pub fn published(&self) {
+    pub(crate) fn published(&self) {
         self.add(places::PUBLISHED.only(), 1);
     }
 
     /// A published message was queued for so many subscribers.
-    pub fn delivered(&self, count: u64) {
+    pub(crate) fn delivered(&self, count: u64) {
         self.add(places::DELIVERED.only(), count);
     }
 
     /// The event loop was late by so much.
-    pub fn lagged(&self, lag: Duration) {
+    pub(crate) fn lagged(&self, lag: Duration) {
         self.observe(places::LAG, lag);
     }
 
@@ -111,13 +111,13 @@ pub fn handshake_refused(status: u16) {
 pub(crate) struct Stamp(u32);
 
 impl Stamp {
-    pub fn at(now: Instant) -> Self {
+    pub(crate) fn at(now: Instant) -> Self {
         // It begins anew every 49 days.
         Self(since_start(now).as_millis() as u32)
     }
 
     /// How long ago that was at `now`: right up to 49 days.
-    pub fn elapsed(self, now: Instant) -> Duration {
+    pub(crate) fn elapsed(self, now: Instant) -> Duration {
         Duration::from_millis(Self::at(now).0.wrapping_sub(self.0).into())
     }
 }

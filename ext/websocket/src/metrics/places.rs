@@ -17,7 +17,7 @@ pub(crate) struct Place(usize);
 
 impl Place {
     #[inline]
-    pub const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self.0
     }
 }
@@ -48,7 +48,7 @@ impl Places {
 
     /// The place with the number `index`, or the last one.
     #[inline]
-    pub const fn at(self, index: usize) -> Place {
+    pub(super) const fn at(self, index: usize) -> Place {
         Place(if index < self.count {
             self.start + index
         } else {
@@ -57,7 +57,7 @@ impl Places {
     }
 
     /// The only one.
-    pub const fn only(self) -> Place {
+    pub(super) const fn only(self) -> Place {
         self.at(0)
     }
 }

@@ -18,7 +18,7 @@ use crate::frame::Role;
 /// zlib-rs makes room for the largest window, and therefore a peer that was
 /// granted a smaller one is not held to it. Without context takeover it holds
 /// nothing between two messages.
-pub struct Decompressor {
+pub(crate) struct Decompressor {
     takeover: bool,
     state: Option<Inflate>,
     /// Whether the last byte ended a DEFLATE stream.
@@ -28,7 +28,7 @@ pub struct Decompressor {
 impl Decompressor {
     /// A decompressor for what `role` receives on a connection with
     /// `parameters`.
-    pub const fn new(role: Role, parameters: &Parameters) -> Self {
+    pub(crate) const fn new(role: Role, parameters: &Parameters) -> Self {
         let no_takeover = match role {
             Role::Client => parameters.server_no_context_takeover,
             Role::Server => parameters.client_no_context_takeover,

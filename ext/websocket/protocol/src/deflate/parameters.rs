@@ -121,7 +121,7 @@ pub(super) struct Offered {
 }
 
 impl Offered {
-    pub fn parse(extension: &Extension<'_>) -> Result<Self, ParameterError> {
+    pub(super) fn parse(extension: &Extension<'_>) -> Result<Self, ParameterError> {
         let mut offered = Self::default();
         for parameter in &extension.parameters {
             let value = parameter.value.as_deref();
@@ -160,7 +160,7 @@ impl Offered {
     }
 
     /// The same as a server's answer, where the client's window has a value.
-    pub fn into_answer(self) -> Result<Parameters, ParameterError> {
+    pub(super) fn into_answer(self) -> Result<Parameters, ParameterError> {
         Ok(Parameters {
             server_no_context_takeover: self.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover,

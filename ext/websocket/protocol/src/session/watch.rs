@@ -37,7 +37,7 @@ pub(super) struct Pace {
 impl Watch {
     /// Begins when the peer has taken `taken` bytes and owes something for the last of
     /// `goal` bytes, which were queued just now.
-    pub fn new(timeout: Duration, now: Instant, taken: u64, goal: u64) -> Self {
+    pub(super) fn new(timeout: Duration, now: Instant, taken: u64, goal: u64) -> Self {
         let mut watch = Self {
             timeout: timeout.min(LONGEST),
             since: now,
@@ -51,17 +51,17 @@ impl Watch {
     }
 
     /// The same where nothing stands before what the peer owes.
-    pub fn unhindered(timeout: Duration, now: Instant) -> Self {
+    pub(super) fn unhindered(timeout: Duration, now: Instant) -> Self {
         Self::new(timeout, now, 0, 0)
     }
 
     /// When to [`look`](Self::look).
-    pub fn due(&self) -> Instant {
+    pub(super) fn due(&self) -> Instant {
         self.due
     }
 
     /// Looks at how far the peer has come. Returns whether it had its time.
-    pub fn look(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
+    pub(super) fn look(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         if now < self.due {
             return false;
         }

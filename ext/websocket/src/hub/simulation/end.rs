@@ -27,7 +27,7 @@ pub(super) enum Kind {
 
 impl Item {
     /// What it consists of. No two items of an end are the same, but for very short ones.
-    pub fn bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(self) -> Vec<u8> {
         let mark = match self.kind {
             Kind::Text if self.number.is_multiple_of(5) => "é",
             Kind::Text | Kind::Binary => "",
@@ -44,7 +44,7 @@ impl Item {
     }
 
     /// Its number, where the payload of a Ping or a Pong tells it.
-    pub fn number_of(payload: &[u8]) -> Option<u64> {
+    pub(super) fn number_of(payload: &[u8]) -> Option<u64> {
         let text = std::str::from_utf8(payload).ok()?;
         let digits = text.strip_prefix(['?', '!'])?.split('.').next()?;
         digits.parse().ok()
@@ -89,18 +89,18 @@ pub(super) struct End {
 
 impl End {
     /// Whether the actor still takes part.
-    pub fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.is_attached && !self.is_gone && self.ending.is_none()
     }
 
     /// When the closing handshake began on this side.
-    pub fn begun_to_close(&self) -> Option<Instant> {
+    pub(super) fn begun_to_close(&self) -> Option<Instant> {
         let asked = self.asked_to_close.map(|(asked, _)| asked);
         [asked, self.shut_down].into_iter().flatten().min()
     }
 
     /// Whether messages that come are still delivered, as far as the actor knows.
-    pub fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         self.is_live() && self.asked_to_close.is_none() && !self.is_terminated
     }
 }

@@ -55,7 +55,7 @@ struct Socket {
 }
 
 impl Network {
-    pub fn new(random: Random, now: Instant) -> Self {
+    pub(super) fn new(random: Random, now: Instant) -> Self {
         Self(Rc::new(RefCell::new(State {
             random,
             sockets: Vec::new(),
@@ -66,7 +66,7 @@ impl Network {
     }
 
     /// Two connected sockets, by their indices.
-    pub fn pair(&self) -> (usize, usize) {
+    pub(super) fn pair(&self) -> (usize, usize) {
         let mut state = self.0.borrow_mut();
         let index = state.sockets.len();
         for _ in 0..2 {
@@ -95,19 +95,19 @@ impl Network {
     }
 
     /// The handle of a socket, whose owner closes it by dropping that.
-    pub fn handle(&self, index: usize) -> Handle {
+    pub(super) fn handle(&self, index: usize) -> Handle {
         Handle {
             network: self.clone(),
             index,
         }
     }
 
-    pub fn set_now(&self, now: Instant) {
+    pub(super) fn set_now(&self, now: Instant) {
         self.0.borrow_mut().now = now;
     }
 
     /// From now on nothing is refused, and nothing stalls.
-    pub fn become_perfect(&self) {
+    pub(super) fn become_perfect(&self) {
         let mut state = self.0.borrow_mut();
         state.is_perfect = true;
         for index in 0..state.sockets.len() {
@@ -119,48 +119,48 @@ impl Network {
     }
 
     /// How many bytes socket `index` has taken.
-    pub fn written(&self, index: usize) -> u64 {
+    pub(super) fn written(&self, index: usize) -> u64 {
         self.0.borrow().sockets[index].written
     }
 
     /// When bytes were read from socket `index` last.
-    pub fn heard(&self, index: usize) -> Instant {
+    pub(super) fn heard(&self, index: usize) -> Instant {
         self.0.borrow().sockets[index].heard
     }
 
-    pub fn is_reset(&self, index: usize) -> bool {
+    pub(super) fn is_reset(&self, index: usize) -> bool {
         self.0.borrow().sockets[index].is_reset
     }
 
     /// The network drops the connection of socket `index`.
-    pub fn reset(&self, index: usize) {
+    pub(super) fn reset(&self, index: usize) {
         let mut state = self.0.borrow_mut();
         state.reset(index);
         state.reset(index ^ 1);
     }
 
     /// What socket `index` writes stays where it is, or goes on.
-    pub fn toggle_stall(&self, index: usize) {
+    pub(super) fn toggle_stall(&self, index: usize) {
         let mut state = self.0.borrow_mut();
         let socket = &mut state.sockets[index];
         socket.is_stalled = !socket.is_stalled;
     }
 
     /// Bytes of nobody's come to the peer of socket `index`.
-    pub fn inject(&self, index: usize, bytes: &[u8]) {
+    pub(super) fn inject(&self, index: usize, bytes: &[u8]) {
         let mut state = self.0.borrow_mut();
         state.sockets[index].outgoing.extend(bytes);
     }
 
     /// Moves what socket `index` has written, some of it or all. Returns whether something
     /// happened.
-    pub fn carry(&self, index: usize) -> bool {
+    pub(super) fn carry(&self, index: usize) -> bool {
         self.0.borrow_mut().carry(index)
     }
 
     /// Carries everything that can be, and tells everybody. Returns whether something
     /// happened.
-    pub fn settle(&self) -> bool {
+    pub(super) fn settle(&self) -> bool {
         let mut has_moved = false;
         for index in 0..self.len() {
             has_moved |= self.carry(index);
@@ -171,12 +171,12 @@ impl Network {
         has_moved
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.borrow().sockets.len()
     }
 
     /// Tells somebody that a socket is ready. Returns whether there was one to tell.
-    pub fn wake_one(&self) -> bool {
+    pub(super) fn wake_one(&self) -> bool {
         let mut state = self.0.borrow_mut();
         if state.wakes.is_empty() {
             return false;
@@ -389,7 +389,7 @@ pub(super) struct Sends {
 }
 
 impl Sends {
-    pub fn new(network: Network) -> Self {
+    pub(super) fn new(network: Network) -> Self {
         Self {
             network,
             queued: Vec::new(),

@@ -8,11 +8,11 @@ use std::rc::Rc;
 pub(super) struct Random(Rc<Cell<u64>>);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(Rc::new(Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))))
     }
 
-    pub fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         let state = self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.0.set(state);
         let mut mixed = state;
@@ -22,17 +22,17 @@ impl Random {
     }
 
     /// A number less than `limit`, which is not 0.
-    pub fn below(&self, limit: usize) -> usize {
+    pub(super) fn below(&self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
     /// A number from 1 to `most`.
-    pub fn part_of(&self, most: usize) -> usize {
+    pub(super) fn part_of(&self, most: usize) -> usize {
         1 + self.below(most)
     }
 
     /// True once in `of` times.
-    pub fn one_in(&self, of: usize) -> bool {
+    pub(super) fn one_in(&self, of: usize) -> bool {
         self.below(of) == 0
     }
 }
