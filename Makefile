@@ -8,6 +8,7 @@
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # SECONDS=N SEED=N            how long `make stress` runs, and what it does (default: 60, any)
+# SECONDS=N                   how long `make soak` has traffic (default: 120)
 # SEEDS=N SEED=N              how many seeds `make simulate` runs, from which (default: 2000, 1)
 # TABLES=NAMES                what `make bench-protocol` prints (default: all)
 # WORK=NAMES PEERS=NAMES      what `make bench` measures beside what (default: all)
@@ -20,7 +21,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress simulate fuzz manual clean
+.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-brokers bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -53,6 +54,9 @@ v8: ## Build V8's static library from source, for closed networks (about 40 minu
 bench: ## Measure servers and clients beside Deno, Bun, ws and uWebSockets.js
 	@WORK='$(WORK)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' WRITE='$(WRITE)' scripts/bench
 
+bench-brokers: ## Measure two servers on NATS and Redis beside Bun and Socket.IO
+	@ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' scripts/bench-brokers
+
 bench-startup: ## Time the start of a script in duplex, Deno and Bun
 	@scripts/bench-startup
 
@@ -76,6 +80,9 @@ leak: ## Open and drop 100,000 sockets, and see whether memory grows
 
 stress: ## Run sessions of all kinds against duplex at once, for SECONDS=N
 	@scripts/stress '$(SECONDS)' '$(SEED)'
+
+soak: ## Run three processes on NATS and on Redis, which fail under load, SECONDS=N (default: 120)
+	@scripts/soak '$(SECONDS)'
 
 simulate: ## Simulate hubs and connections, SEEDS=N from SEED=N on; TRACE=1 prints what happens
 	@TRACE='$(TRACE)' scripts/simulate '$(SEEDS)' '$(SEED)'

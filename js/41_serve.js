@@ -5,6 +5,7 @@ import {
   MEMBERS,
   serve as serveForm,
 } from "ext:duplex_http/04_handler_form.js";
+import { checkTopics } from "ext:duplex_http/00_topics.js";
 import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 
 const {
@@ -191,11 +192,12 @@ function readOptions(exported) {
     delete options.tls;
   }
   if (broker !== null) {
-    const { topics } = options;
-    // What is no object is refused behind this.
-    if (topics === undefined || typeof topics === "object") {
-      options.topics = { __proto__: topics ?? null, broker };
+    const topics = options.topics ?? null;
+    if (topics !== null) {
+      // What is inherited is not checked any more.
+      checkTopics(topics);
     }
+    options.topics = { __proto__: topics, broker };
   }
   if (path !== null) {
     options.path = path;

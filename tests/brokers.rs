@@ -1,7 +1,8 @@
 //! Topics through a broker: several processes on one NATS, and on one Redis.
 //!
 //! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
-//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts.
+//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts; from
+//! 60 on there are 1000 sockets, else 300.
 
 #![allow(
     clippy::expect_used,
@@ -9,6 +10,8 @@
     reason = "a test fails by a panic"
 )]
 
+#[path = "support/brokers.rs"]
+mod broker;
 #[path = "support/certificates.rs"]
 mod certificates;
 #[path = "support/peer.rs"]
@@ -19,11 +22,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use broker::{Broker, Kind, brokers};
 use certificates::Authority;
 use duplex_protocol::frame::Opcode;
 use peer::Peer;
@@ -274,6 +276,17 @@ fn a_url_and_a_permission_are_needed() {
         let script = format!("export default {{ fetch() {{}}, {option} }};");
         fails(&[], "", &script, problem);
     }
+    // Misspelt members are named, also where the broker comes from elsewhere.
+    let misspelt = CHAT.replace("prefix: \"app\",", "hisotry: {},");
+    for (flags, broker) in [
+        (&[][..], ""),
+        (&[], "redis://127.0.0.1:3"),
+        (&["--broker", "nats://127.0.0.1:1"], ""),
+    ] {
+        let problem =
+            "TypeError: Invalid topics: there is no option `hisotry`, did you mean `history`?";
+        fails(flags, broker, &misspelt, problem);
+    }
 }
 
 #[test]
@@ -297,6 +310,8 @@ fn a_name_that_stands_for_a_denied_address_is_not_dialled() {
 #[test]
 fn nothing_is_lost() {
     let seconds = std::env::var("DUPLEX_SOAK").unwrap_or_else(|_| "3".to_string());
+    let is_long = seconds.parse::<u64>().unwrap() >= 60;
+    let sockets = if is_long { "1000" } else { "300" };
     for broker in brokers() {
         let servers = [0, 1, 2].map(|_| broker.serve("soak.js", CHAT, &[]));
         for server in &servers {
@@ -307,6 +322,7 @@ fn nothing_is_lost() {
             .arg("--allow-net")
             .arg(write("traffic.js", TRAFFIC))
             .arg(&seconds)
+            .arg(sockets)
             .args(servers.each_ref().map(|server| server.port.to_string()));
         let mut running = Running::start("the traffic", &mut command).unwrap();
         let deadline = Instant::now() + Duration::from_secs(seconds.parse().unwrap());
@@ -324,8 +340,8 @@ fn nothing_is_lost() {
 }
 
 const TRAFFIC: &str = r#"
-const [seconds, ...ports] = Deno.args;
-const TOPICS = 100, SOCKETS = 300;
+const [seconds, sockets, ...ports] = Deno.args;
+const TOPICS = 100, SOCKETS = Number(sockets);
 let received = 0;
 
 const open = (port) => new Promise((resolve, reject) => {
@@ -404,117 +420,12 @@ console.log(`all came: ${received} messages in ${seconds} s`);
 Deno.exit();
 "#;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nats,
-    Redis,
+/// Servers with a broker.
+trait Serve {
+    fn serve(&self, name: &str, script: &str, flags: &[&str]) -> Server;
 }
 
-/// A broker of the test's own. Killed when dropped.
-struct Broker {
-    kind: Kind,
-    port: u16,
-    /// Certificate and key.
-    tls: Option<(PathBuf, PathBuf)>,
-    running: Option<Running>,
-}
-
-/// One of each kind that is installed.
-fn brokers() -> Vec<Broker> {
-    [(Kind::Nats, "nats-server"), (Kind::Redis, "redis-server")]
-        .into_iter()
-        .filter_map(|(kind, program)| {
-            let mut command = Command::new(program);
-            command
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            if command.status().is_err() {
-                println!("skipped: no {program}");
-                return None;
-            }
-            let mut broker = Broker {
-                kind,
-                port: free_port(),
-                tls: None,
-                running: None,
-            };
-            broker.start();
-            Some(broker)
-        })
-        .collect()
-}
-
-/// A port below those that Linux gives out, so that nobody has it while the broker is away.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    loop {
-        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + offset % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-impl Broker {
-    /// Returns when it takes connections.
-    fn start(&mut self) {
-        let port = self.port.to_string();
-        let (mut command, ready) = match self.kind {
-            Kind::Nats => {
-                let mut command = Command::new("nats-server");
-                command.args(["-a", "127.0.0.1", "-p", &port]);
-                if let Some((cert, key)) = &self.tls {
-                    command.arg("--tls").arg("--tlscert").arg(cert);
-                    command.arg("--tlskey").arg(key);
-                }
-                (command, "Server is ready")
-            }
-            Kind::Redis => {
-                let mut command = Command::new("redis-server");
-                command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-                match &self.tls {
-                    None => command.args(["--port", &port]),
-                    Some((cert, key)) => command
-                        .args([
-                            "--port",
-                            "0",
-                            "--tls-port",
-                            &port,
-                            "--tls-auth-clients",
-                            "no",
-                        ])
-                        .arg("--tls-cert-file")
-                        .arg(cert)
-                        .arg("--tls-key-file")
-                        .arg(key)
-                        .arg("--tls-ca-cert-file")
-                        .arg(cert),
-                };
-                (command, "Ready to accept connections")
-            }
-        };
-        let mut running = Running::start("the broker", &mut command).unwrap();
-        running.line_with(ready).unwrap();
-        self.running = Some(running);
-    }
-
-    fn kill(&mut self) {
-        self.running = None;
-    }
-
-    fn url(&self) -> String {
-        let (scheme, host) = match (self.kind, &self.tls) {
-            (Kind::Nats, None) => ("nats", "127.0.0.1"),
-            (Kind::Nats, Some(_)) => ("tls", "localhost"),
-            (Kind::Redis, None) => ("redis", "127.0.0.1"),
-            (Kind::Redis, Some(_)) => ("rediss", "localhost"),
-        };
-        format!("{scheme}://{host}:{}", self.port)
-    }
-
+impl Serve for Broker {
     fn serve(&self, name: &str, script: &str, flags: &[&str]) -> Server {
         let mut command = support::duplex();
         command

@@ -50,6 +50,17 @@ interface WebSocket {
    * code 1006 follows, and no `error` event.
    */
   terminate(): void;
+  /**
+   * Reads nothing more, so that a peer which sends faster than this program works is held up
+   * by the network. Messages that were received already may still be delivered. While a socket
+   * is paused, pings are not answered, and a `close` event does not come, unless this end
+   * closes. The socket's own idle timeout rests.
+   */
+  pause(): void;
+  /** Goes on reading after `pause()`. */
+  resume(): void;
+  /** Whether the socket is paused. */
+  readonly isPaused: boolean;
   /** Lets the socket keep the program alive, as it does by default. */
   ref(): void;
   /** Lets the program end although the socket is open. */
@@ -404,12 +415,14 @@ declare namespace Deno {
      * or doubled between that and what comes live. A position is also taken as the line
      * that stands before a message; null is none, for a first visit.
      *
-     * @throws {TypeError} without the server's option `topics.history`
+     * Resolves when that is done. Rejects with a TypeError without the server's option
+     * `topics.history`, and with an Error where the broker that keeps the history is away
+     * and this process has not all that was missed: then the socket is not subscribed.
      */
     subscribe(
       topic: string,
       options: { since: TopicPosition | string | null },
-    ): TopicRecovery;
+    ): Promise<TopicRecovery>;
     /** False where it was not subscribed. */
     unsubscribe(topic: string): boolean;
     isSubscribed(topic: string): boolean;
@@ -522,9 +535,10 @@ declare namespace Deno {
      */
     prefix?: string;
     /**
-     * Keeps the last messages of each topic, in this process, for clients that come
-     * back: see {@linkcode ServerWebSocket.subscribe}. Each message then begins with a
-     * line that is its position. Not with a broker.
+     * Keeps the last messages of each topic for clients that come back: see
+     * {@linkcode ServerWebSocket.subscribe}. Each message then begins with a line that is
+     * its position. With `broker` they are kept there, for all processes: by Redis, or by
+     * a NATS server with JetStream. Otherwise they are kept in this process.
      */
     history?: {
       /** Messages of each topic, up to 1,000,000. */
@@ -542,9 +556,12 @@ declare namespace Deno {
 
   /** The place of a message among those of its topic. */
   interface TopicPosition {
-    /** That of what is kept of the topic: another one after the server was started anew. */
+    /**
+     * That of what is kept of the topic: another one where it was lost, as without a broker
+     * when the server is started anew.
+     */
     epoch: string;
-    /** Counts from 1 without a gap. */
+    /** Goes up with each message of the topic. Leaves out numbers with NATS only. */
     offset: number;
   }
 
@@ -663,11 +680,11 @@ declare namespace Deno {
       options?: PublishOptions,
     ): number;
     /**
-     * The same with `topics.history`. Returns the position of the message.
-     *
-     * @throws {TypeError} without the server's option `topics.history`
+     * The same with `topics.history`. Resolves with the position of the message. Rejects with
+     * a TypeError without that option, and with an Error where the broker that keeps the
+     * history is away or does not take the message.
      */
-    publishRecorded(topic: string, data: WebSocketData): TopicPosition;
+    publishRecorded(topic: string, data: WebSocketData): Promise<TopicPosition>;
     /** How many sockets of this process are subscribed to the topic. */
     subscriberCount(topic: string): number;
     /**
@@ -753,7 +770,7 @@ declare namespace Deno {
       options?: PublishOptions,
     ): number;
     /** See {@linkcode HttpServer.publishRecorded}. */
-    publishRecorded(topic: string, data: WebSocketData): TopicPosition;
+    publishRecorded(topic: string, data: WebSocketData): Promise<TopicPosition>;
     /** See {@linkcode HttpServer.subscriberCount}. */
     subscriberCount(topic: string): number;
     /** See {@linkcode HttpServer.flush}. */

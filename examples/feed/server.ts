@@ -43,10 +43,10 @@ export default {
   websocket: {
     // No other site's page may post.
     allowedOrigins: ["same-origin"],
-    open(ws) {
+    async open(ws) {
       const { since } = ws.data;
-      // Whatever was missed has been sent when this returns, in order.
-      const { recovered, position } = ws.subscribe(TOPIC, { since });
+      // Whatever was missed has been sent when this resolves, in order.
+      const { recovered, position } = await ws.subscribe(TOPIC, { since });
       if (recovered || position === null) return;
       const { epoch, offset } = position;
       const notice = since === null

@@ -76,10 +76,7 @@ function convertTopics({ topics }) {
   if (topics === undefined || topics === null) {
     return converted;
   }
-  if (typeof topics !== "object") {
-    throw new TypeError("Invalid type for topics: must be an object");
-  }
-  checkMembers(topics, MEMBERS, "Invalid topics");
+  checkTopics(topics);
   const { name, broker, prefix, down, up, gap, history } = topics;
   converted.name = text(name, "name") ?? null;
   converted.broker = text(broker, "broker") ?? null;
@@ -89,14 +86,17 @@ function convertTopics({ topics }) {
   converted.up = callback(up, "up");
   converted.gap = callback(gap, "gap");
   if (history !== undefined && history !== null) {
-    if (converted.broker !== null) {
-      throw new TypeError(
-        "Invalid topics.history: it is kept in this process, and not with a broker",
-      );
-    }
     convertHistory(converted, history);
   }
   return converted;
+}
+
+/** Throws where the option is no object, or has members that do not exist. */
+function checkTopics(topics) {
+  if (typeof topics !== "object") {
+    throw new TypeError("Invalid type for topics: must be an object");
+  }
+  checkMembers(topics, MEMBERS, "Invalid topics");
 }
 
 function convertHistory(converted, history) {
@@ -221,14 +221,14 @@ function publish(server, length, topic, data, options) {
     : op_http_publish_binary(server.rid, topic, data, isLocal);
 }
 
-/** Sends likewise, and keeps the message. Returns its position. */
-function publishRecorded(server, length, topic, data) {
+/** Sends likewise, and keeps the message. Resolves with its position. */
+async function publishRecorded(server, length, topic, data) {
   const prefix = "Failed to execute 'publishRecorded' on 'HttpServer'";
   topic = convertTopic(length, topic, prefix);
   data = convertPublished(length, data, prefix);
   const position = typeof data === "string"
-    ? op_http_publish_recorded_text(server.rid, topic, data)
-    : op_http_publish_recorded_binary(server.rid, topic, data);
+    ? await op_http_publish_recorded_text(server.rid, topic, data)
+    : await op_http_publish_recorded_binary(server.rid, topic, data);
   if (position === null || position === undefined) {
     throw new TypeError(
       `${prefix}: it needs a server that runs, with the option topics.history`,
@@ -245,6 +245,7 @@ function subscriberCount(server, length, topic) {
 
 export {
   broker,
+  checkTopics,
   convertTopics,
   flush,
   publish,

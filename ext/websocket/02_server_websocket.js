@@ -13,6 +13,7 @@ import {
   NO_ID,
   SEND_REFUSED,
   SUBSCRIBE_ENDED,
+  SUBSCRIBE_LATER,
   SUBSCRIBE_NO_HISTORY,
   SUBSCRIBE_RECOVERED,
 } from "ext:duplex_websocket/00_numbers.js";
@@ -50,8 +51,8 @@ class ServerWebSocket extends WebSocket {
   }
 
   /**
-   * Subscribes to a topic of the server. Returns whether it was not; with `since`, what
-   * came of replaying what was published since then.
+   * Subscribes to a topic of the server. Returns whether it was not; with `since`, resolves
+   * with what came of replaying what was published since then.
    */
   subscribe(topic, options = undefined) {
     const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
@@ -59,7 +60,7 @@ class ServerWebSocket extends WebSocket {
     if (typeof options === "object" && options !== null) {
       const { since } = options;
       if (since !== undefined) {
-        return subscribeSince(this[_slots].id, name, since, prefix);
+        return subscribeSince(this[_slots], name, since, prefix);
       }
     }
     return this[_slots].id !== NO_ID &&
@@ -106,14 +107,24 @@ class ServerWebSocket extends WebSocket {
   }
 }
 
-function subscribeSince(id, topic, since, prefix) {
+async function subscribeSince(slots, topic, since, prefix) {
   if (since !== null && typeof since !== "string") {
     const { epoch, offset } = since;
     since = `${epoch}-${offset}`;
   }
-  const { 0: outcome, 1: position } = id === NO_ID
-    ? [SUBSCRIBE_ENDED, ""]
-    : core.ops.op_ws_subscribe_since(id, topic, since);
+  const { op_ws_read_log, op_ws_subscribe_since } = core.ops;
+  let result = [SUBSCRIBE_LATER, ""];
+  for (let isRead = false; result[0] === SUBSCRIBE_LATER; isRead = true) {
+    if (isRead) {
+      await op_ws_read_log(slots.id, topic, since);
+    }
+    // In the turn in which that has resolved: so nothing comes between what is replayed and
+    // what is sent by whoever waits for this. The socket may have closed meanwhile.
+    result = slots.id === NO_ID
+      ? [SUBSCRIBE_ENDED, ""]
+      : op_ws_subscribe_since(slots.id, topic, since, isRead);
+  }
+  const { 0: outcome, 1: position } = result;
   if (outcome === SUBSCRIBE_NO_HISTORY) {
     throw new TypeError(
       `${prefix}: since needs a server with the option topics.history`,

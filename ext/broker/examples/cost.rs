@@ -3,13 +3,18 @@
 //! ```sh
 //! cargo run --release -p duplex_broker --example cost -- nats://localhost
 //! ```
+//!
+//! With `record` behind that it has the broker keep the messages.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use duplex_broker::{Address, Broker, Dial, Dialled, Options, Payload, Sink, Stream};
+use duplex_broker::{
+    Address, Broker, Dial, Dialled, Extent, LogSink, Options, Payload, Position, Recorded,
+    Recording, Sink, Stream,
+};
 use tokio::net::TcpStream;
 
 const MESSAGES: usize = 1_000_000;
@@ -20,17 +25,25 @@ const PAYLOAD: [u8; 64] = [b'x'; 64];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).ok_or("usage: cost URL")?;
+    let url = std::env::args().nth(1).ok_or("usage: cost URL [record]")?;
+    let records = std::env::args().nth(2).is_some_and(|it| it == "record");
     let (sender, messages) = mpsc::channel();
-    let subscriber = start(&url, Arc::new(Arrivals(sender)))?;
-    let publisher = start(&url, Arc::new(Nobody))?;
+    let subscriber = start(&url, Arc::new(Arrivals(sender)), records)?;
+    let (nobody, _) = mpsc::channel();
+    let publisher = start(&url, Arc::new(Arrivals(nobody)), records)?;
+    let publish = |topic: &str| match records {
+        true => {
+            publisher.record(topic, &PAYLOAD, true, 0);
+        }
+        false => publisher.publish(topic, &PAYLOAD, true),
+    };
     subscriber.set_wanted(&"latency".into(), true);
     subscriber.flush().await?;
     publisher.flush().await?;
 
     let before = (Instant::now(), processor_time());
     for number in 1..=MESSAGES {
-        publisher.publish("nobody", &PAYLOAD, true);
+        publish("nobody");
         if number % IN_FLIGHT == 0 {
             publisher.flush().await?;
         }
@@ -45,7 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut times: Vec<Duration> = (0..ROUND_TRIPS)
         .map(|_| {
             let start = Instant::now();
-            publisher.publish("latency", &PAYLOAD, true);
+            publish("latency");
             messages.recv().map(|arrival: Instant| arrival - start)
         })
         .collect::<Result<_, _>>()?;
@@ -59,12 +72,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn start(url: &str, sink: Arc<dyn Sink>) -> Result<Broker, Box<dyn std::error::Error>> {
+fn start(
+    url: &str,
+    sink: Arc<Arrivals>,
+    records: bool,
+) -> Result<Broker, Box<dyn std::error::Error>> {
+    let recording = Recording {
+        size: 1000,
+        ttl: Duration::from_secs(600),
+    };
     Ok(Broker::start(Options {
         address: Address::parse(url)?,
         prefix: "cost".to_string(),
         dial: Arc::new(Plain),
-        sink,
+        sink: sink.clone(),
+        recording: records.then_some((recording, sink as Arc<dyn LogSink>)),
     })?)
 }
 
@@ -76,10 +98,22 @@ impl Sink for Arrivals {
     }
 }
 
-struct Nobody;
+impl LogSink for Arrivals {
+    fn extent(&self, _topic: &str) -> Option<Extent> {
+        None
+    }
 
-impl Sink for Nobody {
-    fn message(&self, _topic: &str, _payload: Payload) {}
+    fn begin(&self, _topic: &str, _position: Position) {}
+
+    fn append(&self, _topic: &str, _message: Recorded) {
+        let _ = self.0.send(Instant::now());
+    }
+
+    fn prepend(&self, _topic: &str, _since: u64, _messages: Vec<Recorded>) {}
+
+    fn lose(&self, _topic: &str, _position: Position) {}
+
+    fn forget(&self, _topic: &str) {}
 }
 
 struct Plain;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::address::Address;
 use crate::payload::Payload;
+use crate::recording::{LogSink, Recording};
 
 /// How to make a [`Broker`](crate::Broker).
 pub struct Options {
@@ -20,6 +21,8 @@ pub struct Options {
     pub dial: Arc<dyn Dial>,
     /// Takes the messages of other processes.
     pub sink: Arc<dyn Sink>,
+    /// Where the broker keeps messages: how many, and who takes them.
+    pub recording: Option<(Recording, Arc<dyn LogSink>)>,
 }
 
 /// A byte stream to a broker.
@@ -42,6 +45,6 @@ pub trait Dial: Send + Sync {
 /// Takes what comes from a broker. The functions run on the broker's thread and must not
 /// wait.
 pub trait Sink: Send + Sync {
-    /// A message of another process; a text `payload` is UTF-8.
+    /// A message of another process that is not kept; a text `payload` is UTF-8.
     fn message(&self, topic: &str, payload: Payload);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::payload::Payload;
+use crate::recording::{Answer, Position, Recorded};
 
 /// What a broker says.
 #[derive(Debug)]
@@ -15,6 +16,18 @@ pub(crate) enum Heard {
         must_secure: bool,
     },
     Message(Arc<str>, Payload),
+    /// A message of a topic's log.
+    Recorded(Arc<str>, Recorded),
+    /// A message that this process has published is in its log, or is refused.
+    Stored {
+        number: u64,
+        result: Result<Position, String>,
+    },
+    /// The answer to a question about a log.
+    Answer {
+        number: u64,
+        answer: Answer,
+    },
     /// The broker has done all that was asked before [`Wire::sync`](crate::wire::Wire::sync) with this number.
     Synced(u64),
     /// It has taken so many messages.
@@ -37,6 +50,13 @@ pub(crate) enum WireError {
     Refused(String),
     #[error("the broker speaks no TLS")]
     NoTls,
+    #[error(
+        "the NATS server has no JetStream, which topics.history needs: start it with \
+         `nats-server -js`, or put `jetstream {{}}` in its configuration"
+    )]
+    NoJetStream,
+    #[error("the stream {0} was made anew")]
+    AnotherStream(String),
     #[error("the broker's answer is not what its protocol says: {0}")]
     Malformed(&'static str),
 }

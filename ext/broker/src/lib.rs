@@ -7,11 +7,17 @@
 //! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
 //! | `loss` | why messages were lost |
+//! | `recording` | topics whose last messages the broker keeps: positions, messages, who takes them |
+//! | `digits` | numbers as both protocols write them |
 //! | `heard` | what a broker says, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
-//! | `redis` | that of Redis (RESP3), likewise |
+//! | `nats_log` | logs of topics in a stream of JetStream |
+//! | `resp` | how Redis writes: RESP3 |
+//! | `redis` | the protocol of Redis (RESP3), likewise |
+//! | `redis_log` | logs of topics in streams of Redis |
 //! | `wire` | what the two have alike |
 //! | `shared` | what the threads of a program and the connection have in common |
+//! | `logs` | following and reading the logs of topics: no gap that is not filled or told |
 //! | `session` | the connection: dialling, subscribing, probing, dialling again |
 //!
 //! The protocols do no I/O, and connections are made by a [`Dial`] of the embedder: what may
@@ -26,13 +32,19 @@
 //! several kilobytes of its own.
 
 pub mod address;
+mod digits;
 mod embedder;
 mod heard;
+mod logs;
 mod loss;
 mod names;
 mod nats;
+mod nats_log;
 mod payload;
+mod recording;
 mod redis;
+mod redis_log;
+mod resp;
 mod session;
 mod shared;
 mod wire;
@@ -45,6 +57,7 @@ pub use crate::address::{Address, AddressError, Protocol};
 pub use crate::embedder::{Dial, Dialled, Options, Sink, Stream};
 pub use crate::loss::{Loss, lost};
 pub use crate::payload::Payload;
+pub use crate::recording::{Extent, LogSink, Position, RecordError, Recorded, Recording};
 pub use crate::shared::{Event, FlushError, State, Status};
 
 use crate::shared::Shared;
@@ -60,8 +73,9 @@ impl Broker {
     /// The system has no thread to give.
     pub fn start(options: Options) -> io::Result<Self> {
         let node = rand::random();
-        let publisher = Publisher::new(options.address.protocol, &options.prefix, node);
-        let shared = Shared::new(publisher);
+        let recording = options.recording.as_ref().map(|it| it.0);
+        let publisher = Publisher::new(options.address.protocol, &options.prefix, node, recording);
+        let shared = Shared::new(publisher, recording.is_some());
         session::spawn(options, shared.clone(), node)?;
         Ok(Self(shared))
     }
@@ -77,6 +91,42 @@ impl Broker {
     /// than 64 MiB wait for the broker, and where it is longer than the broker takes.
     pub fn publish(&self, topic: &str, payload: &[u8], is_text: bool) {
         self.0.publish(topic, payload, is_text);
+    }
+
+    /// Has the broker keep a message and send it to all processes, to this one too: with a
+    /// `tag` that is not 0, by which it is known again. Returns false where the broker is away
+    /// or does not take it: then it is counted as lost. For a broker with
+    /// [`Options::recording`].
+    pub fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
+        self.0.record(topic, payload, is_text, tag)
+    }
+
+    /// Records a message likewise, and waits for its position.
+    ///
+    /// # Errors
+    /// The broker is away or does not take the message. Where the connection ends meanwhile
+    /// the message may have been recorded.
+    pub fn record_and_tell(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        is_text: bool,
+    ) -> impl Future<Output = Result<Position, RecordError>> + Send + use<> {
+        self.0.record_and_tell(topic, payload, is_text)
+    }
+
+    /// Waits until the [`LogSink`] has been given what the log of `topic`, which is wanted, has
+    /// behind `since`, as far as all of that is there; without `since` until it knows where the
+    /// log is.
+    ///
+    /// # Errors
+    /// The broker is away, or does not answer this.
+    pub fn read(
+        &self,
+        topic: &Arc<str>,
+        since: Option<Position>,
+    ) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
+        self.0.read(topic, since)
     }
 
     /// Waits until the broker has confirmed all that was published, and all subscriptions that

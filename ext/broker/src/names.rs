@@ -14,7 +14,8 @@ pub(crate) fn write_subject(out: &mut String, prefix: &str, topic: &str) {
     write_token(out, topic);
 }
 
-fn write_token(out: &mut String, text: &str) {
+/// Appends one token of a subject.
+pub(crate) fn write_token(out: &mut String, text: &str) {
     if text.is_empty() {
         // Not what any other text becomes: `e` is no digit of the ones used.
         out.push_str("%e");
@@ -38,6 +39,39 @@ fn write_token(out: &mut String, text: &str) {
     }
 }
 
+/// Appends the subject to which messages of a topic are published that are recorded.
+pub(crate) fn write_recorded_subject(out: &mut String, prefix: &str, topic: &str) {
+    write_token(out, prefix);
+    out.push_str(".h.");
+    write_token(out, topic);
+}
+
+/// The stream of JetStream that has the topics of a prefix. Letters, digits and hyphens stay,
+/// all other bytes become `_` and two digits.
+pub(crate) fn stream(prefix: &str) -> String {
+    let mut name = "duplex_".to_string();
+    for &byte in prefix.as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => name.push(char::from(byte)),
+            _ => {
+                let _ = write!(name, "_{byte:02X}");
+            }
+        }
+    }
+    if name.len() > LONGEST_STREAM {
+        name = "duplex__h".to_string();
+        for byte in Sha256::digest(prefix.as_bytes()) {
+            let _ = write!(name, "{byte:02x}");
+        }
+    }
+    name
+}
+
+/// What the subjects begin with to which a process is answered.
+pub(crate) fn inbox(node: u64) -> String {
+    format!("_INBOX.duplex-{node:016x}")
+}
+
 /// Appends the channel of a topic: the prefix, a colon and the topic as it is. `SUBSCRIBE`
 /// knows no wildcards, and a name may hold any byte.
 pub(crate) fn write_channel(out: &mut String, prefix: &str, topic: &str) {
@@ -48,6 +82,8 @@ pub(crate) fn write_channel(out: &mut String, prefix: &str, topic: &str) {
 
 /// Bytes of a topic that stands in its subject as it is, which may make three of each.
 const LONGEST: usize = 512;
+/// Bytes of the name of a stream: it is that of a folder too.
+const LONGEST_STREAM: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -74,6 +110,14 @@ mod tests {
         ] {
             assert_eq!(subject(topic), expected);
         }
+    }
+
+    #[test]
+    fn streams_have_names_that_a_folder_may_have() {
+        assert_eq!(stream("app"), "duplex_app");
+        assert_eq!(stream("a.b/c_d"), "duplex_a_2Eb_2Fc_5Fd");
+        assert!(stream(&"*".repeat(100)).len() < 80);
+        assert_ne!(stream(&"*".repeat(100)), stream(&"*".repeat(101)));
     }
 
     #[test]

@@ -7,9 +7,12 @@ use bytes::{Buf, BytesMut};
 use serde_json::{Value, json};
 
 use crate::address::Address;
+use crate::digits::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
+use crate::nats_log::{self, Headers, Stream};
 use crate::payload::Payload;
+use crate::recording::{Ask, Recording};
 
 /// What marks a binary message. A text has none, and is what programs in other languages send
 /// without a thought.
@@ -23,13 +26,24 @@ pub(crate) struct Nats {
     topics: HashMap<u64, Arc<str>>,
     ids: HashMap<Arc<str>, u64>,
     next_id: u64,
-    /// What the next PONGs stand for: a number, and how many messages were published before.
-    syncs: VecDeque<(u64, u64)>,
+    syncs: VecDeque<Sync>,
     unconfirmed: u64,
+    /// The logs of the topics, where they have any.
+    stream: Option<Box<Stream>>,
+}
+
+/// What a PONG stands for.
+struct Sync {
+    number: u64,
+    /// How many messages were published since the one before.
+    published: u64,
+    /// How many were published to the stream.
+    recorded: u64,
+    has_come: bool,
 }
 
 impl Nats {
-    pub fn new(address: &Address, prefix: &str, node: u64) -> Self {
+    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
         Self {
             address: address.clone(),
             prefix: prefix.to_string(),
@@ -40,6 +54,7 @@ impl Nats {
             next_id: PROBE_ID + 1,
             syncs: VecDeque::new(),
             unconfirmed: 0,
+            stream: recording.map(|recording| Box::new(Stream::new(prefix, node, recording))),
         }
     }
 
@@ -75,28 +90,66 @@ impl Nats {
     }
 
     pub fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
-        let published = std::mem::take(&mut self.unconfirmed);
-        self.syncs.push_back((number, published));
+        self.syncs.push_back(Sync {
+            number,
+            published: std::mem::take(&mut self.unconfirmed),
+            recorded: self.stream.as_ref().map_or(0, |it| it.published()),
+            has_come: false,
+        });
         out.extend_from_slice(b"PING\r\n");
     }
 
-    pub fn note_published(&mut self, count: u64) {
-        self.unconfirmed += count;
+    pub fn note_published(&mut self, first: u64, count: u64) {
+        match &mut self.stream {
+            Some(stream) => stream.note_published(first, count),
+            None => self.unconfirmed += count,
+        }
     }
 
-    /// As [`Wire::next`](crate::wire::Wire::next). A PONG confirms messages too: that is told
-    /// first.
+    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
+        if let Some(stream) = &mut self.stream {
+            stream.ask(number, topic, ask, out);
+        }
+    }
+
+    /// As [`Wire::check`](crate::wire::Wire::check).
+    pub fn check(&mut self, out: &mut Vec<u8>) {
+        if let Some(stream) = &mut self.stream {
+            stream.check(out);
+        }
+    }
+
+    /// What has been asked for and is done by now.
+    fn settled(&mut self) -> Option<Heard> {
+        if let Some(stream) = &mut self.stream
+            && let Some(answer) = stream.next_answer()
+        {
+            return Some(answer);
+        }
+        let sync = self.syncs.front_mut().filter(|it| it.has_come)?;
+        if let Some(stream) = &self.stream
+            && (!stream.is_ready() || stream.settled() < sync.recorded)
+        {
+            // The stream answers by itself.
+            return None;
+        }
+        // A PONG confirms messages too: that is told first.
+        if sync.published > 0 {
+            return Some(Heard::Confirmed(std::mem::take(&mut sync.published)));
+        }
+        self.syncs.pop_front().map(|it| Heard::Synced(it.number))
+    }
+
+    /// As [`Wire::next`](crate::wire::Wire::next).
     pub fn next(
         &mut self,
         input: &mut BytesMut,
         out: &mut Vec<u8>,
     ) -> Result<Option<Heard>, WireError> {
         loop {
-            if let Some((_, published)) = self.syncs.front_mut()
-                && *published > 0
-                && input.starts_with(b"PONG\r\n")
-            {
-                return Ok(Some(Heard::Confirmed(std::mem::take(published))));
+            if let Some(heard) = self.settled() {
+                return Ok(Some(heard));
             }
             let Some(length) = line(input)? else {
                 return Ok(None);
@@ -114,11 +167,12 @@ impl Nats {
                     input.reserve(end + parsed.total + 2 - input.len());
                     return Ok(None);
                 }
-                let heard = self.message(&parsed, &input[end..end + parsed.total]);
-                if &input[end + parsed.total..end + parsed.total + 2] != b"\r\n" {
+                let total = parsed.total;
+                if &input[end + total..end + total + 2] != b"\r\n" {
                     return Err(WireError::Malformed("a message without its end"));
                 }
-                input.advance(end + parsed.total + 2);
+                let heard = self.message(&parsed, &input[end..end + total], out)?;
+                input.advance(end + total + 2);
                 match heard {
                     Some(heard) => return Ok(Some(heard)),
                     None => continue,
@@ -128,13 +182,14 @@ impl Nats {
                 out.extend_from_slice(b"PONG\r\n");
                 None
             } else if verb.eq_ignore_ascii_case("PONG") {
-                self.syncs
-                    .pop_front()
-                    .map(|(number, _)| Heard::Synced(number))
+                if let Some(sync) = self.syncs.iter_mut().find(|it| !it.has_come) {
+                    sync.has_come = true;
+                }
+                None
             } else if verb.eq_ignore_ascii_case("INFO") {
                 self.info(rest, out)?
             } else if verb.eq_ignore_ascii_case("-ERR") {
-                Some(refusal(rest.trim_matches('\''))?)
+                Some(self.refusal(rest.trim_matches('\''))?)
             } else if verb.eq_ignore_ascii_case("+OK") {
                 None
             } else {
@@ -147,15 +202,47 @@ impl Nats {
         }
     }
 
-    fn message(&self, delivery: &Delivery, bytes: &[u8]) -> Option<Heard> {
+    fn message(
+        &mut self,
+        delivery: &Delivery<'_>,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Heard>, WireError> {
         if delivery.id == PROBE_ID {
-            return Some(Heard::Probe);
+            return Ok(Some(Heard::Probe));
+        }
+        let (headers, payload) = bytes.split_at(delivery.headers);
+        let headers = Headers::parse(headers);
+        if delivery.id == nats_log::INBOX_ID
+            && let Some(stream) = &mut self.stream
+        {
+            return stream.answered(delivery.subject, &headers, payload, out);
         }
         // It may have been on its way when it was no longer wanted.
-        let topic = self.topics.get(&delivery.id)?;
-        let (headers, payload) = bytes.split_at(delivery.headers);
-        let payload = Payload::of(payload, is_binary(headers));
-        Some(Heard::Message(topic.clone(), payload))
+        let Some(topic) = self.topics.get(&delivery.id) else {
+            return Ok(None);
+        };
+        if let Some(stream) = &self.stream
+            && let Some(recorded) = stream.recorded(&headers, payload)
+        {
+            return Ok(Some(Heard::Recorded(topic.clone(), recorded)));
+        }
+        if headers.is_mark {
+            return Ok(None);
+        }
+        let payload = Payload::of(payload, headers.is_binary);
+        Ok(Some(Heard::Message(topic.clone(), payload)))
+    }
+
+    fn refusal(&self, message: &str) -> Result<Heard, WireError> {
+        let heard = refusal(message)?;
+        match (&self.stream, &heard) {
+            // What is not taken is not answered either.
+            (Some(_), Heard::Refused { lost: 1.., message }) => {
+                Err(WireError::Refused(message.clone()))
+            }
+            _ => Ok(heard),
+        }
     }
 
     /// What the server says of itself: first of all, and when something changes.
@@ -186,7 +273,8 @@ impl Nats {
             "pedantic": false,
             "echo": false,
             "headers": true,
-            "no_responders": false,
+            // Who asks JetStream where there is none is told so.
+            "no_responders": self.stream.is_some(),
             "lang": "rust",
             "version": env!("CARGO_PKG_VERSION"),
             "name": "duplex",
@@ -202,6 +290,9 @@ impl Nats {
             (None, None) => {}
         }
         out.extend_from_slice(format!("CONNECT {connect}\r\n").as_bytes());
+        if let Some(stream) = &mut self.stream {
+            stream.begin(out);
+        }
     }
 
     fn probe_subject(&self) -> String {
@@ -234,30 +325,18 @@ pub(crate) fn write_publish(out: &mut Vec<u8>, subject: &str, payload: &[u8], is
     out.extend_from_slice(b"\r\n");
 }
 
-/// The digits of a number.
-pub(crate) fn decimal(mut number: usize, buffer: &mut [u8; 20]) -> &[u8] {
-    let mut start = buffer.len();
-    loop {
-        start -= 1;
-        buffer[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &buffer[start..];
-        }
-    }
-}
-
 /// The line that announces a message.
-struct Delivery {
+struct Delivery<'a> {
+    subject: &'a str,
     id: u64,
     /// Bytes of headers, and of those with the payload.
     headers: usize,
     total: usize,
 }
 
-impl Delivery {
+impl<'a> Delivery<'a> {
     /// `subject sid [reply-to] [#headers] #total`
-    fn parse(text: &str, has_headers: bool) -> Result<Self, WireError> {
+    fn parse(text: &'a str, has_headers: bool) -> Result<Self, WireError> {
         let malformed = || WireError::Malformed("the line of a message");
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         let numbers = if has_headers { 2 } else { 1 };
@@ -274,6 +353,7 @@ impl Delivery {
             return Err(malformed());
         }
         Ok(Self {
+            subject: words[0],
             id: words[1].parse().map_err(|_| malformed())?,
             headers,
             total,
@@ -281,19 +361,7 @@ impl Delivery {
     }
 }
 
-/// Whether the headers say so.
-fn is_binary(headers: &[u8]) -> bool {
-    headers.split(|&byte| byte == b'\n').any(|line| {
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-            return false;
-        };
-        line[..colon].eq_ignore_ascii_case(b"duplex-type")
-            && line[colon + 1..]
-                .trim_ascii()
-                .eq_ignore_ascii_case(b"binary")
-    })
-}
-
+/// What a line of `-ERR` means.
 fn refusal(message: &str) -> Result<Heard, WireError> {
     // Of all errors these leave the connection open.
     let is_mild = |start: &str| {
@@ -334,7 +402,7 @@ mod tests {
 
     fn greeted() -> Nats {
         let address = Address::parse("nats://localhost").unwrap();
-        let mut nats = Nats::new(&address, "app", 0xabc);
+        let mut nats = Nats::new(&address, "app", 0xabc, None);
         let mut input = BytesMut::from(&b"INFO {\"max_payload\":1048576}\r\n"[..]);
         let mut out = Vec::new();
         let heard = nats.next(&mut input, &mut out).unwrap();
@@ -395,9 +463,9 @@ mod tests {
     fn a_pong_confirms_what_was_published_before_its_ping() {
         let mut nats = greeted();
         let mut out = Vec::new();
-        nats.note_published(3);
+        nats.note_published(1, 3);
         nats.sync(7, &mut out);
-        nats.note_published(2);
+        nats.note_published(4, 2);
         assert_eq!(out, b"PING\r\n");
         let (heard, _) = feed(&mut nats, b"PONG\r\n");
         let [Heard::Confirmed(3), Heard::Synced(7)] = heard[..] else {
@@ -444,7 +512,7 @@ mod tests {
     #[test]
     fn tls_is_not_given_up() {
         let address = Address::parse("tls://localhost").unwrap();
-        let mut nats = Nats::new(&address, "app", 1);
+        let mut nats = Nats::new(&address, "app", 1, None);
         let mut input = BytesMut::from(&b"INFO {}\r\n"[..]);
         let error = nats.next(&mut input, &mut Vec::new()).unwrap_err();
         assert!(matches!(error, WireError::NoTls));

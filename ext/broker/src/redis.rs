@@ -7,10 +7,13 @@ use std::sync::Arc;
 use bytes::{Buf, BytesMut};
 
 use crate::address::Address;
+use crate::digits::decimal;
 use crate::heard::{Heard, WireError};
 use crate::names;
-use crate::nats::decimal;
 use crate::payload::Payload;
+use crate::recording::{Answer, Ask, Recording};
+use crate::redis_log::{self, LogEnvelope};
+use crate::resp::{LONGEST, Reader, Value, command};
 
 /// What stands before the payload of a message of this crate: the magic, `t` or `b`, and the
 /// node's number, by which a node knows its own. A message without it comes from another
@@ -27,6 +30,7 @@ pub(crate) struct Redis {
     /// What the next replies are to.
     awaited: VecDeque<Awaited>,
     is_ready: bool,
+    recording: Option<Recording>,
 }
 
 enum Awaited {
@@ -34,14 +38,27 @@ enum Awaited {
     Select,
     /// So many messages.
     Published(u64),
+    /// So many messages that are recorded, the first of which has this number.
+    Recorded {
+        number: u64,
+        count: u64,
+    },
+    /// The script is there.
+    Script,
+    /// What was asked about a log.
+    Read {
+        number: u64,
+        ask: Ask,
+    },
     Probe,
     Sync(u64),
 }
 
 impl Redis {
-    pub fn new(address: &Address, prefix: &str, node: u64) -> Self {
+    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
         Self {
             address: address.clone(),
+            recording,
             prefix: prefix.to_string(),
             node,
             topics: HashMap::new(),
@@ -83,6 +100,13 @@ impl Redis {
             command(out, &[b"SELECT", database.as_bytes()]);
             self.awaited.push_back(Awaited::Select);
         }
+        if self.recording.is_some() {
+            // Run without keys they do nothing, and can be called by their hashes then.
+            for script in redis_log::scripts() {
+                command(out, &[b"EVAL", script.source.as_bytes(), b"0"]);
+                self.awaited.push_back(Awaited::Script);
+            }
+        }
     }
 
     pub fn subscribe(&mut self, topic: &Arc<str>, out: &mut Vec<u8>) {
@@ -112,11 +136,26 @@ impl Redis {
         self.awaited.push_back(Awaited::Sync(number));
     }
 
-    pub fn note_published(&mut self, count: u64) {
+    pub fn note_published(&mut self, first: u64, count: u64) {
+        if self.recording.is_some() {
+            if count > 0 {
+                let number = first;
+                self.awaited.push_back(Awaited::Recorded { number, count });
+            }
+            return;
+        }
         match self.awaited.back_mut() {
             Some(Awaited::Published(before)) => *before += count,
             _ if count > 0 => self.awaited.push_back(Awaited::Published(count)),
             _ => {}
+        }
+    }
+
+    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    pub fn ask(&mut self, number: u64, topic: &str, ask: Ask, out: &mut Vec<u8>) {
+        if let Some(recording) = &self.recording {
+            redis_log::write_read(out, &self.prefix, topic, ask, *recording);
+            self.awaited.push_back(Awaited::Read { number, ask });
         }
     }
 
@@ -158,6 +197,12 @@ impl Redis {
             return Some(Heard::Probe);
         }
         let topic = self.topics.get(*channel)?;
+        if let Some(envelope) = LogEnvelope::take(data) {
+            return Some(match &self.recording {
+                Some(_) => Heard::Recorded(topic.clone(), envelope.recorded(self.node)),
+                None => Heard::Message(topic.clone(), envelope.payload()),
+            });
+        }
         let payload = match Envelope::take(data) {
             Some((envelope, _)) if envelope.node == self.node => return None,
             Some((envelope, payload)) => Payload::of(payload, envelope.is_binary),
@@ -188,13 +233,44 @@ impl Redis {
                 None => Heard::Confirmed(1),
             }));
         }
+        if let Awaited::Recorded { number, count } = awaited {
+            let stored = *number;
+            *number += 1;
+            *count -= 1;
+            if *count == 0 {
+                self.awaited.pop_front();
+            }
+            let result = match error {
+                Some(message) if message.starts_with("NOSCRIPT") => {
+                    // Somebody has removed it. The next connection brings it.
+                    return Err(WireError::Refused(message));
+                }
+                Some(message) => Err(message),
+                None => Ok(redis_log::position(value)?),
+            };
+            return Ok(Some(Heard::Stored {
+                number: stored,
+                result,
+            }));
+        }
         match (self.awaited.pop_front(), error) {
+            (Some(Awaited::Read { .. }), Some(message)) if message.starts_with("NOSCRIPT") => {
+                Err(WireError::Refused(message))
+            }
+            (Some(Awaited::Read { number, ask }), error) => Ok(Some(Heard::Answer {
+                number,
+                answer: match error {
+                    Some(message) => Answer::Refused(message),
+                    None => redis_log::answer(value, ask)?,
+                },
+            })),
             (Some(Awaited::Probe), Some(message)) => Ok(Some(Heard::Refused { message, lost: 0 })),
             (_, Some(message)) => Err(WireError::Refused(message)),
             (Some(Awaited::Sync(number)), None) => Ok(Some(Heard::Synced(number))),
-            (Some(Awaited::Hello | Awaited::Select), None) => {
-                let is_done = !(self.awaited.iter())
-                    .any(|awaited| matches!(awaited, Awaited::Hello | Awaited::Select));
+            (Some(Awaited::Hello | Awaited::Select | Awaited::Script), None) => {
+                let is_done = !(self.awaited.iter()).any(|awaited| {
+                    matches!(awaited, Awaited::Hello | Awaited::Select | Awaited::Script)
+                });
                 if is_done && !std::mem::replace(&mut self.is_ready, true) {
                     return Ok(Some(Heard::Ready {
                         longest: LONGEST,
@@ -259,133 +335,13 @@ pub(crate) fn write_publish(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a command: an array of strings.
-fn command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
-    let mut digits = [0; 20];
-    out.push(b'*');
-    out.extend_from_slice(decimal(arguments.len(), &mut digits));
-    for argument in arguments {
-        out.extend_from_slice(b"\r\n$");
-        out.extend_from_slice(decimal(argument.len(), &mut digits));
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(argument);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// What a reply consists of, as far as anybody here looks at it.
-#[derive(Debug, PartialEq)]
-enum Value<'a> {
-    /// A string of any kind.
-    Bytes(&'a [u8]),
-    Error(&'a [u8]),
-    /// A push message: not a reply.
-    Push(Vec<Value<'a>>),
-    /// Numbers, null, lists and whatever else.
-    Other,
-}
-
-struct Reader<'a> {
-    input: &'a [u8],
-    at: usize,
-    /// How many bytes a string has that have not come.
-    missing: usize,
-}
-
-impl<'a> Reader<'a> {
-    /// The next value, where all of it is there. `depth` is how many it is in.
-    fn value(&mut self, depth: u32) -> Result<Option<Value<'a>>, WireError> {
-        if depth > MAX_DEPTH {
-            return Err(WireError::Malformed("lists in lists"));
-        }
-        let Some(line) = self.line()? else {
-            return Ok(None);
-        };
-        let Some((&kind, rest)) = line.split_first() else {
-            return Err(WireError::Malformed("an empty line"));
-        };
-        Ok(Some(match kind {
-            b'+' => Value::Bytes(rest),
-            b'-' => Value::Error(rest),
-            b':' | b'_' | b',' | b'#' | b'(' => Value::Other,
-            b'$' | b'=' | b'!' => {
-                let Some(length) = length(rest, LONGEST)? else {
-                    return Ok(Some(Value::Other));
-                };
-                let Some(bytes) = self.input.get(self.at..self.at + length + 2) else {
-                    self.missing = self.at + length + 2 - self.input.len();
-                    return Ok(None);
-                };
-                if !bytes.ends_with(b"\r\n") {
-                    return Err(WireError::Malformed("a string without its end"));
-                }
-                self.at += length + 2;
-                match kind {
-                    b'!' => Value::Error(&bytes[..length]),
-                    _ => Value::Bytes(&bytes[..length]),
-                }
-            }
-            b'*' | b'>' | b'~' | b'%' | b'|' => {
-                let per_entry = if matches!(kind, b'%' | b'|') { 2 } else { 1 };
-                let count = length(rest, MAX_ELEMENTS)?.unwrap_or(0) * per_entry;
-                let mut elements = Vec::new();
-                for _ in 0..count {
-                    match self.value(depth + 1)? {
-                        Some(element) => elements.push(element),
-                        None => return Ok(None),
-                    }
-                }
-                match kind {
-                    b'>' => Value::Push(elements),
-                    // Attributes stand before the value that they are of.
-                    b'|' => return self.value(depth + 1),
-                    _ => Value::Other,
-                }
-            }
-            _ => return Err(WireError::Malformed("an unknown kind of reply")),
-        }))
-    }
-
-    fn line(&mut self) -> Result<Option<&'a [u8]>, WireError> {
-        let rest = &self.input[self.at..];
-        match rest.windows(2).position(|pair| pair == b"\r\n") {
-            Some(end) => {
-                self.at += end + 2;
-                Ok(Some(&rest[..end]))
-            }
-            None if rest.len() > LONGEST_LINE => Err(WireError::Malformed("a line without an end")),
-            None => Ok(None),
-        }
-    }
-}
-
-/// A length, or none where that is -1.
-fn length(digits: &[u8], most: usize) -> Result<Option<usize>, WireError> {
-    let malformed = || WireError::Malformed("a length");
-    if digits == b"-1" {
-        return Ok(None);
-    }
-    let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
-    match digits.parse::<usize>() {
-        Ok(length) if length <= most => Ok(Some(length)),
-        _ => Err(malformed()),
-    }
-}
-
-/// What Redis takes of a string by default.
-const LONGEST: usize = 512 << 20;
-const LONGEST_LINE: usize = 64 << 10;
-/// No reply to what is asked here is near these.
-const MAX_ELEMENTS: usize = 1024;
-const MAX_DEPTH: u32 = 8;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn connection(url: &str) -> (Redis, Vec<u8>) {
         let address = Address::parse(url).unwrap();
-        let mut redis = Redis::new(&address, "app", 1);
+        let mut redis = Redis::new(&address, "app", 1, None);
         let mut out = Vec::new();
         redis.greet(&mut out);
         (redis, out)
@@ -475,9 +431,9 @@ mod tests {
     fn each_reply_confirms_what_it_is_to() {
         let (mut redis, mut out) = connection("redis://localhost");
         feed(&mut redis, HELLO);
-        redis.note_published(2);
+        redis.note_published(1, 2);
         redis.probe(&mut out);
-        redis.note_published(1);
+        redis.note_published(3, 1);
         redis.sync(5, &mut out);
         let heard = feed(&mut redis, b":0\r\n-NOPERM no\r\n:1\r\n:0\r\n+PONG\r\n");
         let [

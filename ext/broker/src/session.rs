@@ -12,6 +12,8 @@ use tokio::time::{Instant, timeout};
 use crate::address::Address;
 use crate::embedder::{Dial, Options, Sink, Stream};
 use crate::heard::{Heard, WireError};
+use crate::logs::Logs;
+use crate::recording::Recording;
 use crate::shared::{Shared, Work};
 use crate::wire::Wire;
 
@@ -24,11 +26,14 @@ pub(crate) fn spawn(options: Options, shared: Arc<Shared>, node: u64) -> io::Res
     std::thread::Builder::new()
         .name("broker".to_string())
         .spawn(move || {
+            let logs = (options.recording.as_ref())
+                .map(|(recording, sink)| Logs::new(sink.clone(), recording.ttl));
             let session = Session {
                 options,
                 shared,
                 node,
                 interests: Interests::default(),
+                logs,
             };
             runtime.block_on(session.run());
             runtime.shutdown_background();
@@ -41,6 +46,7 @@ struct Session {
     shared: Arc<Shared>,
     node: u64,
     interests: Interests,
+    logs: Option<Logs>,
 }
 
 /// Why a connection ended, or did not begin.
@@ -79,7 +85,11 @@ impl Session {
             if matches!(failure, Failure::Over) {
                 return;
             }
-            self.shared.set_down(failure.to_string());
+            let reason = failure.to_string();
+            if let Some(logs) = &mut self.logs {
+                logs.disconnect(&reason);
+            }
+            self.shared.set_down(reason);
             if !self.pause(delay).await {
                 return;
             }
@@ -106,11 +116,15 @@ impl Session {
         }
     }
 
+    fn recording(&self) -> Option<Recording> {
+        self.options.recording.as_ref().map(|it| it.0)
+    }
+
     /// Dials, and does the handshake.
     async fn connect(&self) -> Result<Connection, Failure> {
         let options = &self.options;
         let address = &options.address;
-        let mut wire = Wire::new(address, &options.prefix, self.node);
+        let mut wire = Wire::new(address, &options.prefix, self.node, self.recording());
         let mut stream = options.dial.connect(address).await?;
         if wire.is_secure_at_once() {
             stream = options.dial.secure(address, stream).await?;
@@ -146,6 +160,7 @@ impl Session {
             written: 0,
             longest,
             heard: Instant::now(),
+            logs_checked: Instant::now(),
             sync: Sync::default(),
             probe: Probe::default(),
         })
@@ -168,8 +183,12 @@ impl Session {
     ) -> Result<(), Failure> {
         self.apply_changes(self.shared.take_changes(), None);
         connection.wire.subscribe_probe(&mut connection.out);
-        for topic in self.interests.wanted() {
-            connection.wire.subscribe(&topic, &mut connection.out);
+        let wanted = self.interests.wanted();
+        for topic in &wanted {
+            connection.wire.subscribe(topic, &mut connection.out);
+        }
+        if let Some(logs) = &mut self.logs {
+            logs.reconnect(&wanted);
         }
         // It is up when the broker has all of that.
         connection.sync(0);
@@ -180,8 +199,15 @@ impl Session {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            connection.hear(&self.shared, &*self.options.sink, is_up)?;
+            connection.hear(&self.shared, &*self.options.sink, &mut self.logs, is_up)?;
             connection.sync_again();
+            if *is_up && let Some(logs) = &mut self.logs {
+                let (wire, out) = (&mut connection.wire, &mut connection.out);
+                logs.pump(|number, topic, ask| wire.ask(number, topic, ask, out));
+                if logs.take_lost() {
+                    self.shared.note_gap();
+                }
+            }
             // What is published behind what is not written yet would only wait here.
             let takes_work = *is_up && connection.out.len() - connection.written < WRITE_AHEAD;
             tokio::select! {
@@ -206,17 +232,24 @@ impl Session {
                     if work.is_closed {
                         return Ok(());
                     }
-                    let (count, marker) = (work.published, work.marker);
+                    let (first, count, marker) = (work.first, work.published, work.marker);
                     self.apply_changes(work, Some(connection));
-                    connection.publish(published, count);
+                    connection.publish(published, first, count);
                     connection.sync(marker);
                 }
                 _ = tick.tick() => {
                     for topic in self.interests.take_expired() {
                         connection.wire.unsubscribe(&topic, &mut connection.out);
+                        if let Some(logs) = &mut self.logs {
+                            logs.forget(&topic);
+                        }
+                    }
+                    if let Some(logs) = &mut self.logs {
+                        logs.tick();
                     }
                     connection.check()?;
                     if *is_up {
+                        connection.check_logs();
                         match &mut prober {
                             None => connection.probe_itself(),
                             Some(prober) => prober.tick(&self.options, self.node, &mut connection.probe),
@@ -237,6 +270,14 @@ impl Session {
                 && let Some(connection) = &mut connection
             {
                 connection.wire.subscribe(&topic, &mut connection.out);
+                if let Some(logs) = &mut self.logs {
+                    logs.want(&topic);
+                }
+            }
+        }
+        if let Some(logs) = &mut self.logs {
+            for read in work.reads {
+                logs.read(read);
             }
         }
     }
@@ -253,6 +294,8 @@ struct Connection {
     longest: usize,
     /// When the broker last said something.
     heard: Instant,
+    /// When the broker was last asked whether its logs are the same ones.
+    logs_checked: Instant,
     sync: Sync,
     probe: Probe,
 }
@@ -276,7 +319,13 @@ struct Probe {
 
 impl Connection {
     /// Takes what has come.
-    fn hear(&mut self, shared: &Shared, sink: &dyn Sink, is_up: &mut bool) -> Result<(), Failure> {
+    fn hear(
+        &mut self,
+        shared: &Shared,
+        sink: &dyn Sink,
+        logs: &mut Option<Logs>,
+        is_up: &mut bool,
+    ) -> Result<(), Failure> {
         let is_settled = self.wire.hears_itself();
         let mut confirmed = 0;
         let result = loop {
@@ -285,6 +334,17 @@ impl Connection {
                 Err(error) => break Err(error.into()),
                 Ok(Some(heard)) => match heard {
                     Heard::Message(topic, payload) => sink.message(&topic, payload),
+                    Heard::Recorded(topic, message) => {
+                        if let Some(logs) = logs {
+                            logs.live(&topic, message);
+                        }
+                    }
+                    Heard::Stored { number, result } => shared.stored(number, result),
+                    Heard::Answer { number, answer } => {
+                        if let Some(logs) = logs {
+                            logs.answer(number, answer);
+                        }
+                    }
                     Heard::Confirmed(count) => confirmed += count,
                     Heard::Synced(marker) => {
                         let asked = self.sync.asked.take();
@@ -335,8 +395,8 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, mut commands: Vec<u8>, count: u64) {
-        self.wire.note_published(count);
+    fn publish(&mut self, mut commands: Vec<u8>, first: u64, count: u64) {
+        self.wire.note_published(first, count);
         match self.out.is_empty() {
             true => self.out = commands,
             false => self.out.append(&mut commands),
@@ -375,6 +435,15 @@ impl Connection {
             self.sync(0);
         }
         Ok(())
+    }
+
+    /// Asks whether the logs are the same ones, now and then.
+    fn check_logs(&mut self) {
+        let now = Instant::now();
+        if now - self.logs_checked >= PROBE_INTERVAL {
+            self.logs_checked = now;
+            self.wire.check(&mut self.out);
+        }
     }
 
     /// Sends a probe to itself, now and then.
@@ -460,7 +529,7 @@ async fn second_connection(
     confirmed: tokio::sync::mpsc::UnboundedSender<()>,
 ) {
     let attempt = async {
-        let mut wire = Wire::new(&address, &prefix, node);
+        let mut wire = Wire::new(&address, &prefix, node, None);
         let mut stream = dial.connect(&address).await?;
         let mut input = BytesMut::with_capacity(READ_LENGTH);
         let mut out = Vec::new();

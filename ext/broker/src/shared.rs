@@ -1,13 +1,15 @@
 //! What the threads of a program and the connection to the broker have in common.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::logs::Read;
 use crate::loss::Loss;
+use crate::recording::{Position, RecordError};
 use crate::wire::Publisher;
 
 /// How a connection is.
@@ -72,6 +74,13 @@ struct Inner {
     out: Vec<u8>,
     /// How many messages are in them.
     queued: u64,
+    /// How many messages have ever been queued. The next one has one more as its number.
+    numbered: u64,
+    /// Who waits for the position of the message with a number.
+    waiting: HashMap<u64, oneshot::Sender<Recorded>>,
+    reads: Vec<Read>,
+    /// Whether messages of other processes that are missed can be read later.
+    has_logs: bool,
     /// Of this connection, how many have been taken and are not confirmed.
     unconfirmed: u64,
     /// Topics that are wanted or not any more.
@@ -88,6 +97,9 @@ struct Inner {
     is_closed: bool,
 }
 
+/// What became of a message that is recorded.
+type Recorded = Result<Position, RecordError>;
+
 struct Flush {
     marker: u64,
     done: oneshot::Sender<Result<(), FlushError>>,
@@ -96,18 +108,25 @@ struct Flush {
 /// What there is to do for the connection.
 pub(crate) struct Work {
     pub changes: Vec<(Arc<str>, bool)>,
+    pub reads: Vec<Read>,
     pub published: u64,
+    /// The number of the first message that is published.
+    pub first: u64,
     pub marker: u64,
     pub is_closed: bool,
 }
 
 impl Shared {
-    pub fn new(publisher: Publisher) -> Arc<Self> {
+    pub fn new(publisher: Publisher, has_logs: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(Inner {
                 publisher,
                 out: Vec::new(),
                 queued: 0,
+                numbered: 0,
+                waiting: HashMap::new(),
+                reads: Vec::new(),
+                has_logs,
                 unconfirmed: 0,
                 changes: Vec::new(),
                 marker: 0,
@@ -140,34 +159,103 @@ impl Shared {
 
     pub fn publish(&self, topic: &str, payload: &[u8], is_text: bool) {
         let mut inner = self.lock();
+        let was_empty = inner.out.is_empty();
+        if let Err(refusal) = inner.check(payload, is_text) {
+            inner.note_refused(refusal);
+            return;
+        }
         let inner_ref = &mut *inner;
-        if inner_ref.status.state != State::Up {
-            inner_ref.lose(Loss::Away, 1);
-            return;
-        }
-        let length = inner_ref.publisher.length(payload, is_text);
-        if length > inner_ref.longest {
-            inner_ref.lose(Loss::TooLong, 1);
-            inner_ref.status.error = Some(format!(
-                "A message of {length} bytes is longer than the broker takes: {}",
-                inner_ref.longest
-            ));
-            return;
-        }
-        if inner_ref.out.len() + length > MAX_QUEUED && !inner_ref.out.is_empty() {
-            inner_ref.lose(Loss::Overflow, 1);
-            inner_ref.status.error =
-                Some("More is published than the broker takes: messages were dropped".to_string());
-            return;
-        }
-        let was_empty = inner_ref.out.is_empty();
         (inner_ref.publisher).publish(topic, payload, is_text, &mut inner_ref.out);
-        inner_ref.queued += 1;
-        inner_ref.marker += 1;
+        inner.note_queued();
         drop(inner);
         if was_empty {
             self.work.notify_one();
         }
+    }
+
+    /// Returns false where the message is lost.
+    pub fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
+        let mut inner = self.lock();
+        match inner.record(topic, payload, is_text, tag) {
+            Ok(_) => {
+                drop(inner);
+                self.work.notify_one();
+                true
+            }
+            Err(refusal) => {
+                inner.note_refused(refusal);
+                false
+            }
+        }
+    }
+
+    pub fn record_and_tell(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        is_text: bool,
+    ) -> impl Future<Output = Recorded> + Send + use<> {
+        let (done, result) = oneshot::channel();
+        let mut inner = self.lock();
+        match inner.record(topic, payload, is_text, 0) {
+            Ok(number) => {
+                inner.waiting.insert(number, done);
+            }
+            Err(refusal) => {
+                let error = match refusal {
+                    Refusal::Away => inner.away().to_string(),
+                    Refusal::Full(_, message) => message,
+                };
+                let _ = done.send(Err(RecordError(error)));
+            }
+        }
+        drop(inner);
+        self.work.notify_one();
+        answered(result)
+    }
+
+    /// A message with this number is in its log, or was refused.
+    pub fn stored(&self, number: u64, result: Result<Position, String>) {
+        let mut inner = self.lock();
+        inner.unconfirmed = inner.unconfirmed.saturating_sub(1);
+        let waiting = inner.waiting.remove(&number);
+        drop(inner);
+        let result = result.map_err(|message| {
+            self.refuse(message.clone(), u64::from(waiting.is_none()), false);
+            RecordError(format!("the broker refuses: {message}"))
+        });
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(result);
+        }
+    }
+
+    pub fn read(
+        &self,
+        topic: &Arc<str>,
+        since: Option<Position>,
+    ) -> impl Future<Output = Result<(), RecordError>> + Send + use<> {
+        let (done, result) = oneshot::channel();
+        let mut inner = self.lock();
+        match inner.status.state {
+            State::Down => {
+                let _ = done.send(Err(RecordError(inner.away().to_string())));
+            }
+            State::Connecting | State::Up => {
+                let topic = topic.clone();
+                inner.reads.push(Read { topic, since, done });
+            }
+        }
+        drop(inner);
+        self.work.notify_one();
+        answered(result)
+    }
+
+    /// Messages of other processes were missed and cannot be read later.
+    pub fn note_gap(&self) {
+        let mut inner = self.lock();
+        let since = inner.missing_since();
+        inner.push(Event::Gap { since });
+        self.events.send_replace(inner.last_event);
     }
 
     pub fn flush(&self) -> impl Future<Output = Result<(), FlushError>> + Send + use<> {
@@ -244,7 +332,9 @@ impl Shared {
         inner.unconfirmed += published;
         Work {
             changes: std::mem::take(&mut inner.changes),
+            reads: std::mem::take(&mut inner.reads),
             published,
+            first: inner.numbered - published + 1,
             marker: inner.marker,
             is_closed: inner.is_closed,
         }
@@ -255,7 +345,9 @@ impl Shared {
         let mut inner = self.lock();
         Work {
             changes: std::mem::take(&mut inner.changes),
+            reads: Vec::new(),
             published: 0,
+            first: 0,
             marker: inner.marker,
             is_closed: inner.is_closed,
         }
@@ -302,7 +394,9 @@ impl Shared {
         inner.status.since = SystemTime::now();
         inner.status.error = None;
         inner.push(Event::Up);
-        if let Some(since) = inner.down_since.take() {
+        if !inner.has_logs
+            && let Some(since) = inner.down_since.take()
+        {
             inner.push(Event::Gap { since });
         }
         self.events.send_replace(inner.last_event);
@@ -311,13 +405,18 @@ impl Shared {
     /// There is no connection. Where there was one, all that it has not confirmed is lost.
     pub fn set_down(&self, reason: String) {
         let mut inner = self.lock();
-        let unconfirmed = inner.queued + inner.unconfirmed;
+        // Whoever waits for a position is told by that.
+        let waiting = std::mem::take(&mut inner.waiting);
+        let reads = std::mem::take(&mut inner.reads);
+        let unconfirmed = inner.queued + inner.unconfirmed - waiting.len() as u64;
         inner.lose(Loss::Unconfirmed, unconfirmed);
         inner.queued = 0;
         inner.unconfirmed = 0;
         inner.out = Vec::new();
         if inner.status.state == State::Down {
             inner.status.error = Some(reason);
+            drop(inner);
+            fail(waiting, reads, &FlushError(String::new()));
             return;
         }
         log::warn!("The broker is away: {reason}");
@@ -333,6 +432,7 @@ impl Shared {
         for flush in flushes {
             let _ = flush.done.send(Err(FlushError(away.clone())));
         }
+        fail(waiting, reads, &FlushError(away));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -354,9 +454,87 @@ impl Inner {
         self.last_event += 1;
     }
 
+    /// Whether a message can be queued.
+    fn check(&self, payload: &[u8], is_text: bool) -> Result<(), Refusal> {
+        if self.status.state != State::Up {
+            return Err(Refusal::Away);
+        }
+        let length = self.publisher.length(payload, is_text);
+        let longest = self.longest;
+        if length > longest {
+            let message =
+                format!("A message of {length} bytes is longer than the broker takes: {longest}");
+            return Err(Refusal::Full(Loss::TooLong, message));
+        }
+        if self.out.len() + length > MAX_QUEUED && !self.out.is_empty() {
+            let message = "More is published than the broker takes: messages were dropped";
+            return Err(Refusal::Full(Loss::Overflow, message.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Queues a message that is recorded. Returns its number.
+    fn record(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        is_text: bool,
+        tag: u64,
+    ) -> Result<u64, Refusal> {
+        self.check(payload, is_text)?;
+        let number = self.numbered + 1;
+        (self.publisher).record(topic, payload, is_text, tag, number, &mut self.out);
+        self.note_queued();
+        Ok(number)
+    }
+
+    fn note_queued(&mut self) {
+        self.queued += 1;
+        self.numbered += 1;
+        self.marker += 1;
+    }
+
+    fn note_refused(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Away => self.lose(Loss::Away, 1),
+            Refusal::Full(loss, message) => {
+                self.lose(loss, 1);
+                self.status.error = Some(message);
+            }
+        }
+    }
+
+    /// Since when messages are missing that are found missing now.
+    fn missing_since(&mut self) -> SystemTime {
+        self.down_since.unwrap_or(self.status.since)
+    }
+
     fn away(&self) -> FlushError {
         FlushError(self.status.error.clone().unwrap_or_default())
     }
+}
+
+/// Why a message is not queued.
+enum Refusal {
+    Away,
+    /// Why, and the same in words.
+    Full(Loss, String),
+}
+
+/// Tells all who wait that the connection is away.
+fn fail(waiting: HashMap<u64, oneshot::Sender<Recorded>>, reads: Vec<Read>, away: &FlushError) {
+    for waiting in waiting.into_values() {
+        // It may have been recorded: nobody knows.
+        let error = format!("{away} (the message may have been recorded)");
+        let _ = waiting.send(Err(RecordError(error)));
+    }
+    for read in reads {
+        let _ = read.done.send(Err(RecordError(away.to_string())));
+    }
+}
+
+async fn answered<T>(result: oneshot::Receiver<Result<T, RecordError>>) -> Result<T, RecordError> {
+    (result.await).unwrap_or_else(|_| Err(RecordError("the connection was closed".to_string())))
 }
 
 /// How many events are remembered.

@@ -8,8 +8,9 @@ use bytes::BytesMut;
 use crate::address::{Address, Protocol};
 use crate::heard::{Heard, WireError};
 use crate::nats::Nats;
+use crate::recording::{Ask, Recordable, Recording};
 use crate::redis::Redis;
-use crate::{names, nats, redis};
+use crate::{names, nats, nats_log, redis, redis_log};
 
 /// One connection as its protocol sees it.
 pub(crate) enum Wire {
@@ -18,10 +19,10 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    pub fn new(address: &Address, prefix: &str, node: u64) -> Self {
+    pub fn new(address: &Address, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
         match address.protocol {
-            Protocol::Nats => Self::Nats(Nats::new(address, prefix, node)),
-            Protocol::Redis => Self::Redis(Redis::new(address, prefix, node)),
+            Protocol::Nats => Self::Nats(Nats::new(address, prefix, node, recording)),
+            Protocol::Redis => Self::Redis(Redis::new(address, prefix, node, recording)),
         }
     }
 
@@ -105,11 +106,29 @@ impl Wire {
         }
     }
 
-    /// So many messages of a [`Publisher`] follow on the connection.
-    pub fn note_published(&mut self, count: u64) {
+    /// So many messages of a [`Publisher`] follow on the connection, the first of which has the
+    /// number `first`.
+    pub fn note_published(&mut self, first: u64, count: u64) {
         match self {
-            Self::Nats(nats) => nats.note_published(count),
-            Self::Redis(redis) => redis.note_published(count),
+            Self::Nats(nats) => nats.note_published(first, count),
+            Self::Redis(redis) => redis.note_published(first, count),
+        }
+    }
+
+    /// Asks about the log of a topic. The answer is [`Heard::Answer`] with `number`.
+    pub fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.ask(number, topic, ask, out),
+            Self::Redis(redis) => redis.ask(number, topic, ask, out),
+        }
+    }
+
+    /// Asks whether the logs are the same ones. If they are not, the connection fails.
+    pub fn check(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nats(nats) => nats.check(out),
+            // Each message says of which log it is.
+            Self::Redis(_) => {}
         }
     }
 }
@@ -119,49 +138,45 @@ pub(crate) struct Publisher {
     protocol: Protocol,
     prefix: String,
     node: u64,
+    recording: Option<Recording>,
     /// Names that were made last.
     names: HashMap<Box<str>, String>,
     scratch: String,
+    redis_names: redis_log::Names,
+    inbox: String,
 }
 
 impl Publisher {
-    pub fn new(protocol: Protocol, prefix: &str, node: u64) -> Self {
+    pub fn new(protocol: Protocol, prefix: &str, node: u64, recording: Option<Recording>) -> Self {
         Self {
+            inbox: names::inbox(node),
+            recording,
             protocol,
             prefix: prefix.to_string(),
             node,
             names: HashMap::new(),
             scratch: String::new(),
+            redis_names: redis_log::Names::default(),
         }
     }
 
     /// Bytes that the broker counts for a message: those that it has a limit for.
     pub fn length(&self, payload: &[u8], is_text: bool) -> usize {
-        match self.protocol {
-            Protocol::Nats => {
-                payload.len()
-                    + if is_text {
-                        0
-                    } else {
-                        nats::BINARY_HEADER.len()
-                    }
-            }
-            Protocol::Redis => payload.len() + redis::ENVELOPE_LENGTH,
-        }
+        let header = match (self.protocol, self.recording) {
+            (Protocol::Nats, Some(_)) => nats_log::LONGEST_HEADER,
+            (Protocol::Nats, None) if is_text => 0,
+            (Protocol::Nats, None) => nats::BINARY_HEADER.len(),
+            (Protocol::Redis, Some(_)) => redis_log::HEAD_LENGTH,
+            (Protocol::Redis, None) => redis::ENVELOPE_LENGTH,
+        };
+        header + payload.len()
     }
 
+    /// Appends the command that publishes a message.
     pub fn publish(&mut self, topic: &str, payload: &[u8], is_text: bool, out: &mut Vec<u8>) {
         match self.protocol {
             Protocol::Nats => {
-                if !self.names.contains_key(topic) {
-                    if self.names.len() == MAX_NAMES || topic.len() > LONGEST_NAME {
-                        self.names.clear();
-                    }
-                    let mut name = String::new();
-                    names::write_subject(&mut name, &self.prefix, topic);
-                    self.names.insert(topic.into(), name);
-                }
-                if let Some(subject) = self.names.get(topic) {
+                if let Some(subject) = self.subject(topic) {
                     nats::write_publish(out, subject, payload, is_text);
                 }
             }
@@ -171,6 +186,57 @@ impl Publisher {
                 redis::write_publish(out, &self.scratch, payload, is_text, self.node);
             }
         }
+    }
+
+    /// Appends the command that records a message and publishes it. Its number is one more
+    /// than that of the one before.
+    pub fn record(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        is_text: bool,
+        tag: u64,
+        number: u64,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(recording) = self.recording else {
+            return;
+        };
+        let message = Recordable {
+            payload,
+            is_text,
+            node: self.node,
+            tag,
+        };
+        match self.protocol {
+            Protocol::Nats => {
+                let inbox = std::mem::take(&mut self.inbox);
+                if let Some(subject) = self.subject(topic) {
+                    nats_log::write_record(out, subject, &inbox, number, &message);
+                }
+                self.inbox = inbox;
+            }
+            Protocol::Redis => {
+                let names = &mut self.redis_names;
+                redis_log::write_record(out, &self.prefix, topic, names, &message, recording);
+            }
+        }
+    }
+
+    /// The subject to which messages of a topic go.
+    fn subject(&mut self, topic: &str) -> Option<&String> {
+        if !self.names.contains_key(topic) {
+            if self.names.len() == MAX_NAMES || topic.len() > LONGEST_NAME {
+                self.names.clear();
+            }
+            let mut name = String::new();
+            match self.recording {
+                Some(_) => names::write_recorded_subject(&mut name, &self.prefix, topic),
+                None => names::write_subject(&mut name, &self.prefix, topic),
+            }
+            self.names.insert(topic.into(), name);
+        }
+        self.names.get(topic)
     }
 }
 

@@ -10,22 +10,18 @@
     reason = "a test fails by a panic"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use duplex_broker::{Address, Broker, Dial, Dialled, Event, Options, Payload, Sink, State, Stream};
+use duplex_broker::{Address, Broker, Event, Options, Payload, Sink, State};
+use support::{Kind, LIMIT, Plain, Server, limited, servers, servers_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-
-/// Only a guard against a test that hangs.
-const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn messages_reach_other_processes_in_order() {
@@ -447,10 +443,6 @@ async fn next(messages: &mut Messages) -> (String, Payload) {
     limited(messages.recv()).await.unwrap()
 }
 
-async fn limited<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LIMIT, future).await.expect("it hangs")
-}
-
 fn binary(bytes: &'static [u8]) -> Payload {
     Payload::Binary(Bytes::from_static(bytes))
 }
@@ -461,145 +453,18 @@ fn start(url: &str, prefix: &str, sink: Arc<dyn Sink>) -> Broker {
         prefix: prefix.to_string(),
         dial: Arc::new(Plain),
         sink,
+        recording: None,
     })
     .unwrap()
 }
 
-/// Connections without TLS.
-struct Plain;
-
-impl Dial for Plain {
-    fn connect<'a>(&'a self, address: &'a Address) -> Dialled<'a> {
-        Box::pin(async move {
-            let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Stream>)
-        })
-    }
-
-    fn secure<'a>(&'a self, _address: &'a Address, _stream: Box<dyn Stream>) -> Dialled<'a> {
-        Box::pin(async { Err(io::Error::other("no TLS in this test")) })
-    }
+/// Connections of tests to a server.
+trait Nodes {
+    fn broker(&self, prefix: &str, sink: Arc<dyn Sink>) -> Broker;
+    async fn node(&self, prefix: &str) -> (Node, Messages);
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nats,
-    Redis,
-}
-
-/// A broker of the test's own. Killed when dropped.
-struct Server {
-    kind: Kind,
-    port: u16,
-    has_password: bool,
-    child: Mutex<Option<Child>>,
-}
-
-/// One of each kind that is installed.
-fn servers() -> Vec<Server> {
-    servers_with(false)
-}
-
-fn servers_with(has_password: bool) -> Vec<Server> {
-    [(Kind::Nats, "nats-server"), (Kind::Redis, "redis-server")]
-        .into_iter()
-        .filter_map(|(kind, program)| {
-            let found = Command::new(program)
-                .arg("--version")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if found.is_err() {
-                println!("skipped: no {program}");
-                return None;
-            }
-            let port = free_port();
-            let mut server = Server {
-                kind,
-                port,
-                has_password,
-                child: Mutex::new(None),
-            };
-            server.start();
-            Some(server)
-        })
-        .collect()
-}
-
-/// A port that no connection of this machine takes by itself while the server is away: one
-/// below those that Linux gives out. Of two tests none gets the other's.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    loop {
-        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + offset % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-impl Server {
-    /// Returns when it takes connections.
-    fn start(&mut self) {
-        let port = self.port.to_string();
-        let mut command = match self.kind {
-            Kind::Nats => {
-                let mut command = Command::new("nats-server");
-                command.args(["-a", "127.0.0.1", "-p", &port]);
-                if self.has_password {
-                    command.args(["--user", "user", "--pass", "secret"]);
-                }
-                command
-            }
-            Kind::Redis => {
-                let mut command = Command::new("redis-server");
-                command.args(["--bind", "127.0.0.1", "--port", &port]);
-                command.args(["--save", "", "--appendonly", "no"]);
-                if self.has_password {
-                    command.args(["--requirepass", "secret"]);
-                }
-                command
-            }
-        };
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        *self.child.lock().unwrap() = Some(child);
-        let deadline = Instant::now() + LIMIT;
-        while std::net::TcpStream::connect(self.address()).is_err() {
-            assert!(Instant::now() < deadline, "{:?} does not start", self.kind);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.lock().unwrap().take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
-    }
-
-    fn url(&self, user: &str, password: &str) -> String {
-        let scheme = match self.kind {
-            Kind::Nats => "nats",
-            Kind::Redis => "redis",
-        };
-        match password {
-            "" => format!("{scheme}://127.0.0.1:{}", self.port),
-            password => format!("{scheme}://{user}:{password}@127.0.0.1:{}", self.port),
-        }
-    }
-
+impl Nodes for Server {
     fn broker(&self, prefix: &str, sink: Arc<dyn Sink>) -> Broker {
         start(&self.url("", ""), prefix, sink)
     }
@@ -609,11 +474,5 @@ impl Server {
         let broker = self.broker(prefix, sink);
         broker.flush().await.unwrap();
         (Node { broker }, messages)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

@@ -30,13 +30,20 @@ use duplex_broker::Broker;
 use duplex_broker::Dial;
 use duplex_broker::Dialled;
 use duplex_broker::Event;
+use duplex_broker::Extent;
+use duplex_broker::LogSink;
 use duplex_broker::Options;
 use duplex_broker::Payload;
+use duplex_broker::Recorded;
+use duplex_broker::Recording;
 use duplex_broker::Sink;
 use duplex_broker::State;
 use duplex_broker::Status;
 use duplex_broker::Stream;
+use duplex_websocket::HistoryOptions;
+use duplex_websocket::Later;
 use duplex_websocket::Message;
+use duplex_websocket::Position;
 use duplex_websocket::Relay;
 use duplex_websocket::TopicSpace;
 use tokio::net::TcpStream;
@@ -49,21 +56,28 @@ use crate::server::ServerResource;
 /// The name that permission prompts give to the option.
 const API_NAME: &str = "topics.broker";
 
-/// The space of all servers of the process that have their topics from this broker.
+/// The space of all servers of the process that have their topics from this broker, which keeps
+/// what `history` says.
 ///
 /// # Errors
-/// The URL is none of a broker, or the permission is missing.
+/// The URL is none of a broker, the permission is missing, or another server has said something
+/// else about the history.
 pub fn topic_space(
     state: &mut OpState,
     url: &str,
     prefix: &str,
+    history: Option<HistoryOptions>,
 ) -> Result<Arc<TopicSpace>, HttpError> {
     let address = Address::parse(url).map_err(HttpError::BrokerUrl)?;
     (state.borrow_mut::<PermissionsContainer>())
         .check_net(&(address.host.as_str(), Some(address.port)), API_NAME)?;
     // The URL ends where the prefix begins: it has no line ends in it.
     let space = TopicSpace::named(&format!("broker {url}\n{prefix}"));
-    space.relay_by(|space| -> Result<Arc<dyn Relay>, HttpError> {
+    let fits = space.relay_by(history, |space| -> Result<Arc<dyn Relay>, HttpError> {
+        let recording = history.map(|HistoryOptions { size, ttl }| Recording {
+            size: size as u64,
+            ttl,
+        });
         let dial = ProgramDial {
             permissions: state.borrow::<PermissionsContainer>().clone(),
             tls: tls_config(state)?,
@@ -74,6 +88,9 @@ pub fn topic_space(
             prefix: prefix.to_string(),
             dial: Arc::new(dial),
             sink: Arc::new(SpaceSink(Arc::downgrade(space))),
+            recording: recording.map(|recording| -> (Recording, Arc<dyn LogSink>) {
+                (recording, Arc::new(SpaceSink(Arc::downgrade(space))))
+            }),
         })?;
         Ok(Arc::new(BrokerRelay {
             broker,
@@ -81,7 +98,11 @@ pub fn topic_space(
             prefix: prefix.to_string(),
         }))
     })?;
-    Ok(space)
+    if fits {
+        Ok(space)
+    } else {
+        Err(HttpError::OtherHistory)
+    }
 }
 
 /// TLS by the authorities of the program.
@@ -138,6 +159,27 @@ impl Relay for BrokerRelay {
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool) {
         self.broker.publish(topic, &payload, is_text);
     }
+
+    fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
+        self.broker.record(topic, payload, is_text, tag)
+    }
+
+    fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position> {
+        let recorded = self.broker.record_and_tell(topic, payload, is_text);
+        Box::pin(async move {
+            match recorded.await {
+                Ok(duplex_broker::Position { epoch, offset }) => Ok(Position { epoch, offset }),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    }
+
+    fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()> {
+        let since =
+            since.map(|Position { epoch, offset }| duplex_broker::Position { epoch, offset });
+        let read = self.broker.read(topic, since);
+        Box::pin(async move { read.await.map_err(|error| error.to_string()) })
+    }
 }
 
 /// Hands what comes to the space, while it is there.
@@ -148,10 +190,63 @@ impl Sink for SpaceSink {
         let Some(space) = self.0.upgrade() else {
             return;
         };
-        match &payload {
-            Payload::Text(text) => space.deliver(topic, Message::Text(text)),
-            Payload::Binary(bytes) => space.deliver(topic, Message::Binary(bytes)),
+        space.deliver(topic, message(&payload));
+    }
+}
+
+impl LogSink for SpaceSink {
+    fn extent(&self, topic: &str) -> Option<Extent> {
+        let extent = self.0.upgrade()?.log_extent(topic)?;
+        Some(Extent {
+            epoch: extent.epoch,
+            floor: extent.floor,
+            last: extent.last,
+        })
+    }
+
+    fn begin(&self, topic: &str, position: duplex_broker::Position) {
+        if let Some(space) = self.0.upgrade() {
+            space.begin_log(topic, own(position));
         }
+    }
+
+    fn append(&self, topic: &str, recorded: Recorded) {
+        if let Some(space) = self.0.upgrade() {
+            let message = recorded.payload.as_ref().map(message);
+            let (offset, tag) = (recorded.position.offset, recorded.tag.unwrap_or(0));
+            space.append_to_log(topic, offset, message, tag);
+        }
+    }
+
+    fn prepend(&self, topic: &str, since: u64, messages: Vec<Recorded>) {
+        if let Some(space) = self.0.upgrade() {
+            let messages =
+                (messages.iter()).map(|it| (it.position.offset, it.payload.as_ref().map(message)));
+            space.prepend_to_log(topic, since, messages);
+        }
+    }
+
+    fn lose(&self, topic: &str, position: duplex_broker::Position) {
+        if let Some(space) = self.0.upgrade() {
+            space.lose_log(topic, own(position));
+        }
+    }
+
+    fn forget(&self, topic: &str) {
+        if let Some(space) = self.0.upgrade() {
+            space.forget_log(topic);
+        }
+    }
+}
+
+fn own(duplex_broker::Position { epoch, offset }: duplex_broker::Position) -> Position {
+    Position { epoch, offset }
+}
+
+fn message(payload: &Payload) -> Message<'_> {
+    match payload {
+        Payload::Text(text) => Message::Text(text),
+        Payload::Binary(bytes) => Message::Binary(bytes),
     }
 }
 

@@ -108,4 +108,8 @@ pub enum HttpError {
     #[class(generic)]
     #[error(transparent)]
     Flush(duplex_broker::FlushError),
+    /// A message was not recorded, or nobody knows.
+    #[class(generic)]
+    #[error("{0}")]
+    Record(String),
 }

@@ -37,7 +37,7 @@ fn expose_brokers(out: &mut Exposition) {
         *all_up &= is_up;
         *longest = longest.max(round_trip);
     }
-    fn labels<'a>((address, prefix): &'a (String, String)) -> [(&'a str, &'a str); 2] {
+    fn labels((address, prefix): &(String, String)) -> [(&str, &str); 2] {
         [("broker", address), ("prefix", prefix)]
     }
     out.family(

@@ -12,6 +12,7 @@ use deno_core::v8;
 use duplex_websocket::HistoryOptions;
 use duplex_websocket::Message;
 use duplex_websocket::Reach;
+use duplex_websocket::Recording;
 use duplex_websocket::TopicSpace;
 
 use crate::broker;
@@ -162,21 +163,22 @@ pub fn op_http_share_topics(
     history_ttl: f64,
 ) -> Result<(), HttpError> {
     let server = server(state, rid)?;
-    let keeps_history = history_size > 0;
-    let space = match (broker, server.topics_name(name)) {
-        (Some(url), _) => broker::topic_space(state, &url, prefix)?,
-        (None, Some(name)) => TopicSpace::named(&name),
-        (None, None) if keeps_history => TopicSpace::unnamed(),
-        (None, None) => return Ok(()),
+    let history = (history_size > 0).then(|| HistoryOptions {
+        size: history_size as usize,
+        ttl: Duration::try_from_secs_f64(history_ttl).unwrap_or(Duration::MAX),
+    });
+    if let Some(url) = broker {
+        let space = broker::topic_space(state, &url, prefix, history)?;
+        server.sockets().share_topics(state, space);
+        return Ok(());
+    }
+    let space = match server.topics_name(name) {
+        Some(name) => TopicSpace::named(&name),
+        None if history.is_some() => TopicSpace::unnamed(),
+        None => return Ok(()),
     };
-    if keeps_history {
-        let options = HistoryOptions {
-            size: history_size as usize,
-            ttl: Duration::try_from_secs_f64(history_ttl).unwrap_or(Duration::MAX),
-        };
-        if !space.keep_history(options) {
-            return Err(HttpError::OtherHistory);
-        }
+    if history.is_some_and(|options| !space.keep_history(options)) {
+        return Err(HttpError::OtherHistory);
     }
     server.sockets().share_topics(state, space);
     Ok(())
@@ -259,40 +261,49 @@ pub fn op_http_publish_binary(
     publish(state, rid, topic, Message::Binary(bytes), is_local)
 }
 
-/// Sends a text likewise, and keeps it. Returns its position, or null where the server keeps
+/// Sends a text likewise, and keeps it. Resolves with its position, or null where the server keeps
 /// nothing.
 #[op2]
 #[string]
-pub fn op_http_publish_recorded_text(
-    state: &mut OpState,
+pub async fn op_http_publish_recorded_text(
+    state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
-    #[string] topic: &str,
-    #[string] text: &str,
-) -> Option<String> {
-    publish_recorded(state, rid, topic, Message::Text(text))
+    #[string] topic: String,
+    #[string] text: String,
+) -> Result<Option<String>, HttpError> {
+    publish_recorded(state, rid, &topic, Message::Text(&text)).await
 }
 
 /// Sends bytes likewise.
 #[op2]
 #[string]
-pub fn op_http_publish_recorded_binary(
-    state: &mut OpState,
+pub async fn op_http_publish_recorded_binary(
+    state: Rc<RefCell<OpState>>,
     #[smi] rid: ResourceId,
-    #[string] topic: &str,
-    #[anybuffer] bytes: &[u8],
-) -> Option<String> {
-    publish_recorded(state, rid, topic, Message::Binary(bytes))
+    #[string] topic: String,
+    #[anybuffer(copy)] bytes: Vec<u8>,
+) -> Result<Option<String>, HttpError> {
+    publish_recorded(state, rid, &topic, Message::Binary(&bytes)).await
 }
 
-fn publish_recorded(
-    state: &mut OpState,
+async fn publish_recorded(
+    state: Rc<RefCell<OpState>>,
     rid: ResourceId,
     topic: &str,
     message: Message<'_>,
-) -> Option<String> {
-    let server = server(state, rid).ok()?;
-    let position = server.sockets().publish_recorded(state, topic, message)?;
-    Some(position.to_string())
+) -> Result<Option<String>, HttpError> {
+    let server = server(&state.borrow(), rid).ok();
+    let recording = server.and_then(|server| {
+        server
+            .sockets()
+            .publish_recorded(&mut state.borrow_mut(), topic, message)
+    });
+    let position = match recording {
+        None => return Ok(None),
+        Some(Recording::Done(position)) => position,
+        Some(Recording::Later(position)) => position.await.map_err(HttpError::Record)?,
+    };
+    Ok(Some(position.to_string()))
 }
 
 fn publish(

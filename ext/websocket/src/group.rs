@@ -9,11 +9,10 @@ use deno_core::OpState;
 use duplex_protocol::close::Close;
 
 use crate::connection::Connection;
-use crate::history::Position;
 use crate::hub::Hub;
 use crate::members::{Members, Membership};
 use crate::message::{Message, Reach};
-use crate::publishing;
+use crate::publishing::{self, Recording};
 use crate::topic_space::TopicSpace;
 
 /// The connections of a server, which passes this to [`accept`](crate::accept)
@@ -84,9 +83,8 @@ impl SocketGroup {
         state: &mut OpState,
         topic: &str,
         message: Message<'_>,
-    ) -> Option<Position> {
-        publishing::publish_recorded(&Hub::of(state), self.0.topics(), topic, message, None)
-            .map(|recorded| recorded.position)
+    ) -> Option<Recording> {
+        publishing::publish_recorded(&Hub::of(state), self.0.topics(), topic, message)
     }
 
     /// How many connections it has.

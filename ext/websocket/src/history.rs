@@ -6,6 +6,10 @@
 //! all event loops, and whoever subscribes holds it from the first message that is replayed
 //! until the subscription is there: so no message is lost or doubled between the two, and all
 //! subscribers see one order.
+//!
+//! With a broker the logs are the broker's, and here are parts of them: the last messages of
+//! each topic that the process has a subscriber of. Then the broker's thread is the one who
+//! appends, and offsets may leave numbers out.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +48,8 @@ pub struct Recovery {
 /// The logs of the topics of a space.
 pub(crate) struct History {
     options: HistoryOptions,
+    /// Whether they are those of a broker.
+    is_copy: bool,
     logs: Mutex<Logs>,
 }
 
@@ -57,12 +63,15 @@ struct Logs {
 /// The last messages of a topic.
 pub(crate) struct Log {
     epoch: u64,
+    /// The offset behind which all messages are there.
+    floor: u64,
     last: u64,
     entries: VecDeque<Entry>,
 }
 
 struct Entry {
     at: Instant,
+    offset: u64,
     parcel: Parcel,
 }
 
@@ -70,8 +79,22 @@ impl History {
     pub fn new(options: HistoryOptions) -> Self {
         Self {
             options,
+            is_copy: false,
             logs: Mutex::default(),
         }
+    }
+
+    /// Of the logs of a broker.
+    pub fn copy(options: HistoryOptions) -> Self {
+        Self {
+            is_copy: true,
+            ..Self::new(options)
+        }
+    }
+
+    /// Whether the logs are those of a broker.
+    pub fn is_copy(&self) -> bool {
+        self.is_copy
     }
 
     pub fn options(&self) -> HistoryOptions {
@@ -100,13 +123,53 @@ impl History {
     }
 }
 
+impl History {
+    /// The log of a topic, where there is one.
+    pub fn existing(&self, topic: &str) -> Option<Arc<Mutex<Log>>> {
+        lock(&self.logs).by_topic.get(topic).cloned()
+    }
+
+    /// Has the log of a topic go on behind `position`, of which all that was there is
+    /// forgotten.
+    pub fn begin(&self, topic: &str, position: Position) {
+        let mut logs = lock(&self.logs);
+        match logs.by_topic.get(topic).cloned() {
+            Some(log) => {
+                drop(logs);
+                *lock(&log) = Log::at(position);
+            }
+            None => {
+                let log = Arc::new(Mutex::new(Log::at(position)));
+                logs.by_topic.insert(topic.into(), log);
+            }
+        }
+    }
+
+    pub fn forget(&self, topic: &str) {
+        lock(&self.logs).by_topic.remove(topic);
+    }
+}
+
 impl Log {
     fn new() -> Self {
-        Self {
+        Self::at(Position {
             epoch: rand::random(),
-            last: 0,
+            offset: 0,
+        })
+    }
+
+    fn at(position: Position) -> Self {
+        Self {
+            epoch: position.epoch,
+            floor: position.offset,
+            last: position.offset,
             entries: VecDeque::new(),
         }
+    }
+
+    /// The offset behind which all messages are there.
+    pub fn floor(&self) -> u64 {
+        self.floor
     }
 
     /// The position of the last message.
@@ -118,43 +181,96 @@ impl Log {
     }
 
     /// Takes a message in. The frame that is kept and sent has its position in it: see
-    /// [`labelled`].
+    /// [`Position::label`].
     pub fn append(&mut self, message: Message<'_>, options: HistoryOptions) -> Parcel {
+        self.append_at(self.last + 1, message, options)
+    }
+
+    /// Takes a message in that has this offset in the log of a broker.
+    pub fn append_at(
+        &mut self,
+        offset: u64,
+        message: Message<'_>,
+        options: HistoryOptions,
+    ) -> Parcel {
         let now = Instant::now();
-        self.last += 1;
-        let label = label(self.position());
-        let parcel = match message {
-            Message::Text(text) => Parcel::new(Message::Text(&labelled(&label, text))),
-            Message::Binary(bytes) => {
-                Parcel::new(Message::Binary(&[label.as_bytes(), bytes].concat()))
-            }
-        };
+        self.last = offset;
+        let parcel = self.position().label(message);
         self.entries.push_back(Entry {
             at: now,
+            offset,
             parcel: parcel.clone(),
         });
         while self.entries.len() > options.size {
-            self.entries.pop_front();
+            self.drop_first();
         }
         self.expire(now, options.ttl);
         parcel
     }
 
+    /// There is no message up to this offset.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.last = offset;
+    }
+
+    /// Takes in what comes before the messages that are there: all behind the offset `since`
+    /// up to the floor, or more. Where these do not reach the floor, nothing is taken. What is
+    /// no message has an offset only.
+    pub fn prepend<'a>(
+        &mut self,
+        since: u64,
+        messages: impl Iterator<Item = (u64, Option<Message<'a>>)>,
+    ) {
+        let now = Instant::now();
+        let (mut reached, mut older) = (since, VecDeque::new());
+        for (offset, message) in messages {
+            reached = offset;
+            if offset <= self.floor
+                && let Some(message) = message
+            {
+                let position = Position {
+                    offset,
+                    ..self.position()
+                };
+                older.push_back(Entry {
+                    at: now,
+                    offset,
+                    parcel: position.label(message),
+                });
+            }
+        }
+        if since < self.floor && reached >= self.floor {
+            older.append(&mut self.entries);
+            self.entries = older;
+            self.floor = since;
+        }
+    }
+
     /// All messages behind `since`, or none where some are gone, or never were in this log.
     pub fn since(&mut self, since: Position, options: HistoryOptions) -> Option<Vec<Parcel>> {
         self.expire(Instant::now(), options.ttl);
-        if since.epoch != self.epoch || since.offset > self.last {
+        if !self.covers(since) {
             return None;
         }
-        let missing = usize::try_from(self.last - since.offset).ok()?;
-        let skipped = self.entries.len().checked_sub(missing)?;
-        let entries = self.entries.iter().skip(skipped);
+        let first = (self.entries).partition_point(|entry| entry.offset <= since.offset);
+        let entries = self.entries.range(first..);
         Some(entries.map(|entry| entry.parcel.clone()).collect())
+    }
+
+    /// Whether all messages behind `since` are there.
+    pub fn covers(&self, since: Position) -> bool {
+        since.epoch == self.epoch && (self.floor..=self.last).contains(&since.offset)
     }
 
     fn expire(&mut self, now: Instant, ttl: Duration) {
         while (self.entries.front()).is_some_and(|entry| now.duration_since(entry.at) > ttl) {
-            self.entries.pop_front();
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.floor = entry.offset;
         }
     }
 
@@ -165,7 +281,7 @@ impl Log {
 }
 
 impl Position {
-    /// Reads what [`label`] wrote, without the end of the line.
+    /// Reads what [`Display`](std::fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.split_once('-')?;
         let is_epoch = epoch.len() == 16 && epoch.bytes().all(|it| it.is_ascii_hexdigit());
@@ -176,22 +292,30 @@ impl Position {
     }
 }
 
+impl Position {
+    /// A message with its position as the first line, by which a client knows where it is.
+    fn label(self, message: Message<'_>) -> Parcel {
+        labelled(&format!("{self}\n"), message)
+    }
+}
+
+/// A message of a server whose messages have positions, without one: it is in no log. Its
+/// first line is empty.
+pub(crate) fn without_position(message: Message<'_>) -> Parcel {
+    labelled("\n", message)
+}
+
+fn labelled(label: &str, message: Message<'_>) -> Parcel {
+    match message {
+        Message::Text(text) => Parcel::new(Message::Text(&[label, text].concat())),
+        Message::Binary(bytes) => Parcel::new(Message::Binary(&[label.as_bytes(), bytes].concat())),
+    }
+}
+
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}-{}", self.epoch, self.offset)
     }
-}
-
-/// The first line of a message, by which a client knows where it is.
-fn label(position: Position) -> String {
-    format!("{position}\n")
-}
-
-fn labelled(label: &str, text: &str) -> String {
-    let mut labelled = String::with_capacity(label.len() + text.len());
-    labelled.push_str(label);
-    labelled.push_str(text);
-    labelled
 }
 
 /// The data is whole between any two statements that hold it.
@@ -247,6 +371,45 @@ mod tests {
             offset: 5,
         };
         assert!(log.since(other, OPTIONS).is_none());
+    }
+
+    #[test]
+    fn a_copy_has_the_offsets_of_its_broker_and_grows_at_both_ends() {
+        let at = |offset| Position { epoch: 7, offset };
+        let history = History::copy(HistoryOptions { size: 5, ..OPTIONS });
+        history.begin("topic", at(20));
+        let log = history.existing("topic").unwrap();
+        let mut log = lock(&log);
+        let options = history.options();
+        log.append_at(23, Message::Text("c"), options);
+        log.skip_to(30);
+        assert_eq!(log.position(), at(30));
+        assert!(log.since(at(19), options).is_none());
+        // What does not reach what is there is of no use.
+        log.prepend(10, [(12, Some(Message::Text("a")))].into_iter());
+        assert!(log.since(at(12), options).is_none());
+        let older = [
+            (12, Some(Message::Text("a"))),
+            (20, None),
+            (23, Some(Message::Text("c"))),
+        ];
+        log.prepend(10, older.into_iter());
+        let all = ["0000000000000007-12\na", "0000000000000007-23\nc"];
+        assert_eq!(log.since(at(10), options).map(texts).unwrap(), all);
+        assert_eq!(log.since(at(12), options).map(texts).unwrap(), all[1..]);
+        assert_eq!(log.since(at(30), options).map(texts).unwrap().len(), 0);
+        assert!(log.since(at(9), options).is_none());
+        for offset in 31..=34 {
+            log.append_at(offset, Message::Text("d"), options);
+        }
+        assert!(log.since(at(10), options).is_none());
+        assert_eq!(log.since(at(12), options).unwrap().len(), 5);
+        drop(log);
+        history.begin("topic", at(40));
+        let log = history.existing("topic").unwrap();
+        assert!(lock(&log).since(at(34), options).is_none());
+        history.forget("topic");
+        assert!(history.existing("topic").is_none());
     }
 
     #[test]

@@ -17,7 +17,9 @@
 //! | `publication` | the frames of one, each made once |
 //! | `parcel` | one on its way to other threads |
 //! | `history` | what was published lately, for those who come back |
-//! | `topic_space` | the same across the event loops of a process |
+//! | `log_copies` | the same where a broker has it: what of that is here |
+//! | `own_messages` | messages of sockets that come back from a broker |
+//! | `topic_space` | topics across the event loops of a process |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
@@ -60,6 +62,7 @@ mod group;
 mod history;
 mod hub;
 pub mod limits;
+mod log_copies;
 mod members;
 mod message;
 pub mod metrics;
@@ -67,6 +70,7 @@ mod nearest_name;
 mod numbers;
 mod ops;
 mod out_buffer;
+mod own_messages;
 mod parcel;
 mod publication;
 mod publishing;
@@ -96,9 +100,11 @@ pub use crate::group::SocketGroup;
 pub use crate::history::{HistoryOptions, Position, Recovery};
 use crate::hub::Hub;
 pub use crate::limits::Limits;
+pub use crate::log_copies::LogExtent;
 pub use crate::message::{Message, Reach};
+pub use crate::publishing::Recording;
 pub use crate::tls::{Carrier, Tls};
-pub use crate::topic_space::{Relay, TopicSpace};
+pub use crate::topic_space::{Later, Relay, TopicSpace};
 pub use crate::transport::{AsyncStream, Transport};
 
 deno_core::extension!(
@@ -126,10 +132,13 @@ deno_core::extension!(
         ops::op_ws_check_close,
         ops::op_ws_close,
         ops::op_ws_terminate,
+        ops::op_ws_hold_back,
+        ops::op_ws_is_held_back,
         ops::op_ws_set_ref,
         ops::op_ws_remote_addr,
         ops::op_ws_subscribe,
         ops::op_ws_subscribe_since,
+        ops::op_ws_read_log,
         ops::op_ws_unsubscribe,
         ops::op_ws_is_subscribed,
         ops::op_ws_subscriptions,
@@ -154,6 +163,7 @@ deno_core::extension!(
         "00_known_members.js",
         "00_message_event.js",
         "00_numbers.js",
+        "00_pausing.js",
         "00_options.js",
         "00_prototypes.js",
         "00_publishing.js",

@@ -34,6 +34,18 @@ impl Message<'_> {
         }
     }
 
+    /// The application data.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
     /// Appends its frame to `out`.
     #[inline]
     pub(crate) fn encode(

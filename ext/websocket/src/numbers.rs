@@ -23,6 +23,8 @@ pub(crate) const SUBSCRIBE_RECOVERED: i32 = 1;
 pub(crate) const SUBSCRIBE_NO_HISTORY: i32 = 2;
 /// What `op_ws_subscribe_since` returns where the connection has ended.
 pub(crate) const SUBSCRIBE_ENDED: i32 = 3;
+/// What `op_ws_subscribe_since` returns where `op_ws_read_log` has to come before.
+pub(crate) const SUBSCRIBE_LATER: i32 = 4;
 
 /// All of them, by the names that they have in JavaScript.
 #[derive(ToV8)]
@@ -40,6 +42,7 @@ pub(crate) struct Numbers {
     subscribe_recovered: i32,
     subscribe_no_history: i32,
     subscribe_ended: i32,
+    subscribe_later: i32,
     normal_closure: u32,
     abnormal_closure: u32,
     max_control_payload: u32,
@@ -65,6 +68,7 @@ pub(crate) fn op_ws_numbers() -> Numbers {
         subscribe_recovered: SUBSCRIBE_RECOVERED,
         subscribe_no_history: SUBSCRIBE_NO_HISTORY,
         subscribe_ended: SUBSCRIBE_ENDED,
+        subscribe_later: SUBSCRIBE_LATER,
         normal_closure: CloseCode::NORMAL.get().into(),
         abnormal_closure: ABNORMAL_CLOSURE.into(),
         max_control_payload: MAX_CONTROL_PAYLOAD as u32,

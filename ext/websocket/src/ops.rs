@@ -29,7 +29,7 @@ use crate::message::{Message, Reach};
 use crate::metrics::{self, DialFailure};
 use crate::numbers::{
     CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW,
-    SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
+    SUBSCRIBE_LATER, SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
 };
 use crate::publishing::{self, NotReplayed};
 use crate::script::{Script, SocketCallbacks};
@@ -65,6 +65,10 @@ pub(crate) enum OpError {
     #[property("code" = "EINTR")]
     #[error("WebSocket is closed before the connection is established")]
     Canceled,
+    /// The log of a topic cannot be read.
+    #[class(generic)]
+    #[error("{0}")]
+    Log(String),
 }
 
 /// Checks the net permission for `url`, before any look-up. Returns the resource
@@ -484,6 +488,18 @@ pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
     }
 }
 
+/// Reads nothing more from the connection, or goes on.
+#[op2(fast)]
+pub(crate) fn op_ws_hold_back(state: &mut OpState, #[smi] id: u32, is_held_back: bool) {
+    Hub::of(state).hold_back(id, is_held_back);
+}
+
+/// Whether nothing is read from the connection, because the script wants it so.
+#[op2(fast)]
+pub(crate) fn op_ws_is_held_back(state: &OpState, #[smi] id: u32) -> bool {
+    connection(state, id).is_some_and(|connection| connection.is_held_back())
+}
+
 /// The IP address and the port of a server's peer, where it has them.
 #[op2]
 pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(String, u16)> {
@@ -500,19 +516,20 @@ pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: 
 }
 
 /// Subscribes likewise, and sends first what was published behind the position `since`.
-/// Returns what came of it, from [`SUBSCRIBE_FROM_NOW`] to [`SUBSCRIBE_ENDED`], and the position
-/// of the last message so far.
+/// Returns what came of it, from [`SUBSCRIBE_FROM_NOW`] to [`SUBSCRIBE_LATER`], and the position
+/// of the last message so far. `is_read` says that [`op_ws_read_log`] has resolved.
 #[op2]
 pub(crate) fn op_ws_subscribe_since(
     state: &OpState,
     #[smi] id: u32,
     #[string] topic: &str,
     #[string] since: Option<String>,
+    is_read: bool,
 ) -> (i32, String) {
     let subscribed = match (Hub::existing(state), connection(state, id)) {
         (Some(hub), Some(connection)) => {
             let since = since.as_deref().and_then(Position::parse);
-            publishing::subscribe_since(hub, &connection, topic, since)
+            publishing::subscribe_since(hub, &connection, topic, since, is_read)
         }
         _ => Err(NotReplayed::Ended),
     };
@@ -526,6 +543,25 @@ pub(crate) fn op_ws_subscribe_since(
         }
         Err(NotReplayed::NoHistory) => (SUBSCRIBE_NO_HISTORY, String::new()),
         Err(NotReplayed::Ended) => (SUBSCRIBE_ENDED, String::new()),
+        Err(NotReplayed::Later) => (SUBSCRIBE_LATER, String::new()),
+    }
+}
+
+/// Resolves when the process has what the broker's log of a topic has behind the position `since`,
+/// and [`op_ws_subscribe_since`] can go on.
+#[op2]
+pub(crate) async fn op_ws_read_log(
+    state: Rc<RefCell<OpState>>,
+    #[smi] id: u32,
+    #[string] topic: String,
+    #[string] since: Option<String>,
+) -> Result<(), OpError> {
+    let since = since.as_deref().and_then(Position::parse);
+    let read = connection(&state.borrow(), id)
+        .and_then(|connection| publishing::read_log(&connection, &topic, since));
+    match read {
+        Some(read) => read.await.map_err(OpError::Log),
+        None => Ok(()),
     }
 }
 

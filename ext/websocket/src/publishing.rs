@@ -16,7 +16,7 @@ use crate::message::{Message, Reach};
 use crate::metrics::here;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
-use crate::topic_space::{Mail, Place, TopicSpace};
+use crate::topic_space::{Later, Mail, Place, Posted, TopicSpace};
 use crate::topics::{Topic, Topics};
 
 /// Makes `topics` those of `space`.
@@ -86,17 +86,21 @@ pub(crate) fn publish(
     topics: &Topics<Connection>,
     name: &str,
     message: Message<'_>,
-    sender: Option<&Connection>,
+    sender: Option<&Rc<Connection>>,
     reach: Reach,
 ) -> i32 {
-    if topics.history().is_some() {
-        return publish_recorded(hub, topics, name, message, sender)
-            .map_or(0, |recorded| recorded.outcome);
+    if let Some(history) = topics.history() {
+        if history.is_copy() {
+            return publish_by_relay(hub, topics, name, message, sender, reach);
+        }
+        let sender = sender.map(|it| &**it);
+        return record(hub, topics, name, message, sender).map_or(0, |recorded| recorded.outcome);
     }
     here().published();
     let publication = Publication::new(message);
     let by_name = topics.by_name();
     let topic = by_name.get(name);
+    let sender = sender.map(|it| &**it);
     let sent = topic.map_or(SendStatus::Refused, |topic| {
         send(topic, hub, &publication, sender, false)
     });
@@ -109,15 +113,81 @@ pub(crate) fn publish(
     sent.outcome(message.length())
 }
 
-/// What became of a message that is kept.
-pub(crate) struct Recorded {
-    /// As [`publish`] says.
-    pub outcome: i32,
-    pub position: Position,
+/// Has the broker keep a message, from which it comes back to this process too. Where there is no
+/// broker for now, or the message is not to reach it, it goes to the sockets of this process,
+/// without a position.
+fn publish_by_relay(
+    hub: &Hub,
+    topics: &Topics<Connection>,
+    name: &str,
+    message: Message<'_>,
+    sender: Option<&Rc<Connection>>,
+    reach: Reach,
+) -> i32 {
+    let Some(place) = topics.place() else {
+        return SendStatus::Refused.outcome(0);
+    };
+    if reach == Reach::All
+        && let Some(relay) = place.space().relay()
+    {
+        let own = sender.map(|sender| {
+            topics
+                .own_messages()
+                .borrow_mut()
+                .add(Rc::downgrade(sender))
+        });
+        let tag = own.map_or(0, |own| place.tag(own));
+        if relay.record(name, message.bytes(), message.is_text(), tag) {
+            return SendStatus::Taken.outcome(message.length());
+        }
+        if let Some(own) = own {
+            topics.own_messages().borrow_mut().take(own);
+        }
+    }
+    let parcel = history::without_position(message);
+    let by_name = topics.by_name();
+    let topic = by_name.get(name);
+    let shared = topic.and_then(|topic| topic.shared.as_deref());
+    place.send(name, shared, true, || parcel.clone());
+    let sent = topic.map_or(SendStatus::Refused, |topic| {
+        let sender = sender.map(|it| &**it);
+        send(topic, hub, &Publication::of(&parcel), sender, true)
+    });
+    sent.outcome(message.length())
 }
 
-/// Sends a message likewise, and keeps it. Nothing where the topics have no history.
+/// The position of a message that is kept.
+pub enum Recording {
+    /// It is kept in this process.
+    Done(Position),
+    /// A broker keeps it.
+    Later(Later<Position>),
+}
+
+/// Sends a message to all subscribers, and keeps it. Nothing where the topics have no history.
 pub(crate) fn publish_recorded(
+    hub: &Hub,
+    topics: &Topics<Connection>,
+    name: &str,
+    message: Message<'_>,
+) -> Option<Recording> {
+    if topics.history()?.is_copy() {
+        let relay = topics.place()?.space().relay()?;
+        let later = relay.record_and_tell(name, message.bytes(), message.is_text());
+        return Some(Recording::Later(later));
+    }
+    record(hub, topics, name, message, None).map(|recorded| Recording::Done(recorded.position))
+}
+
+/// What became of a message that is kept.
+struct Recorded {
+    /// As [`publish`] says.
+    outcome: i32,
+    position: Position,
+}
+
+/// Sends a message likewise, and keeps it in this process.
+fn record(
     hub: &Hub,
     topics: &Topics<Connection>,
     name: &str,
@@ -151,16 +221,38 @@ pub(crate) enum NotReplayed {
     NoHistory,
     /// The connection has ended, or ends because of a limit.
     Ended,
+    /// What was missed has to be [read](read_log) at the broker first.
+    Later,
+}
+
+/// Resolves when the process has what the broker's log of a topic has behind `since`. Nothing
+/// where the connection has ended, or there is no such log.
+pub(crate) fn read_log(
+    connection: &Connection,
+    name: &str,
+    since: Option<Position>,
+) -> Option<impl Future<Output = Result<(), String>> + use<>> {
+    let topics = connection.membership.borrow().as_ref()?.shared_topics();
+    let space = topics.place()?.space();
+    let relay = space.relay()?;
+    let hold = space.hold(name);
+    let read = relay.read(hold.name(), since);
+    Some(async move {
+        let result = read.await;
+        drop(hold);
+        result
+    })
 }
 
 /// Subscribes a connection of a server, and sends it first all that was published behind
 /// `since`, or nothing where not all of that is there. One that is subscribed already gets
-/// nothing: it has missed nothing.
+/// nothing: it has missed nothing. `is_read` says that what the broker has of that was read.
 pub(crate) fn subscribe_since(
     hub: &Hub,
     connection: &Rc<Connection>,
     name: &str,
     since: Option<Position>,
+    is_read: bool,
 ) -> Result<Recovery, NotReplayed> {
     // Held by a clone: what is sent below may look at the membership.
     let topics = (connection.membership.borrow().as_ref())
@@ -168,9 +260,15 @@ pub(crate) fn subscribe_since(
         .ok_or(NotReplayed::Ended)?;
     let place = topics.place().ok_or(NotReplayed::NoHistory)?;
     let history = place.space().history().ok_or(NotReplayed::NoHistory)?;
-    let log = history.log(name);
+    let log = match history.is_copy() {
+        false => history.log(name),
+        true => history.existing(name).ok_or(NotReplayed::Later)?,
+    };
     let mut log = history::lock(&log);
     take_parcels(hub, &topics, place.take_parcels());
+    if history.is_copy() && !is_read && since.is_some_and(|since| !log.covers(since)) {
+        return Err(NotReplayed::Later);
+    }
     if is_subscribed(connection, name) {
         return Ok(Recovery {
             recovered: since == Some(log.position()),
@@ -249,12 +347,14 @@ fn take_in(hub: &Hub, topics: &Topics<Connection>, mail: Mail) {
     }
 }
 
-fn take_parcels(hub: &Hub, topics: &Topics<Connection>, parcels: Vec<(Arc<str>, Parcel)>) {
+fn take_parcels(hub: &Hub, topics: &Topics<Connection>, parcels: Vec<Posted>) {
     let by_name = topics.by_name();
-    for (topic, parcel) in &parcels {
+    for Posted { topic, parcel, own } in &parcels {
+        let sender = own.and_then(|own| topics.own_messages().borrow_mut().take(own));
         if let Some(topic) = by_name.get(&**topic) {
             let must_take = topics.misses_nothing();
-            send(topic, hub, &Publication::of(parcel), None, must_take);
+            let publication = Publication::of(parcel);
+            send(topic, hub, &publication, sender.as_deref(), must_take);
         }
     }
 }

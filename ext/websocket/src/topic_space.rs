@@ -7,6 +7,8 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
     Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard,
@@ -16,7 +18,7 @@ use std::sync::{
 use bytes::Bytes;
 use deno_core::{JsRuntime, OpState, V8CrossThreadTaskSpawner};
 
-use crate::history::{History, HistoryOptions};
+use crate::history::{self, History, HistoryOptions, Position};
 use crate::message::Message;
 use crate::metrics::here;
 use crate::parcel::Parcel;
@@ -44,13 +46,31 @@ pub trait Relay: Any + Send + Sync {
     /// A socket or a server of this process has published `payload`, which is UTF-8 where
     /// it `is_text`.
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool);
+
+    /// Has a message kept and sent to all processes, to this one too: there `tag`, where it is
+    /// not 0, says whose it is. Returns false where it is lost. For topics whose logs the relay
+    /// has, as the next two.
+    fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool;
+
+    /// The same, without a tag. Resolves with the position of the message, or why it has none.
+    fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position>;
+
+    /// Resolves when the space has what the log of `topic` has behind `since`, as far as that
+    /// is all there; without `since` when the space knows where the log is. The topic is wanted
+    /// meanwhile.
+    fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()>;
 }
+
+/// What comes later, or why not, in words.
+pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
 
 /// A topic that has a subscriber somewhere in the process.
 pub(crate) struct SharedTopic {
     name: Arc<str>,
     members: RwLock<Vec<Member>>,
     subscribers: AtomicUsize,
+    /// How many want the topic without being subscribed. Changed under the lock of the topics.
+    holds: AtomicUsize,
 }
 
 /// A server among those of a space.
@@ -98,29 +118,39 @@ impl TopicSpace {
         &self.name
     }
 
-    /// Has messages go to other processes too. The first relay stays; `make` is called where
-    /// there is none.
+    /// Has messages go to other processes too, by a relay that has their logs where there is
+    /// to be a `history`. The first relay stays; `make` is called where there is none. Returns
+    /// false where the one that is there has other logs.
     ///
     /// # Errors
     /// What `make` returns.
     pub fn relay_by<E>(
         self: &Arc<Self>,
+        history: Option<HistoryOptions>,
         make: impl FnOnce(&Arc<Self>) -> Result<Arc<dyn Relay>, E>,
-    ) -> Result<(), E> {
+    ) -> Result<bool, E> {
         // The lock keeps two threads from making one each.
         let topics = lock(&self.topics);
         if self.relay.get().is_some() {
-            return Ok(());
+            return Ok(history.is_none_or(|options| {
+                (self.history.get()).is_some_and(|it| it.is_copy() && it.options() == options)
+            }));
         }
         let relay = make(self)?;
+        if let Some(options) = history {
+            let history = self.history.get_or_init(|| History::copy(options));
+            if !history.is_copy() || history.options() != options {
+                return Ok(false);
+            }
+        }
         for topic in topics.keys() {
             relay.set_wanted(topic, true);
         }
         let _ = self.relay.set(relay);
-        Ok(())
+        Ok(true)
     }
 
-    /// Keeps what is published. Returns false where other servers of the space have said
+    /// Keeps what is published in this process. Returns false where other servers of the space have said
     /// something else.
     pub fn keep_history(&self, options: HistoryOptions) -> bool {
         let history = self.history.get_or_init(|| History::new(options));
@@ -148,7 +178,32 @@ impl TopicSpace {
         let Some(topic) = lock(&self.topics).get(topic).cloned() else {
             return;
         };
-        topic.send(&Parcel::new(message), None);
+        let parcel = match self.history.get() {
+            Some(_) => history::without_position(message),
+            None => Parcel::new(message),
+        };
+        topic.send(&parcel, None);
+    }
+
+    /// Hands a message of a log to all subscribers but the one whose `tag` it has.
+    pub(crate) fn deliver_recorded(&self, topic: &str, parcel: &Parcel, tag: u64) {
+        let Some(topic) = lock(&self.topics).get(topic).cloned() else {
+            return;
+        };
+        for member in &*topic.members() {
+            member.inbox.push(&topic.name, parcel, member.own(tag));
+        }
+    }
+
+    /// Has the topic wanted at the broker until the hold is dropped.
+    pub(crate) fn hold(self: &Arc<Self>, topic: &str) -> Hold {
+        let mut topics = lock(&self.topics);
+        let topic = self.entry(&mut topics, topic);
+        topic.holds.fetch_add(1, Ordering::Relaxed);
+        Hold {
+            space: self.clone(),
+            topic: topic.clone(),
+        }
     }
 
     /// Closes all sockets of the process that are subscribed to `topic`, since they have
@@ -164,32 +219,47 @@ impl TopicSpace {
 
     fn join(&self, topic: &str, member: &Member) -> Arc<SharedTopic> {
         let mut topics = lock(&self.topics);
-        let shared = match topics.get(topic) {
-            Some(shared) => shared.clone(),
-            None => {
-                let name: Arc<str> = topic.into();
-                if let Some(relay) = self.relay.get() {
-                    relay.set_wanted(&name, true);
-                }
-                let shared = Arc::new(SharedTopic {
-                    name: name.clone(),
-                    members: RwLock::default(),
-                    subscribers: AtomicUsize::new(0),
-                });
-                topics.insert(name, shared.clone());
-                here().topic_began();
-                shared
-            }
-        };
+        let shared = self.entry(&mut topics, topic);
         shared.members_mut().push(member.clone());
+        shared
+    }
+
+    /// The topic, which begins to be wanted where there is none.
+    fn entry(
+        &self,
+        topics: &mut HashMap<Arc<str>, Arc<SharedTopic>>,
+        topic: &str,
+    ) -> Arc<SharedTopic> {
+        if let Some(shared) = topics.get(topic) {
+            return shared.clone();
+        }
+        let name: Arc<str> = topic.into();
+        if let Some(relay) = self.relay.get() {
+            relay.set_wanted(&name, true);
+        }
+        let shared = Arc::new(SharedTopic {
+            name: name.clone(),
+            members: RwLock::default(),
+            subscribers: AtomicUsize::new(0),
+            holds: AtomicUsize::new(0),
+        });
+        topics.insert(name, shared.clone());
+        here().topic_began();
         shared
     }
 
     fn leave(&self, shared: &SharedTopic, member: &Member) {
         let mut topics = lock(&self.topics);
-        let mut members = shared.members_mut();
-        members.retain(|it| it.id != member.id);
-        if members.is_empty() {
+        shared.members_mut().retain(|it| it.id != member.id);
+        self.drop_unwanted(&mut topics, shared);
+    }
+
+    fn drop_unwanted(
+        &self,
+        topics: &mut HashMap<Arc<str>, Arc<SharedTopic>>,
+        shared: &SharedTopic,
+    ) {
+        if shared.members().is_empty() && shared.holds.load(Ordering::Relaxed) == 0 {
             if topics.remove(&shared.name).is_some() {
                 here().topic_ended();
             }
@@ -197,6 +267,34 @@ impl TopicSpace {
                 relay.set_wanted(&shared.name, false);
             }
         }
+    }
+}
+
+/// A topic that is wanted, though nobody may be subscribed to it.
+pub(crate) struct Hold {
+    space: Arc<TopicSpace>,
+    topic: Arc<SharedTopic>,
+}
+
+impl Hold {
+    pub fn name(&self) -> &Arc<str> {
+        &self.topic.name
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut topics = lock(&self.space.topics);
+        self.topic.holds.fetch_sub(1, Ordering::Relaxed);
+        self.space.drop_unwanted(&mut topics, &self.topic);
+    }
+}
+
+impl Member {
+    /// The part of a tag that is this member's.
+    fn own(&self, tag: u64) -> Option<NonZeroU64> {
+        let is_own = tag >> SENDER_BITS == self.id & MEMBER_MASK;
+        NonZeroU64::new(tag & SENDER_MASK).filter(|_| is_own)
     }
 }
 
@@ -217,7 +315,7 @@ impl SharedTopic {
     fn send(&self, parcel: &Parcel, except: Option<u64>) {
         for member in &*self.members() {
             if Some(member.id) != except {
-                member.inbox.push(&self.name, parcel);
+                member.inbox.push(&self.name, parcel, None);
             }
         }
     }
@@ -268,9 +366,14 @@ impl Place {
         &self.space
     }
 
+    /// What a message has in a log by which it is known again as that of `sender`.
+    pub fn tag(&self, sender: NonZeroU64) -> u64 {
+        (self.member.id & MEMBER_MASK) << SENDER_BITS | sender.get() & SENDER_MASK
+    }
+
     /// What other threads have sent by now and the event loop has not come to. Those who are to
     /// be closed stay: nobody ends while a message is sent.
-    pub fn take_parcels(&self) -> Vec<(Arc<str>, Parcel)> {
+    pub fn take_parcels(&self) -> Vec<Posted> {
         let mut state = lock(&self.member.inbox.state);
         state.bytes = 0;
         std::mem::take(&mut state.mail.parcels)
@@ -301,7 +404,7 @@ impl Place {
                 if members.len() > 1 {
                     let parcel = parcel();
                     for member in members.iter().filter(|it| it.id != self.member.id) {
-                        member.inbox.push(&shared.name, &parcel);
+                        member.inbox.push(&shared.name, &parcel, None);
                     }
                 }
             }
@@ -341,14 +444,23 @@ struct InboxState {
 /// What a server has to do for other threads.
 #[derive(Default)]
 pub(crate) struct Mail {
-    /// Messages with their topics, in the order of each publisher.
-    pub parcels: Vec<(Arc<str>, Parcel)>,
+    /// Messages, in the order of each publisher.
+    pub parcels: Vec<Posted>,
     /// The topics of messages that there was no place for.
     pub lost: HashSet<Arc<str>>,
 }
 
+/// A message for a server.
+pub(crate) struct Posted {
+    pub topic: Arc<str>,
+    pub parcel: Parcel,
+    /// Which of the server's own messages it is, where it comes back from a log and the socket
+    /// that has sent it is not to get it.
+    pub own: Option<NonZeroU64>,
+}
+
 impl Inbox {
-    fn push(self: &Arc<Self>, topic: &Arc<str>, parcel: &Parcel) {
+    fn push(self: &Arc<Self>, topic: &Arc<str>, parcel: &Parcel, own: Option<NonZeroU64>) {
         let mut state = lock(&self.state);
         let length = parcel.frame().len() + PARCEL_COST;
         if state.mail.lost.contains(topic) {
@@ -360,7 +472,11 @@ impl Inbox {
             return;
         }
         state.bytes += length;
-        state.mail.parcels.push((topic.clone(), parcel.clone()));
+        state.mail.parcels.push(Posted {
+            topic: topic.clone(),
+            parcel: parcel.clone(),
+            own,
+        });
         self.schedule(&mut state);
     }
 
@@ -398,5 +514,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What waits for an event loop that does not come round, in bytes of frames. Beyond it the
 /// subscribers of the topic are closed, for they would miss a message.
 const MAX_INBOX_BYTES: usize = 64 << 20;
+/// Of a tag the upper bits are the server's, the lower ones the message's.
+const SENDER_BITS: u32 = 40;
+const SENDER_MASK: u64 = (1 << SENDER_BITS) - 1;
+const MEMBER_MASK: u64 = u64::MAX >> SENDER_BITS;
 /// What a short message takes beside its frame.
 const PARCEL_COST: usize = 64;

@@ -11,6 +11,7 @@ use slab::Slab;
 
 use crate::history::History;
 use crate::metrics::here;
+use crate::own_messages::OwnMessages;
 use crate::topic_space::{Place, SharedTopic};
 
 /// The topics of a server. One exists while somebody is subscribed to it.
@@ -18,6 +19,8 @@ pub(crate) struct Topics<C> {
     by_name: RefCell<HashMap<Rc<str>, Rc<Topic<C>>>>,
     /// Where other servers of the process have the same topics.
     place: OnceCell<Place>,
+    /// Messages of sockets that come back from a broker.
+    own: RefCell<OwnMessages<C>>,
 }
 
 /// One of them.
@@ -48,6 +51,7 @@ impl<C> Default for Topics<C> {
         Self {
             by_name: RefCell::default(),
             place: OnceCell::new(),
+            own: RefCell::default(),
         }
     }
 }
@@ -89,6 +93,10 @@ impl<C> Topics<C> {
     /// Whether a subscriber that cannot take a message is closed: it would not know.
     pub fn misses_nothing(&self) -> bool {
         self.history().is_some()
+    }
+
+    pub fn own_messages(&self) -> &RefCell<OwnMessages<C>> {
+        &self.own
     }
 
     /// The topic, which is made where there is none.

@@ -87,6 +87,8 @@ pub(crate) struct Connection {
     /// What it counts as.
     class: Class,
     counted: Counted,
+    /// Whether the script wants nothing to be read for now.
+    is_held_back: Cell<bool>,
     settings: Rc<Settings>,
     /// What waits for the bytes of a Blob. Boxed because most connections never need it.
     deferred: OnceCell<Box<RefCell<Deferred>>>,
@@ -182,6 +184,7 @@ impl Connection {
             is_ref: Cell::new(true),
             class: Class::new(role, is_http2, is_tls),
             counted: Counted::new(now),
+            is_held_back: Cell::new(false),
             settings,
             deferred: OnceCell::new(),
             remote_addr,

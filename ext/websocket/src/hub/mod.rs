@@ -203,6 +203,17 @@ impl Hub {
         }
     }
 
+    /// Reads nothing more from connection `id`, or goes on. What one read has brought is
+    /// delivered all the same.
+    pub fn hold_back(&self, id: u32, is_held_back: bool) {
+        if let Some(connection) = self.get(id) {
+            if connection.hold_back(is_held_back, self.event_loop.now()) {
+                connection.waker().wake_by_ref();
+            }
+            self.watch(&connection);
+        }
+    }
+
     /// Whether `connection` keeps the event loop going.
     pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
         if !connection.has_ended() && connection.set_ref(is_ref) {

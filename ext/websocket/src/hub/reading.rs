@@ -80,6 +80,9 @@ impl Hub {
                 InputProgress::Stopped => return false,
             }
         }
+        if connection.is_paused() {
+            return true;
+        }
         let mut buffer = self.read_buffer.take();
         if buffer.is_empty() {
             buffer.resize(READ_BUFFER_LENGTH, 0);
@@ -102,6 +105,7 @@ impl Hub {
                     }
                     connection.record_heard(now);
                     match self.decode(delivery, connection, input, &mut buffer, now) {
+                        InputProgress::All if connection.is_paused() => {}
                         InputProgress::All => continue,
                         // What went into a message of its own is not in the buffer.
                         InputProgress::Paused { left: 0 } => {}

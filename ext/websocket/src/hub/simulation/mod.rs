@@ -470,6 +470,7 @@ impl Simulation {
                 self.attach(socket);
                 has_happened |= self.read_blob(socket);
                 self.pull(socket);
+                self.resume(socket);
             }
             has_happened |= self.network.settle();
             let is_due = |slot: &SimulatedHub| {

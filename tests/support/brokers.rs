@@ -1,0 +1,149 @@
+//! Brokers of a test's own: `nats-server` and `redis-server` from the PATH.
+#![allow(dead_code)] // each target uses a part
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::support::Running;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Nats,
+    Redis,
+}
+
+/// A broker of the test's own. Killed when dropped.
+pub struct Broker {
+    pub kind: Kind,
+    /// The address that it listens at.
+    pub host: String,
+    pub port: u16,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where it keeps what it has, when it keeps anything.
+    pub folder: Option<PathBuf>,
+    running: Option<Running>,
+}
+
+/// One of each kind that is installed.
+pub fn brokers() -> Vec<Broker> {
+    brokers_in(|_| None)
+}
+
+/// The same, with folders for what they keep: those of the test of this name.
+pub fn brokers_that_keep(test: &str) -> Vec<Broker> {
+    brokers_in(|kind| {
+        let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = tests.join(format!("brokers/{test}-{kind:?}"));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Some(folder)
+    })
+}
+
+fn brokers_in(folder: impl Fn(Kind) -> Option<PathBuf>) -> Vec<Broker> {
+    [(Kind::Nats, "nats-server"), (Kind::Redis, "redis-server")]
+        .into_iter()
+        .filter_map(|(kind, program)| {
+            let mut command = Command::new(program);
+            command
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            if command.status().is_err() {
+                println!("skipped: no {program}");
+                return None;
+            }
+            let mut broker = Broker {
+                kind,
+                host: "127.0.0.1".to_string(),
+                port: free_port(),
+                tls: None,
+                folder: folder(kind),
+                running: None,
+            };
+            broker.start();
+            Some(broker)
+        })
+        .collect()
+}
+
+/// A port below those that Linux gives out, so that nobody has it while the broker is away.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16;
+    loop {
+        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + offset % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Broker {
+    /// Returns when it takes connections.
+    pub fn start(&mut self) {
+        let port = self.port.to_string();
+        let (mut command, ready) = match self.kind {
+            Kind::Nats => {
+                let mut command = Command::new("nats-server");
+                command.args(["-a", &self.host, "-p", &port]);
+                if let Some(folder) = &self.folder {
+                    command.arg("-js").arg("-sd").arg(folder);
+                }
+                if let Some((cert, key)) = &self.tls {
+                    command.arg("--tls").arg("--tlscert").arg(cert);
+                    command.arg("--tlskey").arg(key);
+                }
+                (command, "Server is ready")
+            }
+            Kind::Redis => {
+                let mut command = Command::new("redis-server");
+                command.args(["--bind", &self.host, "--protected-mode", "no", "--save", ""]);
+                if let Some(folder) = &self.folder {
+                    command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]);
+                    command.arg(folder);
+                }
+                match &self.tls {
+                    None => command.args(["--port", &port]),
+                    Some((cert, key)) => command
+                        .args([
+                            "--port",
+                            "0",
+                            "--tls-port",
+                            &port,
+                            "--tls-auth-clients",
+                            "no",
+                        ])
+                        .arg("--tls-cert-file")
+                        .arg(cert)
+                        .arg("--tls-key-file")
+                        .arg(key)
+                        .arg("--tls-ca-cert-file")
+                        .arg(cert),
+                };
+                (command, "Ready to accept connections")
+            }
+        };
+        let mut running = Running::start("the broker", &mut command).unwrap();
+        running.line_with(ready).unwrap();
+        self.running = Some(running);
+    }
+
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    pub fn url(&self) -> String {
+        let (scheme, host) = match (self.kind, &self.tls) {
+            (Kind::Nats, None) => ("nats", self.host.as_str()),
+            (Kind::Nats, Some(_)) => ("tls", "localhost"),
+            (Kind::Redis, None) => ("redis", self.host.as_str()),
+            (Kind::Redis, Some(_)) => ("rediss", "localhost"),
+        };
+        format!("{scheme}://{host}:{}", self.port)
+    }
+}
