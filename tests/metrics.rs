@@ -481,7 +481,8 @@ fn what_waits_for_the_kernel_is_counted_until_it_is_gone() {
             |numbers: &BTreeMap<String, f64>| numbers["duplex_websocket_send_queue_bytes"];
         if what != "close" {
             let numbers = scrape(server.metrics);
-            assert!(waiting(&numbers) > 20_000_000.0, "{}", waiting(&numbers));
+            // The kernel has taken some of it since the last one was refused.
+            assert!(waiting(&numbers) > 10_000_000.0, "{}", waiting(&numbers));
         }
         if what == "read" {
             for _ in 0..queued as usize + taken as usize {

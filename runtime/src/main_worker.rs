@@ -122,10 +122,12 @@ impl MainWorker {
     /// handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
         let id = self.evaluate_main_module().await?;
-        let namespace = self.engine.runtime.get_module_namespace(id)?;
-        let after = &self.after_main_module;
-        self.engine.call_with(after, Some(&namespace), |_, _| ())?;
-        health::note_started();
+        // A module that has thrown has none. The event loop reports what it has thrown.
+        if let Ok(namespace) = self.engine.runtime.get_module_namespace(id) {
+            let after = &self.after_main_module;
+            self.engine.call_with(after, Some(&namespace), |_, _| ())?;
+            health::note_started();
+        }
         self.run_to_end().await
     }
 

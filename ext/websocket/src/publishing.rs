@@ -89,6 +89,7 @@ pub(crate) fn publish(
     sender: Option<&Rc<Connection>>,
     reach: Reach,
 ) -> i32 {
+    here().published();
     if let Some(history) = topics.history() {
         if history.is_copy() {
             return publish_by_relay(hub, topics, name, message, sender, reach);
@@ -96,7 +97,6 @@ pub(crate) fn publish(
         let sender = sender.map(|it| &**it);
         return record(hub, topics, name, message, sender).map_or(0, |recorded| recorded.outcome);
     }
-    here().published();
     let publication = Publication::new(message);
     let by_name = topics.by_name();
     let topic = by_name.get(name);
@@ -171,7 +171,9 @@ pub(crate) fn publish_recorded(
     name: &str,
     message: Message<'_>,
 ) -> Option<Recording> {
-    if topics.history()?.is_copy() {
+    let history = topics.history()?;
+    here().published();
+    if history.is_copy() {
         let relay = topics.place()?.space().relay()?;
         let later = relay.record_and_tell(name, message.bytes(), message.is_text());
         return Some(Recording::Later(later));
@@ -196,7 +198,6 @@ fn record(
 ) -> Option<Recorded> {
     let place = topics.place()?;
     let history = place.space().history()?;
-    here().published();
     let log = history.log(name);
     let mut log = history::lock(&log);
     // What others have published before comes before, on this thread too.
