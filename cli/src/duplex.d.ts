@@ -50,6 +50,17 @@ interface WebSocket {
    * code 1006 follows, and no `error` event.
    */
   terminate(): void;
+  /**
+   * Reads nothing more, so that a peer which sends faster than this program works is held up
+   * by the network. Messages that were received already may still be delivered. While a socket
+   * is paused, pings are not answered, and a `close` event does not come, unless this end
+   * closes. The socket's own idle timeout rests.
+   */
+  pause(): void;
+  /** Goes on reading after `pause()`. */
+  resume(): void;
+  /** Whether the socket is paused. */
+  readonly isPaused: boolean;
   /** Lets the socket keep the program alive, as it does by default. */
   ref(): void;
   /** Lets the program end although the socket is open. */
@@ -572,6 +583,50 @@ declare namespace Deno {
     readonly error: string | null;
   }
 
+  /**
+   * The numbers of the program: of all servers and clients, in all event loops, since the
+   * program started.
+   */
+  interface Metrics {
+    /** WebSockets that are open now. */
+    connections: { server: number; client: number };
+    /** WebSockets whose opening handshake succeeded. */
+    opened: { server: number; client: number };
+    /**
+     * WebSockets that have ended, by the code of the `close` event. The codes 3000 to 4999
+     * count as `application`. A code that has not occurred is not there.
+     */
+    closed: Record<string, number>;
+    /** Messages that the program was handed. */
+    messagesReceived: { text: number; binary: number };
+    /** The bytes of these. */
+    bytesReceived: { text: number; binary: number };
+    /** Messages that were queued for a peer, published ones among them. */
+    messagesSent: { text: number; binary: number };
+    /** The bytes of these. */
+    bytesSent: { text: number; binary: number };
+    /** Bytes of frames that wait because the kernel takes no more for now. */
+    sendQueueBytes: number;
+    /** Messages that were sent while the kernel took no more, by what became of them. */
+    backpressure: { queued: number; refused: number; closed: number };
+    /** WebSockets that ended because of a limit, by the option that sets it. */
+    limitsExceeded: Record<string, number>;
+    /** Requests for a WebSocket that got another status than 101, by the status. */
+    handshakesRefused: Record<string, number>;
+    /** Clients that got no connection, by the reason. */
+    dialsFailed: Record<string, number>;
+    /** Topics that have a subscriber in this process. */
+    topics: number;
+    /** Subscriptions of all sockets of this process. */
+    subscriptions: number;
+    /** Messages that this process has published. */
+    published: number;
+    /** Published messages that were queued for a subscriber: one for each subscriber. */
+    delivered: number;
+    /** Messages of this process that no broker has confirmed. */
+    brokerLost: number;
+  }
+
   interface PublishOptions {
     /** Sends to the sockets of this process only. */
     local?: boolean;
@@ -641,6 +696,8 @@ declare namespace Deno {
     flush(): Promise<void>;
     /** How the connection to the broker is, or null without one. */
     readonly broker: BrokerStatus | null;
+    /** The numbers of the program: of all servers and clients, in all event loops. */
+    metrics(): Metrics;
   }
 
   /** Serves HTTP/1.1 and HTTP/2. Needs the permission to net. */
@@ -720,6 +777,8 @@ declare namespace Deno {
     flush(): Promise<void>;
     /** See {@linkcode HttpServer.broker}. */
     readonly broker: BrokerStatus | null;
+    /** See {@linkcode HttpServer.metrics}. */
+    metrics(): Metrics;
   }
 
   /** What a server with `fetch` or `routes` has, after Bun; so has the `info` of a request. */

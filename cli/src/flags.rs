@@ -7,6 +7,8 @@ mod host;
 mod inspect;
 mod list;
 mod listen;
+mod listen_address;
+mod metrics;
 mod permission;
 mod runtime;
 
@@ -42,6 +44,7 @@ use self::list::ALL;
 use self::list::InvalidValue;
 use self::list::list;
 use self::listen::ListenArgs;
+use self::metrics::MetricsArgs;
 use self::permission::PermissionArgs;
 use self::permission::net;
 use self::permission::only_prompt;
@@ -78,6 +81,8 @@ pub struct Flags {
     pub watch: Option<WatchFlags>,
     /// Where debuggers attach, and when the program starts then.
     pub inspect: Option<(SocketAddr, InspectorStart)>,
+    /// Where operators ask for numbers and health.
+    pub metrics: Option<SocketAddr>,
     /// Names of Deno's unstable features that the command line asks for.
     pub unstable: Vec<String>,
     /// The user asked for types to be checked.
@@ -247,6 +252,8 @@ struct RunArgs {
     #[command(flatten)]
     watch: WatchArgs,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
@@ -270,6 +277,8 @@ struct ServeArgs {
     inspect: InspectArgs,
     #[command(flatten)]
     watch: WatchArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     #[command(flatten)]
     permissions: PermissionArgs,
     #[command(flatten)]
@@ -321,6 +330,7 @@ impl RunArgs {
         Ok(Flags {
             watch,
             inspect: self.inspect.into_flags(),
+            metrics: self.metrics.metrics,
             ..flags
         })
     }
@@ -388,6 +398,7 @@ impl ServeArgs {
         Ok(Flags {
             watch,
             inspect: self.inspect.into_flags(),
+            metrics: self.metrics.metrics,
             ..flags
         })
     }
@@ -490,6 +501,7 @@ impl RuntimeArgs {
             env_files: self.env_file,
             watch: None,
             inspect: None,
+            metrics: None,
             unstable: self.unstable.names,
             asks_for_check: !self.check.is_empty(),
             permission_set,

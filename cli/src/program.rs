@@ -42,6 +42,7 @@ use duplex_runtime::parallel::LoopParts;
 use duplex_runtime::parallel::Parallel;
 use duplex_runtime::parallel::ServeError;
 use duplex_runtime::permissions;
+use duplex_runtime::serve_metrics;
 use duplex_runtime::web_worker;
 use duplex_runtime::web_worker::WebWorkerLoader;
 use duplex_runtime::web_worker::WebWorkerLoaders;
@@ -72,6 +73,11 @@ pub async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
         | Action::Types => {}
     }
     let main = MainModule::of(&flags, &cwd)?;
+    if let Some(address) = flags.metrics {
+        let address = serve_metrics(address)
+            .map_err(|error| format!("Unable to serve metrics on {address}: {error}"))?;
+        log::info!("Metrics on http://{address}/metrics");
+    }
     let serving = match &flags.action {
         Action::Serve {
             options,

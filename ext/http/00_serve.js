@@ -56,6 +56,9 @@ const {
   eventOpened: EVENT_OPENED,
 } = op_http_numbers();
 
+// What few programs use is not loaded for all.
+const loadMetrics = core.createLazyLoader("ext:duplex_http/00_metrics.js");
+
 class ServeHandlerInfo {
   #inner;
 
@@ -104,6 +107,11 @@ class ServeHandlerInfo {
   /** As that of the server. */
   get broker() {
     return broker(this.#inner.server);
+  }
+
+  /** As that of the server. */
+  metrics() {
+    return loadMetrics().metrics();
   }
 }
 
@@ -322,6 +330,7 @@ function startServer(options, handler, upgrader, isOwn) {
     get broker() {
       return broker(server);
     },
+    metrics: () => loadMetrics().metrics(),
     async shutdown() {
       op_http_shutdown(rid);
       await finished;

@@ -9,6 +9,7 @@ import {
   NO_ID,
   OPEN,
 } from "ext:duplex_websocket/00_numbers.js";
+import { wasPausedEarly } from "ext:duplex_websocket/00_pausing.js";
 import { _slots } from "ext:duplex_websocket/00_slots.js";
 
 let runMicrotasks;
@@ -100,6 +101,9 @@ function open(socket, id) {
   slots.id = id;
   if (!slots.isRef) {
     core.ops.op_ws_set_ref(id, false);
+  }
+  if (wasPausedEarly(socket)) {
+    core.ops.op_ws_hold_back(id, true);
   }
   fastOps.op_ws_attach(id, socket);
   if (slots.readyState === CLOSING) {

@@ -23,6 +23,7 @@ import {
   SEND_CLOSED,
   SEND_REFUSED,
 } from "ext:duplex_websocket/00_numbers.js";
+import { isPaused, setPaused } from "ext:duplex_websocket/00_pausing.js";
 import { reportUnheard } from "ext:duplex_websocket/00_unheard.js";
 import { url as urlPrototype } from "ext:duplex_websocket/00_prototypes.js";
 import {
@@ -237,6 +238,23 @@ class WebSocket extends EventTarget {
     if (this[_slots].id !== NO_ID) {
       core.ops.op_ws_terminate(this[_slots].id);
     }
+  }
+
+  /** Has nothing more read. What was received already may still be delivered. */
+  pause() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    setPaused(this, true);
+  }
+
+  /** Goes on after {@linkcode pause}. */
+  resume() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    setPaused(this, false);
+  }
+
+  get isPaused() {
+    webidl.assertBranded(this, WebSocketPrototype);
+    return isPaused(this);
   }
 
   /** Has the socket keep the program going, as it does by default. */

@@ -15,6 +15,7 @@ use deno_core::v8;
 use deno_features::FeatureChecker;
 use deno_os::ExitCode;
 use deno_permissions::PermissionsContainer;
+use duplex_websocket::metrics;
 
 use crate::extensions;
 use crate::internal_imports;
@@ -83,6 +84,9 @@ impl Engine {
             ..Default::default()
         })?;
 
+        if metrics::is_watching_event_loops() {
+            metrics::watch_event_loop();
+        }
         if let Some(inspector) = &shared.inspector {
             inspector.register(&options.main_module, &runtime);
         }

@@ -11,6 +11,7 @@ use deno_core::url::Url;
 use deno_core::v8;
 use deno_error::JsErrorBox;
 use deno_os::OpExitCallbacks;
+use duplex_http::health;
 
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
@@ -124,6 +125,7 @@ impl MainWorker {
         let namespace = self.engine.runtime.get_module_namespace(id)?;
         let after = &self.after_main_module;
         self.engine.call_with(after, Some(&namespace), |_, _| ())?;
+        health::note_started();
         self.run_to_end().await
     }
 

@@ -1,11 +1,11 @@
 //! The flags of debuggers: Deno's, and Node.js's.
 
-use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::ToSocketAddrs;
 
 use clap::Args;
 use duplex_runtime::InspectorStart;
+
+use super::listen_address::parse_listen_address;
 
 /// Where Chrome's DevTools look for programs to debug.
 const DEFAULT_PORT: u16 = 9229;
@@ -38,27 +38,5 @@ fn parse_address(value: &str) -> Result<SocketAddr, String> {
     if cfg!(not(feature = "v8")) {
         return Err("debuggers need a build with V8: this one runs on QuickJS".to_string());
     }
-    if let Ok(address) = value.parse() {
-        return Ok(address);
-    }
-    let localhost = Ipv4Addr::LOCALHOST;
-    if value.is_empty() {
-        return Ok((localhost, DEFAULT_PORT).into());
-    }
-    if let Ok(port) = value.strip_prefix(':').unwrap_or(value).parse::<u16>() {
-        return Ok((localhost, port).into());
-    }
-    let (host, port) = match value.rsplit_once(':') {
-        Some((host, port)) => match port.parse() {
-            Ok(port) => (host, port),
-            Err(_) => return Err("expected HOST:PORT".to_string()),
-        },
-        None => (value, DEFAULT_PORT),
-    };
-    let mut addresses = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| error.to_string())?;
-    addresses
-        .next()
-        .ok_or_else(|| format!("\"{host}\" has no address"))
+    parse_listen_address(value, Some(DEFAULT_PORT))
 }

@@ -6,6 +6,7 @@
 //! | `embedder` | what an embedder gives: connections, and who takes the messages |
 //! | `payload` | what a message holds |
 //! | `names` | topics as subjects and channels |
+//! | `loss` | why messages were lost |
 //! | `recording` | topics whose last messages the broker keeps: positions, messages, who takes them |
 //! | `digits` | numbers as both protocols write them |
 //! | `heard` | what a broker says, in either protocol |
@@ -35,6 +36,7 @@ mod digits;
 mod embedder;
 mod heard;
 mod logs;
+mod loss;
 mod names;
 mod nats;
 mod nats_log;
@@ -53,6 +55,7 @@ use std::sync::Arc;
 
 pub use crate::address::{Address, AddressError, Protocol};
 pub use crate::embedder::{Dial, Dialled, Options, Sink, Stream};
+pub use crate::loss::{Loss, lost};
 pub use crate::payload::Payload;
 pub use crate::recording::{Extent, LogSink, Position, RecordError, Recorded, Recording};
 pub use crate::shared::{Event, FlushError, State, Status};

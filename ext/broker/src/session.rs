@@ -347,14 +347,15 @@ impl Connection {
                     }
                     Heard::Confirmed(count) => confirmed += count,
                     Heard::Synced(marker) => {
-                        self.sync.asked = None;
+                        let asked = self.sync.asked.take();
                         shared.confirm(std::mem::take(&mut confirmed));
                         if !std::mem::replace(is_up, true) {
                             shared.set_up(self.longest);
                             // There may be work that nobody was told of.
                             shared.work.notify_one();
                         }
-                        shared.synced(marker);
+                        let round_trip = asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+                        shared.synced(marker, round_trip);
                     }
                     Heard::Refused { message, lost } => shared.refuse(message, lost, is_settled),
                     Heard::Probe => {

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::logs::Read;
+use crate::loss::Loss;
 use crate::recording::{Position, RecordError};
 use crate::wire::Publisher;
 
@@ -21,6 +22,8 @@ pub struct Status {
     /// How many messages of this process have reached no other, as far as it is known: the
     /// broker has not confirmed them.
     pub lost: u64,
+    /// How long the broker took to confirm the last thing that it was asked to.
+    pub round_trip: Duration,
     /// What went wrong last, also where that did not end the connection.
     pub error: Option<String>,
 }
@@ -131,6 +134,7 @@ impl Shared {
                     state: State::Connecting,
                     since: SystemTime::now(),
                     lost: 0,
+                    round_trip: Duration::ZERO,
                     error: None,
                 },
                 down_since: None,
@@ -200,7 +204,7 @@ impl Shared {
             Err(refusal) => {
                 let error = match refusal {
                     Refusal::Away => inner.away().to_string(),
-                    Refusal::Full(message) => message,
+                    Refusal::Full(_, message) => message,
                 };
                 let _ = done.send(Err(RecordError(error)));
             }
@@ -358,7 +362,7 @@ impl Shared {
     /// Something was refused, and with it so many messages that were not confirmed.
     pub fn refuse(&self, message: String, lost: u64, is_settled: bool) {
         let mut inner = self.lock();
-        inner.status.lost += lost;
+        inner.lose(Loss::Refused, lost);
         if is_settled {
             inner.unconfirmed = inner.unconfirmed.saturating_sub(lost);
         }
@@ -368,9 +372,10 @@ impl Shared {
         inner.status.error = Some(message);
     }
 
-    /// All that happened up to `marker` is with the broker.
-    pub fn synced(&self, marker: u64) {
+    /// All that happened up to `marker` is with the broker, which took so long to say so.
+    pub fn synced(&self, marker: u64, round_trip: Duration) {
         let mut inner = self.lock();
+        inner.status.round_trip = round_trip;
         let (done, left) = std::mem::take(&mut inner.flushes)
             .into_iter()
             .partition(|flush| flush.marker <= marker);
@@ -403,7 +408,8 @@ impl Shared {
         // Whoever waits for a position is told by that.
         let waiting = std::mem::take(&mut inner.waiting);
         let reads = std::mem::take(&mut inner.reads);
-        inner.status.lost += inner.queued + inner.unconfirmed - waiting.len() as u64;
+        let unconfirmed = inner.queued + inner.unconfirmed - waiting.len() as u64;
+        inner.lose(Loss::Unconfirmed, unconfirmed);
         inner.queued = 0;
         inner.unconfirmed = 0;
         inner.out = Vec::new();
@@ -435,6 +441,11 @@ impl Shared {
 }
 
 impl Inner {
+    fn lose(&mut self, loss: Loss, count: u64) {
+        self.status.lost += count;
+        loss.count(count);
+    }
+
     fn push(&mut self, event: Event) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
@@ -451,13 +462,13 @@ impl Inner {
         let length = self.publisher.length(payload, is_text);
         let longest = self.longest;
         if length > longest {
-            return Err(Refusal::Full(format!(
-                "A message of {length} bytes is longer than the broker takes: {longest}"
-            )));
+            let message =
+                format!("A message of {length} bytes is longer than the broker takes: {longest}");
+            return Err(Refusal::Full(Loss::TooLong, message));
         }
         if self.out.len() + length > MAX_QUEUED && !self.out.is_empty() {
             let message = "More is published than the broker takes: messages were dropped";
-            return Err(Refusal::Full(message.to_string()));
+            return Err(Refusal::Full(Loss::Overflow, message.to_string()));
         }
         Ok(())
     }
@@ -484,9 +495,12 @@ impl Inner {
     }
 
     fn note_refused(&mut self, refusal: Refusal) {
-        self.status.lost += 1;
-        if let Refusal::Full(message) = refusal {
-            self.status.error = Some(message);
+        match refusal {
+            Refusal::Away => self.lose(Loss::Away, 1),
+            Refusal::Full(loss, message) => {
+                self.lose(loss, 1);
+                self.status.error = Some(message);
+            }
         }
     }
 
@@ -503,8 +517,8 @@ impl Inner {
 /// Why a message is not queued.
 enum Refusal {
     Away,
-    /// In words.
-    Full(String),
+    /// Why, and the same in words.
+    Full(Loss, String),
 }
 
 /// Tells all who wait that the connection is away.

@@ -38,6 +38,7 @@ use duplex_broker::Recorded;
 use duplex_broker::Recording;
 use duplex_broker::Sink;
 use duplex_broker::State;
+use duplex_broker::Status;
 use duplex_broker::Stream;
 use duplex_websocket::HistoryOptions;
 use duplex_websocket::Later;
@@ -81,6 +82,7 @@ pub fn topic_space(
             permissions: state.borrow::<PermissionsContainer>().clone(),
             tls: tls_config(state)?,
         };
+        let named = address.to_string();
         let broker = Broker::start(Options {
             address,
             prefix: prefix.to_string(),
@@ -90,7 +92,11 @@ pub fn topic_space(
                 (recording, Arc::new(SpaceSink(Arc::downgrade(space))))
             }),
         })?;
-        Ok(Arc::new(BrokerRelay(broker)))
+        Ok(Arc::new(BrokerRelay {
+            broker,
+            address: named,
+            prefix: prefix.to_string(),
+        }))
     })?;
     if fits {
         Ok(space)
@@ -116,23 +122,50 @@ fn tls_config(state: &OpState) -> Result<Arc<ClientConfig>, HttpError> {
 }
 
 /// A space's connection to its broker.
-struct BrokerRelay(Broker);
+struct BrokerRelay {
+    broker: Broker,
+    /// Without what is secret in it.
+    address: String,
+    prefix: String,
+}
+
+/// A broker as operators see it.
+pub struct BrokerReport {
+    pub address: String,
+    pub prefix: String,
+    pub status: Status,
+}
+
+/// The brokers that the process is connected to, or wants to be.
+pub fn all() -> Vec<BrokerReport> {
+    let spaces = TopicSpace::all_named();
+    let relays = spaces.iter().filter_map(|space| {
+        let relay: &dyn Any = &**space.relay()?;
+        relay.downcast_ref::<BrokerRelay>()
+    });
+    let reports = relays.map(|relay| BrokerReport {
+        address: relay.address.clone(),
+        prefix: relay.prefix.clone(),
+        status: relay.broker.status(),
+    });
+    reports.collect()
+}
 
 impl Relay for BrokerRelay {
     fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
-        self.0.set_wanted(topic, is_wanted);
+        self.broker.set_wanted(topic, is_wanted);
     }
 
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool) {
-        self.0.publish(topic, &payload, is_text);
+        self.broker.publish(topic, &payload, is_text);
     }
 
     fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
-        self.0.record(topic, payload, is_text, tag)
+        self.broker.record(topic, payload, is_text, tag)
     }
 
     fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position> {
-        let recorded = self.0.record_and_tell(topic, payload, is_text);
+        let recorded = self.broker.record_and_tell(topic, payload, is_text);
         Box::pin(async move {
             match recorded.await {
                 Ok(duplex_broker::Position { epoch, offset }) => Ok(Position { epoch, offset }),
@@ -144,7 +177,7 @@ impl Relay for BrokerRelay {
     fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()> {
         let since =
             since.map(|Position { epoch, offset }| duplex_broker::Position { epoch, offset });
-        let read = self.0.read(topic, since);
+        let read = self.broker.read(topic, since);
         Box::pin(async move { read.await.map_err(|error| error.to_string()) })
     }
 }
@@ -325,7 +358,7 @@ fn with_broker<R>(state: &OpState, rid: ResourceId, read: impl FnOnce(&Broker) -
     let space = server.0.sockets().topic_space()?;
     let relay: &dyn Any = &**space.relay()?;
     let relay = relay.downcast_ref::<BrokerRelay>()?;
-    Some(read(&relay.0))
+    Some(read(&relay.broker))
 }
 
 fn milliseconds(time: SystemTime) -> f64 {

@@ -14,6 +14,7 @@ use crate::control::Control;
 use crate::control::Signal;
 use crate::event_loops::Load;
 use crate::limits::ServerLimits;
+use crate::progress;
 
 /// The list of a server's connections.
 pub struct Connections {
@@ -39,6 +40,9 @@ enum Phase {
 impl Connections {
     /// No connection yet. `load` counts those of the event loop.
     pub fn new(load: Option<Arc<AtomicUsize>>, is_lone: bool) -> Rc<Self> {
+        if !is_lone {
+            progress::note_listening();
+        }
         Rc::new(Self {
             list: RefCell::default(),
             load,
@@ -130,14 +134,27 @@ impl Connections {
     }
 
     fn set_phase(&self, phase: Phase) {
+        self.leave_phase();
         self.phase.set(phase);
         self.phase_changed.notify_waiters();
+    }
+
+    fn leave_phase(&self) {
+        if self.is_listening() && !self.is_lone {
+            progress::note_not_listening();
+        }
     }
 
     fn signal(&self, signal: Signal) {
         for (_, connection) in self.list.borrow().iter() {
             connection.send(signal);
         }
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.leave_phase();
     }
 }
 

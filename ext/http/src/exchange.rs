@@ -12,6 +12,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use duplex_protocol::deflate::Compression;
@@ -73,6 +74,8 @@ pub struct Exchange {
     offer: RefCell<Option<Result<ClientOffer, OfferError>>>,
     /// The script took the connection over, or means to.
     upgraded: Cell<bool>,
+    /// When the request was read, where it may become a WebSocket.
+    began: Option<Instant>,
     /// What the answer to a WebSocket handshake says, but for what the script adds.
     pub agreement: RefCell<Agreement>,
     /// What it says of compression.
@@ -133,6 +136,7 @@ impl Exchange {
     ) -> Answer {
         let exchange = Exchange {
             body: RefCell::new(Some(body)),
+            began: upgrade.is_some().then(Instant::now),
             upgrade: RefCell::new(upgrade),
             in_flight: RefCell::new(Some(in_flight)),
             head: OnceCell::from(head),
@@ -169,6 +173,7 @@ impl Exchange {
             offer: RefCell::new(Some(packet.offer)),
             raw_head: held.head(),
             places: Some(packet.places),
+            began: Some(Instant::now()),
             ..Exchange::new(server.clone(), peer)
         };
         let exchange = Rc::new(exchange);
@@ -194,6 +199,7 @@ impl Exchange {
             upgrade: RefCell::new(None),
             held: RefCell::new(None),
             upgraded: Cell::new(false),
+            began: None,
             agreement: RefCell::default(),
             deflate: Cell::new(None),
             watched: Cell::new(false),
@@ -249,6 +255,34 @@ impl Exchange {
         let places = self.places.as_ref()?;
         let part = |range: &Range<usize>| str::from_utf8(&self.raw_head[range.clone()]).ok();
         Some((part(&places.host)?, part(&places.target)?))
+    }
+
+    /// The target of the request.
+    pub fn target(&self) -> &str {
+        match self.raw_host_and_target() {
+            Some((_, target)) => target,
+            None => {
+                let uri = &self.head().uri;
+                uri.path_and_query().map_or("", |target| target.as_str())
+            }
+        }
+    }
+
+    /// When the request was read, where it may become a WebSocket.
+    pub fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// Whether the client wants a WebSocket.
+    pub fn asks_for_websocket(&self) -> bool {
+        if self.began.is_none() {
+            return false;
+        }
+        let is_handshake = self.places.is_some();
+        is_handshake || self.is_websocket_connect() || {
+            let upgrade = self.head().headers.get(header::UPGRADE);
+            upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        }
     }
 
     pub fn is_http2(&self) -> bool {

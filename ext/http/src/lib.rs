@@ -19,16 +19,19 @@ mod event_loops;
 mod exchange;
 mod exchange_table;
 mod first_packet;
+pub mod health;
 mod held;
 mod host;
 mod http2;
 mod http2_stream;
 mod limits;
 mod listener;
+mod metrics;
 mod numbers;
 mod ops;
 mod origin;
 mod peer;
+mod progress;
 mod received_body;
 mod request;
 mod request_body;
@@ -56,6 +59,7 @@ pub use event_loops::MAX_LOOPS;
 pub use limits::ServerLimits;
 pub use listener::OwnAddress;
 pub use listener::OwnPath;
+pub use metrics::expose as expose_metrics;
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("choose an engine: enable the feature `v8` or the feature `quickjs`");
@@ -85,6 +89,7 @@ deno_core::extension!(
         broker::op_http_broker_event,
         broker::op_http_broker_flush,
         broker::op_http_broker_status,
+        metrics::op_http_metrics,
         numbers::op_http_numbers,
         origin::op_http_origin,
         request::op_http_request_method,
@@ -121,6 +126,7 @@ deno_core::extension!(
     ],
     lazy_loaded_esm = [
         "00_allowed_origins.js",
+        "00_metrics.js",
         "03_routes.js",
         "04_handler_form.js",
     ],

@@ -24,6 +24,7 @@ use crate::exchange::Outcome;
 use crate::exchange::ResponseBody;
 use crate::exchange::plain;
 use crate::exchange_table::ExchangeId;
+use crate::metrics;
 use crate::request::exchange;
 
 /// Answers with a string. `content_type` is left out when it is empty.
@@ -138,7 +139,10 @@ pub fn op_http_watch(state: &OpState, id: f64) -> bool {
 pub fn op_http_release(state: &OpState, id: f64) {
     let exchanges = state.borrow::<Rc<Exchanges>>();
     if let Some(exchange) = exchanges.remove(id as ExchangeId) {
-        exchange.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        if exchange.answer(plain(status)) {
+            metrics::note_answer(&exchange, status);
+        }
     }
 }
 
@@ -154,6 +158,9 @@ fn respond(
     let status = StatusCode::from_u16(status).map_err(|_| HttpError::InvalidStatus(status))?;
     let exchange = exchange(state, id)?;
     let outcome = answer(&exchange, status, headers, body());
+    if outcome != Outcome::Gone {
+        metrics::note_answer(&exchange, status);
+    }
     if outcome != Outcome::Pending {
         let exchanges = state.borrow::<Rc<Exchanges>>();
         exchanges.remove(exchange.id());

@@ -36,6 +36,7 @@ use crate::exchange::ResponseBody;
 use crate::exchange::ServerEvent;
 use crate::exchange::Upgrade;
 use crate::exchange_table::ExchangeId;
+use crate::metrics;
 use crate::numbers::NO_CONNECTION;
 use crate::peer::Peer;
 use crate::request::exchange;
@@ -190,6 +191,7 @@ pub fn op_http_upgrade_accept(
     };
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
+    metrics::note_upgrade(&exchange, connection);
     server.push(ServerEvent::Opened(exchange.id()));
     if server.connections().is_ending() {
         server.close_sockets(state);
@@ -259,6 +261,7 @@ pub async fn op_http_upgrade_wait(
     let options = server_options(&exchange, idle_timeout, send_pings, limits);
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
+    metrics::note_upgrade(&exchange, id);
     if server.connections().is_ending() {
         server.close_sockets(&mut state);
     }
@@ -281,6 +284,8 @@ fn server_options(
             Peer::Ip(address) => Some(address),
             Peer::Unix => None,
         },
+        is_http2: exchange.is_http2(),
+        is_tls: exchange.server().scheme() == "https://",
         ..ServerOptions::default()
     }
 }

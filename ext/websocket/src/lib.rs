@@ -8,6 +8,8 @@
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `script` | the script that the hub delivers to |
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
+//! | [`metrics`] | what operators count |
+//! | `connection_log` | what they read of each connection |
 //! | `deferred` | what was sent behind a Blob |
 //! | `message` | what is sent or published |
 //! | `topics` | topics, and who is subscribed to them |
@@ -52,6 +54,7 @@ compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `qu
 mod client;
 mod codec;
 mod connection;
+mod connection_log;
 mod deferred;
 pub mod deflate;
 mod garbage;
@@ -62,6 +65,7 @@ pub mod limits;
 mod log_copies;
 mod members;
 mod message;
+pub mod metrics;
 mod nearest_name;
 mod numbers;
 mod ops;
@@ -88,6 +92,9 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
 
 use crate::connection::{Connection, Settings};
+pub use crate::connection_log::{
+    is_on as logs_connections, opened as log_opened, refused as log_refused,
+};
 pub use crate::garbage::collect_early;
 pub use crate::group::SocketGroup;
 pub use crate::history::{HistoryOptions, Position, Recovery};
@@ -125,6 +132,8 @@ deno_core::extension!(
         ops::op_ws_check_close,
         ops::op_ws_close,
         ops::op_ws_terminate,
+        ops::op_ws_hold_back,
+        ops::op_ws_is_held_back,
         ops::op_ws_set_ref,
         ops::op_ws_remote_addr,
         ops::op_ws_subscribe,
@@ -154,6 +163,7 @@ deno_core::extension!(
         "00_known_members.js",
         "00_message_event.js",
         "00_numbers.js",
+        "00_pausing.js",
         "00_options.js",
         "00_prototypes.js",
         "00_publishing.js",
@@ -188,6 +198,10 @@ pub struct ServerOptions {
     pub group: Option<SocketGroup>,
     /// The peer's address, where it has one.
     pub remote_addr: Option<SocketAddr>,
+    /// Whether the transport is a stream of HTTP/2.
+    pub is_http2: bool,
+    /// Whether TLS is under the transport, where the transport does not say it.
+    pub is_tls: bool,
     /// The answer to the opening handshake, where that has not been sent: it goes
     /// out before all else.
     pub answer: Vec<u8>,
@@ -202,6 +216,8 @@ impl Default for ServerOptions {
             deflate: None,
             group: None,
             remote_addr: None,
+            is_http2: false,
+            is_tls: false,
             answer: Vec::new(),
         }
     }
@@ -232,6 +248,8 @@ pub fn accept(
             settings: hub.shared(settings),
             deflate: options.deflate,
             remote_addr: options.remote_addr,
+            is_http2: options.is_http2,
+            is_tls: options.is_tls,
         };
         Connection::new(place, Role::Server, transport, read_ahead, options, now)
     });

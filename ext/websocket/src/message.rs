@@ -4,6 +4,8 @@ use duplex_protocol::deflate::Compressor;
 use duplex_protocol::encoder;
 use duplex_protocol::mask::MaskKey;
 
+use crate::metrics::MessageKind;
+
 /// What is published.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
@@ -14,6 +16,15 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
+    /// What it counts as.
+    #[inline]
+    pub(crate) fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
     /// Bytes of application data.
     #[inline]
     pub(crate) fn length(&self) -> usize {

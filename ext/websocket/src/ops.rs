@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::time::Instant;
 
 use deno_core::convert::ByteString;
-use deno_core::{CancelFuture, CancelHandle, OpState, Resource, ResourceId, ToV8, op2, url, v8};
+use deno_core::{
+    CancelFuture, CancelHandle, Canceled, OpState, Resource, ResourceId, ToV8, op2, url, v8,
+};
 use deno_permissions::{PermissionCheckError, PermissionsContainer};
 use deno_tls::TlsKeysHolder;
 use duplex_protocol::close::{Close, ScriptCloseError};
@@ -17,11 +20,13 @@ use crate::client::{
     self, ClientOptions, Connector, DialError, Opened, Target, TimeoutOptions, Timeouts,
 };
 use crate::connection::{Backlog, Connection, Options, SendStatus, Settings};
+use crate::connection_log;
 use crate::deflate::PerMessageDeflate;
 use crate::history::Position;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::message::{Message, Reach};
+use crate::metrics::{self, DialFailure};
 use crate::numbers::{
     CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW,
     SUBSCRIBE_LATER, SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
@@ -124,6 +129,7 @@ pub(crate) async fn op_ws_create(
         deflate,
         timeouts: timeouts.map_or_else(Timeouts::default, Timeouts::from),
     };
+    let began = Instant::now();
     let dialled = Box::pin(client::dial(state.clone(), target))
         .or_cancel(&handle.cancel)
         .await;
@@ -133,8 +139,10 @@ pub(crate) async fn op_ws_create(
         transport,
         read_ahead,
         protocol,
+        is_http2,
         deflate,
-    } = dialled.map_err(|_| OpError::Canceled)??;
+    } = note_failure(&handle.url, dialled)?;
+    metrics::handshake_done(true, began.elapsed());
     let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
     let hub = Hub::of(&mut state);
     let options = Options {
@@ -144,15 +152,33 @@ pub(crate) async fn op_ws_create(
         )),
         deflate: deflate.map(|parameters| (parameters, compression)),
         remote_addr: None,
+        is_http2,
+        is_tls: handle.url.scheme() == "wss",
     };
     let connection = hub.add(|place, now| {
         Connection::new(place, Role::Client, transport, read_ahead, options, now)
     });
+    connection_log::client_opened(&connection, &handle.url, &protocol, &extensions);
     Ok(Created {
         id: connection.id,
         protocol,
         extensions,
     })
+}
+
+/// What dialling came to. A failure is counted and logged.
+fn note_failure(
+    url: &Url,
+    dialled: Result<Result<Opened, DialError>, Canceled>,
+) -> Result<Opened, OpError> {
+    let (kind, error) = match dialled {
+        Ok(Ok(opened)) => return Ok(opened),
+        Ok(Err(error)) => (error.kind(), OpError::Dial(error)),
+        Err(Canceled) => (DialFailure::Canceled, OpError::Canceled),
+    };
+    metrics::here().dial_failed(kind);
+    connection_log::client_failed(url, &error);
+    Err(error)
 }
 
 /// Takes the `Deno.HttpClient` `client`, which deno_fetch has just made of the
@@ -460,6 +486,18 @@ pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
     if let Some(connection) = hub.get(id) {
         hub.set_ref(&connection, is_ref);
     }
+}
+
+/// Reads nothing more from the connection, or goes on.
+#[op2(fast)]
+pub(crate) fn op_ws_hold_back(state: &mut OpState, #[smi] id: u32, is_held_back: bool) {
+    Hub::of(state).hold_back(id, is_held_back);
+}
+
+/// Whether nothing is read from the connection, because the script wants it so.
+#[op2(fast)]
+pub(crate) fn op_ws_is_held_back(state: &OpState, #[smi] id: u32) -> bool {
+    connection(state, id).is_some_and(|connection| connection.is_held_back())
 }
 
 /// The IP address and the port of a server's peer, where it has them.

@@ -13,6 +13,7 @@ use crate::connection::{Connection, Exceeded, SendStatus};
 use crate::history::{self, Position, Recovery};
 use crate::hub::Hub;
 use crate::message::{Message, Reach};
+use crate::metrics::here;
 use crate::parcel::Parcel;
 use crate::publication::Publication;
 use crate::topic_space::{Later, Mail, Place, Posted, TopicSpace};
@@ -51,6 +52,7 @@ pub(crate) fn subscribe(connection: &Rc<Connection>, topic: &str) -> bool {
         shared.add_subscriber();
     }
     subscriptions.add(topic, key);
+    here().subscribed();
     true
 }
 
@@ -94,6 +96,7 @@ pub(crate) fn publish(
         let sender = sender.map(|it| &**it);
         return record(hub, topics, name, message, sender).map_or(0, |recorded| recorded.outcome);
     }
+    here().published();
     let publication = Publication::new(message);
     let by_name = topics.by_name();
     let topic = by_name.get(name);
@@ -193,6 +196,7 @@ fn record(
 ) -> Option<Recorded> {
     let place = topics.place()?;
     let history = place.space().history()?;
+    here().published();
     let log = history.log(name);
     let mut log = history::lock(&log);
     // What others have published before comes before, on this thread too.
@@ -278,7 +282,10 @@ pub(crate) fn subscribe_since(
     for parcel in missed.iter().flatten() {
         let sent = connection.send_published(&Publication::of(parcel));
         match sent {
-            SendStatus::Taken | SendStatus::Buffered => hub.mark_dirty(connection),
+            SendStatus::Taken | SendStatus::Buffered => {
+                here().delivered(1);
+                hub.mark_dirty(connection);
+            }
             SendStatus::Refused => connection.exceed(Exceeded::Backpressure),
             SendStatus::Closed => {}
         }
@@ -299,6 +306,7 @@ fn send(
     must_take: bool,
 ) -> SendStatus {
     let mut total = SendStatus::Refused;
+    let mut delivered = 0;
     for (_, subscriber) in topic.subscribers.borrow().iter() {
         let Some(connection) = subscriber.upgrade() else {
             continue;
@@ -311,6 +319,7 @@ fn send(
             connection.exceed(Exceeded::Backpressure);
         }
         if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
+            delivered += 1;
             hub.mark_dirty(&connection);
         }
         match (sent, total) {
@@ -318,6 +327,7 @@ fn send(
             _ => {}
         }
     }
+    here().delivered(delivered);
     total
 }
 

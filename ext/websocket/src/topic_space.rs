@@ -20,6 +20,7 @@ use deno_core::{JsRuntime, OpState, V8CrossThreadTaskSpawner};
 
 use crate::history::{self, History, HistoryOptions, Position};
 use crate::message::Message;
+use crate::metrics::here;
 use crate::parcel::Parcel;
 
 /// Topics that several servers of a process have in common.
@@ -30,6 +31,9 @@ pub struct TopicSpace {
     relay: OnceLock<Arc<dyn Relay>>,
     history: OnceLock<History>,
 }
+
+/// Those that have a name, by it.
+static SPACES: LazyLock<Mutex<HashMap<String, Weak<TopicSpace>>>> = LazyLock::new(Mutex::default);
 
 /// What takes messages to other processes and brings theirs.
 ///
@@ -79,9 +83,6 @@ struct Member {
 impl TopicSpace {
     /// The space of this name, which lives as long as somebody has it.
     pub fn named(name: &str) -> Arc<Self> {
-        static SPACES: LazyLock<Mutex<HashMap<String, Weak<TopicSpace>>>> =
-            LazyLock::new(Mutex::default);
-
         let mut spaces = lock(&SPACES);
         if let Some(space) = spaces.get(name).and_then(Weak::upgrade) {
             return space;
@@ -90,6 +91,11 @@ impl TopicSpace {
         let space = Arc::new(Self::new(name));
         spaces.insert(name.to_string(), Arc::downgrade(&space));
         space
+    }
+
+    /// All that have a name and live.
+    pub fn all_named() -> Vec<Arc<Self>> {
+        lock(&SPACES).values().filter_map(Weak::upgrade).collect()
     }
 
     /// One of which nobody else knows.
@@ -238,6 +244,7 @@ impl TopicSpace {
             holds: AtomicUsize::new(0),
         });
         topics.insert(name, shared.clone());
+        here().topic_began();
         shared
     }
 
@@ -253,7 +260,9 @@ impl TopicSpace {
         shared: &SharedTopic,
     ) {
         if shared.members().is_empty() && shared.holds.load(Ordering::Relaxed) == 0 {
-            topics.remove(&shared.name);
+            if topics.remove(&shared.name).is_some() {
+                here().topic_ended();
+            }
             if let Some(relay) = self.relay.get() {
                 relay.set_wanted(&shared.name, false);
             }

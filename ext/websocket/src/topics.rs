@@ -10,6 +10,7 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::history::History;
+use crate::metrics::here;
 use crate::own_messages::OwnMessages;
 use crate::topic_space::{Place, SharedTopic};
 
@@ -110,6 +111,10 @@ impl<C> Topics<C> {
             subscribers: RefCell::default(),
             shared: self.place.get().map(|place| place.join(&name)),
         });
+        if topic.shared.is_none() {
+            // A space counts its own, once for all threads.
+            here().topic_began();
+        }
         topics.insert(name, topic.clone());
         topic
     }
@@ -117,16 +122,17 @@ impl<C> Topics<C> {
     fn end(&self, subscription: &Subscription<C>) {
         let topic = &subscription.topic;
         let mut subscribers = topic.subscribers.borrow_mut();
-        if subscribers.try_remove(subscription.key).is_some()
-            && let Some(shared) = &topic.shared
-        {
-            shared.remove_subscriber();
+        if subscribers.try_remove(subscription.key).is_some() {
+            here().unsubscribed();
+            if let Some(shared) = &topic.shared {
+                shared.remove_subscriber();
+            }
         }
-        if subscribers.is_empty()
-            && self.by_name.borrow_mut().remove(&topic.name).is_some()
-            && let (Some(place), Some(shared)) = (self.place.get(), &topic.shared)
-        {
-            place.leave(shared);
+        if subscribers.is_empty() && self.by_name.borrow_mut().remove(&topic.name).is_some() {
+            match (self.place.get(), &topic.shared) {
+                (Some(place), Some(shared)) => place.leave(shared),
+                _ => here().topic_ended(),
+            }
         }
     }
 }

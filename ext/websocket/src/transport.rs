@@ -1,6 +1,7 @@
 //! The byte stream under a connection.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
@@ -89,6 +90,15 @@ impl Transport {
         }
         #[cfg(not(target_os = "linux"))]
         0
+    }
+
+    /// The address of the other end of a TCP connection.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Tls(tls) => tls.carrier().peer_addr(),
+            _ => None,
+        }
     }
 
     /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),

@@ -4,12 +4,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use deno_core::OpState;
 use deno_core::ToV8;
 use deno_core::op2;
+use duplex_http::health;
 use tokio::sync::mpsc;
 
 use crate::serve_options::ServeOptions;
@@ -54,6 +56,9 @@ pub fn op_serve_is_quiet() -> bool {
     level != log::LevelFilter::Off && level < log::LevelFilter::Info
 }
 
+/// The name of the first SIGINT or SIGTERM of the process.
+static FIRST_SIGNAL: OnceLock<&str> = OnceLock::new();
+
 /// Resolves with the name of the first SIGINT or SIGTERM. The second ends the
 /// process at once, whatever the script does.
 #[op2]
@@ -67,9 +72,15 @@ pub async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
             if is_second.swap(true, Ordering::Relaxed) {
                 end_by(signal);
             }
+            let _ = FIRST_SIGNAL.set(name);
+            health::note_ending();
             let _ = sender.send(name);
         };
         deno_signals::register(signal, true, Box::new(heard))?;
+    }
+    if let Some(name) = FIRST_SIGNAL.get() {
+        // It came while this event loop was starting.
+        return Ok(name);
     }
     match receiver.recv().await {
         Some(name) => Ok(name),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use deno_permissions::PermissionCheckError;
 use duplex_protocol::handshake::client::{RequestError, ResponseError};
 
+use crate::metrics::DialFailure;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum DialError {
@@ -65,6 +67,28 @@ pub(crate) enum DialError {
     #[class(type)]
     #[error("invalid localAddress: {0:?}")]
     LocalAddress(String),
+}
+
+impl DialError {
+    /// What it counts as.
+    pub fn kind(&self) -> DialFailure {
+        match self {
+            Self::Permission(_) => DialFailure::Permission,
+            Self::Dns { .. } => DialFailure::Dns,
+            Self::Connect(_) => DialFailure::Connect,
+            Self::Tls(_) => DialFailure::Tls,
+            Self::Proxy { .. } => DialFailure::Proxy,
+            Self::Response(_) | Self::OnlyHttp2 | Self::Http2Header { .. } => DialFailure::Response,
+            Self::ConnectTimeout(_) | Self::HandshakeTimeout(_) => DialFailure::Timeout,
+            Self::Io(_) => DialFailure::Io,
+            Self::Client
+            | Self::Resource(_)
+            | Self::Request(_)
+            | Self::Url(_)
+            | Self::ProxyUrl(_)
+            | Self::LocalAddress(_) => DialFailure::Options,
+        }
+    }
 }
 
 /// The error with all that caused it: the certificate's fault stands last.

@@ -30,6 +30,7 @@ pub(super) async fn shake_hands(
         transport,
         read_ahead,
         protocol: response.protocol.unwrap_or_default(),
+        is_http2: false,
         deflate: response.deflate,
     })
 }

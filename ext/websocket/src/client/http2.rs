@@ -111,6 +111,7 @@ pub(super) async fn shake_hands(
         transport: Transport::Stream(Box::new(stream)),
         read_ahead: Bytes::new(),
         protocol: agreed.protocol.unwrap_or_default(),
+        is_http2: true,
         deflate: agreed.deflate,
     }))
 }

@@ -11,6 +11,8 @@ pub(crate) struct Opened {
     /// What came with the answer.
     pub read_ahead: Bytes,
     pub protocol: String,
+    /// Whether it is a stream of HTTP/2.
+    pub is_http2: bool,
     /// What was agreed on for permessage-deflate.
     pub deflate: Option<Parameters>,
 }

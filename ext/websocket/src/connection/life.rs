@@ -14,6 +14,7 @@ use tokio::io::AsyncWrite;
 
 use super::Connection;
 use super::status::{Exceeded, SendStatus};
+use crate::metrics::here;
 use crate::out_buffer::OutBuffer;
 
 /// What [`Connection::handle_timeout`] found.
@@ -135,6 +136,7 @@ impl Connection {
         };
         let code = CloseCode::POLICY_VIOLATION;
         if self.session.borrow_mut().fail_later(code, message) {
+            here().passed(limit.into());
             self.waker.wake_by_ref();
         }
     }

@@ -9,12 +9,16 @@
 //! | [`pull`] | reading on demand, for `WebSocketStream` |
 //! | [`writer`] | sending, backpressure, and writing to the transport |
 //! | [`blob`] | sending behind a Blob |
+//! | [`counted`] | what it remembers so that it can be counted |
+//! | [`counting`] | what operators are told of it |
 //! | [`life`] | the session: closing, failing, Pings and Pongs, deadlines |
 //!
 //! The session decides what may happen; the connection does it. Nothing here knows the
 //! engine: the hub delivers.
 
 mod blob;
+mod counted;
+mod counting;
 mod input;
 mod life;
 mod pull;
@@ -36,6 +40,7 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::mask::MaskKey;
 use duplex_protocol::session::{self, IdleTimeout, ReadyState, Session};
 
+use self::counted::Counted;
 use self::input::Reader;
 pub(crate) use self::input::{EventSink, Input, Read};
 pub(crate) use self::life::Due;
@@ -47,6 +52,7 @@ use crate::deferred::Deferred;
 use crate::hub::dirty_list::{DirtyMark, Marked};
 use crate::limits::Limits;
 use crate::members::Membership;
+use crate::metrics::Class;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
 
@@ -78,6 +84,11 @@ pub(crate) struct Connection {
     is_drain_awaited: Cell<bool>,
     /// Whether it keeps the event loop going, as long as it lives.
     is_ref: Cell<bool>,
+    /// What it counts as.
+    class: Class,
+    counted: Counted,
+    /// Whether the script wants nothing to be read for now.
+    is_held_back: Cell<bool>,
     settings: Rc<Settings>,
     /// What waits for the bytes of a Blob. Boxed because most connections never need it.
     deferred: OnceCell<Box<RefCell<Deferred>>>,
@@ -117,6 +128,10 @@ pub(crate) struct Options {
     /// What was agreed on for permessage-deflate, and how to compress.
     pub deflate: Option<(Parameters, Compression)>,
     pub remote_addr: Option<SocketAddr>,
+    /// Whether the transport is a stream of HTTP/2.
+    pub is_http2: bool,
+    /// Whether TLS is under the transport, where the transport does not say it.
+    pub is_tls: bool,
 }
 
 impl Marked for Connection {
@@ -140,7 +155,10 @@ impl Connection {
             settings,
             deflate,
             remote_addr,
+            is_http2,
+            is_tls,
         } = options;
+        let is_tls = is_tls || matches!(transport, Transport::Tls(_));
         let limits = settings.limits.decoder();
         let decoder = match &deflate {
             Some((parameters, _)) => Decoder::with_deflate(role, limits, parameters),
@@ -164,6 +182,9 @@ impl Connection {
             is_deferring: Cell::new(false),
             is_drain_awaited: Cell::new(false),
             is_ref: Cell::new(true),
+            class: Class::new(role, is_http2, is_tls),
+            counted: Counted::new(now),
+            is_held_back: Cell::new(false),
             settings,
             deferred: OnceCell::new(),
             remote_addr,
@@ -254,10 +275,5 @@ impl Connection {
     /// How many bytes were queued since the connection began, and how many wait for a Blob.
     pub fn queued(&self) -> (u64, usize) {
         (self.out.borrow().end(), self.deferred_payload())
-    }
-
-    /// How many of the bytes that were queued the kernel has taken.
-    pub fn written(&self) -> u64 {
-        self.out.borrow().written()
     }
 }

@@ -1,5 +1,5 @@
-//! Reading on demand, for `WebSocketStream`: nothing is read from the transport, nor decoded,
-//! before the script asks for a message.
+//! Reading as the script wants it. For `WebSocketStream`, nothing is read from the transport, nor
+//! decoded, before the script asks for a message. `pause()` of a `WebSocket` holds reading back.
 
 use std::time::Instant;
 
@@ -12,14 +12,35 @@ impl Connection {
         self.pull.get().is_some()
     }
 
-    /// Whether nothing is to be read now: the script has asked for no message.
-    /// What it does not ask for is read and discarded once it cannot ask any more:
+    /// Whether nothing is to be read now: the script has asked for no message, or holds reading
+    /// back. What it does not ask for is read and discarded once it cannot ask any more:
     /// the peer's Close frame stands behind it.
+    #[inline]
     pub fn is_paused(&self) -> bool {
-        self.pull.get().is_some_and(|pull| {
+        let is_unwanted = match self.pull.get() {
+            Some(pull) => !pull.is_wanted.get(),
+            None => self.is_held_back.get(),
+        };
+        is_unwanted && {
             let session = self.session();
-            !pull.is_wanted.get() && !session.has_lost_data() && session.delivers()
-        })
+            !session.has_lost_data() && session.delivers()
+        }
+    }
+
+    /// Whether the script holds reading back.
+    pub fn is_held_back(&self) -> bool {
+        self.is_held_back.get()
+    }
+
+    /// The script holds reading back, or goes on at `now`. Returns whether the hub is to look at
+    /// this connection.
+    pub fn hold_back(&self, is_held_back: bool, now: Instant) -> bool {
+        let goes_on = self.is_held_back.replace(is_held_back) && !is_held_back;
+        if goes_on && self.settings.session.idle.is_some() {
+            // A peer that was not listened to was not silent.
+            self.record_heard(now);
+        }
+        goes_on
     }
 
     /// The script asks for a message at `now`. Returns whether the hub is to look at this

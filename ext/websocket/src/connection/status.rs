@@ -1,5 +1,7 @@
 //! What became of a message, and what ends a connection.
 
+use crate::metrics::PassedLimit;
+
 /// What an op that sends returns where the message is queued and the kernel takes no more for
 /// now. Where the message was taken, the op returns the bytes that the message has, 1 at least.
 pub(crate) const SEND_BUFFERED: i32 = -1;
@@ -52,4 +54,14 @@ pub(crate) enum Exceeded {
     Backpressure,
     Topics,
     TopicLength,
+}
+
+impl From<Exceeded> for PassedLimit {
+    fn from(exceeded: Exceeded) -> Self {
+        match exceeded {
+            Exceeded::Backpressure => Self::BackpressureLimit,
+            Exceeded::Topics => Self::MaxTopics,
+            Exceeded::TopicLength => Self::MaxTopicLength,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use duplex_protocol::mask::MaskKey;
 use super::Connection;
 use super::status::{Backlog, Exceeded, SendStatus};
 use crate::message::Message;
+use crate::metrics::{MessageKind, Queued, here};
 use crate::out_buffer::OutBuffer;
 use crate::publication::Publication;
 #[cfg(target_os = "linux")]
@@ -30,12 +31,13 @@ impl Connection {
         if self.is_deferring.get() {
             return self.defer(Message::Text(text));
         }
-        if let Some(sent) = self.send_long(Opcode::Text, text.as_bytes()) {
-            return sent;
-        }
-        self.send(text.len(), |out, key, compressor| {
-            Message::Text(text).encode(out, key, compressor);
-        })
+        let sent = self.send_long(Opcode::Text, text.as_bytes());
+        let sent = sent.unwrap_or_else(|| {
+            self.send(text.len(), |out, key, compressor| {
+                Message::Text(text).encode(out, key, compressor);
+            })
+        });
+        self.count_sent(sent, MessageKind::Text, text.len())
     }
 
     /// Queues a binary message.
@@ -44,12 +46,13 @@ impl Connection {
         if self.is_deferring.get() {
             return self.defer(Message::Binary(bytes));
         }
-        if let Some(sent) = self.send_long(Opcode::Binary, bytes) {
-            return sent;
-        }
-        self.send(bytes.len(), |out, key, compressor| {
-            Message::Binary(bytes).encode(out, key, compressor);
-        })
+        let sent = self.send_long(Opcode::Binary, bytes);
+        let sent = sent.unwrap_or_else(|| {
+            self.send(bytes.len(), |out, key, compressor| {
+                Message::Binary(bytes).encode(out, key, compressor);
+            })
+        });
+        self.count_sent(sent, MessageKind::Binary, bytes.len())
     }
 
     #[inline]
@@ -122,7 +125,9 @@ impl Connection {
         publication.with_frame(compressor.as_deref_mut(), |frame| {
             out.push_shared(publication.payload_length(), frame);
         });
-        self.was_queued(&mut out)
+        let sent = self.was_queued(&mut out);
+        let message = publication.message();
+        self.count_sent(sent, message.kind(), message.length())
     }
 
     pub(super) fn send_control(
@@ -170,9 +175,11 @@ impl Connection {
         }
         if self.settings.limits.close_on_backpressure_limit || self.is_pull() {
             self.exceed(Exceeded::Backpressure);
+            here().met_backpressure(Queued::Closed);
             return Some(SendStatus::Closed);
         }
         self.is_drain_awaited.set(true);
+        here().met_backpressure(Queued::Refused);
         Some(SendStatus::Refused)
     }
 
@@ -185,6 +192,8 @@ impl Connection {
         }
         if self.is_blocked.get() {
             self.is_drain_awaited.set(true);
+            self.count_queue(out);
+            here().met_backpressure(Queued::Waits);
             return SendStatus::Buffered;
         }
         SendStatus::Taken
@@ -315,7 +324,7 @@ impl Connection {
 
     /// Returns whether the kernel has taken all that is queued.
     fn record_written(&self, out: &mut OutBuffer, written: Poll<io::Result<()>>) -> bool {
-        match written {
+        let is_written = match written {
             Poll::Ready(Ok(())) => {
                 self.is_blocked.set(false);
                 true
@@ -334,7 +343,9 @@ impl Connection {
                 self.waker.wake_by_ref();
                 false
             }
-        }
+        };
+        self.count_queue(out);
+        is_written
     }
 }
 

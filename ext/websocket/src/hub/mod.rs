@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use duplex_protocol::close::Close;
+use duplex_protocol::close::{ABNORMAL_CLOSURE, Close};
 use duplex_protocol::session::Ending;
 use slab::Slab;
 
@@ -48,6 +48,8 @@ pub(crate) use self::ready_list::ReadyList;
 #[cfg(target_os = "linux")]
 use self::send_batch::SendBatch;
 use crate::connection::{Connection, Due, SendStatus, Settings};
+use crate::connection_log;
+use crate::metrics::{PassedLimit, here};
 use crate::recycler::Recycler;
 
 /// The connections of one runtime.
@@ -103,6 +105,7 @@ impl Hub {
         let place = (id, self.ready.waker(id));
         let connection = Rc::new(new(place, self.event_loop.now()));
         entry.insert(connection.clone());
+        here().opened(connection.class());
         self.event_loop.hold();
         connection
     }
@@ -200,6 +203,17 @@ impl Hub {
         }
     }
 
+    /// Reads nothing more from connection `id`, or goes on. What one read has brought is
+    /// delivered all the same.
+    pub fn hold_back(&self, id: u32, is_held_back: bool) {
+        if let Some(connection) = self.get(id) {
+            if connection.hold_back(is_held_back, self.event_loop.now()) {
+                connection.waker().wake_by_ref();
+            }
+            self.watch(&connection);
+        }
+    }
+
     /// Whether `connection` keeps the event loop going.
     pub fn set_ref(&self, connection: &Connection, is_ref: bool) {
         if !connection.has_ended() && connection.set_ref(is_ref) {
@@ -260,6 +274,9 @@ impl Hub {
             return;
         };
         connection.leave_topics();
+        let age = connection.age(self.event_loop.now());
+        here().closed(connection.class(), ending.code, age);
+        connection_log::closed(connection, &ending, age);
         if connection.is_ref() {
             self.event_loop.release();
         }
@@ -329,8 +346,15 @@ impl Hub {
             match connection.handle_timeout(now) {
                 Due::Nothing => {}
                 Due::Ping => self.mark_dirty(&connection),
-                Due::Silent(ending) => self.end_failed(delivery, &connection, ending),
+                Due::Silent(ending) => {
+                    here().passed(PassedLimit::IdleTimeout);
+                    self.end_failed(delivery, &connection, ending);
+                }
                 Due::GivenUp(ending) => {
+                    if ending.is_some() {
+                        // Otherwise it had failed before.
+                        here().passed(PassedLimit::CloseTimeout);
+                    }
                     self.end(delivery, &connection, ending);
                     self.remove(&connection);
                     continue;
@@ -349,6 +373,13 @@ impl Drop for Hub {
     fn drop(&mut self) {
         for connection in self.dirty.take() {
             connection.flush();
+        }
+        let now = self.event_loop.now();
+        for (_, connection) in self.connections.borrow().iter() {
+            if !connection.has_ended() {
+                let age = connection.age(now);
+                here().closed(connection.class(), ABNORMAL_CLOSURE, age);
+            }
         }
     }
 }

@@ -5,10 +5,13 @@ use std::time::Instant;
 
 use duplex_protocol::close::CloseCode;
 use duplex_protocol::decoder::Event;
+use duplex_protocol::error::ProtocolError;
+use duplex_protocol::session::Ending;
 
 use super::Hub;
 use super::delivery::{Delivered, Delivery, Inbox, InboxWork};
 use crate::connection::{Connection, EventSink, Input, Read};
+use crate::metrics::{MessageKind, PassedLimit, here};
 use crate::recycler::Recycled;
 
 /// What became of some input.
@@ -77,6 +80,9 @@ impl Hub {
                 InputProgress::Stopped => return false,
             }
         }
+        if connection.is_paused() {
+            return true;
+        }
         let mut buffer = self.read_buffer.take();
         if buffer.is_empty() {
             buffer.resize(READ_BUFFER_LENGTH, 0);
@@ -99,6 +105,7 @@ impl Hub {
                     }
                     connection.record_heard(now);
                     match self.decode(delivery, connection, input, &mut buffer, now) {
+                        InputProgress::All if connection.is_paused() => {}
                         InputProgress::All => continue,
                         // What went into a message of its own is not in the buffer.
                         InputProgress::Paused { left: 0 } => {}
@@ -204,7 +211,8 @@ impl InboxWork for Decode<'_> {
             return InputProgress::Drained;
         }
         let ending = match (result, stop) {
-            (Err(error), _) => connection.fail(error.close_code(), error.to_string()),
+            (Err(error), _) => fail(connection, error),
+            (_, Some(Stop::Broken(error))) => fail(connection, error),
             (_, Some(Stop::Failed(code, message))) => connection.fail(code, message),
             (Ok(left), Some(Stop::Paused)) => return InputProgress::Paused { left },
             _ => return InputProgress::All,
@@ -212,6 +220,14 @@ impl InboxWork for Decode<'_> {
         hub.end_failed(inbox, connection, ending);
         InputProgress::All
     }
+}
+
+/// Fails a connection whose peer has broken the protocol or a limit.
+fn fail(connection: &Connection, error: ProtocolError) -> Option<Ending> {
+    if let Some(limit) = PassedLimit::of_error(error) {
+        here().passed(limit);
+    }
+    connection.fail(error.close_code(), error.to_string())
 }
 
 /// Hands the events of one input to an inbox.
@@ -228,6 +244,8 @@ struct Sink<'d, I> {
 enum Stop {
     /// The next message is not asked for.
     Paused,
+    /// The peer has broken the protocol or a limit.
+    Broken(ProtocolError),
     /// The connection is to fail with this code and this message.
     Failed(CloseCode, String),
     /// No more script may run.
@@ -246,8 +264,9 @@ impl<I: Inbox> EventSink for Sink<'_, I> {
     }
 
     #[inline]
-    fn recycled(&mut self, payload: Recycled) -> bool {
-        let result = self.message(|inbox| inbox.recycled(payload));
+    fn recycled(&mut self, mut payload: Recycled) -> bool {
+        let length = payload.as_mut().len();
+        let result = self.message(MessageKind::Binary, length, |inbox| inbox.recycled(payload));
         result.map_err(|stop| self.stop = Some(stop)).is_ok()
     }
 }
@@ -258,7 +277,9 @@ impl<I: Inbox> Sink<'_, I> {
         if !self.inbox.make_room() {
             return Err(Stop::Stopped);
         }
-        self.message(|inbox| inbox.text(text, is_ascii))
+        self.message(MessageKind::Text, text.len(), |inbox| {
+            inbox.text(text, is_ascii)
+        })
     }
 
     /// Everything but text, which does not wait for the next event.
@@ -270,11 +291,14 @@ impl<I: Inbox> Sink<'_, I> {
         let connection = self.connection;
         if matches!(event, Event::Ping(_) | Event::Pong(_)) {
             let counted = connection.count_control(self.now);
-            counted.map_err(|error| Stop::Failed(error.close_code(), error.to_string()))?;
+            counted.map_err(Stop::Broken)?;
         }
         let delivered = match event {
             Event::Text { .. } => Delivered::Yes,
-            Event::Binary(payload) => return self.message(|inbox| inbox.binary(payload)),
+            Event::Binary(payload) => {
+                let length = payload.len();
+                return self.message(MessageKind::Binary, length, |inbox| inbox.binary(payload));
+            }
             Event::Ping(payload) => {
                 if connection.answer_ping(&payload) {
                     self.hub.mark_dirty(connection);
@@ -294,13 +318,19 @@ impl<I: Inbox> Sink<'_, I> {
         delivered.into_result()
     }
 
-    /// Delivers a message by `deliver`.
+    /// Delivers a message of `length` bytes by `deliver`.
     #[inline(always)]
-    fn message(&mut self, deliver: impl FnOnce(&mut I) -> Delivered) -> Result<(), Stop> {
+    fn message(
+        &mut self,
+        kind: MessageKind,
+        length: usize,
+        deliver: impl FnOnce(&mut I) -> Delivered,
+    ) -> Result<(), Stop> {
         // The standard drops what comes after this end has begun the close handshake.
         if !self.connection.session().delivers() {
             return Ok(());
         }
+        here().received(kind, length);
         self.connection.begin_delivery();
         let delivered = deliver(self.inbox);
         let may_go_on = self.connection.end_delivery();

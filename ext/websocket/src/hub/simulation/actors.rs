@@ -74,6 +74,7 @@ impl Simulation {
                 self.act(random.below(self.network.len()));
             }
             38 => _ = connection.backlog(),
+            39 if !connection.is_pull() => hub.hold_back(connection.id, random.one_in(2)),
             _ => {}
         }
     }
@@ -282,6 +283,15 @@ impl Simulation {
             && self.ends.borrow()[socket].is_live()
         {
             hub.pull(connection.id);
+        }
+    }
+
+    /// The actor of `socket` has what comes read again.
+    pub(super) fn resume(&self, socket: usize) {
+        if let Some((hub, connection)) = self.connection(socket)
+            && connection.is_held_back()
+        {
+            hub.hold_back(connection.id, false);
         }
     }
 

@@ -323,7 +323,7 @@ impl Simulation {
         let options = Options {
             settings: hub.shared(Settings::new(limits, idle)),
             deflate,
-            remote_addr: None,
+            ..Options::default()
         };
         let connection = hub
             .add(|place, now| Connection::new(place, role, transport, Bytes::new(), options, now));
@@ -470,6 +470,7 @@ impl Simulation {
                 self.attach(socket);
                 has_happened |= self.read_blob(socket);
                 self.pull(socket);
+                self.resume(socket);
             }
             has_happened |= self.network.settle();
             let is_due = |slot: &SimulatedHub| {

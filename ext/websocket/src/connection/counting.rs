@@ -1,0 +1,62 @@
+//! What operators are told of a connection: numbers, and how long it has been open.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use super::status::SendStatus;
+use crate::metrics::{Class, MessageKind, here};
+use crate::out_buffer::OutBuffer;
+
+impl Connection {
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// For how long it has been open at `now`.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.counted.opened.elapsed(now)
+    }
+
+    /// Counts a message of `length` bytes, if it was queued.
+    #[inline]
+    pub(super) fn count_sent(
+        &self,
+        sent: SendStatus,
+        kind: MessageKind,
+        length: usize,
+    ) -> SendStatus {
+        if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
+            here().sent(kind, length);
+        }
+        sent
+    }
+
+    /// Counts what waits in `out` while the kernel takes nothing.
+    #[inline]
+    pub(super) fn count_queue(&self, out: &OutBuffer) {
+        if self.is_blocked.get() || self.counted.queued() != 0 {
+            self.recount_queue(out);
+        }
+    }
+
+    #[cold]
+    fn recount_queue(&self, out: &OutBuffer) {
+        let queued = match self.is_blocked.get() {
+            true => u32::try_from(out.len()).unwrap_or(u32::MAX),
+            false => 0,
+        };
+        self.counted.set_queued(queued);
+    }
+
+    /// The peer's address, where there is one. It may be that of a proxy.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        let known = self.remote_addr;
+        known.or_else(|| self.transport.borrow().peer_addr())
+    }
+
+    /// How many bytes of frames the transport has taken.
+    pub fn written(&self) -> u64 {
+        self.out.borrow().written()
+    }
+}

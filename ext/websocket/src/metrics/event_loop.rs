@@ -1,0 +1,64 @@
+//! How late event loops are: a task in each one sleeps for a while, and sees when it wakes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::block::{Block, here};
+use super::notes::since_start;
+
+static IS_WATCHING: AtomicBool = AtomicBool::new(false);
+
+/// Has the event loops watched that start from now on.
+pub fn watch_event_loops() {
+    IS_WATCHING.store(true, Ordering::Relaxed);
+}
+
+/// Whether event loops are to be watched.
+pub fn is_watching_event_loops() -> bool {
+    IS_WATCHING.load(Ordering::Relaxed)
+}
+
+/// Watches the event loop of this thread, until the thread's tokio runtime ends. It wakes
+/// twice a second. It keeps no program alive.
+pub fn watch_event_loop() {
+    if here().turned.load(Ordering::Relaxed) != 0 {
+        // Another engine of the thread has it watched.
+        return;
+    }
+    turned(Instant::now());
+    deno_core::unsync::spawn(async {
+        let mut due = tokio::time::Instant::now();
+        loop {
+            due += INTERVAL;
+            tokio::time::sleep_until(due).await;
+            let now = tokio::time::Instant::now();
+            turned(now.into_std());
+            here().lagged(now.saturating_duration_since(due));
+            due = now;
+        }
+    });
+}
+
+fn turned(now: Instant) {
+    let microseconds = since_start(now).as_micros() as u64;
+    here().turned.store(microseconds + 1, Ordering::Relaxed);
+}
+
+/// How many event loops are watched, and for how many seconds the one is overdue that is
+/// overdue most.
+pub(super) fn blocked(blocks: &[&Block]) -> (u64, f64) {
+    let now = since_start(Instant::now());
+    let (mut count, mut longest) = (0, Duration::ZERO);
+    for block in blocks {
+        let turned = block.turned.load(Ordering::Relaxed);
+        if turned != 0 {
+            count += 1;
+            let due = Duration::from_micros(turned - 1) + INTERVAL;
+            longest = longest.max(now.saturating_sub(due));
+        }
+    }
+    (count, longest.as_secs_f64())
+}
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_millis(500);

@@ -1,0 +1,129 @@
+//! What happens, as it is counted.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use super::block::{Block, here};
+use super::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Queued};
+use super::places::{self, BOUNDS, Places, STATUSES, SUM};
+
+impl Block {
+    pub fn opened(&self, class: Class) {
+        self.add(places::OPEN.at(class.index()), 1);
+        self.add(places::OPENED.at(class.index()), 1);
+    }
+
+    /// The application is told that a connection has ended, with this code.
+    pub fn closed(&self, class: Class, code: u16, age: Duration) {
+        let role = class.role_index();
+        self.sub(places::OPEN.at(class.index()), 1);
+        self.add(places::CLOSED[role].at(CloseCodes::of(code).index()), 1);
+        self.observe(places::AGES[role], age);
+    }
+
+    /// The application is handed a message of `length` bytes.
+    #[inline]
+    pub fn received(&self, kind: MessageKind, length: usize) {
+        self.add(places::RECEIVED.at(kind as usize), 1);
+        self.add(places::RECEIVED_BYTES.at(kind as usize), length as u64);
+    }
+
+    /// A message of `length` bytes was queued for the peer.
+    #[inline]
+    pub fn sent(&self, kind: MessageKind, length: usize) {
+        self.add(places::SENT.at(kind as usize), 1);
+        self.add(places::SENT_BYTES.at(kind as usize), length as u64);
+    }
+
+    /// So many bytes wait for the kernel, where `before` did.
+    pub fn queue_changed(&self, before: u32, now: u32) {
+        let place = places::SEND_QUEUE.only();
+        self.sub(place, before.into());
+        self.add(place, now.into());
+    }
+
+    pub fn met_backpressure(&self, outcome: Queued) {
+        self.add(places::BACKPRESSURE.at(outcome as usize), 1);
+    }
+
+    pub fn passed(&self, limit: PassedLimit) {
+        self.add(places::LIMITS.at(limit as usize), 1);
+    }
+
+    pub fn dial_failed(&self, reason: DialFailure) {
+        self.add(places::DIALS_FAILED.at(reason as usize), 1);
+    }
+
+    pub fn topic_began(&self) {
+        self.add(places::TOPICS.only(), 1);
+    }
+
+    pub fn topic_ended(&self) {
+        self.sub(places::TOPICS.only(), 1);
+    }
+
+    pub fn subscribed(&self) {
+        self.add(places::SUBSCRIPTIONS.only(), 1);
+    }
+
+    pub fn unsubscribed(&self) {
+        self.sub(places::SUBSCRIPTIONS.only(), 1);
+    }
+
+    pub fn published(&self) {
+        self.add(places::PUBLISHED.only(), 1);
+    }
+
+    /// A published message was queued for so many subscribers.
+    pub fn delivered(&self, count: u64) {
+        self.add(places::DELIVERED.only(), count);
+    }
+
+    /// The event loop was late by so much.
+    pub fn lagged(&self, lag: Duration) {
+        self.observe(places::LAG, lag);
+    }
+
+    fn observe(&self, histogram: Places, time: Duration) {
+        let seconds = time.as_secs_f64();
+        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        self.add(histogram.at(bucket), 1);
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.add(histogram.at(SUM), nanoseconds);
+    }
+}
+
+/// An opening handshake has led to a connection, `elapsed` after it began: a server's when the
+/// request was read, a client's when the program asked for the connection.
+pub fn handshake_done(is_client: bool, elapsed: Duration) {
+    here().observe(places::HANDSHAKES[usize::from(is_client)], elapsed);
+}
+
+/// A client that asked this server for a WebSocket was answered with this status.
+pub fn handshake_refused(status: u16) {
+    let status = status.clamp(STATUSES.start, STATUSES.end - 1);
+    here().add(places::REFUSED.at((status - STATUSES.start).into()), 1);
+}
+
+/// A time, in milliseconds since the process began to count. It is as short as each
+/// connection can afford.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp(u32);
+
+impl Stamp {
+    pub fn at(now: Instant) -> Self {
+        // It begins anew every 49 days.
+        Self(since_start(now).as_millis() as u32)
+    }
+
+    /// How long ago that was at `now`: right up to 49 days.
+    pub fn elapsed(self, now: Instant) -> Duration {
+        Duration::from_millis(Self::at(now).0.wrapping_sub(self.0).into())
+    }
+}
+
+/// How long the process has been counting.
+pub(super) fn since_start(now: Instant) -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    now.saturating_duration_since(*START)
+}
