@@ -484,6 +484,9 @@ fn write(name: &str, script: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("brokers");
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(name);
-    fs::write(&file, script).unwrap();
+    // The event loops of a server that was started before may not have read it yet.
+    if fs::read_to_string(&file).ok().as_deref() != Some(script) {
+        fs::write(&file, script).unwrap();
+    }
     file
 }
