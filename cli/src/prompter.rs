@@ -197,7 +197,10 @@ fn discard_input() -> std::io::Result<()> {
         if poll(&mut waiting, Some(&quiet))? == 0 {
             return Ok(());
         }
-        if waiting[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+        if waiting[0]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR)
+        {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
@@ -218,7 +221,9 @@ fn printable(text: &str) -> String {
                 let escaped = character.escape_debug();
                 match escaped.len() {
                     1 => result.push(character),
-                    _ => result.push_str(&colors::white_bold_on_red(escaped.to_string()).to_string()),
+                    _ => {
+                        result.push_str(&colors::white_bold_on_red(escaped.to_string()).to_string())
+                    }
                 }
             }
         }
@@ -230,7 +235,8 @@ fn printable(text: &str) -> String {
 const LONGEST: usize = 10 << 10;
 /// How long nothing may come before a question stands.
 const QUIET: Duration = Duration::from_millis(100);
-const GUIDE: &str = "https://github.com/duplex-rs/duplex/blob/main/docs/manual/guide/permissions.md";
+const GUIDE: &str =
+    "https://github.com/duplex-rs/duplex/blob/main/docs/manual/guide/permissions.md";
 
 #[cfg(test)]
 mod tests {
@@ -238,7 +244,9 @@ mod tests {
 
     #[test]
     fn what_a_terminal_acts_on_is_shown() {
-        for hidden in ["\x1b[2J", "\r", "\n", "\u{202e}", "\u{200b}", "\u{feff}", "\u{9b}"] {
+        for hidden in [
+            "\x1b[2J", "\r", "\n", "\u{202e}", "\u{200b}", "\u{feff}", "\u{9b}",
+        ] {
             let shown = printable(&format!("read access to \"a{hidden}b\""));
             for character in hidden.chars().filter(|it| it.escape_debug().len() > 1) {
                 // The colours are escapes of our own.
@@ -246,6 +254,9 @@ mod tests {
                 assert!(!colourless.contains(character), "{hidden:?}: {shown:?}");
             }
         }
-        assert_eq!(printable("read access to \"文件 ü.txt\""), "read access to \"文件 ü.txt\"");
+        assert_eq!(
+            printable("read access to \"文件 ü.txt\""),
+            "read access to \"文件 ü.txt\""
+        );
     }
 }
