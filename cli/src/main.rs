@@ -14,6 +14,7 @@ mod engine_flags;
 mod flags;
 mod logger;
 mod program;
+mod prompter;
 mod rlimit;
 mod signals;
 mod stderr;
@@ -58,6 +59,7 @@ fn run(flags: Flags) -> i32 {
     allocator::keep_freed_memory();
     logger::init(flags.log_level);
     rlimit::raise_open_files();
+    prompter::install();
     signals::hear_of_children();
     watch::report_to_watcher();
     warn_of(&flags);
