@@ -58,7 +58,7 @@ pub use crate::embedder::{Dial, Dialled, Options, Sink, Stream};
 pub use crate::loss::{Loss, lost};
 pub use crate::payload::Payload;
 pub use crate::recording::{Extent, LogSink, Position, RecordError, Recorded, Recording};
-pub use crate::shared::{Event, FlushError, State, Status};
+pub use crate::shared::{BrokerEvent, FlushError, State, Status};
 
 use crate::shared::Shared;
 use crate::wire::Publisher;
@@ -145,7 +145,10 @@ impl Broker {
 
     /// Waits for the first event behind the one with the number `after`, of those that are
     /// remembered: the last 64. The first of all has the number 1.
-    pub fn next_event(&self, after: u64) -> impl Future<Output = (u64, Event)> + Send + use<> {
+    pub fn next_event(
+        &self,
+        after: u64,
+    ) -> impl Future<Output = (u64, BrokerEvent)> + Send + use<> {
         self.0.next_event(after)
     }
 

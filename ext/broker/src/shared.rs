@@ -41,7 +41,7 @@ pub enum State {
 
 /// What happened to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum BrokerEvent {
     /// It is there, and has all subscriptions.
     Up,
     /// It has ended, or the first one could not be made.
@@ -92,7 +92,7 @@ struct Inner {
     /// Bytes of a message that the broker takes.
     longest: usize,
     flushes: Vec<Flush>,
-    events: VecDeque<Event>,
+    events: VecDeque<BrokerEvent>,
     last_event: u64,
     is_closed: bool,
 }
@@ -254,7 +254,7 @@ impl Shared {
     pub(crate) fn note_gap(&self) {
         let mut inner = self.lock();
         let since = inner.missing_since();
-        inner.push(Event::Gap { since });
+        inner.push(BrokerEvent::Gap { since });
         self.events.send_replace(inner.last_event);
     }
 
@@ -292,7 +292,7 @@ impl Shared {
     pub(crate) fn next_event(
         self: &Arc<Self>,
         after: u64,
-    ) -> impl Future<Output = (u64, Event)> + Send + use<> {
+    ) -> impl Future<Output = (u64, BrokerEvent)> + Send + use<> {
         let shared = self.clone();
         let mut changed = self.events.subscribe();
         async move {
@@ -393,11 +393,11 @@ impl Shared {
         inner.status.state = State::Up;
         inner.status.since = SystemTime::now();
         inner.status.error = None;
-        inner.push(Event::Up);
+        inner.push(BrokerEvent::Up);
         if !inner.has_logs
             && let Some(since) = inner.down_since.take()
         {
-            inner.push(Event::Gap { since });
+            inner.push(BrokerEvent::Gap { since });
         }
         self.events.send_replace(inner.last_event);
     }
@@ -424,7 +424,7 @@ impl Shared {
         inner.status.since = SystemTime::now();
         inner.status.error = Some(reason.clone());
         inner.down_since = Some(inner.status.since);
-        inner.push(Event::Down { reason });
+        inner.push(BrokerEvent::Down { reason });
         let flushes = std::mem::take(&mut inner.flushes);
         let away = inner.away().0;
         self.events.send_replace(inner.last_event);
@@ -446,7 +446,7 @@ impl Inner {
         loss.count(count);
     }
 
-    fn push(&mut self, event: Event) {
+    fn push(&mut self, event: BrokerEvent) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
         }

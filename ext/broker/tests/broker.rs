@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use duplex_broker::{Address, Broker, Event, Options, Payload, Sink, State};
+use duplex_broker::{Address, Broker, BrokerEvent, Options, Payload, Sink, State};
 use support::{Kind, LIMIT, Plain, Server, limited, servers, servers_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -205,10 +205,10 @@ async fn a_broker_that_is_killed_and_comes_back() {
         publish(1000);
         server.kill();
         let (_, event) = limited(a.broker.next_event(seen_a)).await;
-        assert!(matches!(event, Event::Down { .. }), "{event:?}");
+        assert!(matches!(event, BrokerEvent::Down { .. }), "{event:?}");
         assert!(matches!(
             limited(b.broker.next_event(seen_b)).await.1,
-            Event::Down { .. }
+            BrokerEvent::Down { .. }
         ));
         // Of the last thousand some may have arrived. What is published now has not.
         let before = a.broker.status();
@@ -219,10 +219,16 @@ async fn a_broker_that_is_killed_and_comes_back() {
         assert!(a.broker.flush().await.is_err());
 
         server.start();
-        assert_eq!(limited(a.broker.next_event(seen_a + 1)).await.1, Event::Up);
-        assert_eq!(limited(b.broker.next_event(seen_b + 1)).await.1, Event::Up);
+        assert_eq!(
+            limited(a.broker.next_event(seen_a + 1)).await.1,
+            BrokerEvent::Up
+        );
+        assert_eq!(
+            limited(b.broker.next_event(seen_b + 1)).await.1,
+            BrokerEvent::Up
+        );
         let (_, event) = limited(b.broker.next_event(seen_b + 2)).await;
-        assert!(matches!(event, Event::Gap { .. }), "{event:?}");
+        assert!(matches!(event, BrokerEvent::Gap { .. }), "{event:?}");
         // It is up when all subscriptions are there.
         publish(10_000);
         a.broker.flush().await.unwrap();
@@ -262,7 +268,7 @@ async fn a_broker_that_is_not_there_yet() {
         let (sink, mut messages) = sink();
         let broker = server.broker("app", sink);
         let (_, event) = limited(broker.next_event(0)).await;
-        let Event::Down { reason } = event else {
+        let BrokerEvent::Down { reason } = event else {
             panic!("{event:?}");
         };
         assert!(reason.contains("refused"), "{reason}");
@@ -270,7 +276,7 @@ async fn a_broker_that_is_not_there_yet() {
         broker.publish("room", b"lost", true);
         assert_eq!(broker.status().lost, 1);
         server.start();
-        assert_eq!(limited(broker.next_event(1)).await.1, Event::Up);
+        assert_eq!(limited(broker.next_event(1)).await.1, BrokerEvent::Up);
         let (other, _) = server.node("app").await;
         other.broker.publish("room", b"hello", true);
         assert_eq!(next(&mut messages).await.1, Payload::Text("hello".into()));
@@ -365,11 +371,11 @@ async fn a_broker_that_is_alive_but_delivers_nothing_is_found() {
     let broker = start(&format!("nats://{address}"), "app", sink);
     broker.flush().await.unwrap();
     let (_, event) = limited(broker.next_event(1)).await;
-    let Event::Down { reason } = event else {
+    let BrokerEvent::Down { reason } = event else {
         panic!("{event:?}");
     };
     assert!(reason.contains("does not deliver"), "{reason}");
-    assert_eq!(limited(broker.next_event(2)).await.1, Event::Up);
+    assert_eq!(limited(broker.next_event(2)).await.1, BrokerEvent::Up);
 }
 
 async fn deaf_nats(mut stream: TcpStream) {

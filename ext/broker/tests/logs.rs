@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use duplex_broker::{
-    Address, Broker, Event, Extent, LogSink, Options, Payload, Position, Recorded, Recording, Sink,
+    Address, Broker, BrokerEvent, Extent, LogSink, Options, Payload, Position, Recorded, Recording,
+    Sink,
 };
 use support::{Kind, Plain, Server, limited, servers, servers_that_keep};
 use tokio::net::{TcpListener, TcpStream};
@@ -194,7 +195,7 @@ async fn what_was_missed_while_the_connection_was_away_comes_in_order() {
         for round in 0..4 {
             let seen = cut.broker.last_event();
             network.cut();
-            assert!(matches!(cut.event(seen).await, Event::Down { .. }));
+            assert!(matches!(cut.event(seen).await, BrokerEvent::Down { .. }));
             assert!(!cut.broker.record("topic 0", b"lost", true, 0));
             assert_eq!(cut.broker.status().lost, round + 1);
             let error = cut
@@ -229,7 +230,7 @@ async fn what_was_missed_while_the_connection_was_away_comes_in_order() {
                 assert_eq!(cut.texts(topic), expected);
             }
             // Nothing is missing, and so there is no gap.
-            assert_eq!(cut.event(seen + 1).await, Event::Up);
+            assert_eq!(cut.event(seen + 1).await, BrokerEvent::Up);
             assert_eq!(cut.broker.last_event(), seen + 2);
         }
         assert_eq!(cut.lost(), 0);
@@ -251,15 +252,15 @@ async fn what_is_gone_after_the_connection_was_away_is_told() {
         cut.wait("room", 1).await;
         let seen = cut.broker.last_event();
         network.cut();
-        assert!(matches!(cut.event(seen).await, Event::Down { .. }));
+        assert!(matches!(cut.event(seen).await, BrokerEvent::Down { .. }));
         for number in 0..20 {
             let text = number.to_string();
             writer.broker.record("room", text.as_bytes(), true, 0);
         }
         writer.broker.flush().await.unwrap();
         network.mend();
-        assert_eq!(cut.event(seen + 1).await, Event::Up);
-        assert!(matches!(cut.event(seen + 2).await, Event::Gap { .. }));
+        assert_eq!(cut.event(seen + 1).await, BrokerEvent::Up);
+        assert!(matches!(cut.event(seen + 2).await, BrokerEvent::Gap { .. }));
         assert_eq!(cut.lost(), 1);
         writer.broker.record("room", b"behind", true, 0);
         cut.wait("room", 1).await;
@@ -285,11 +286,11 @@ async fn a_broker_that_is_killed_keeps_its_logs() {
         let before = b.position("room");
         let (seen_a, seen_b) = (a.broker.last_event(), b.broker.last_event());
         server.kill();
-        assert!(matches!(a.event(seen_a).await, Event::Down { .. }));
-        assert!(matches!(b.event(seen_b).await, Event::Down { .. }));
+        assert!(matches!(a.event(seen_a).await, BrokerEvent::Down { .. }));
+        assert!(matches!(b.event(seen_b).await, BrokerEvent::Down { .. }));
         server.start();
-        assert_eq!(a.event(seen_a + 1).await, Event::Up);
-        assert_eq!(b.event(seen_b + 1).await, Event::Up);
+        assert_eq!(a.event(seen_a + 1).await, BrokerEvent::Up);
+        assert_eq!(b.event(seen_b + 1).await, BrokerEvent::Up);
         let position = a
             .broker
             .record_and_tell("room", b"100", true)
@@ -315,12 +316,15 @@ async fn a_broker_that_has_lost_its_logs_begins_anew_and_that_is_told() {
         let before = node.position("room");
         let seen = node.broker.last_event();
         server.kill();
-        assert!(matches!(node.event(seen).await, Event::Down { .. }));
+        assert!(matches!(node.event(seen).await, BrokerEvent::Down { .. }));
         std::fs::remove_dir_all(server.folder.as_ref().unwrap()).unwrap();
         std::fs::create_dir_all(server.folder.as_ref().unwrap()).unwrap();
         server.start();
-        assert_eq!(node.event(seen + 1).await, Event::Up);
-        assert!(matches!(node.event(seen + 2).await, Event::Gap { .. }));
+        assert_eq!(node.event(seen + 1).await, BrokerEvent::Up);
+        assert!(matches!(
+            node.event(seen + 2).await,
+            BrokerEvent::Gap { .. }
+        ));
         node.broker.record("room", b"2", true, 0);
         node.wait("room", 1).await;
         assert_eq!(node.texts("room"), ["2"]);
@@ -574,7 +578,7 @@ impl Node {
         self.log.lock().unwrap().values().map(|log| log.lost).sum()
     }
 
-    async fn event(&self, after: u64) -> Event {
+    async fn event(&self, after: u64) -> BrokerEvent {
         limited(self.broker.next_event(after)).await.1
     }
 }

@@ -27,9 +27,9 @@ use deno_tls::rustls::ClientConfig;
 use deno_tls::rustls::pki_types::ServerName;
 use duplex_broker::Address;
 use duplex_broker::Broker;
+use duplex_broker::BrokerEvent;
 use duplex_broker::Dial;
 use duplex_broker::Dialled;
-use duplex_broker::Event;
 use duplex_broker::Extent;
 use duplex_broker::LogSink;
 use duplex_broker::Options;
@@ -345,9 +345,9 @@ pub(crate) async fn op_http_broker_event(
     let event = with_broker(&state.borrow(), rid, |broker| broker.next_event(after))?;
     let (number, event) = event.await;
     let (name, reason, since) = match event {
-        Event::Up => ("up", None, 0.0),
-        Event::Down { reason } => ("down", Some(reason), 0.0),
-        Event::Gap { since } => ("gap", None, milliseconds(since)),
+        BrokerEvent::Up => ("up", None, 0.0),
+        BrokerEvent::Down { reason } => ("down", Some(reason), 0.0),
+        BrokerEvent::Gap { since } => ("gap", None, milliseconds(since)),
     };
     Some((number as f64, name, reason, since))
 }
