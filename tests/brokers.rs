@@ -178,6 +178,66 @@ fn a_broker_that_goes_and_comes_back() {
 }
 
 #[test]
+fn a_socket_may_be_subscribed_to_thousands_of_topics() {
+    const TOPICS: usize = 10_000;
+    for broker in brokers() {
+        let [a, b] = [(), ()].map(|()| broker.serve("topics.js", CHAT, &[]));
+        let (mut subscriber, mut publisher) = (a.connect(), b.connect());
+        for number in 0..TOPICS {
+            subscriber
+                .send_text(&format!("subscribe t{number}"))
+                .unwrap();
+        }
+        for number in 0..TOPICS {
+            assert_eq!(text(&mut subscriber), format!("subscribed t{number}"));
+        }
+        a.flush();
+        for number in 0..TOPICS {
+            publisher
+                .send_text(&format!("to t{number} {number}"))
+                .unwrap();
+        }
+        // Between topics there is no order.
+        let mut came: Vec<usize> = (0..TOPICS)
+            .map(|_| text(&mut subscriber).parse().unwrap())
+            .collect();
+        came.sort_unstable();
+        assert!(came.into_iter().eq(0..TOPICS), "{:?}", broker.kind);
+    }
+}
+
+#[test]
+fn a_slow_subscriber_is_closed_and_holds_up_nobody() {
+    // More than a socket may hold back, in messages as long as brokers take by default.
+    const MESSAGES: usize = 90;
+    let filler = "x".repeat(1_000_000);
+    for broker in brokers() {
+        let [a, mut b] = [(), ()].map(|()| broker.serve("slow.js", CHAT, &[]));
+        let (mut fast, mut slow) = (b.connect(), b.connect());
+        for subscriber in [&mut fast, &mut slow] {
+            subscriber.send_text("subscribe long").unwrap();
+            assert_eq!(text(subscriber), "subscribed long");
+        }
+        b.flush();
+        let mut publisher = a.connect();
+        for number in 0..MESSAGES {
+            publisher
+                .send_text(&format!("to long {number}:{filler}"))
+                .unwrap();
+            let message = text(&mut fast);
+            assert!(
+                message.starts_with(&format!("{number}:")),
+                "{:?}",
+                broker.kind
+            );
+            assert!(message.ends_with(&filler));
+        }
+        b.running.line("close 1008").unwrap();
+        assert!(a.get("/").contains(r#""lost":0,"#), "{}", a.get("/"));
+    }
+}
+
+#[test]
 fn a_broker_that_is_not_there_at_the_start() {
     for mut broker in brokers() {
         broker.kill();
