@@ -209,10 +209,12 @@ fn a_socket_may_be_subscribed_to_thousands_of_topics() {
 #[test]
 fn a_slow_subscriber_is_closed_and_holds_up_nobody() {
     // More than a socket may hold back, in messages as long as brokers take by default.
-    const MESSAGES: usize = 90;
+    const MESSAGES: usize = 50;
+    let limits = "websocket: { closeOnBackpressureLimit: true, backpressureLimit: 1 << 24,";
+    let script = CHAT.replace("websocket: {", limits);
     let filler = "x".repeat(1_000_000);
     for broker in brokers() {
-        let [a, mut b] = [(), ()].map(|()| broker.serve("slow.js", CHAT, &[]));
+        let [a, mut b] = [(), ()].map(|()| broker.serve("slow.js", &script, &[]));
         let (mut fast, mut slow) = (b.connect(), b.connect());
         for subscriber in [&mut fast, &mut slow] {
             subscriber.send_text("subscribe long").unwrap();

@@ -77,10 +77,7 @@ fn a_question_cannot_act_on_the_terminal() {
         "{seen}"
     );
     assert!(seen.contains("u{1b}"), "{seen}");
-    assert!(
-        seen.contains("It called Deno.readTextFileSync()."),
-        "{seen}"
-    );
+    assert!(seen.contains("It called Deno.readFileSync()."), "{seen}");
 
     // Nor one that is longer than any that is meant well.
     let script = r#"

@@ -50,7 +50,7 @@ fn set_all(all: Vec<String>) -> Result<(), String> {
 /// # Errors
 /// There are any: this build has QuickJS.
 #[cfg(not(feature = "v8"))]
-pub fn set(flags: &[String]) -> Result<(), String> {
+pub(crate) fn set(flags: &[String]) -> Result<(), String> {
     // The engine's crate would keep the byte code of every program in
     // ~/.cache/v8x or else in a folder of /tmp, and run, unchecked, what it finds
     // there under the right name. That saves no measurable time, and lets whoever

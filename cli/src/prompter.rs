@@ -30,7 +30,7 @@ use rustix::termios::tcflush;
 use rustix::termios::tcgetattr;
 
 /// Has duplex ask in its own name.
-pub fn install() {
+pub(crate) fn install() {
     set_prompter(Box::new(TerminalPrompter));
 }
 

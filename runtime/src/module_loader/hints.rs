@@ -55,12 +55,13 @@ pub(super) fn hint_for_missing_file(path: &Path) -> Option<String> {
         path.is_file().then_some(path)
     };
     if path.is_dir() {
-        return EXTENSIONS.iter().find_map(|extension| {
+        let index = EXTENSIONS.iter().find_map(|extension| {
             let index = format!("index.{extension}");
             path.join(&index)
                 .is_file()
                 .then(|| format!("Maybe specify path to '{index}' file in directory instead."))
         });
+        return index.or_else(|| Some("It is a folder: name a file in it.".to_string()));
     }
     EXTENSIONS.iter().find_map(|extension| {
         with(extension)?;

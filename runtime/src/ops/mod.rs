@@ -9,7 +9,7 @@ mod node_worker;
 mod permissions;
 mod serve;
 #[cfg(not(feature = "v8"))]
-pub mod stack;
+pub(crate) mod stack;
 pub(crate) mod tty;
 mod worker_host;
 mod worker_scope;

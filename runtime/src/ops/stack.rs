@@ -13,11 +13,11 @@ use deno_core::v8;
 use deno_error::JsErrorBox;
 
 /// Where the stack of the thread was when the engine started.
-pub struct StackBase(usize);
+pub(crate) struct StackBase(usize);
 
 impl StackBase {
     #[inline(never)]
-    pub fn here() -> Self {
+    pub(crate) fn here() -> Self {
         Self(stack_pointer())
     }
 
@@ -35,7 +35,7 @@ fn stack_pointer() -> usize {
 }
 
 /// Puts the ops of this file in place of the core's.
-pub fn guard(op: OpDecl) -> OpDecl {
+pub(crate) fn guard(op: OpDecl) -> OpDecl {
     match op.name {
         "op_destructure_error" => {
             const GUARDED: OpDecl = op_destructure_error();
@@ -60,7 +60,7 @@ fn op_destructure_error<'s>(
 
 /// Throws where the stack is about to end.
 #[op2(fast)]
-pub fn op_runtime_reserve_stack(state: &OpState) -> Result<(), JsErrorBox> {
+pub(crate) fn op_runtime_reserve_stack(state: &OpState) -> Result<(), JsErrorBox> {
     check(state)
 }
 
