@@ -234,7 +234,7 @@ fn a_slow_subscriber_is_closed_and_holds_up_nobody() {
             );
             assert!(message.ends_with(&filler));
         }
-        b.running.line("close 1008").unwrap();
+        b.running.line("close 1006").unwrap();
         assert!(a.get("/").contains(r#""lost":0,"#), "{}", a.get("/"));
     }
 }

@@ -63,17 +63,17 @@ function listenTcp(options, place, dispatch, isOwn, isShared) {
   }
   const { 0: rid, 1: hostname, 2: port, 3: loops, 4: isSecure } =
     op_http_serve_tcp(
-    dispatch,
-    place.hostname ?? "0.0.0.0",
-    validatePort(place.port ?? 8000, true),
-    options.reusePort ?? false,
-    options.tcpBacklog ?? 511,
-    secure ? cert : null,
-    secure ? key : null,
-    maxHeaderSize(options),
-    isOwn,
-    isShared,
-  );
+      dispatch,
+      place.hostname ?? "0.0.0.0",
+      validatePort(place.port ?? 8000, true),
+      options.reusePort ?? false,
+      options.tcpBacklog ?? 511,
+      secure ? cert : null,
+      secure ? key : null,
+      maxHeaderSize(options),
+      isOwn,
+      isShared,
+    );
   const addr = { hostname, port, transport: "tcp" };
   const scheme = isSecure ? "https" : "http";
   const host = StringPrototypeIncludes(hostname, ":")

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::frame::Role;
 use futures_core::Stream;
 

@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Parameters};
 use duplex_protocol::encoder::encode_text_compressed;
 use duplex_protocol::frame::{FrameHeader, Role};
@@ -78,8 +78,11 @@ pub fn deflate(sample: &Sample) -> Vec<(f64, Contender<'_>)> {
 pub fn inflate(sample: &Sample) -> Vec<Contender<'_>> {
     let (wire, payloads) = compressed(sample);
 
-    let mut decoder =
-        Decoder::with_deflate(Role::Client, DecoderLimits::default(), &Parameters::default());
+    let mut decoder = Decoder::with_deflate(
+        Role::Client,
+        DecoderLimits::default(),
+        &Parameters::default(),
+    );
     let mut buffer = wire.clone();
     let duplex = move || {
         buffer.copy_from_slice(&wire);

@@ -17,7 +17,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::encoder::{encode_binary, encode_text, frame_header};
 use duplex_protocol::frame::{Opcode, Role};
 use fastwebsockets::{Frame, Payload};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use duplex_protocol::close::Close;
 use duplex_protocol::control_rate::ControlRate;
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::{Parameters, WindowBits};
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;

@@ -2,7 +2,7 @@
 //! have different parameters, so that mistaking one for the other is found.
 #![no_main]
 
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::deflate::{Compression, Compressor, Level, Parameters, WindowBits};
 use duplex_protocol::encoder::encode_binary_compressed;
 use duplex_protocol::frame::Role;

@@ -9,7 +9,7 @@
 use std::io::{self, Read, Write};
 
 use duplex_protocol::close::{Close, CloseCode};
-use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
+use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
