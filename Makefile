@@ -21,7 +21,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-brokers bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
+.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-brokers bench-loops bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -53,6 +53,9 @@ v8: ## Build V8's static library from source, for closed networks (about 40 minu
 
 bench: ## Measure servers and clients beside Deno, Bun, ws and uWebSockets.js
 	@WORK='$(WORK)' PEERS='$(PEERS)' ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' WRITE='$(WRITE)' scripts/bench
+
+bench-loops: ## Measure topics across event loops
+	@ROUNDS='$(ROUNDS)' scripts/bench-loops
 
 bench-brokers: ## Measure two servers on NATS and Redis beside Bun and Socket.IO
 	@ROUNDS='$(ROUNDS)' SECONDS_EACH='$(SECONDS_EACH)' scripts/bench-brokers
