@@ -36,8 +36,8 @@ build: ## Build duplex
 test: ## Run every test: crates, specs, examples, interop, browser
 	@scripts/test
 
-test-ignored: ## Run the tests that take too long for each change
-	@scripts/test --tests -- --ignored
+test-ignored: ## Run the test that takes too long for each change
+	@scripts/test --test service -- --ignored
 
 fmt: ## Format Rust and JavaScript
 	@scripts/lint --fix
