@@ -1,10 +1,14 @@
 //! Brokers of a test's own: `nats-server` and `redis-server` from the PATH.
 #![allow(dead_code)] // each target uses a part
 
+#[path = "free_port.rs"]
+mod free_port;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+
+pub(crate) use free_port::free_port;
 
 use crate::support::Running;
 
@@ -68,19 +72,6 @@ fn brokers_in(folder: impl Fn(Kind) -> Option<PathBuf>) -> Vec<Broker> {
             Some(broker)
         })
         .collect()
-}
-
-/// A port below those that Linux gives out, so that nobody has it while the broker is away.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    loop {
-        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + offset % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 impl Broker {

@@ -7,16 +7,20 @@
     reason = "a test fails by a panic"
 )]
 
+#[path = "../../../../tests/support/free_port.rs"]
+mod free_port;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use duplex_broker::{Address, Dial, Dialled, Stream};
 use tokio::net::TcpStream;
+
+use free_port::free_port;
 
 /// Only a guard against a test that hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -102,20 +106,6 @@ fn servers_that(has_password: bool, folder: impl Fn(Kind) -> Option<PathBuf>) ->
             Some(server)
         })
         .collect()
-}
-
-/// A port that no connection of this machine takes by itself while the server is away: one
-/// below those that Linux gives out. Of two tests none gets the other's.
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    loop {
-        let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = 20_000 + offset % 10_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 impl Server {
