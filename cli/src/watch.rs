@@ -8,6 +8,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use deno_terminal::colors;
@@ -19,6 +23,7 @@ use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 use tokio::process::Child;
@@ -91,10 +96,10 @@ pub(crate) async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, 
     for path in flags.files() {
         files.add(&cwd.join(path));
     }
+    let files = Arc::new(Mutex::new(files));
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let arguments = own_arguments(flags.args.len());
-    let (told, mut tells) = mpsc::unbounded_channel();
 
     say("Process started.");
     loop {
@@ -115,11 +120,10 @@ pub(crate) async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, 
                     });
                 }
                 Ok((stream, _)) = listener.accept() => {
-                    tokio::spawn(read_report(stream, told.clone()));
+                    tokio::spawn(read_report(stream, files.clone()));
                 }
-                Some(path) = tells.recv() => files.add(&path),
                 Some(path) = changed.recv() => {
-                    if files.concerns(&path) {
+                    if lock(&files).concerns(&path) {
                         break;
                     }
                 }
@@ -192,8 +196,9 @@ fn own_arguments(count: usize) -> Vec<OsString> {
     own.iter().filter(is_kept).chain(rest).cloned().collect()
 }
 
-/// Reads what a program tells, until it ends.
-async fn read_report(mut stream: UnixStream, told: mpsc::UnboundedSender<PathBuf>) {
+/// Watches the files that a program tells of, until it ends. The program waits for each
+/// answer, so this goes on while the program is being stopped.
+async fn read_report(mut stream: UnixStream, files: Arc<Mutex<Files>>) {
     while let Ok(length) = stream.read_u32_le().await {
         if length > LONGEST_PATH {
             return;
@@ -202,8 +207,15 @@ async fn read_report(mut stream: UnixStream, told: mpsc::UnboundedSender<PathBuf
         if stream.read_exact(&mut path).await.is_err() {
             return;
         }
-        let _ = told.send(PathBuf::from(OsStr::from_bytes(&path)));
+        lock(&files).add(Path::new(OsStr::from_bytes(&path)));
+        if stream.write_all(&[1]).await.is_err() {
+            return;
+        }
     }
+}
+
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The folder of the socket, for this user alone.

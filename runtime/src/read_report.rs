@@ -1,6 +1,7 @@
 //! Telling another process which files a program is made of, so that it can start the
 //! program anew when one of them changes (`--watch`).
 
+use std::io::Read;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -11,7 +12,9 @@ use std::sync::PoisonError;
 static REPORT: OnceLock<Mutex<UnixStream>> = OnceLock::new();
 
 /// Has all files that modules are read from reported to the socket at `path`: the length
-/// of each path as four bytes, the least first, then the path.
+/// of each path as four bytes, the least first, then the path. The peer answers each report
+/// with one byte when it watches the file. The file is read after that answer, so no change
+/// is missed.
 ///
 /// # Errors
 /// Nobody listens there.
@@ -22,7 +25,8 @@ pub fn report_files_to(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reports a file, if somebody wants to know.
+/// Reports a file that is about to be read, if somebody wants to know. Waits until the peer
+/// watches it.
 pub fn report_file(path: &Path) {
     let Some(report) = REPORT.get() else {
         return;
@@ -35,5 +39,7 @@ pub fn report_file(path: &Path) {
     record.extend_from_slice(path);
     let mut stream = report.lock().unwrap_or_else(PoisonError::into_inner);
     // Who has gone wants to know nothing.
-    let _ = stream.write_all(&record);
+    if stream.write_all(&record).is_ok() {
+        let _ = stream.read_exact(&mut [0]);
+    }
 }
