@@ -1,6 +1,8 @@
 //! The numbers of the program, for operators and for scripts.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use deno_core::op2;
 use duplex_broker::Loss;
@@ -23,6 +25,12 @@ use crate::peer::Peer;
 /// Adds the numbers of WebSockets, topics, event loops and brokers as Prometheus reads them.
 pub fn expose(out: &mut Exposition) {
     Snapshot::take().expose(out);
+    out.family(
+        "duplex_http_connections_refused_total",
+        Kind::Counter,
+        "Connections that were closed when they were accepted, because of --max-connections.",
+    );
+    out.sample(&[], REFUSED_CONNECTIONS.load(Ordering::Relaxed));
     expose_brokers(out);
 }
 
@@ -54,7 +62,7 @@ fn expose_brokers(out: &mut Exposition) {
         "How long the broker took to confirm the last thing that it was asked to.",
     );
     for (broker, (_, round_trip)) in &brokers {
-        out.sample(&labels(broker), round_trip);
+        out.sample(&labels(broker), *round_trip);
     }
     out.family(
         "duplex_broker_lost_total",
@@ -122,6 +130,10 @@ pub(crate) fn op_http_metrics() -> Vec<Number> {
         push("dialsFailed", reason.name(), snapshot.dials_failed(reason));
     }
     for (name, value) in [
+        (
+            "connectionsRefused",
+            REFUSED_CONNECTIONS.load(Ordering::Relaxed),
+        ),
         ("sendQueueBytes", snapshot.send_queue_bytes()),
         ("topics", snapshot.topics()),
         ("subscriptions", snapshot.subscriptions()),
@@ -148,6 +160,13 @@ pub(crate) fn note_answer(exchange: &Exchange, status: StatusCode) {
         }
     }
 }
+
+/// A connection was closed because there are too many.
+pub(crate) fn note_refused_connection() {
+    REFUSED_CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
+static REFUSED_CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The client of `exchange` has got a WebSocket, the connection `id`.
 pub(crate) fn note_upgrade(exchange: &Exchange, id: u32) {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::metrics;
+
 /// Warns at once, and then at most once a second.
 #[derive(Default)]
 pub(crate) struct Warnings {
@@ -28,6 +30,7 @@ impl Warnings {
 
 /// Tells that a connection was closed because there are `max` of them.
 pub(crate) fn warn_of_limit(warnings: &mut Warnings, max: usize) {
+    metrics::note_refused_connection();
     warnings.warn(|| {
         format!("A connection was refused: there are {max} connections and WebSockets already")
     });
