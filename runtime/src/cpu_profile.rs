@@ -12,7 +12,7 @@ use deno_core::LocalInspectorSession;
 use deno_core::serde_json;
 use deno_core::serde_json::json;
 
-use crate::debugging::CpuProfileOptions;
+use crate::cpu_profile_options::CpuProfileOptions;
 use crate::written_file::WrittenFile;
 
 /// The profile of one engine.

@@ -1,6 +1,5 @@
 //! What an engine writes for whoever looks into it, without a debugger.
 
-use std::path::PathBuf;
 #[cfg(feature = "v8")]
 use std::{cell::RefCell, rc::Rc, task::Context};
 
@@ -11,6 +10,7 @@ use deno_core::v8;
 
 #[cfg(feature = "v8")]
 use crate::cpu_profile::CpuProfile;
+use crate::cpu_profile_options::CpuProfileOptions;
 #[cfg(feature = "v8")]
 use crate::heap_snapshots::HeapSnapshots;
 
@@ -22,23 +22,6 @@ pub struct Debugging {
     /// The number of the signal at which a snapshot of the heap is written, to the current
     /// folder.
     pub heap_snapshot_signal: Option<i32>,
-}
-
-/// How the profile of a program is made, and where it goes.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct CpuProfileOptions {
-    /// The folder of the file. It is made if it is not there.
-    pub folder: PathBuf,
-    /// The name of the file. By default it is `CPU.TIME.PROCESS.NUMBER.cpuprofile`, where the
-    /// number is that of the file in its process.
-    pub name: Option<String>,
-    /// How often the engine is looked at, in microseconds.
-    pub interval: u32,
-}
-
-impl CpuProfileOptions {
-    /// The interval by default, in microseconds.
-    pub const INTERVAL: u32 = 1_000;
 }
 
 /// What one engine is about to write.

@@ -22,6 +22,7 @@ mod compat;
 pub mod config;
 #[cfg(feature = "v8")]
 mod cpu_profile;
+mod cpu_profile_options;
 mod debugging;
 pub mod dependencies;
 mod engine;
@@ -61,7 +62,7 @@ mod worker_options;
 #[cfg(feature = "v8")]
 mod written_file;
 
-pub use debugging::CpuProfileOptions;
+pub use cpu_profile_options::CpuProfileOptions;
 pub use debugging::Debugging;
 pub use deno_core;
 pub use deno_features::UNSTABLE_FEATURES;

@@ -1,8 +1,6 @@
 //! The numbers of the program, for operators and for scripts.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 
 use deno_core::op2;
 use duplex_broker::Loss;
@@ -21,6 +19,7 @@ use http::StatusCode;
 use crate::broker;
 use crate::exchange::Exchange;
 use crate::peer::Peer;
+use crate::warnings::refused_connections;
 
 /// Adds the numbers of WebSockets, topics, event loops and brokers as Prometheus reads them.
 pub fn expose(out: &mut Exposition) {
@@ -30,7 +29,7 @@ pub fn expose(out: &mut Exposition) {
         Kind::Counter,
         "Connections that were closed when they were accepted, because of --max-connections.",
     );
-    out.sample(&[], REFUSED_CONNECTIONS.load(Ordering::Relaxed));
+    out.sample(&[], refused_connections());
     expose_brokers(out);
 }
 
@@ -130,10 +129,7 @@ pub(crate) fn op_http_metrics() -> Vec<Number> {
         push("dialsFailed", reason.name(), snapshot.dials_failed(reason));
     }
     for (name, value) in [
-        (
-            "connectionsRefused",
-            REFUSED_CONNECTIONS.load(Ordering::Relaxed),
-        ),
+        ("connectionsRefused", refused_connections()),
         ("sendQueueBytes", snapshot.send_queue_bytes()),
         ("topics", snapshot.topics()),
         ("subscriptions", snapshot.subscriptions()),
@@ -160,13 +156,6 @@ pub(crate) fn note_answer(exchange: &Exchange, status: StatusCode) {
         }
     }
 }
-
-/// A connection was closed because there are too many.
-pub(crate) fn note_refused_connection() {
-    REFUSED_CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-}
-
-static REFUSED_CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The client of `exchange` has got a WebSocket, the connection `id`.
 pub(crate) fn note_upgrade(exchange: &Exchange, id: u32) {
