@@ -10,6 +10,7 @@
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | [`metrics`] | what operators count |
 //! | [`network_events`] | what debuggers are told of each socket |
+//! | `shown_handshake` | what they are told of a server's handshakes |
 //! | `connection_log` | what they read of each connection |
 //! | `deferred` | what was sent behind a Blob |
 //! | `message` | what is sent or published |
@@ -78,6 +79,7 @@ mod publication;
 mod publishing;
 mod recycler;
 mod script;
+mod shown_handshake;
 mod tls;
 mod topic_space;
 mod topics;
@@ -105,6 +107,7 @@ pub use crate::limits::Limits;
 pub use crate::log_copies::LogExtent;
 pub use crate::message::{Message, Reach};
 pub use crate::publishing::Recording;
+pub use crate::shown_handshake::ShownHandshake;
 pub use crate::tls::{Carrier, Tls};
 pub use crate::topic_space::{Later, Relay, TopicSpace};
 pub use crate::transport::{AsyncStream, Transport};
