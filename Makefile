@@ -23,7 +23,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-brokers bench-loops bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual deno deno-suite deno-specs crates clean
+.PHONY: help run build test test-ignored test-deno-http fmt lint deny v8 bench bench-brokers bench-loops bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual deno deno-suite deno-specs crates clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -40,6 +40,9 @@ test: ## Run every test: crates, specs, examples, interop, browser
 
 test-ignored: ## Run the test that takes too long for each change
 	@scripts/test --test service -- --ignored
+
+test-deno-http: ## Test the stand-in for deno_websocket with the released deno_http
+	@scripts/test-deno-http
 
 fmt: ## Format Rust and JavaScript
 	@scripts/lint --fix
