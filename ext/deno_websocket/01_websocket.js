@@ -8,11 +8,7 @@
 import { core, primordials } from "ext:core/mod.js";
 import { attach, closeAsAsked } from "ext:duplex_websocket/00_delivery.js";
 import { EventSink } from "ext:duplex_websocket/00_event_sink.js";
-import {
-  CLOSING,
-  CONNECTING,
-  NO_ID,
-} from "ext:duplex_websocket/00_numbers.js";
+import { CLOSING, CONNECTING, NO_ID } from "ext:duplex_websocket/00_numbers.js";
 import { _slots } from "ext:duplex_websocket/00_slots.js";
 import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
 import { ServerWebSocket } from "ext:duplex_websocket/02_server_websocket.js";

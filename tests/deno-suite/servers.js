@@ -8,14 +8,17 @@ const key = Deno.readTextFileSync(`${folder}/localhost.key`);
 
 /** Serves sockets, each of which is handed to `onSocket`. */
 function serve(options, onSocket) {
-  Deno.serve({ hostname: "localhost", onListen() {}, ...options }, (request) => {
-    if (request.headers.get("user-agent") === null) {
-      return new Response(null, { status: 400 });
-    }
-    const { response, socket } = Deno.upgradeWebSocket(request);
-    onSocket(socket);
-    return response;
-  });
+  Deno.serve(
+    { hostname: "localhost", onListen() {}, ...options },
+    (request) => {
+      if (request.headers.get("user-agent") === null) {
+        return new Response(null, { status: 400 });
+      }
+      const { response, socket } = Deno.upgradeWebSocket(request);
+      onSocket(socket);
+      return response;
+    },
+  );
 }
 
 function echo(socket) {

@@ -66,6 +66,12 @@ const SCRIPT: &str = r#"
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    println!("{}", serve_one_client().await?);
+    Ok(())
+}
+
+/// Returns what the script answered.
+async fn serve_one_client() -> Result<String, Box<dyn Error>> {
     let (sender, receiver) = unbounded_channel();
     let (stop, stopped) = oneshot::channel();
     // A runtime of JavaScript stays on its thread.
@@ -78,7 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(sender);
     let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
 
-    println!("{}", say_hello(address).await?);
+    let answer = say_hello(address).await?;
     // The event loop is left, whatever is open. To let sockets end in good order, see
     // hyper_server.rs.
     let _ = stop.send(());
@@ -224,5 +230,14 @@ async fn say_hello(address: std::net::SocketAddr) -> Result<String, Box<dyn Erro
         if let Some(Event::Text { text, .. }) = decoder.decode(&mut buffer[..count])?.event {
             return Ok(text.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_script_answers() {
+        let answer = super::serve_one_client().await;
+        assert_eq!(answer.ok().as_deref(), Some("you said: hello"));
     }
 }
