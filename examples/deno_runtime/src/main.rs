@@ -20,24 +20,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let script = std::env::args().nth(1).ok_or("which script?")?;
     let module = resolve_path(&script, &std::env::current_dir()?)?;
     let parser = RuntimePermissionDescriptorParser::new(RealSys);
-    let services =
-        WorkerServiceOptions::<DenoInNpmPackageChecker, NpmResolver<RealSys>, RealSys> {
-            blob_store: Arc::new(BlobStore::default()),
-            broadcast_channel: InMemoryBroadcastChannel::default(),
-            bundle_provider: None,
-            compiled_wasm_module_store: None,
-            deno_rt_native_addon_loader: None,
-            feature_checker: Default::default(),
-            fetch_dns_resolver: Default::default(),
-            fs: Arc::new(RealFs),
-            module_loader: Rc::new(FsModuleLoader),
-            node_services: None,
-            npm_process_state_provider: None,
-            permissions: PermissionsContainer::allow_all(Arc::new(parser)),
-            root_cert_store_provider: None,
-            shared_array_buffer_store: None,
-            v8_code_cache: None,
-        };
+    let services = WorkerServiceOptions::<DenoInNpmPackageChecker, NpmResolver<RealSys>, RealSys> {
+        blob_store: Arc::new(BlobStore::default()),
+        broadcast_channel: InMemoryBroadcastChannel::default(),
+        bundle_provider: None,
+        compiled_wasm_module_store: None,
+        deno_rt_native_addon_loader: None,
+        feature_checker: Default::default(),
+        fetch_dns_resolver: Default::default(),
+        fs: Arc::new(RealFs),
+        module_loader: Rc::new(FsModuleLoader),
+        node_services: None,
+        npm_process_state_provider: None,
+        permissions: PermissionsContainer::allow_all(Arc::new(parser)),
+        root_cert_store_provider: None,
+        shared_array_buffer_store: None,
+        v8_code_cache: None,
+    };
     let options = WorkerOptions {
         startup_snapshot: deno_snapshots::CLI_SNAPSHOT,
         residual_lazy_js_sources: deno_snapshots::RESIDUAL_LAZY_JS,
