@@ -87,7 +87,7 @@ impl Resource for ServerWebSocket {
 
 fn going_away() -> Close {
     // Code and reason are Deno's.
-    Close::new(CloseCode::GOING_AWAY, "Server shutting down").unwrap_or_default()
+    Close::new(CloseCode::GOING_AWAY, "Server shutting down")
 }
 
 /// Takes over a connection whose opening handshake has been answered. `read_buf` is what was

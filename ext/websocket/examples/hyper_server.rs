@@ -159,7 +159,7 @@ async fn listen(listener: TcpListener, sender: UnboundedSender<Accepted>) {
         let sender = sender.clone();
         let service = service_fn(move |request| {
             let response = answer(request, sender.clone());
-            async { Ok::<_, Infallible>(response) }
+            async move { Ok::<_, Infallible>(response) }
         });
         let serving = http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
@@ -230,7 +230,7 @@ async fn publish_and_end(
     group.publish(&mut state.borrow_mut(), "news", news, Reach::Process);
 
     stop_listening();
-    let close = Close::new(CloseCode::GOING_AWAY, "the server ends").unwrap_or_default();
+    let close = Close::new(CloseCode::GOING_AWAY, "the server ends");
     group.close_all(&mut state.borrow_mut(), &close);
     group.emptied().await;
 }
