@@ -11,7 +11,7 @@ use deno_core::{OpState, Resource, ResourceId, op2};
 use deno_net::raw::{NetworkStream, NetworkStreamAddress};
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_websocket::limits::timeout;
-use duplex_websocket::{AcceptedConnection, ServerOptions, accept};
+use duplex_websocket::{AcceptedConnection, ServerOptions, SocketGroup, accept};
 
 /// The server's end of a WebSocket.
 pub struct ServerWebSocket {
@@ -140,6 +140,7 @@ pub(crate) fn op_deno_websocket_open(
     let options = ServerOptions {
         idle_timeout: timeout(idle_timeout),
         remote_addr,
+        group: Some(group(state)),
         ..ServerOptions::default()
     };
     let id = accept(state, transport.into(), read_ahead, options);
@@ -151,6 +152,15 @@ pub(crate) fn op_deno_websocket_open(
     }
     // As many as a process can have sockets.
     Ok(id as i32)
+}
+
+/// The group of all server's sockets of this runtime: which server a socket is of, only deno_http
+/// knows. So all of them have their topics in common.
+fn group(state: &mut OpState) -> SocketGroup {
+    if !state.has::<SocketGroup>() {
+        state.put(SocketGroup::default());
+    }
+    state.borrow::<SocketGroup>().clone()
 }
 
 /// No id of a connection.

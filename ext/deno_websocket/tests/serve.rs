@@ -71,6 +71,26 @@ fn is_duplex() {
 }
 
 #[test]
+fn sockets_have_topics() {
+    run(r#"
+        const accepted = [];
+        const { server, url } = serve((socket) => accepted.push(socket));
+        const clients = [new WebSocket(url), new WebSocket(url)];
+        await Promise.all(clients.map((client) => next(client, "open")));
+        const published = next(clients[1], "message");
+        for (const socket of accepted) is(socket.subscribe("news"), true, "subscribe()");
+        // Which of the two sockets is whose is not said.
+        const echo = next(clients[0], "message");
+        accepted[0].publish("news", "to the other");
+        accepted[1].publish("news", "to the other");
+        is((await published).data, "to the other", "the message");
+        is((await echo).data, "to the other", "the message");
+        for (const client of clients) client.close();
+        await server.shutdown();
+    "#);
+}
+
+#[test]
 fn tells_the_end_by_the_events_of_deno() {
     run(r#"
         const ends = [];
