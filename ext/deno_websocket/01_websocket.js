@@ -140,13 +140,20 @@ function createWebSocketBranded() {
   return new AcceptedWebSocket();
 }
 
-/** deno_http shows a debugger the server's end of a socket for `url`. */
-function installServerInspector(_socket, _url) {
+/** deno_http says that the server's end of a socket is open, for which `url` was asked. */
+function installServerInspector(socket, url) {
+  const { id } = socket[_slots];
+  if (id !== NO_ID) {
+    core.ops.op_deno_websocket_show(id, url);
+  }
 }
 
 function emitWebSocketClosed(_socket) {
-  // The hub tells debuggers.
+  // The hub tells debuggers, of this and of all messages.
 }
+
+// This file is loaded with the first use of a WebSocket.
+core.ops.op_deno_websocket_debug();
 
 export {
   _eventLoop,

@@ -4,12 +4,17 @@ use std::borrow::Cow;
 
 use deno_core::{Extension, ExtensionFileSource};
 
+use crate::debugging::{op_deno_websocket_debug, op_deno_websocket_show};
 use crate::server_websocket::op_deno_websocket_open;
 
 deno_core::extension!(
     deno_websocket,
     deps = [deno_webidl, deno_web, deno_fetch],
-    ops = [op_deno_websocket_open],
+    ops = [
+        op_deno_websocket_debug,
+        op_deno_websocket_open,
+        op_deno_websocket_show,
+    ],
     lazy_loaded_esm = [
         "00_close_event.js",
         "01_websocket.js",

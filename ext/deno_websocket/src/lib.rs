@@ -16,7 +16,9 @@
 //! |---|---|
 //! | [`deno_websocket`] | the extension |
 //! | `server_websocket` | the resource |
+//! | `debugging` | the sockets in a debugger |
 
+mod debugging;
 mod extension;
 mod server_websocket;
 

@@ -409,7 +409,7 @@ impl Dialer {
             request.target = &uri;
         }
         request.headers = &headers;
-        http1::shake_hands(connected.transport, &request).await
+        http1::shake_hands(connected.transport, &request, self.target.request).await
     }
 
     async fn shake_hands_http2(&self, transport: Transport) -> Result<Option<Opened>, DialError> {
