@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
-use support::{run, run_telling};
+use support::{run, run_debugged, run_telling};
 
 #[test]
 fn echoes_text_and_bytes() {
@@ -251,6 +251,59 @@ fn clients_of_deno_fetch_go_by_their_proxy() {
         head.to_lowercase().contains("proxy-authorization: basic "),
         "{head}"
     );
+}
+
+#[test]
+fn debuggers_are_shown_both_ends() {
+    let told = run_debugged(
+        r#"
+        const { server, url } = serve((socket) => {
+            socket.onmessage = ({ data }) => socket.send(data);
+        });
+        const socket = new WebSocket(url);
+        await next(socket, "open");
+        socket.send("shown");
+        await next(socket, "message");
+        socket.close();
+        await next(socket, "close");
+        await server.shutdown();
+        "#,
+    );
+    let count = |name: &str| {
+        let name = format!("Network.webSocket{name}");
+        told.iter().filter(|(method, _)| *method == name).count()
+    };
+    assert_eq!(count("Created"), 2, "{told:?}");
+    assert_eq!(count("Closed"), 2, "{told:?}");
+    let texts = told
+        .iter()
+        .filter(|(_, params)| params["response"]["payloadData"] == "shown")
+        .map(|(method, _)| &method[..])
+        .collect::<Vec<_>>();
+    assert_eq!(
+        texts.iter().filter(|it| it.ends_with("FrameSent")).count(),
+        2,
+        "{told:?}"
+    );
+    assert_eq!(
+        texts
+            .iter()
+            .filter(|it| it.ends_with("FrameReceived"))
+            .count(),
+        2,
+        "{told:?}"
+    );
+    for (_, params) in told
+        .iter()
+        .filter(|(method, _)| method.ends_with("Created"))
+    {
+        assert!(
+            params["url"]
+                .as_str()
+                .unwrap()
+                .starts_with("ws://127.0.0.1:")
+        );
+    }
 }
 
 /// A client that says nothing is sent a Ping, and a Close frame with 1001.

@@ -1,5 +1,7 @@
 //! A small runtime with the released deno_http on the stand-in.
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -7,11 +9,13 @@ use std::sync::mpsc::{self, Sender};
 use deno_ast::{
     EmitOptions, MediaType, ParseParams, SourceMapOption, TranspileModuleOptions, TranspileOptions,
 };
+use deno_core::serde_json::Value;
 use deno_core::{
-    Extension, JsRuntime, ModuleCodeString, ModuleName, OpState, PollEventLoopOptions,
-    RuntimeOptions, SourceMapData, op2, url,
+    Extension, InspectorSessionKind, JsRuntime, JsRuntimeInspector, ModuleCodeString, ModuleName,
+    OpState, PollEventLoopOptions, RuntimeOptions, SourceMapData, op2, serde_json, url,
 };
 use deno_error::JsErrorBox;
+use deno_inspector_server::InspectorServerUrl;
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use sys_traits::impls::RealSys;
 
@@ -68,34 +72,88 @@ pub fn run(script: &str) {
 ///
 /// When the script throws.
 pub fn run_telling(script: &str, told: Sender<u16>) {
-    let tokio = tokio::runtime::Builder::new_current_thread()
+    in_tokio(async {
+        let mut runtime = new_runtime(false);
+        runtime.op_state().borrow_mut().put(Told(told));
+        run_in(&mut runtime, script).await;
+    });
+}
+
+/// Does the same under a debugger. Returns what the debugger was told of the network: the names
+/// of the events, and what they say.
+///
+/// # Panics
+///
+/// When the script throws.
+pub fn run_debugged(script: &str) -> Vec<(String, Value)> {
+    in_tokio(async {
+        let mut runtime = new_runtime(true);
+        let inspector = runtime.inspector();
+        // As Deno does.
+        let state = runtime.op_state();
+        state.borrow_mut().put(inspector.clone());
+        state
+            .borrow_mut()
+            .put(InspectorServerUrl("ws://127.0.0.1:0/".into()));
+        let told = Rc::<RefCell<Vec<(String, Value)>>>::default();
+        let mut session = JsRuntimeInspector::create_local_session(
+            inspector,
+            Box::new({
+                let told = told.clone();
+                move |message| {
+                    let mut message: Value = serde_json::from_str(&message.content).unwrap();
+                    let params = message["params"].take();
+                    if let Some(method) = message["method"].as_str() {
+                        told.borrow_mut().push((method.to_owned(), params));
+                    }
+                }
+            }),
+            InspectorSessionKind::NonBlocking {
+                wait_for_disconnect: false,
+            },
+        );
+        session.post_message::<()>(1, "Network.enable", None);
+        run_in(&mut runtime, script).await;
+        drop(session);
+        told.take()
+    })
+}
+
+fn in_tokio<R>(body: impl Future<Output = R>) -> R {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a tokio runtime");
-    tokio.block_on(async {
-        let mut runtime = JsRuntime::new(RuntimeOptions {
-            extensions: extensions(),
-            extension_transpiler: Some(Rc::new(without_types)),
-            ..Default::default()
-        });
-        runtime.op_state().borrow_mut().put(Told(told));
-        let parser = RuntimePermissionDescriptorParser::new(RealSys);
-        runtime
-            .op_state()
-            .borrow_mut()
-            .put(PermissionsContainer::allow_all(Arc::new(parser)));
-        let script = format!("(async () => {{ {script}\n}})()");
-        let promise = runtime.execute_script("test.js", script).expect("a script");
-        let done = runtime.resolve(promise);
-        let options = PollEventLoopOptions::default();
-        if let Err(error) = runtime.with_event_loop_promise(done, options).await {
-            panic!("{error}");
-        }
-        runtime
-            .run_event_loop(PollEventLoopOptions::default())
-            .await
-            .expect("an event loop that ends");
+        .expect("a tokio runtime")
+        .block_on(body)
+}
+
+fn new_runtime(inspector: bool) -> JsRuntime {
+    let runtime = JsRuntime::new(RuntimeOptions {
+        extensions: extensions(),
+        extension_transpiler: Some(Rc::new(without_types)),
+        inspector,
+        ..Default::default()
     });
+    let parser = RuntimePermissionDescriptorParser::new(RealSys);
+    runtime
+        .op_state()
+        .borrow_mut()
+        .put(PermissionsContainer::allow_all(Arc::new(parser)));
+    runtime
+}
+
+async fn run_in(runtime: &mut JsRuntime, script: &str) {
+    let script = format!("(async () => {{ {script}\n}})()");
+    let promise = runtime.execute_script("test.js", script).expect("a script");
+    let done = runtime.resolve(promise);
+    let options = PollEventLoopOptions::default();
+    if let Err(error) = runtime.with_event_loop_promise(done, options).await {
+        panic!("{error}");
+    }
+    runtime
+        .run_event_loop(PollEventLoopOptions::default())
+        .await
+        .expect("an event loop that ends");
 }
 
 /// deno_http and deno_telemetry have files of TypeScript.
