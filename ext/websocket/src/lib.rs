@@ -29,6 +29,8 @@
 //! | `recycler` | their memory, for the next ones |
 //! | `members` | who belongs to a group |
 //! | `group` | the connections of one server |
+//! | `accepted` | one of them, for who has accepted it |
+//! | `network_stream` | a stream of deno_net as a transport |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `numbers` | the numbers that Rust and JavaScript share |
@@ -53,6 +55,7 @@ compile_error!(
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
 
+mod accepted;
 mod client;
 mod codec;
 mod connection;
@@ -70,6 +73,7 @@ mod message;
 pub mod metrics;
 mod nearest_name;
 pub mod network_events;
+mod network_stream;
 mod numbers;
 mod ops;
 mod out_buffer;
@@ -95,6 +99,7 @@ use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
 
+pub use crate::accepted::AcceptedConnection;
 use crate::connection::{Connection, Settings};
 pub use crate::connection_log::{
     is_on as logs_connections, opened as log_opened, refused as log_refused,
