@@ -33,6 +33,7 @@ mod support;
 mod types;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::io::Write;
@@ -54,6 +55,10 @@ fn main() -> ExitCode {
         let page = path.clone();
         trials.push(Trial::test(format!("run {name}"), move || run(&page)));
         trials.push(Trial::test(format!("links {name}"), move || links(&path)));
+    }
+    for path in other_pages() {
+        let name = format!("links {}", name_of(&path));
+        trials.push(Trial::test(name, move || links(&path)));
     }
     let deno = support::program("DUPLEX_TEST_DENO");
     let ignored = deno.is_none() && std::env::var_os("CI").is_none();
@@ -93,6 +98,25 @@ fn pages() -> Vec<PathBuf> {
             if path.is_dir() && path != manual().join("book") {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The pages for contributors, and those beside the examples.
+fn other_pages() -> Vec<PathBuf> {
+    let root = support::repository();
+    let folders = ["", "docs", "examples", "examples/metrics", "wpt"];
+    let mut pages = Vec::new();
+    for folder in folders {
+        for entry in fs::read_dir(root.join(folder)).expect("the folder is there") {
+            let path = entry.expect("a folder can be read").path();
+            if path.extension().is_some_and(|it| it == "md") && !path.ends_with("README.md")
+                || folder != "" && path.ends_with("README.md")
+            {
                 pages.push(path);
             }
         }
@@ -466,7 +490,7 @@ fn folder_of(test: &str, page: &Path) -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
-/// Every link to a file of the repository finds it. (`make manual` checks the anchors.)
+/// Every link to a file of the repository finds it, and the heading of a page.
 fn links(page: &Path) -> Result<(), Failed> {
     const HERE: &str = "https://github.com/duplex-rs/duplex/blob/main/";
     let text = fs::read_to_string(page)?;
@@ -477,16 +501,23 @@ fn links(page: &Path) -> Result<(), Failed> {
             continue;
         }
         for part in line.split("](").skip(1) {
-            let link = part.split([')', '#', ' ']).next().unwrap_or_default();
+            let target = part.split([')', ' ']).next().unwrap_or_default();
+            let (link, heading) = target.split_once('#').unwrap_or((target, ""));
             let path = if let Some(path) = link.strip_prefix(HERE) {
                 support::repository().join(path)
-            } else if link.is_empty() || link.contains("://") {
+            } else if link.contains("://") || target.is_empty() {
                 continue;
+            } else if link.is_empty() {
+                page.to_path_buf()
             } else {
                 page.parent().expect("a file is in a folder").join(link)
             };
             if !path.exists() {
                 return Err(format!("{} line {}: {link}", name_of(page), index + 1).into());
+            }
+            if !heading.is_empty() && !headings(&path)?.contains(heading) {
+                let message = format!("{} line {}: {target}", name_of(page), index + 1);
+                return Err(message.into());
             }
             let is_outside = !path.canonicalize()?.starts_with(manual());
             if is_outside && page.starts_with(manual()) && !link.starts_with(HERE) {
@@ -496,6 +527,26 @@ fn links(page: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The anchors of a page's headings, as code hosts and mdBook make them.
+fn headings(page: &Path) -> Result<BTreeSet<String>, Failed> {
+    let text = fs::read_to_string(page)?;
+    let mut anchors = BTreeSet::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        in_block ^= line.starts_with("```");
+        let title = line.trim_start_matches('#');
+        if in_block || title.len() == line.len() || !title.starts_with(' ') {
+            continue;
+        }
+        let anchor: String = (title.trim().to_lowercase().chars())
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect();
+        anchors.insert(anchor);
+    }
+    Ok(anchors)
 }
 
 /// The table of contents and llms.txt name every page.
