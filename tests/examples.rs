@@ -29,7 +29,11 @@ use support::Running;
 
 fn main() -> ExitCode {
     let is_ci = std::env::var_os("CI").is_some();
-    let optional = |name: &str, is_there: bool, test: fn() -> Result<(), Failed>| {
+    let optional = |name: &str, needs: &str, is_there: bool, test: fn() -> Result<(), Failed>| {
+        let name = match is_there {
+            true => name.to_string(),
+            false => format!("{name} (skipped: no {needs})"),
+        };
         Trial::test(name, test).with_ignored_flag(!is_there && !is_ci)
     };
     let trials = vec![
@@ -42,9 +46,9 @@ fn main() -> ExitCode {
             serve("presence", &["--allow-read"], "presence.js")
         }),
         Trial::test("game", || serve("game", &["--allow-read"], "game.js")),
-        optional("editor", packages().is_dir(), editor),
+        optional("editor", "packages of npm", packages().is_dir(), editor),
         Trial::test("api", || serve("api", &[], "api.js")),
-        optional("api behind nginx", nginx().is_some(), behind_nginx),
+        optional("api behind nginx", "nginx", nginx().is_some(), behind_nginx),
         Trial::test("metrics", metrics),
         Trial::test("all are listed", all_are_listed),
     ];
