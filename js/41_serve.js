@@ -47,6 +47,7 @@ const OPTIONS = [
   "key",
   "keyFile",
   "maxHeaderSize",
+  "maxRequestBodySize",
   "onError",
   "path",
   "port",

@@ -10,6 +10,7 @@ import {
   op_runtime_location,
   op_runtime_seed,
   op_runtime_stderr_no_color,
+  op_runtime_telemetry,
   op_runtime_unsafe_proto,
   op_runtime_uses_node_modules,
   op_runtime_versions,
@@ -164,6 +165,21 @@ function start() {
   // What is logged is told to the debugger, too.
   if (op_runtime_is_inspected()) {
     core.wrapConsole(internals.globalConsole(), core.v8Console);
+  }
+
+  const telemetry = op_runtime_telemetry();
+  if (telemetry !== null) {
+    const { bootstrap, otelState } = core.loadExtScript(
+      "ext:deno_telemetry/telemetry.ts",
+    );
+    bootstrap(telemetry);
+    if (otelState.TRACING_ENABLED) {
+      const load = core.loadExtScript;
+      internals.traceDial = load("ext:duplex_websocket/00_tracing.js")
+        .traceDial;
+      internals.traceRequest = load("ext:duplex_http/00_tracing.js")
+        .traceRequest;
+    }
   }
 
   const versions = op_runtime_versions();

@@ -10,7 +10,9 @@
 
 mod support;
 
+use std::fs;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 
 use support::Finished;
 use support::Running;
@@ -85,6 +87,127 @@ fn a_web_worker_has_a_url_of_its_own() {
     program.line("up").unwrap();
     let found = debug(&worker, "evaluate");
     assert_eq!(found.stdout, "value in the worker\n", "{}", found.report());
+}
+
+#[test]
+fn the_sockets_of_both_ends_are_shown_with_their_frames() {
+    let flags = ["run", "-N", "--inspect-wait=127.0.0.1:0", "sockets.js"];
+    let (mut program, url) = start(&flags);
+    let found = debug(&url, "network");
+    // 70,000 bytes are 93,336 characters of Base64. The frames of a client have masks.
+    let expected = "\
+client Created /path
+client WillSendHandshakeRequest of the client
+client HandshakeResponseReceived of the server 101
+client FrameSent 1 true é
+client FrameReceived 1 false é
+client FrameSent 9 true cA==
+client FrameReceived 10 false cA==
+client FrameSent 2 true 93336
+client FrameReceived 2 false 93336
+client FrameSent 8 true A+hieWU=
+client FrameReceived 8 false A+hieWU=
+client Closed
+server Created /path
+server WillSendHandshakeRequest of the client
+server HandshakeResponseReceived of the server 101
+server FrameReceived 1 true é
+server FrameSent 1 false é
+server FrameReceived 9 true cA==
+server FrameSent 10 false cA==
+server FrameReceived 2 true 93336
+server FrameSent 2 false 93336
+server FrameReceived 8 true A+hieWU=
+server FrameSent 8 false A+hieWU=
+server Closed
+refused FrameError tcp connect error: Connection refused (os error 111)
+";
+    assert_eq!(found.stdout, expected, "{}", found.report());
+    program.line("ended").unwrap();
+}
+
+/// A folder for what programs write, which the test empties.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The JSON in the only file of a folder.
+fn only_file(folder: &Path) -> (String, serde_json::Value) {
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let text = fs::read(files[0].path()).unwrap();
+    let name = files[0].file_name().into_string().unwrap();
+    (name, serde_json::from_slice(&text).unwrap())
+}
+
+#[test]
+fn a_cpu_profile_is_written_however_the_program_ends() {
+    let spin = "
+        function spinForLong() {
+            const end = performance.now() + 300;
+            while (performance.now() < end);
+        }
+        spinForLong();";
+    for (end, code) in [("", 0), ("Deno.exit(3);", 3), ("throw 1;", 1)] {
+        let folder = folder("cpu-profile");
+        let mut command = support::duplex();
+        let flag = format!("--cpu-prof-dir={}", folder.display());
+        command.args(["eval", "--cpu-prof-interval=200", &flag]);
+        command.arg(format!("{spin} {end}"));
+        let finished = support::finish(&mut command).unwrap();
+        assert_eq!(finished.code(), code, "{}", finished.report());
+        let (name, profile) = only_file(&folder);
+        assert!(
+            name.starts_with("CPU.") && name.ends_with(".cpuprofile"),
+            "{name}"
+        );
+        let nodes = profile["nodes"].as_array().unwrap();
+        let is_there =
+            |node: &serde_json::Value| node["callFrame"]["functionName"] == "spinForLong";
+        assert!(nodes.iter().any(is_there), "{profile}");
+    }
+    let folder = folder("cpu-profile-name");
+    let mut command = support::duplex();
+    command.current_dir(&folder);
+    command.args(["eval", "--cpu-prof", "--cpu-prof-name=own.json", "1"]);
+    let finished = support::finish(&mut command).unwrap();
+    assert_eq!(finished.code(), 0, "{}", finished.report());
+    assert_eq!(only_file(&folder).0, "own.json");
+
+    for flags in [
+        &["--cpu-prof-name=a"][..],
+        &["--cpu-prof", "--inspect"],
+        &["--heapsnapshot-signal=SIGTERM"],
+    ] {
+        let mut command = support::duplex();
+        command.arg("eval").args(flags).arg("1");
+        let finished = support::finish(&mut command).unwrap();
+        assert_eq!(finished.code(), 1, "{}", finished.report());
+    }
+}
+
+#[test]
+fn a_signal_has_the_heap_written() {
+    let folder = folder("heap");
+    let mut command = support::duplex();
+    command.current_dir(&folder);
+    let code = "
+        globalThis.held = ['what only', 'this program holds'].join(' ');
+        console.log('up');
+        setInterval(() => {}, 1e6);";
+    command.args(["eval", "--heapsnapshot-signal=SIGUSR2", code]);
+    let mut program = Running::start("the program", &mut command).unwrap();
+    program.line("up").unwrap();
+    program.signal("USR2").unwrap();
+    let path = program.line("Heap snapshot written to ").unwrap();
+    assert!(path.ends_with(".heapsnapshot"), "{path}");
+    let (_, snapshot) = only_file(&folder);
+    assert!(snapshot["snapshot"]["node_count"].as_u64().unwrap() > 1000);
+    let strings = snapshot["strings"].as_array().unwrap();
+    assert!(strings.iter().any(|it| it == "this program holds"));
 }
 
 #[test]

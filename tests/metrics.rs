@@ -862,6 +862,44 @@ fn each_connection_has_its_lines_in_the_log() {
 }
 
 #[test]
+fn pings_are_timed_and_refused_connections_are_counted() {
+    let script = r#"
+        export default {
+          onListen: ({ port }) => console.log("port", port),
+          fetch: (request, info) => { info.upgrade(request); },
+          websocket: { idleTimeout: 1 },
+        };"#;
+    let server = Server::start("pings.js", script, &["--max-connections=1"]);
+    let mut peer = Peer::connect(server.port, "");
+    let mut answered = 0;
+    while answered < 2 {
+        let (opcode, payload) = peer.frame().unwrap();
+        assert_eq!((opcode, payload.len()), (Opcode::Ping, 0));
+        // The second answers nothing.
+        for _ in 0..2 {
+            let mut frame = Vec::new();
+            push(&mut frame, Opcode::Pong, false, &payload);
+            peer.write(&frame);
+        }
+        answered += 1;
+    }
+    let count = "duplex_websocket_ping_rtt_seconds_count";
+    let sum = "duplex_websocket_ping_rtt_seconds_sum";
+    let (count, sum) = wait_until(server.metrics, |numbers| {
+        let is_there = numbers[count] >= 2.0;
+        is_there.then(|| (numbers[count], numbers[sum]))
+    });
+    assert!((2.0..=3.0).contains(&count), "{count}");
+    assert!(sum > 0.0, "{sum}");
+    for _ in 0..3 {
+        let mut refused = tcp(server.port);
+        assert_eq!(refused.read(&mut [0]).unwrap_or(0), 0);
+    }
+    let refused = "duplex_http_connections_refused_total".to_owned();
+    server.wait_for(&BTreeMap::from([(refused, 3.0)]));
+}
+
+#[test]
 fn every_name_that_is_written_down_is_there() {
     let server = Server::start("names.js", PROGRAM, &[]);
     let text = get(server.metrics, "/metrics").1;

@@ -584,6 +584,11 @@ declare namespace Deno {
     /** Bytes of the head of a request, from 8192. Default 64 KiB; beyond it 431. */
     maxHeaderSize?: number;
     /**
+     * Bytes of the body of a request. A longer one gets status 413, and reading it fails.
+     * Default: what `--max-request-body-size` says, or no limit.
+     */
+    maxRequestBodySize?: number;
+    /**
      * In a program that `duplex serve --parallel` runs on several event loops: true lets
      * them share this server, whose first one listens and shares out the connections.
      */
@@ -690,6 +695,8 @@ declare namespace Deno {
     backpressure: { queued: number; refused: number; closed: number };
     /** WebSockets that ended because of a limit, by the option that sets it. */
     limitsExceeded: Record<string, number>;
+    /** Connections that were closed when they were accepted: `--max-connections`. */
+    connectionsRefused: number;
     /** Requests for a WebSocket that got another status than 101, by the status. */
     handshakesRefused: Record<string, number>;
     /** Clients that got no connection, by the reason. */
@@ -710,6 +717,11 @@ declare namespace Deno {
   interface PublishOptions {
     /** Sends to the sockets of this process only. */
     local?: boolean;
+    /**
+     * False leaves the message as it is, for the subscribers of this event loop. By default
+     * `perMessageDeflate` decides.
+     */
+    compress?: boolean;
   }
 
   /** The options of {@linkcode Deno.serve} on a port. */
@@ -761,7 +773,7 @@ declare namespace Deno {
     publish(
       topic: string,
       data: WebSocketData,
-      options?: PublishOptions,
+      options?: PublishOptions | boolean,
     ): number;
     /**
      * The same with `topics.history`. Resolves with the position of the message. Rejects with
@@ -857,7 +869,7 @@ declare namespace Deno {
     publish(
       topic: string,
       data: WebSocketData,
-      options?: PublishOptions,
+      options?: PublishOptions | boolean,
     ): number;
     /** See {@linkcode HttpServer.publishRecorded}. */
     publishRecorded(topic: string, data: WebSocketData): Promise<TopicPosition>;
@@ -998,14 +1010,25 @@ declare namespace Deno {
     getBufferedAmount(): number;
     /** Calls the function, and returns what it returns. */
     cork<Result>(callback: (ws: HandlerWebSocket<Data>) => Result): Result;
+    /**
+     * As the socket's `send` of events. False for `compress` leaves this message as it is;
+     * otherwise `perMessageDeflate` decides. A Blob is left to that option.
+     */
+    send(data: WebSocketData | Blob, compress?: boolean): number;
     /** Like `send`, for a string. */
-    sendText(text: string): number;
+    sendText(text: string, compress?: boolean): number;
     /** Like `send`, for bytes. */
-    sendBinary(bytes: BufferSource): number;
+    sendBinary(bytes: BufferSource, compress?: boolean): number;
+    /** As the socket's `publish` of events, with `compress` as in `send`. */
+    publish(topic: string, data: WebSocketData, compress?: boolean): number;
     /** Like `publish`, for a string. */
-    publishText(topic: string, text: string): number;
+    publishText(topic: string, text: string, compress?: boolean): number;
     /** Like `publish`, for bytes. */
-    publishBinary(topic: string, bytes: BufferSource): number;
+    publishBinary(
+      topic: string,
+      bytes: BufferSource,
+      compress?: boolean,
+    ): number;
   }
 
   /** Answers a request, or upgrades it and returns nothing. */

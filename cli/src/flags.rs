@@ -24,6 +24,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::error::ErrorKind;
 use duplex_runtime::CertificateFiles;
+use duplex_runtime::Debugging;
 use duplex_runtime::InspectorStart;
 use duplex_runtime::ServeOptions;
 use duplex_runtime::deno_core::url::Url;
@@ -81,6 +82,8 @@ pub(crate) struct Flags {
     pub watch: Option<WatchFlags>,
     /// Where debuggers attach, and when the program starts then.
     pub inspect: Option<(SocketAddr, InspectorStart)>,
+    /// What the program writes for whoever looks into it.
+    pub debugging: Debugging,
     /// Where operators ask for numbers and health.
     pub metrics: Option<SocketAddr>,
     /// Names of Deno's unstable features that the command line asks for.
@@ -318,7 +321,7 @@ struct InstallArgs {
 }
 
 impl RunArgs {
-    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+    fn into_flags(mut self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
         let (script, args) = split_script(self.script_and_args);
         let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
@@ -329,11 +332,17 @@ impl RunArgs {
             .into_flags(action, args, permissions, set, log_level)?;
         Ok(Flags {
             watch,
+            debugging: debugging(&mut self.inspect)?,
             inspect: self.inspect.into_flags(),
             metrics: self.metrics.metrics,
             ..flags
         })
     }
+}
+
+fn debugging(args: &mut InspectArgs) -> Result<Debugging, clap::Error> {
+    args.debugging()
+        .map_err(|message| command().error(ErrorKind::ArgumentConflict, message))
 }
 
 /// The flags of watching.
@@ -373,7 +382,7 @@ impl WatchArgs {
 }
 
 impl ServeArgs {
-    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+    fn into_flags(mut self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
         let (script, args) = split_script(self.script_and_args);
         let set = self.permissions.permission_set.clone();
         let permissions = self.permissions.into_options()?;
@@ -397,6 +406,7 @@ impl ServeArgs {
             .into_flags(action, args, permissions, set, log_level)?;
         Ok(Flags {
             watch,
+            debugging: debugging(&mut self.inspect)?,
             inspect: self.inspect.into_flags(),
             metrics: self.metrics.metrics,
             ..flags
@@ -405,7 +415,7 @@ impl ServeArgs {
 }
 
 impl EvalArgs {
-    fn into_flags(self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
+    fn into_flags(mut self, log_level: log::LevelFilter) -> Result<Flags, clap::Error> {
         let mut args = self.code_and_args.into_iter();
         let action = Action::Eval {
             code: args.next().unwrap_or_default(),
@@ -415,6 +425,7 @@ impl EvalArgs {
             .runtime
             .into_flags(action, args.collect(), None, None, log_level)?;
         Ok(Flags {
+            debugging: debugging(&mut self.inspect)?,
             inspect: self.inspect.into_flags(),
             ..flags
         })
@@ -501,6 +512,7 @@ impl RuntimeArgs {
             env_files: self.env_file,
             watch: None,
             inspect: None,
+            debugging: Debugging::default(),
             metrics: None,
             unstable: self.unstable.names,
             asks_for_check: !self.check.is_empty(),

@@ -1,6 +1,7 @@
 //! Log messages on standard error, as Deno shows them.
 
 use deno_terminal::colors;
+use duplex_runtime::log_to_telemetry;
 use log::Level;
 use log::LevelFilter;
 use log::Log;
@@ -26,6 +27,9 @@ impl Log for StderrLogger {
 
     fn log(&self, record: &Record) {
         if !self.enabled(record.metadata()) {
+            return;
+        }
+        if log_to_telemetry(record) {
             return;
         }
         let message = record.args();

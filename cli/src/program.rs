@@ -16,6 +16,8 @@ use duplex_runtime::BlobStoreTrait;
 use duplex_runtime::CertList;
 use duplex_runtime::CertificateFiles;
 use duplex_runtime::Certificates;
+use duplex_runtime::CpuProfileOptions;
+use duplex_runtime::Debugging;
 use duplex_runtime::Features;
 use duplex_runtime::Inspector;
 use duplex_runtime::MainWorker;
@@ -25,6 +27,7 @@ use duplex_runtime::StartupData;
 use duplex_runtime::WorkerOptions;
 use duplex_runtime::config::ConfigFile;
 use duplex_runtime::deno_permissions::PermissionsContainer;
+use duplex_runtime::end_telemetry;
 use duplex_runtime::fmt_errors::format_core_error;
 use duplex_runtime::import_map;
 use duplex_runtime::module_loader::DuplexModuleLoader;
@@ -43,6 +46,7 @@ use duplex_runtime::parallel::Parallel;
 use duplex_runtime::parallel::ServeError;
 use duplex_runtime::permissions;
 use duplex_runtime::serve_metrics;
+use duplex_runtime::start_telemetry;
 use duplex_runtime::web_worker;
 use duplex_runtime::web_worker::WebWorkerLoader;
 use duplex_runtime::web_worker::WebWorkerLoaders;
@@ -62,6 +66,7 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
     set_env_files(&flags.env_files, &cwd)?;
+    start_telemetry()?;
     let root_certs = Arc::new(root_certs(flags.cert.clone())?);
     match &flags.action {
         Action::Cache { files } => return cache(&flags, files, &cwd, root_certs).await,
@@ -135,6 +140,14 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
         unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors,
         seed: flags.seed,
         inspector: inspector.clone().map(Inspector::without_waiting),
+        // The name of a profile's file is for the first event loop.
+        debugging: Debugging {
+            cpu_profile: (flags.debugging.cpu_profile.clone()).map(|options| CpuProfileOptions {
+                name: None,
+                ..options
+            }),
+            ..flags.debugging.clone()
+        },
         features,
         startup,
         preload: flags
@@ -147,6 +160,7 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
     let mut first = template.options(&loader);
     first.node.channel = take_channel();
     first.inspector = inspector;
+    first.debugging = flags.debugging;
     let mut worker = MainWorker::new(first).map_err(to_message)?;
 
     let result = match serving {
@@ -158,7 +172,9 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
         }
         None => worker.run_main_module().await.map_err(ServeError::from),
     };
+    worker.write_profile();
     web_worker::end_all();
+    end_telemetry();
     // See `main`: the process ends here, the engine with it.
     std::mem::forget(worker);
     result.map_err(|error| match error {
@@ -212,6 +228,7 @@ struct WorkerTemplate {
     unsafely_ignore_certificate_errors: Option<Vec<String>>,
     seed: Option<u64>,
     inspector: Option<Inspector>,
+    debugging: Debugging,
     features: Features,
     startup: StartupData,
     preload: Vec<Url>,
@@ -235,6 +252,7 @@ impl WorkerTemplate {
             self.unsafely_ignore_certificate_errors.clone();
         options.seed = self.seed;
         options.inspector = self.inspector.clone();
+        options.debugging = self.debugging.clone();
         options.features = self.features;
         options.startup = self.startup;
         options.preload = self.preload.clone();

@@ -10,6 +10,7 @@ const {
 } = core.ops;
 const {
   NumberIsInteger,
+  NumberIsSafeInteger,
   ObjectHasOwn,
   StringPrototypeIncludes,
   StringPrototypeSlice,
@@ -71,6 +72,7 @@ function listenTcp(options, place, dispatch, isOwn, isShared) {
       secure ? cert : null,
       secure ? key : null,
       maxHeaderSize(options),
+      maxRequestBodySize(options),
       isOwn,
       isShared,
     );
@@ -91,6 +93,7 @@ function listenUnix(options, wanted, dispatch, isOwn, isShared) {
     dispatch,
     wanted,
     maxHeaderSize(options),
+    maxRequestBodySize(options),
     isOwn,
     isShared,
   );
@@ -116,6 +119,19 @@ function maxHeaderSize({ maxHeaderSize: size }) {
   ) {
     throw new TypeError(
       `maxHeaderSize must be an integer from ${MIN_HEADER_SIZE} to ${MAX_HEADER_SIZE}`,
+    );
+  }
+  return size;
+}
+
+/** The option `maxRequestBodySize`, in bytes; 0 is the default, that of the command line. */
+function maxRequestBodySize({ maxRequestBodySize: size }) {
+  if (size === undefined || size === null) {
+    return 0;
+  }
+  if (!NumberIsSafeInteger(size) || size < 1) {
+    throw new TypeError(
+      "maxRequestBodySize must be an integer number of bytes from 1",
     );
   }
   return size;

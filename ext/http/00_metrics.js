@@ -22,6 +22,7 @@ function metrics() {
     sendQueueBytes: 0,
     backpressure: {},
     limitsExceeded: {},
+    connectionsRefused: 0,
     handshakesRefused: {},
     dialsFailed: {},
     topics: 0,

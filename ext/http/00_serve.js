@@ -124,8 +124,10 @@ function handle(server, id) {
     const request = fromInnerRequest(inner, "immutable");
     inner.request = request;
     inner.isInTurn = true;
-    const { handler, Info } = server;
-    result = handler(request, new Info(inner));
+    const { handler, Info, traceRequest } = server;
+    result = traceRequest === undefined
+      ? handler(request, new Info(inner))
+      : traceRequest(inner, () => handler(request, new Info(inner)));
   } catch (error) {
     inner.endTurn();
     recover(server, inner, error);
@@ -196,6 +198,7 @@ const SERVE_MEMBERS = membersOf(
     "key",
     "keyFile",
     "maxHeaderSize",
+    "maxRequestBodySize",
     "onError",
     "onListen",
     "parallel",
@@ -261,6 +264,8 @@ function startServer(options, handler, upgrader, isOwn) {
     finished: undefined,
     // What the handler gets beside the request.
     Info: ServeHandlerInfo,
+    // There where the environment asks for spans.
+    traceRequest: internals.traceRequest,
     // Of the handler form: what it was started with, and what the script has of it.
     form: undefined,
     object: undefined,

@@ -10,6 +10,7 @@ import {
   convertTopic,
   positionOf,
 } from "ext:duplex_websocket/00_publishing.js";
+import { sendUncompressed } from "ext:duplex_websocket/00_sending.js";
 
 // Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
 const {
@@ -213,9 +214,19 @@ function publish(server, length, topic, data, options) {
   const prefix = "Failed to execute 'publish' on 'HttpServer'";
   topic = convertTopic(length, topic, prefix);
   data = convertPublished(length, data, prefix);
-  // Others have a boolean there, of whether to compress.
-  const isLocal = typeof options === "object" && options !== null &&
-    !!options.local;
+  // Bun has a boolean there, of whether to compress.
+  const isObject = typeof options === "object" && options !== null;
+  const isLocal = isObject && !!options.local;
+  const compress = isObject ? options.compress : options;
+  if (compress === false) {
+    return sendUncompressed(() =>
+      publishConverted(server, topic, data, isLocal)
+    );
+  }
+  return publishConverted(server, topic, data, isLocal);
+}
+
+function publishConverted(server, topic, data, isLocal) {
   return typeof data === "string"
     ? op_http_publish_text(server.rid, topic, data, isLocal)
     : op_http_publish_binary(server.rid, topic, data, isLocal);

@@ -199,6 +199,7 @@ function createSink(websocket) {
     failed: () => {},
     hasClose: () => close !== undefined,
     publishesToSelf: !!websocket.publishToSelf,
+    compresses: !!websocket.perMessageDeflate,
   });
 }
 
@@ -212,6 +213,7 @@ function HandlerSink(members) {
   this.failed = members.failed;
   this.hasClose = members.hasClose;
   this.publishesToSelf = members.publishesToSelf;
+  this.compresses = members.compresses;
 }
 HandlerSink.prototype = ObjectCreate(null);
 

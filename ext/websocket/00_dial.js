@@ -1,7 +1,7 @@
 // Dialling: the URL, the protocols, the headers and the options of an opening handshake, and the
 // handshake itself.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:core/mod.js";
 import {
   convertLimits,
   convertPerMessageDeflate,
@@ -320,15 +320,19 @@ function handshakeRequest(url, protocols, init, prefix) {
  */
 function dial(dialHandle, request) {
   const { protocols, headers, client, deflate, limits, timeouts } = request;
-  return core.ops.op_ws_create(
-    protocols,
-    headers,
-    dialHandle,
-    client,
-    deflate,
-    limits,
-    timeouts,
-  );
+  const create = () =>
+    core.ops.op_ws_create(
+      protocols,
+      headers,
+      dialHandle,
+      client,
+      deflate,
+      limits,
+      timeouts,
+    );
+  return internals.traceDial === undefined
+    ? create()
+    : internals.traceDial(request.url, headers, create);
 }
 
 /** What a script is told where there is no connection. */

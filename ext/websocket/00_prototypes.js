@@ -33,6 +33,7 @@ const url = {
   password: getter(URL.prototype, "password"),
   pathname: getter(URL.prototype, "pathname"),
   protocol: getter(URL.prototype, "protocol"),
+  search: getter(URL.prototype, "search"),
   setPassword: setter(URL.prototype, "password"),
   setProtocol: setter(URL.prototype, "protocol"),
   setUsername: setter(URL.prototype, "username"),

@@ -139,6 +139,16 @@ async function transmitBlobs(slots) {
   slots.blobs = null;
 }
 
+/** Calls `send`, which runs no script. What it sends is left as it is. */
+function sendUncompressed(send) {
+  core.ops.op_ws_suspend_compression(true);
+  try {
+    return send();
+  } finally {
+    core.ops.op_ws_suspend_compression(false);
+  }
+}
+
 /** Converts to the payload of a Ping or Pong: a string or a BufferSource. */
 function convertPayload(data, prefix) {
   if (data === undefined) {
@@ -218,6 +228,7 @@ export {
   convertPayload,
   countUnsent,
   sendControl,
+  sendUncompressed,
   toSendable,
   transmit,
 };

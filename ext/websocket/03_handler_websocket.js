@@ -6,6 +6,14 @@ import {
   SEND_BUFFERED,
   SEND_REFUSED,
 } from "ext:duplex_websocket/00_numbers.js";
+import {
+  convertPublished,
+  convertTopic,
+} from "ext:duplex_websocket/00_publishing.js";
+import {
+  convertData,
+  sendUncompressed,
+} from "ext:duplex_websocket/00_sending.js";
 import { bufferedAmount, send } from "ext:duplex_websocket/01_websocket.js";
 import {
   serverMethods,
@@ -119,7 +127,7 @@ class HandlerWebSocket extends ServerWebSocket {
   publishText(topic, text) {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     return FunctionPrototypeCall(
-      publishHere,
+      publishAnyHere,
       this,
       topic,
       checkText(text, "publishText"),
@@ -129,7 +137,7 @@ class HandlerWebSocket extends ServerWebSocket {
   publishBinary(topic, bytes) {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     return FunctionPrototypeCall(
-      publishHere,
+      publishAnyHere,
       this,
       topic,
       checkBytes(bytes, "publishBinary"),
@@ -147,9 +155,87 @@ class HandlerWebSocket extends ServerWebSocket {
   }
 }
 
+/**
+ * One that may compress. The last argument of what sends says whether this message is to be
+ * compressed, which true and undefined leave to the option `perMessageDeflate`.
+ */
+class CompressingWebSocket extends HandlerWebSocket {
+  send(data, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    if (compress !== false) {
+      return arguments.length === 0
+        ? FunctionPrototypeCall(send, this)
+        : FunctionPrototypeCall(send, this, data);
+    }
+    // The conversion may run script.
+    data = convertData(data, "Failed to execute 'send' on 'WebSocket'");
+    return sendUncompressed(() => FunctionPrototypeCall(send, this, data));
+  }
+
+  sendText(text, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      sendHere,
+      this,
+      checkText(text, "sendText"),
+      compress,
+    );
+  }
+
+  sendBinary(bytes, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      sendHere,
+      this,
+      checkBytes(bytes, "sendBinary"),
+      compress,
+    );
+  }
+
+  publish(topic, data, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    if (compress !== false) {
+      return arguments.length < 2
+        ? FunctionPrototypeCall(publishAnyHere, this, topic)
+        : FunctionPrototypeCall(publishAnyHere, this, topic, data);
+    }
+    const prefix = "Failed to execute 'publish' on 'WebSocket'";
+    const name = convertTopic(2, topic, prefix);
+    data = convertPublished(2, data, prefix);
+    return sendUncompressed(() =>
+      FunctionPrototypeCall(publishAnyHere, this, name, data)
+    );
+  }
+
+  publishText(topic, text, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      publishHere,
+      this,
+      topic,
+      checkText(text, "publishText"),
+      compress,
+    );
+  }
+
+  publishBinary(topic, bytes, compress) {
+    webidl.assertBranded(this, HandlerWebSocketPrototype);
+    return FunctionPrototypeCall(
+      publishHere,
+      this,
+      topic,
+      checkBytes(bytes, "publishBinary"),
+      compress,
+    );
+  }
+}
+
+const { publish: publishHere, send: sendHere } = CompressingWebSocket.prototype;
+delete CompressingWebSocket.prototype.constructor;
+
 const { received } = HandlerWebSocket;
 const HandlerWebSocketPrototype = HandlerWebSocket.prototype;
-const { publish: publishHere } = HandlerWebSocketPrototype;
+const { publish: publishAnyHere } = HandlerWebSocketPrototype;
 // To scripts it is a WebSocket.
 delete HandlerWebSocketPrototype.constructor;
 delete HandlerWebSocket.received;
@@ -170,7 +256,9 @@ function checkBytes(bytes, name) {
 
 /** As `createServerWebSocket`, with Bun's methods. */
 function createHandlerWebSocket(protocol, peer, sink) {
-  return new HandlerWebSocket(protocol, peer, sink);
+  return sink.compresses
+    ? new CompressingWebSocket(protocol, peer, sink)
+    : new HandlerWebSocket(protocol, peer, sink);
 }
 
 export { createHandlerWebSocket, received };

@@ -38,6 +38,8 @@ pub(crate) struct EngineOptions {
     pub module_loader: Rc<dyn ModuleLoader>,
     pub node: Node,
     pub is_main: bool,
+    /// Whether a profile is made of it.
+    pub is_profiled: bool,
 }
 
 /// An engine with the runtime's globals.
@@ -77,7 +79,7 @@ impl Engine {
             shared_array_buffer_store: Some(shared.channels.shared_buffers.clone()),
             compiled_wasm_module_store: Some(shared.channels.wasm_modules.clone()),
             is_main: options.is_main,
-            inspector: shared.inspector.is_some(),
+            inspector: shared.inspector.is_some() || options.is_profiled,
             validate_import_attributes_cb: Some(Box::new(move |scope, attributes, import| {
                 validate_import(&startup, scope, attributes, import);
             })),

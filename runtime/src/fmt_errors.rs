@@ -276,6 +276,12 @@ fn hints(error: &JsError) -> Vec<&'static str> {
             || message == format!("'{name}' is not defined")
     };
     let mut hints = Vec::new();
+    if comes_of(error, "CaUsedAsEndEntity") {
+        hints.push(
+            "The server's certificate is that of an authority. Make it with \
+             `openssl … -addext basicConstraints=critical,CA:FALSE`.",
+        );
+    }
     if is_undefined("require") || is_undefined("module") || is_undefined("exports") {
         hints.push(
             "This file is an ES module. Name it .cjs, or write \"type\": \"commonjs\" in the \
@@ -298,6 +304,14 @@ fn hints(error: &JsError) -> Vec<&'static str> {
         hints.extend(known.filter(|(missing, _)| *missing == name).map(|it| it.1));
     }
     hints
+}
+
+/// Whether one of the errors behind this one says `text`.
+fn comes_of(error: &JsError, text: &str) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.cause.as_deref());
+    let mut messages = causes.take(MAX_DEPTH).filter_map(|it| it.message.as_deref());
+    // What a WebSocket says has the hint in it.
+    messages.any(|message| message.contains(text) && !message.contains("CA:FALSE"))
 }
 
 /// The `name` of `Deno.name is not a function`, or `a constructor`.
@@ -470,5 +484,8 @@ mod tests {
             assert!(plain(&error(text)).contains("hint: duplex"));
         }
         assert!(!plain(&error("Deno.nothing is not a function")).contains("hint"));
+        let mut outer = error("fetch failed");
+        outer.cause = Some(Box::new(error("Other(CaUsedAsEndEntity)")));
+        assert!(plain(&outer).contains("hint: The server's certificate"));
     }
 }

@@ -3,13 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use deno_core::JsRuntime;
+use deno_core::unsync::spawn;
 use deno_core::url::Url;
 use deno_inspector_server::InspectPublishUid;
 use deno_inspector_server::InspectorServer;
 use deno_inspector_server::InspectorServerError;
+use duplex_websocket::network_events;
+use tokio::sync::mpsc::unbounded_channel;
 
 /// Where debuggers attach, and whether a program waits for one.
 #[derive(Clone)]
@@ -64,6 +68,7 @@ impl Inspector {
         let waits = self.start != InspectorStart::AtOnce;
         self.server
             .register_inspector(module.to_string(), runtime.inspector(), waits);
+        show_sockets(runtime);
     }
 
     /// Blocks the thread until a debugger has attached, if the program is to wait for one.
@@ -78,4 +83,27 @@ impl Inspector {
             }
         }
     }
+}
+
+/// Shows the sockets of this thread in the debugger's list of network requests.
+///
+/// The events wait for a task of their own. While script runs that a debugger has started, the
+/// engine's list of debuggers is in use.
+fn show_sockets(runtime: &JsRuntime) {
+    let (events, mut waiting) = unbounded_channel();
+    network_events::observe(move |event| {
+        let _ = events.send(event);
+    });
+    let inspector = Rc::downgrade(&runtime.inspector());
+    spawn(async move {
+        while let Some(event) = waiting.recv().await {
+            // An engine must not outlive its own inspector.
+            let Some(inspector) = inspector.upgrade() else {
+                return;
+            };
+            if inspector.sessions_state().has_active {
+                inspector.broadcast_to_sessions(event.method, &event.params.to_string());
+            }
+        }
+    });
 }

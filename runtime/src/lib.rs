@@ -20,11 +20,17 @@ mod canaries;
 mod code_cache;
 mod compat;
 pub mod config;
+#[cfg(feature = "v8")]
+mod cpu_profile;
+mod cpu_profile_options;
+mod debugging;
 pub mod dependencies;
 mod engine;
 mod extensions;
 mod features;
 pub mod fmt_errors;
+#[cfg(feature = "v8")]
+mod heap_snapshots;
 mod idle_memory;
 pub mod import_map;
 mod inspector;
@@ -47,12 +53,17 @@ mod shared_options;
 mod siblings;
 mod snapshot;
 mod startup_data;
+mod telemetry;
 pub mod transpile;
 mod versions;
 pub mod web_worker;
 mod worker_error;
 mod worker_options;
+#[cfg(feature = "v8")]
+mod written_file;
 
+pub use cpu_profile_options::CpuProfileOptions;
+pub use debugging::Debugging;
 pub use deno_core;
 pub use deno_features::UNSTABLE_FEATURES;
 pub use deno_permissions;
@@ -77,6 +88,9 @@ pub use snapshot::create_snapshot;
 pub use snapshot::write_startup_data;
 pub use startup_data::StartupData;
 pub use startup_data::StartupDataError;
+pub use telemetry::end_telemetry;
+pub use telemetry::log_to_telemetry;
+pub use telemetry::start_telemetry;
 pub use versions::DENO_VERSION;
 pub use versions::TYPESCRIPT_VERSION;
 pub use versions::engine_version;

@@ -1,6 +1,7 @@
 //! A worker: one engine with the runtime's globals, running one program.
 
 use std::future::poll_fn;
+use std::task::Context;
 
 use deno_core::JsRuntime;
 use deno_core::ModuleId;
@@ -13,6 +14,8 @@ use deno_error::JsErrorBox;
 use deno_os::OpExitCallbacks;
 use duplex_http::health;
 
+#[cfg(feature = "v8")]
+use crate::debugging::Records;
 use crate::engine::Engine;
 use crate::engine::EngineOptions;
 use crate::idle_memory::IdleMemory;
@@ -36,7 +39,7 @@ pub struct MainWorker {
     /// Until the program has waited for it.
     inspector: Option<Inspector>,
     is_inspected: bool,
-    idle_memory: IdleMemory,
+    between_turns: BetweenTurns,
     dispatch_load: v8::Global<v8::Function>,
     dispatch_before_unload: v8::Global<v8::Function>,
     dispatch_unload: v8::Global<v8::Function>,
@@ -44,6 +47,22 @@ pub struct MainWorker {
     dispatch_exit: v8::Global<v8::Function>,
     serve: v8::Global<v8::Function>,
     after_main_module: v8::Global<v8::Function>,
+}
+
+/// What is done while no script runs.
+struct BetweenTurns {
+    idle_memory: IdleMemory,
+    #[cfg(feature = "v8")]
+    records: Records,
+}
+
+impl BetweenTurns {
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>, isolate: &mut v8::Isolate) {
+        self.idle_memory.poll(cx, isolate);
+        #[cfg(feature = "v8")]
+        self.records.poll(cx, isolate);
+    }
 }
 
 impl MainWorker {
@@ -80,7 +99,11 @@ impl MainWorker {
             module_loader: options.module_loader,
             node: options.node,
             is_main: true,
+            is_profiled: options.debugging.cpu_profile.is_some(),
         })?;
+        #[cfg(feature = "v8")]
+        let records =
+            Records::start(&engine.runtime, options.debugging).map_err(WorkerError::Signal)?;
         let state = engine.runtime.op_state();
         state.borrow_mut().put(WorkerSpawner(thread::spawn));
         let main_runtime = engine.function("mainRuntime")?;
@@ -98,7 +121,11 @@ impl MainWorker {
             preload: options.preload,
             is_inspected: options.inspector.is_some(),
             inspector: options.inspector,
-            idle_memory: IdleMemory::default(),
+            between_turns: BetweenTurns {
+                idle_memory: IdleMemory::default(),
+                #[cfg(feature = "v8")]
+                records,
+            },
             dispatch_load,
             dispatch_before_unload,
             dispatch_unload,
@@ -166,6 +193,11 @@ impl MainWorker {
     /// What is called before `Deno.exit()` ends the process.
     pub(crate) fn set_before_exit(&mut self, callback: Box<dyn FnMut()>) {
         let mut callbacks = OpExitCallbacks::default();
+        #[cfg(feature = "v8")]
+        {
+            let records = self.between_turns.records.clone();
+            callbacks.push(Box::new(move || records.finish()));
+        }
         callbacks.push(callback);
         let state = self.engine.runtime.op_state();
         state.borrow_mut().put(callbacks);
@@ -199,7 +231,7 @@ impl MainWorker {
             // less precisely.
             biased;
             result = &mut evaluated => result?,
-            result = run_event_loop(runtime, &mut self.idle_memory, false) => {
+            result = run_event_loop(runtime, &mut self.between_turns, false) => {
                 result?;
                 evaluated.await?;
             }
@@ -211,7 +243,7 @@ impl MainWorker {
         self.dispatch_load()?;
         loop {
             let runtime = &mut self.engine.runtime;
-            run_event_loop(runtime, &mut self.idle_memory, self.is_inspected).await?;
+            run_event_loop(runtime, &mut self.between_turns, self.is_inspected).await?;
             if self.dispatch_before_unload()? && !self.engine.call(&self.dispatch_before_exit)? {
                 break;
             }
@@ -224,6 +256,13 @@ impl MainWorker {
         self.dispatch_unload()?;
         self.engine.call(&self.dispatch_exit)?;
         Ok(self.engine.exit_code.get())
+    }
+
+    /// Writes the profile that [`WorkerOptions::debugging`] asks for. The program has ended;
+    /// where it ends by `Deno.exit()`, that does so.
+    pub fn write_profile(&self) {
+        #[cfg(feature = "v8")]
+        self.between_turns.records.finish();
     }
 
     /// The engine, for embedders that drive it themselves.
@@ -250,7 +289,7 @@ impl MainWorker {
 /// Runs the event loop until nothing keeps it; a debugger does if `waits_for_debuggers`.
 async fn run_event_loop(
     runtime: &mut JsRuntime,
-    idle_memory: &mut IdleMemory,
+    between_turns: &mut BetweenTurns,
     waits_for_debuggers: bool,
 ) -> Result<(), CoreError> {
     let options = PollEventLoopOptions {
@@ -259,7 +298,7 @@ async fn run_event_loop(
     poll_fn(|cx| {
         let polled = runtime.poll_event_loop(cx, options);
         if polled.is_pending() {
-            idle_memory.poll(cx, runtime.v8_isolate());
+            between_turns.poll(cx, runtime.v8_isolate());
         }
         polled
     })

@@ -105,7 +105,7 @@ fn respond(method: &Method, path: &str) -> Response<Full<Bytes>> {
             let text = "This address answers GET and HEAD.\n".to_owned();
             (StatusCode::METHOD_NOT_ALLOWED, text)
         }
-        "/metrics" => (StatusCode::OK, numbers()),
+        "/metrics" => (StatusCode::OK, numbers().into_text()),
         "/live" => (StatusCode::OK, "live\n".to_owned()),
         "/ready" => match health::ready() {
             Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
@@ -131,8 +131,8 @@ fn respond(method: &Method, path: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// All numbers of the program, as Prometheus reads them.
-fn numbers() -> String {
+/// All numbers of the program.
+pub(crate) fn numbers() -> Exposition {
     let mut out = Exposition::default();
     duplex_http::expose_metrics(&mut out);
     out.family(
@@ -145,7 +145,7 @@ fn numbers() -> String {
     let engine = format!("{engine} {engine_version}");
     out.sample(&[("version", version), ("engine", &engine)], 1);
     process_numbers::expose(&mut out);
-    out.into_text()
+    out
 }
 
 /// How many clients are answered at a time.

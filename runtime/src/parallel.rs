@@ -179,6 +179,7 @@ impl LoopStart {
         };
         worker.set_before_exit(Box::new(before_exit));
         let result = unless_exiting(&lifeline, worker.serve_as(siblings)).await;
+        worker.write_profile();
         result.map_err(|error| format_error(&error))
     }
 }

@@ -29,6 +29,9 @@ pub struct ServeOptions {
     /// How many connections and WebSockets all servers of the program may have. Further
     /// connections are closed when they are accepted. No limit by default.
     pub max_connections: Option<usize>,
+    /// How many bytes a request body may have. A longer one is answered with 413. No limit by
+    /// default.
+    pub max_request_body_size: Option<u64>,
     /// How long requests and WebSockets may take to end when a signal has ended the server.
     /// 8 s by default, which is less than the 10 s after which Docker kills.
     pub shutdown_timeout: Option<Duration>,
@@ -52,13 +55,13 @@ impl ServeOptions {
         if let Some(certificates) = &self.certificates {
             state.put(certificates.clone());
         }
-        if let Some(max_connections) = self.max_connections {
-            let limits = state.try_borrow::<ServerLimits>().copied();
-            state.put(ServerLimits {
-                max_connections,
-                ..limits.unwrap_or_default()
-            });
-        }
+        let limits = state.try_borrow::<ServerLimits>().copied();
+        let limits = limits.unwrap_or_default();
+        state.put(ServerLimits {
+            max_connections: self.max_connections.unwrap_or(limits.max_connections),
+            body_bytes: self.max_request_body_size.unwrap_or(limits.body_bytes),
+            ..limits
+        });
         state.put(self.clone());
     }
 

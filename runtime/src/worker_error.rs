@@ -16,4 +16,8 @@ pub enum WorkerError {
     /// the runtime.
     #[error("the bootstrap script does not define {0}")]
     Undefined(&'static str),
+    /// No process may wait for the signal of
+    /// [`Debugging::heap_snapshot_signal`](crate::Debugging::heap_snapshot_signal).
+    #[error("cannot wait for the signal: {0}")]
+    Signal(std::io::Error),
 }

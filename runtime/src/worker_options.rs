@@ -9,6 +9,7 @@ use deno_permissions::PermissionsContainer;
 use deno_web::BlobStore;
 use deno_web::BlobStoreTrait;
 
+use crate::debugging::Debugging;
 use crate::features::Features;
 use crate::inspector::Inspector;
 use crate::packages::Node;
@@ -53,6 +54,8 @@ pub struct WorkerOptions {
     pub web_workers: Option<WebWorkerLoaders>,
     /// Lets debuggers attach. V8 only.
     pub inspector: Option<Inspector>,
+    /// What the engine writes for whoever looks into it. V8 only.
+    pub debugging: Debugging,
 }
 
 impl WorkerOptions {
@@ -80,6 +83,7 @@ impl WorkerOptions {
             preload: Vec::new(),
             web_workers: None,
             inspector: None,
+            debugging: Debugging::default(),
         }
     }
 }

@@ -120,6 +120,51 @@ const tasks = {
     await taken;
     console.log("heap", await chunks > 1000);
   },
+  /** The sockets of both ends, with their frames. */
+  async network() {
+    await ask("Network.enable");
+    await ask("Runtime.enable");
+    await ask("Runtime.runIfWaitingForDebugger");
+    const { requestId } = await event(
+      "Network.webSocketCreated",
+      ({ url }) => url.endsWith("/refused"),
+    );
+    await event(
+      "Network.webSocketClosed",
+      (params) => params.requestId === requestId,
+    );
+    const told = [];
+    const names = new Map();
+    for (const { method, params } of events) {
+      if (!method.startsWith("Network.webSocket")) {
+        continue;
+      }
+      const { requestId, response, request } = params;
+      if (!names.has(requestId)) {
+        names.set(requestId, ["client", "server", "refused"][names.size]);
+      }
+      const name = method.slice("Network.webSocket".length);
+      const payload = response?.payloadData;
+      told.push(
+        [
+          names.get(requestId),
+          name,
+          request?.headers["x-own"] ?? response?.headers?.["x-own"],
+          response?.status,
+          response?.opcode,
+          response?.mask,
+          payload?.length > 100 ? payload.length : payload,
+          params.errorMessage,
+          name === "Created" ? new URL(params.url).pathname : undefined,
+        ].filter((part) => part !== undefined).join(" "),
+      );
+    }
+    // Each socket's are in order, and the sockets' are among each other.
+    const isOf = (name) => (line) => line.startsWith(name);
+    for (const name of ["client", "server", "refused"]) {
+      told.filter(isOf(name)).forEach((line) => console.log(line));
+    }
+  },
   async evaluate() {
     const { result } = await ask("Runtime.evaluate", {
       expression: "globalThis.secret",

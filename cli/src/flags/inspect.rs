@@ -1,9 +1,13 @@
 //! The flags of debuggers: Deno's, and Node.js's.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
+use duplex_runtime::CpuProfileOptions;
+use duplex_runtime::Debugging;
 use duplex_runtime::InspectorStart;
+use rustix::process::Signal;
 
 use super::listen_address::parse_listen_address;
 
@@ -22,6 +26,21 @@ pub(super) struct InspectArgs {
     /// Like --inspect-wait, and stop before the first statement of the program
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_address, conflicts_with_all = ["inspect", "inspect_wait"], hide = cfg!(not(feature = "v8")))]
     inspect_brk: Option<SocketAddr>,
+    /// Write a CPU profile when the program ends, for DevTools: CPU.….cpuprofile
+    #[arg(long, conflicts_with_all = ["inspect", "inspect_wait", "inspect_brk"], hide = cfg!(not(feature = "v8")))]
+    cpu_prof: bool,
+    /// Likewise, in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["inspect", "inspect_wait", "inspect_brk"], hide = cfg!(not(feature = "v8")))]
+    cpu_prof_dir: Option<PathBuf>,
+    /// The name of the file with the CPU profile
+    #[arg(long, value_name = "NAME", hide = cfg!(not(feature = "v8")))]
+    cpu_prof_name: Option<String>,
+    /// How often to look for the CPU profile, in microseconds [default: 1000]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u32).range(1..), hide = cfg!(not(feature = "v8")))]
+    cpu_prof_interval: Option<u32>,
+    /// Write what is in memory, for DevTools, each time that this signal comes: Heap.….heapsnapshot
+    #[arg(long, value_name = "SIGNAL", value_parser = parse_signal, hide = cfg!(not(feature = "v8")))]
+    heapsnapshot_signal: Option<i32>,
 }
 
 impl InspectArgs {
@@ -31,6 +50,28 @@ impl InspectArgs {
         let paused = self.inspect_brk.map(|it| (it, InspectorStart::Paused));
         at_once.or(attached).or(paused)
     }
+
+    /// What the program writes for whoever looks into it.
+    pub(super) fn debugging(&mut self) -> Result<Debugging, &'static str> {
+        let folder = self.cpu_prof_dir.take();
+        let is_profiled = self.cpu_prof || folder.is_some();
+        if !is_profiled && (self.cpu_prof_name.is_some() || self.cpu_prof_interval.is_some()) {
+            return Err("--cpu-prof-name and --cpu-prof-interval need --cpu-prof");
+        }
+        if is_profiled && cfg!(not(feature = "v8")) {
+            return Err("CPU profiles need a build with V8: this one runs on QuickJS");
+        }
+        Ok(Debugging {
+            cpu_profile: is_profiled.then(|| CpuProfileOptions {
+                folder: folder.unwrap_or_else(|| PathBuf::from(".")),
+                name: self.cpu_prof_name.take(),
+                interval: self
+                    .cpu_prof_interval
+                    .unwrap_or(CpuProfileOptions::INTERVAL),
+            }),
+            heap_snapshot_signal: self.heapsnapshot_signal,
+        })
+    }
 }
 
 /// `HOST:PORT`, a port alone, a host alone, or nothing.
@@ -39,4 +80,18 @@ fn parse_address(value: &str) -> Result<SocketAddr, String> {
         return Err("debuggers need a build with V8: this one runs on QuickJS".to_string());
     }
     parse_listen_address(value, Some(DEFAULT_PORT))
+}
+
+/// The name of a signal that a program may use as it likes.
+fn parse_signal(value: &str) -> Result<i32, String> {
+    if cfg!(not(feature = "v8")) {
+        return Err("heap snapshots need a build with V8: this one runs on QuickJS".to_string());
+    }
+    match value {
+        "SIGUSR1" => Ok(Signal::USR1.as_raw()),
+        "SIGUSR2" => Ok(Signal::USR2.as_raw()),
+        "SIGHUP" => Ok(Signal::HUP.as_raw()),
+        "SIGWINCH" => Ok(Signal::WINCH.as_raw()),
+        _ => Err("expected SIGUSR1, SIGUSR2, SIGHUP or SIGWINCH".to_string()),
+    }
 }

@@ -31,6 +31,9 @@ pub(super) struct ListenArgs {
     /// Accept at most N connections and WebSockets; close further connections at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = NETWORK)]
     max_connections: Option<u32>,
+    /// Answer requests with longer bodies with status 413; a limit of the program goes before
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), help_heading = NETWORK)]
+    max_request_body_size: Option<u64>,
     /// After SIGINT or SIGTERM, drop connections that have not ended in this time [default: 8]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, help_heading = NETWORK)]
     shutdown_timeout: Option<Duration>,
@@ -56,6 +59,7 @@ impl ListenArgs {
             port: self.port,
             path: self.unix,
             max_connections: self.max_connections.map(|count| count as usize),
+            max_request_body_size: self.max_request_body_size,
             shutdown_timeout: self.shutdown_timeout,
             ..ServeOptions::default()
         }

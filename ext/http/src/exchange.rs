@@ -19,6 +19,7 @@ use duplex_protocol::deflate::Compression;
 use duplex_protocol::deflate::Parameters;
 use duplex_protocol::handshake::server::ClientOffer;
 use duplex_protocol::handshake::server::OfferError;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -100,6 +101,8 @@ pub(crate) enum Upgrade {
 pub(crate) struct Agreement {
     pub accept: String,
     pub protocol: String,
+    /// All that the answer says, where a debugger shows it.
+    pub shown: HeaderMap,
 }
 
 enum State {
@@ -131,9 +134,11 @@ impl Exchange {
         peer: Peer,
         in_flight: InFlight,
         head: Parts,
-        body: ReceivedBody,
+        mut body: ReceivedBody,
         upgrade: Option<Upgrade>,
     ) -> Answer {
+        let limit = server.limits().body_bytes;
+        body.set_limit(limit);
         let exchange = Exchange {
             body: RefCell::new(Some(body)),
             began: upgrade.is_some().then(Instant::now),
@@ -151,6 +156,8 @@ impl Exchange {
                 response.headers_mut().insert(header::CONNECTION, close);
             }
             exchange.answer(response);
+        } else if announced_length(&head.headers).is_some_and(|length| length > limit) {
+            exchange.refuse_body();
         } else if let Some(id) = server.exchanges().insert(exchange.clone()) {
             exchange.id.set(id);
             server.push(ServerEvent::Request(exchange.clone()));
@@ -364,6 +371,17 @@ impl Exchange {
             || status == StatusCode::NOT_MODIFIED
     }
 
+    /// Answers that the body is too long, unless there was an answer. What is left of the
+    /// body is not read, so the connection of HTTP/1.1 ends.
+    pub(crate) fn refuse_body(&self) {
+        let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE);
+        if self.head().version < Version::HTTP_2 {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        self.answer(response);
+    }
+
     /// Gives the answer to the connection. Returns false when there is none
     /// waiting.
     pub(crate) fn answer(&self, response: Response<ResponseBody>) -> bool {
@@ -457,4 +475,10 @@ pub(crate) fn plain(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     response
+}
+
+/// How long the client says that the body is.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.trim().parse().ok()
 }

@@ -127,6 +127,7 @@ deno_core::extension!(
     lazy_loaded_esm = [
         "00_allowed_origins.js",
         "00_metrics.js",
+        "00_tracing.js",
         "03_routes.js",
         "04_handler_form.js",
     ],

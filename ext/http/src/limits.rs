@@ -32,10 +32,30 @@ pub struct ServerLimits {
     pub head_bytes: usize,
     /// Header fields of a request. More is answered with 431. Default 128.
     pub header_fields: usize,
+    /// Bytes of a request body. A longer one is answered with 413, and reading it fails. No
+    /// limit by default.
+    pub body_bytes: u64,
     /// Connections and WebSockets. Further connections are closed when they are accepted.
     /// Where event loops share a server, it holds for all of them together. No limit by
     /// default.
     pub max_connections: usize,
+}
+
+/// What a script says of the limits of its server. 0 leaves a limit as it is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct OwnLimits {
+    pub head_bytes: u32,
+    pub body_bytes: u64,
+}
+
+impl OwnLimits {
+    /// `body_bytes` as JavaScript has it.
+    pub(crate) fn new(head_bytes: u32, body_bytes: f64) -> Self {
+        Self {
+            head_bytes,
+            body_bytes: body_bytes as u64,
+        }
+    }
 }
 
 impl Default for ServerLimits {
@@ -47,12 +67,24 @@ impl Default for ServerLimits {
             send_timeout: Duration::from_secs(60),
             head_bytes: 64 * 1024,
             header_fields: 128,
+            body_bytes: u64::MAX,
             max_connections: usize::MAX,
         }
     }
 }
 
 impl ServerLimits {
+    /// These, but for what a script says.
+    pub(crate) fn with(mut self, own: OwnLimits) -> Self {
+        if own.head_bytes != 0 {
+            self.head_bytes = own.head_bytes as usize;
+        }
+        if own.body_bytes != 0 {
+            self.body_bytes = own.body_bytes;
+        }
+        self
+    }
+
     /// Sweeps after which a head is late.
     pub const SWEEPS: u16 = 6;
 

@@ -19,10 +19,17 @@ use http::StatusCode;
 use crate::broker;
 use crate::exchange::Exchange;
 use crate::peer::Peer;
+use crate::warnings::refused_connections;
 
 /// Adds the numbers of WebSockets, topics, event loops and brokers as Prometheus reads them.
 pub fn expose(out: &mut Exposition) {
     Snapshot::take().expose(out);
+    out.family(
+        "duplex_http_connections_refused_total",
+        Kind::Counter,
+        "Connections that were closed when they were accepted, because of --max-connections.",
+    );
+    out.sample(&[], refused_connections());
     expose_brokers(out);
 }
 
@@ -54,7 +61,7 @@ fn expose_brokers(out: &mut Exposition) {
         "How long the broker took to confirm the last thing that it was asked to.",
     );
     for (broker, (_, round_trip)) in &brokers {
-        out.sample(&labels(broker), round_trip);
+        out.sample(&labels(broker), *round_trip);
     }
     out.family(
         "duplex_broker_lost_total",
@@ -122,6 +129,7 @@ pub(crate) fn op_http_metrics() -> Vec<Number> {
         push("dialsFailed", reason.name(), snapshot.dials_failed(reason));
     }
     for (name, value) in [
+        ("connectionsRefused", refused_connections()),
         ("sendQueueBytes", snapshot.send_queue_bytes()),
         ("topics", snapshot.topics()),
         ("subscriptions", snapshot.subscriptions()),

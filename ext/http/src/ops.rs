@@ -22,6 +22,7 @@ use crate::event_loops::EventLoop;
 use crate::exchange;
 use crate::exchange::Exchange;
 use crate::exchange::Server;
+use crate::limits::OwnLimits;
 use crate::limits::ServerLimits;
 use crate::listener::Accepted;
 use crate::listener::Listener;
@@ -31,7 +32,7 @@ use crate::serving::start_lone_server;
 use crate::serving::start_server;
 
 /// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
-/// head has `head_bytes` bytes at most, or the default where that is 0. The server
+/// has a head of `head_bytes` and a body of `body_bytes` at most; 0 is the default. The server
 /// `is_own` where an embedder starts it: the [`OwnAddress`](crate::OwnAddress) is for that
 /// one. Where it `is_shared`, the event loops of the program have it in common. Returns the
 /// server, the address that was bound, its port, for how many event loops this one accepts,
@@ -48,6 +49,7 @@ pub(crate) fn op_http_serve_tcp(
     #[string] certificate: Option<String>,
     #[string] key: Option<String>,
     #[smi] head_bytes: u32,
+    body_bytes: f64,
     is_own: bool,
     is_shared: bool,
 ) -> Result<(ResourceId, String, u16, u32, bool), HttpError> {
@@ -74,7 +76,7 @@ pub(crate) fn op_http_serve_tcp(
         state,
         listener,
         v8::Global::new(scope, dispatch),
-        head_bytes,
+        OwnLimits::new(head_bytes, body_bytes),
     )?;
     let rid = state.resource_table.add(ServerResource(server));
     let host = address.ip().to_string();
@@ -90,6 +92,7 @@ pub(crate) fn op_http_serve_unix(
     dispatch: v8::Local<v8::Function>,
     #[string] path: &str,
     #[smi] head_bytes: u32,
+    body_bytes: f64,
     is_own: bool,
     is_shared: bool,
 ) -> Result<(ResourceId, Option<String>, u32), HttpError> {
@@ -105,7 +108,7 @@ pub(crate) fn op_http_serve_unix(
         state,
         listener,
         v8::Global::new(scope, dispatch),
-        head_bytes,
+        OwnLimits::new(head_bytes, body_bytes),
     )?;
     let rid = state.resource_table.add(ServerResource(server));
     Ok((rid, path, loops))

@@ -21,6 +21,9 @@ pub(crate) struct ReceivedBody {
     ahead: VecDeque<Bytes>,
     /// What reading ended with, to be told after what is ahead was read.
     failure: Option<BodyError>,
+    /// How many bytes it may have, and how many have come.
+    limit: u64,
+    received: u64,
 }
 
 enum Source {
@@ -43,6 +46,12 @@ pub(crate) enum BodyError {
     /// What h2 says.
     #[error("error reading a body from connection: {0}")]
     Http2(h2::Error),
+    /// It has more bytes than it may have.
+    #[error("The body is longer than maxRequestBodySize ({limit} bytes)")]
+    TooLong {
+        /// How many it may have.
+        limit: u64,
+    },
 }
 
 impl ReceivedBody {
@@ -70,14 +79,21 @@ impl ReceivedBody {
             source,
             ahead: VecDeque::new(),
             failure: None,
+            limit: u64::MAX,
+            received: 0,
         }
+    }
+
+    /// Lets it have `limit` bytes.
+    pub(crate) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
     }
 
     /// Takes the whole body when nothing of it has to be waited for.
     pub(crate) fn take_ready(&mut self) -> Option<Vec<u8>> {
         let mut cx = Context::from_waker(Waker::noop());
         while !self.source.is_end() {
-            match self.source.poll_data(&mut cx) {
+            match self.poll_source(&mut cx) {
                 Poll::Ready(Some(Ok(bytes))) => self.ahead.push_back(bytes),
                 Poll::Ready(Some(Err(error))) => {
                     self.failure = Some(error);
@@ -104,7 +120,7 @@ impl ReceivedBody {
             if let Some(failure) = self.failure.take() {
                 return Poll::Ready(Err(failure));
             }
-            match ready!(self.source.poll_data(cx)).transpose()? {
+            match ready!(self.poll_source(cx)).transpose()? {
                 Some(bytes) => self.ahead.push_back(bytes),
                 None => return Poll::Ready(Ok(None)),
             }
@@ -117,6 +133,18 @@ impl ReceivedBody {
             self.ahead.push_front(rest);
         }
         Poll::Ready(Ok(Some(bytes)))
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let data = ready!(self.source.poll_data(cx));
+        if let Some(Ok(bytes)) = &data {
+            self.received = self.received.saturating_add(bytes.len() as u64);
+            if self.received > self.limit {
+                let limit = self.limit;
+                return Poll::Ready(Some(Err(BodyError::TooLong { limit })));
+            }
+        }
+        Poll::Ready(data)
     }
 
     /// The least and the most bytes that are left.

@@ -176,7 +176,7 @@ pub(crate) fn op_http_request_body_stream(
     Ok(state.resource_table.add(body))
 }
 
-fn url(exchange: &Exchange) -> String {
+pub(crate) fn url(exchange: &Exchange) -> String {
     let server = exchange.server();
     if let Some((host, target)) = exchange.raw_host_and_target() {
         // As below, for a head that nobody may look at any further.

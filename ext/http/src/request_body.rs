@@ -18,6 +18,7 @@ use deno_error::JsErrorBox;
 use tokio::time::timeout;
 
 use crate::exchange::Exchange;
+use crate::received_body::BodyError;
 use crate::received_body::ReceivedBody;
 use crate::response_body::Ending;
 
@@ -49,6 +50,9 @@ impl RequestBody {
         let read = poll_fn(|cx| {
             let chunk = ready!(body.poll_chunk(cx, limit));
             Poll::Ready(chunk.map_err(|error| {
+                if let BodyError::TooLong { .. } = error {
+                    self.exchange.refuse_body();
+                }
                 // The connection waits for the answer all the same, and would
                 // not tell that its client has left.
                 self.exchange.end(false);

@@ -20,6 +20,7 @@ use crate::exchange_table::ExchangeId;
 use crate::exchange_table::Exchanges;
 use crate::held::FirstRead;
 use crate::limits::Http1;
+use crate::limits::OwnLimits;
 use crate::limits::ServerLimits;
 
 /// A request came.
@@ -97,25 +98,20 @@ pub(crate) struct Server<E> {
 
 impl<E: Deliver> Server<E> {
     /// A server that hands its requests to `dispatch`, which takes the number of an
-    /// [`ServerEvent`] and the id of an exchange. `head_bytes` takes the place of
-    /// [`ServerLimits::head_bytes`] where it is not 0. A `shared` one has what it is known by in
+    /// [`ServerEvent`] and the id of an exchange. `own_limits` go before the
+    /// [`ServerLimits`] of the embedder. A `shared` one has what it is known by in
     /// other event loops, and the number of this loop's connections. One that `is_lone`
     /// serves one connection that the script has accepted itself.
     pub(crate) fn new(
         state: &mut OpState,
         (scheme, fallback_authority): (&'static str, String),
         dispatch: v8::Global<v8::Function>,
-        head_bytes: u32,
+        own_limits: OwnLimits,
         shared: Option<(String, Arc<AtomicUsize>)>,
         is_lone: bool,
     ) -> Rc<Self> {
-        let mut limits = state
-            .try_borrow::<ServerLimits>()
-            .copied()
-            .unwrap_or_default();
-        if head_bytes != 0 {
-            limits.head_bytes = head_bytes as usize;
-        }
+        let limits = state.try_borrow::<ServerLimits>().copied();
+        let limits = limits.unwrap_or_default().with(own_limits);
         let (shared_as, load) = shared.unzip();
         Rc::new(Self {
             scheme,

@@ -35,6 +35,7 @@ use crate::exchange_table::ExchangeId;
 use crate::first_packet::FirstPacket;
 use crate::held::HeldRequest;
 use crate::held::Stream;
+use crate::limits::OwnLimits;
 use crate::limits::ServerLimits;
 use crate::listener::Accepted;
 use crate::peer::Peer;
@@ -50,17 +51,17 @@ use crate::warnings::warn_of_limit;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Starts to accept connections on `listener` and to hand their requests to `dispatch`.
-/// `head_bytes` is as for [`Server::new`].
+/// `limits` are as for [`Server::new`].
 pub(crate) fn start_server(
     state: &mut OpState,
     listener: ServerListener,
     dispatch: v8::Global<v8::Function>,
-    head_bytes: u32,
+    limits: OwnLimits,
 ) -> io::Result<Rc<Server>> {
     let shared = listener.as_shared();
     let shared = shared.map(|listener| (listener.key().to_owned(), listener.load()));
     let origin = (listener.scheme(), listener.authority()?);
-    let server = Server::new(state, origin, dispatch, head_bytes, shared, false);
+    let server = Server::new(state, origin, dispatch, limits, shared, false);
     deno_core::unsync::spawn(run(server.clone(), Some(listener)));
     Ok(server)
 }
@@ -76,7 +77,7 @@ pub(crate) fn start_lone_server(
         Some(accepted) => (accepted.scheme(), accepted.authority()),
         None => ("http://", String::new()),
     };
-    let server = Server::new(state, origin, dispatch, 0, None, true);
+    let server = Server::new(state, origin, dispatch, OwnLimits::default(), None, true);
     if let Some(accepted) = accepted {
         accept(&server, accepted);
     }

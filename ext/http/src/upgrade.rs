@@ -20,6 +20,8 @@ use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
 use duplex_websocket::limits::timeout;
+use duplex_websocket::network_events;
+use duplex_websocket::network_events::Handshake;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -40,6 +42,7 @@ use crate::metrics;
 use crate::numbers::NO_CONNECTION;
 use crate::peer::Peer;
 use crate::request::exchange;
+use crate::request::url;
 use crate::response::answer;
 use crate::response::header_map;
 use crate::transport::transport;
@@ -133,6 +136,7 @@ pub(crate) fn op_http_upgrade_begin(
     *exchange.agreement.borrow_mut() = Agreement {
         accept: offer.into_accept_key().unwrap_or_default(),
         protocol: protocol.to_owned(),
+        ..Agreement::default()
     };
     Ok(verdict.map_or(Checked::Plain(exchange), Checked::Other))
 }
@@ -189,9 +193,14 @@ pub(crate) fn op_http_upgrade_accept(
         answer: switching_protocols(&exchange, headers),
         ..server_options(&exchange, idle_timeout, send_pings, limits)
     };
+    let shown = network_events::is_on().then(|| options.answer.clone());
     let server = exchange.server();
     let connection = duplex_websocket::accept(state, transport, read_ahead, options);
     metrics::note_upgrade(&exchange, connection);
+    if let Some(answer) = shown {
+        let answer = network_events::head_lines(&answer).collect();
+        tell_debuggers(state, &exchange, connection, answer);
+    }
     server.push(ServerEvent::Opened(exchange.id()));
     if server.connections().is_ending() {
         server.close_sockets(state);
@@ -223,6 +232,9 @@ pub(crate) fn op_http_upgrade_respond(
         if let Ok(value) = HeaderValue::try_from(&*value) {
             headers.insert(name, value);
         }
+    }
+    if network_events::is_on() {
+        exchange.agreement.borrow_mut().shown = headers.clone();
     }
     let outcome = answer(&exchange, status, headers, ResponseBody::empty());
     if outcome != Outcome::Pending {
@@ -262,10 +274,31 @@ pub(crate) async fn op_http_upgrade_wait(
     let mut state = state.borrow_mut();
     let id = duplex_websocket::accept(&mut state, transport, read_ahead, options);
     metrics::note_upgrade(&exchange, id);
+    if network_events::is_on() {
+        let answer = std::mem::take(&mut exchange.agreement.borrow_mut().shown);
+        tell_debuggers(&mut state, &exchange, id, lines(&answer).collect());
+    }
     if server.connections().is_ending() {
         server.close_sockets(&mut state);
     }
     Ok(id)
+}
+
+/// Shows debuggers the connection `id`, whose handshake got `answer`.
+#[cold]
+fn tell_debuggers(state: &mut OpState, exchange: &Exchange, id: u32, answer: Vec<(&str, &[u8])>) {
+    let url = url(exchange);
+    let handshake = Handshake {
+        // `https` gives `wss`.
+        url: format!("ws{}", url.strip_prefix("http").unwrap_or_default()),
+        request: lines(&exchange.head().headers).collect(),
+        status: match exchange.is_http2() {
+            true => 200,
+            false => 101,
+        },
+        answer,
+    };
+    network_events::accepted(state, id, handshake);
 }
 
 fn server_options(

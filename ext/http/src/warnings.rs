@@ -1,5 +1,7 @@
 //! Warnings of what may happen thousands of times a second.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -28,10 +30,18 @@ impl Warnings {
 
 /// Tells that a connection was closed because there are `max` of them.
 pub(crate) fn warn_of_limit(warnings: &mut Warnings, max: usize) {
+    REFUSED_CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     warnings.warn(|| {
         format!("A connection was refused: there are {max} connections and WebSockets already")
     });
 }
+
+/// How many connections the process has closed so.
+pub(crate) fn refused_connections() -> u64 {
+    REFUSED_CONNECTIONS.load(Ordering::Relaxed)
+}
+
+static REFUSED_CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 const INTERVAL: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,9 @@
 //! The option `perMessageDeflate`, of clients and of servers (RFC 7692).
 
+use std::cell::Cell;
+
 use deno_core::FromV8;
+use deno_core::op2;
 use duplex_protocol::deflate::{ClientConfig, Compression, Level, ServerConfig, WindowBits};
 
 /// The option as `convertPerMessageDeflate` of `00_options.js` gives it: checked
@@ -13,6 +16,23 @@ pub struct PerMessageDeflate {
     client_max_window_bits: Option<u32>,
     threshold: u32,
     level: u32,
+}
+
+thread_local! {
+    static IS_SUSPENDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what this thread sends now is left as it is. A script says so for one message,
+/// whether that goes to one connection or to many.
+pub(crate) fn is_suspended() -> bool {
+    IS_SUSPENDED.get()
+}
+
+/// Leaves what the script sends from now on as it is, or does so no more. The caller runs no
+/// script in between.
+#[op2(fast)]
+pub(crate) fn op_ws_suspend_compression(is_suspended: bool) {
+    IS_SUSPENDED.set(is_suspended);
 }
 
 impl PerMessageDeflate {

@@ -9,6 +9,7 @@
 //! | `script` | the script that the hub delivers to |
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | [`metrics`] | what operators count |
+//! | [`network_events`] | what debuggers are told of each socket |
 //! | `connection_log` | what they read of each connection |
 //! | `deferred` | what was sent behind a Blob |
 //! | `message` | what is sent or published |
@@ -67,6 +68,7 @@ mod members;
 mod message;
 pub mod metrics;
 mod nearest_name;
+pub mod network_events;
 mod numbers;
 mod ops;
 mod out_buffer;
@@ -112,6 +114,7 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
         nearest_name::op_ws_nearest_name,
+        deflate::op_ws_suspend_compression,
         numbers::op_ws_numbers,
         ops::op_ws_check_permission_and_cancel_handle,
         ops::op_ws_create,
@@ -173,7 +176,11 @@ deno_core::extension!(
         "01_websocket.js",
         "02_server_websocket.js",
     ],
-    lazy_loaded_esm = ["02_websocketstream.js", "03_handler_websocket.js"],
+    lazy_loaded_esm = [
+        "00_tracing.js",
+        "02_websocketstream.js",
+        "03_handler_websocket.js"
+    ],
     lazy_loaded_js = ["00_attach_fast_calls.js"],
     state = |_state| {
         client::Environment::at_start();

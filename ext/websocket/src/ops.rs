@@ -27,6 +27,7 @@ use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::message::{Message, Reach};
 use crate::metrics::{self, DialFailure};
+use crate::network_events::{self, RequestId};
 use crate::numbers::{
     CLOSE_ALLOWED, CLOSE_CODE_REFUSED, CLOSE_REASON_REFUSED, SUBSCRIBE_ENDED, SUBSCRIBE_FROM_NOW,
     SUBSCRIBE_LATER, SUBSCRIBE_NO_HISTORY, SUBSCRIBE_RECOVERED,
@@ -128,7 +129,9 @@ pub(crate) async fn op_ws_create(
         client,
         deflate,
         timeouts: timeouts.map_or_else(Timeouts::default, Timeouts::from),
+        request: network_events::created(handle.url.as_str()),
     };
+    let request = target.request;
     let began = Instant::now();
     let dialled = Box::pin(client::dial(state.clone(), target))
         .or_cancel(&handle.cancel)
@@ -141,7 +144,7 @@ pub(crate) async fn op_ws_create(
         protocol,
         is_http2,
         deflate,
-    } = note_failure(&handle.url, dialled)?;
+    } = note_failure(&handle.url, request, dialled)?;
     metrics::handshake_done(true, began.elapsed());
     let extensions = deflate.map_or_else(String::new, |parameters| parameters.to_string());
     let hub = Hub::of(&mut state);
@@ -159,6 +162,9 @@ pub(crate) async fn op_ws_create(
         Connection::new(place, Role::Client, transport, read_ahead, options, now)
     });
     connection_log::client_opened(&connection, &handle.url, &protocol, &extensions);
+    if let Some(request) = request {
+        network_events::opened(request, &connection);
+    }
     Ok(Created {
         id: connection.id,
         protocol,
@@ -166,9 +172,10 @@ pub(crate) async fn op_ws_create(
     })
 }
 
-/// What dialling came to. A failure is counted and logged.
+/// What dialling came to. A failure is counted, logged, and told to debuggers.
 fn note_failure(
     url: &Url,
+    request: Option<RequestId>,
     dialled: Result<Result<Opened, DialError>, Canceled>,
 ) -> Result<Opened, OpError> {
     let (kind, error) = match dialled {
@@ -178,6 +185,9 @@ fn note_failure(
     };
     metrics::here().dial_failed(kind);
     connection_log::client_failed(url, &error);
+    if let Some(request) = request {
+        network_events::failed(request, &error);
+    }
     Err(error)
 }
 

@@ -39,6 +39,7 @@ deno_core::extension!(
         info::op_runtime_cpu_count,
         info::op_runtime_language,
         info::op_runtime_is_inspected,
+        crate::telemetry::op_runtime_telemetry,
         info::op_runtime_location,
         info::op_runtime_main_module,
         info::op_runtime_no_color,

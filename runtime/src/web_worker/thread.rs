@@ -147,6 +147,7 @@ impl WebWorker {
             module_loader,
             node,
             is_main: false,
+            is_profiled: false,
         })?;
         let inside = Rc::new(WebWorkerState {
             name: start.name,

@@ -6,14 +6,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dial_error::DialError;
 use super::opened::Opened;
+use crate::network_events::{self, RequestId};
 use crate::transport::Transport;
 
 /// Writes the request and reads the answer.
 pub(super) async fn shake_hands(
     mut transport: Transport,
     request: &Request<'_>,
+    watched: Option<RequestId>,
 ) -> Result<Opened, DialError> {
     let (bytes, mut parser) = request.encode(rand::random())?;
+    if let Some(id) = watched {
+        network_events::asks(id, network_events::head_lines(&bytes));
+    }
     let written = async {
         transport.write_all(&bytes).await?;
         transport.flush().await
@@ -21,7 +26,7 @@ pub(super) async fn shake_hands(
     .await;
     // A peer that has closed may have said why, for instance with an alert of TLS
     // about the client's certificate. That is read first.
-    let answer = read_response(&mut transport, &mut parser).await;
+    let answer = read_response(&mut transport, &mut parser, watched).await;
     let (response, read_ahead) = match (answer, written) {
         (Err(DialError::Response(ResponseError::Closed)), Err(error)) => return Err(error.into()),
         (answer, _) => answer?,
@@ -39,16 +44,35 @@ pub(super) async fn shake_hands(
 async fn read_response(
     transport: &mut Transport,
     parser: &mut ResponseParser,
+    watched: Option<RequestId>,
 ) -> Result<(Response, Bytes), DialError> {
     let mut buffer = vec![0; 4096];
+    // What debuggers are told of it. It is as long as the parser lets it be.
+    let mut head = Vec::new();
     loop {
         let count = transport.read(&mut buffer).await?;
         if count == 0 {
             return Err(ResponseError::Closed.into());
         }
-        if let Some(response) = parser.parse(&buffer[..count])? {
+        let parsed = parser.parse(&buffer[..count]);
+        if let Some(id) = watched {
+            head.extend_from_slice(&buffer[..count]);
+            if !matches!(parsed, Ok(None)) {
+                tell_answer(id, &head);
+            }
+        }
+        if let Some(response) = parsed? {
             let read_ahead = Bytes::copy_from_slice(&buffer[response.consumed..count]);
             return Ok((response, read_ahead));
         }
+    }
+}
+
+/// Tells debuggers of an answer, if it is one of HTTP.
+fn tell_answer(id: RequestId, head: &[u8]) {
+    let status = head.split(|&byte| byte == b' ').nth(1);
+    let status = status.and_then(|status| str::from_utf8(status.get(..3)?).ok()?.parse().ok());
+    if let Some(status) = status {
+        network_events::answered(id, status, network_events::head_lines(head));
     }
 }

@@ -19,11 +19,12 @@ use duplex_protocol::handshake::client::{Http2Request, Request};
 use h2::client::{Builder, Connection, SendRequest};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
-use http::Method;
+use http::{HeaderMap, Method};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial_error::DialError;
 use super::opened::Opened;
+use crate::network_events::{self, RequestId};
 use crate::transport::Transport;
 
 /// Opens an HTTP/2 connection over `transport` and asks for a WebSocket by an
@@ -34,8 +35,10 @@ pub(super) async fn shake_hands(
     transport: Transport,
     max_header_list_size: u32,
     request: &Request<'_>,
+    watched: Option<RequestId>,
 ) -> Result<Option<Opened>, DialError> {
     let (request, check) = request.http2()?;
+    let mut asked = watched.map(|id| (id, request.headers.clone()));
     let request = extended_connect(request)?;
 
     let is_blocked = Rc::new(Cell::new(false));
@@ -68,6 +71,13 @@ pub(super) async fn shake_hands(
     }
 
     let (mut response, send) = requests.send_request(request, false).map_err(to_io)?;
+    if let Some((id, headers)) = asked.take() {
+        let headers = headers.iter();
+        network_events::asks(
+            id,
+            headers.map(|(name, value)| (name.as_str(), value.as_slice())),
+        );
+    }
     drop(requests);
     let answered = poll_fn(|cx| {
         let is_over = Pin::new(&mut connection).poll(cx).is_ready();
@@ -102,11 +112,11 @@ pub(super) async fn shake_hands(
         chunk: Bytes::new(),
         unreleased: 0,
     };
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let agreed = check.check(head.status.as_u16(), headers)?;
+    let status = head.status.as_u16();
+    if let Some(id) = watched {
+        network_events::answered(id, status, lines(&head.headers));
+    }
+    let agreed = check.check(status, lines(&head.headers))?;
     Ok(Some(Opened {
         transport: Transport::Stream(Box::new(stream)),
         read_ahead: Bytes::new(),
@@ -114,6 +124,10 @@ pub(super) async fn shake_hands(
         is_http2: true,
         deflate: agreed.deflate,
     }))
+}
+
+fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    (headers.iter()).map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
 fn extended_connect(request: Http2Request) -> Result<http::Request<()>, DialError> {
@@ -373,7 +387,9 @@ mod tests {
 
     async fn dial(stream: DuplexStream) -> Transport {
         let transport = Transport::Stream(Box::new(stream));
-        let opened = shake_hands(transport, 1 << 16, &REQUEST).await.unwrap();
+        let opened = shake_hands(transport, 1 << 16, &REQUEST, None)
+            .await
+            .unwrap();
         opened.unwrap().transport
     }
 

@@ -44,6 +44,7 @@ pub(crate) use self::proxy::Environment;
 use self::proxy::Proxy;
 use self::queue::{DialQueue, Endpoint};
 use crate::limits::timeout;
+use crate::network_events::RequestId;
 use crate::transport::Transport;
 
 /// Whom to dial and what to ask.
@@ -57,6 +58,8 @@ pub(crate) struct Target {
     /// How permessage-deflate is offered, where it is.
     pub deflate: Option<ClientConfig>,
     pub timeouts: Timeouts,
+    /// By what debuggers know it, if there is one.
+    pub request: Option<RequestId>,
 }
 
 /// How long the steps to an open connection may take. `None` is without end.
@@ -363,13 +366,14 @@ impl Dialer {
 
     async fn shake_hands(&self, transport: Transport) -> Result<Opened, DialError> {
         let headers = self.headers();
-        http1::shake_hands(transport, &self.request(&headers)).await
+        http1::shake_hands(transport, &self.request(&headers), self.target.request).await
     }
 
     async fn shake_hands_http2(&self, transport: Transport) -> Result<Option<Opened>, DialError> {
         let headers = self.headers();
         let limit = self.connector.http2_max_header_list_size;
-        http2::shake_hands(transport, limit, &self.request(&headers)).await
+        let request = self.request(&headers);
+        http2::shake_hands(transport, limit, &request, self.target.request).await
     }
 
     fn request<'a>(&'a self, headers: &'a [(&'a str, &'a [u8])]) -> Request<'a> {

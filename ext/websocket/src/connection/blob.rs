@@ -9,7 +9,6 @@ use super::status::SendStatus;
 use super::writer::FLUSH_EARLY_FROM;
 use crate::deferred::Deferred;
 use crate::message::Message;
-use crate::metrics::here;
 use crate::out_buffer::OutBuffer;
 
 impl Connection {
@@ -68,7 +67,7 @@ impl Connection {
     }
 
     fn push_deferred(&self, out: &mut OutBuffer, message: Message<'_>) {
-        here().sent(message.kind(), message.length());
+        self.record_sent(message);
         self.push_message(out, message.length(), |out, key, compressor| {
             message.encode(out, key, compressor);
         });

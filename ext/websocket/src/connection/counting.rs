@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::status::SendStatus;
-use crate::metrics::{Class, MessageKind, here};
+use crate::message::Message;
+use crate::metrics::{Class, here};
+use crate::network_events;
 use crate::out_buffer::OutBuffer;
 
 impl Connection {
@@ -18,18 +20,22 @@ impl Connection {
         self.counted.opened.elapsed(now)
     }
 
-    /// Counts a message of `length` bytes, if it was queued.
+    /// Counts a message, if it was queued.
     #[inline]
-    pub(super) fn count_sent(
-        &self,
-        sent: SendStatus,
-        kind: MessageKind,
-        length: usize,
-    ) -> SendStatus {
+    pub(super) fn count_sent(&self, sent: SendStatus, message: Message<'_>) -> SendStatus {
         if matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
-            here().sent(kind, length);
+            self.record_sent(message);
         }
         sent
+    }
+
+    /// Counts a message that was queued.
+    #[inline]
+    pub(super) fn record_sent(&self, message: Message<'_>) {
+        here().sent(message.kind(), message.length());
+        if network_events::is_on() {
+            network_events::sent_message(self, message);
+        }
     }
 
     /// Counts what waits in `out` while the kernel takes nothing.

@@ -4,17 +4,19 @@
 use std::io;
 use std::pin::Pin;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::encoder;
 use duplex_protocol::error::ProtocolError;
+use duplex_protocol::frame::Opcode;
 use duplex_protocol::session::{Ending, Failure, Outgoing, Timeout};
 use tokio::io::AsyncWrite;
 
 use super::Connection;
 use super::status::{Exceeded, SendStatus};
 use crate::metrics::here;
+use crate::network_events;
 use crate::out_buffer::OutBuffer;
 
 /// What [`Connection::handle_timeout`] found.
@@ -47,6 +49,9 @@ impl Connection {
         self.out
             .borrow_mut()
             .push_control(|out| encoder::encode_close(out, key, close));
+        if network_events::is_on() {
+            network_events::sent_close(self, close);
+        }
     }
 
     /// The script begins the closing handshake itself.
@@ -172,16 +177,25 @@ impl Connection {
 
     /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
     pub(crate) fn send_ping(&self, payload: &[u8]) -> SendStatus {
-        self.send_control(|out, key| {
+        let sent = self.send_control(|out, key| {
             let _ = encoder::encode_ping(out, key, payload);
-        })
+        });
+        self.record_control(sent, Opcode::Ping, payload)
     }
 
     /// Queues a Pong that no Ping asked for (RFC 6455 section 5.5.3).
     pub(crate) fn send_pong(&self, payload: &[u8]) -> SendStatus {
-        self.send_control(|out, key| {
+        let sent = self.send_control(|out, key| {
             let _ = encoder::encode_pong(out, key, payload);
-        })
+        });
+        self.record_control(sent, Opcode::Pong, payload)
+    }
+
+    fn record_control(&self, sent: SendStatus, opcode: Opcode, payload: &[u8]) -> SendStatus {
+        if network_events::is_on() && matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
+            network_events::sent(self, opcode, payload);
+        }
+        sent
     }
 
     /// Counts a Ping or a Pong that was received at `now`.
@@ -202,12 +216,21 @@ impl Connection {
         answers
     }
 
+    /// Notes a Pong that was received at `now`. Returns how long the Ping of the idle timeout
+    /// took that it answers, if there was one.
+    pub(crate) fn receive_pong(&self, now: Instant) -> Option<Duration> {
+        self.session.borrow_mut().receive_pong(now)
+    }
+
     fn push_pong(&self, out: &mut OutBuffer, payload: &[u8]) {
         let key = self.mask_key();
         out.push_answer(|out| {
             // A Ping's payload fits, so its answer does.
             let _ = encoder::encode_pong(out, key, payload);
         });
+        if network_events::is_on() {
+            network_events::sent(self, Opcode::Pong, payload);
+        }
     }
 
     /// Queues the answer that had to wait for another, where that has been written. Returns
@@ -266,6 +289,7 @@ impl Connection {
                 self.out.borrow_mut().push_control(|out| {
                     let _ = encoder::encode_ping(out, key, &[]);
                 });
+                self.record_control(SendStatus::Taken, Opcode::Ping, &[]);
                 Due::Ping
             }
             Some(Timeout::Silent(failure)) => Due::Silent(self.queue_failure(failure)),

@@ -10,8 +10,9 @@ use duplex_protocol::mask::MaskKey;
 
 use super::Connection;
 use super::status::{Backlog, Exceeded, SendStatus};
+use crate::deflate;
 use crate::message::Message;
-use crate::metrics::{MessageKind, Queued, here};
+use crate::metrics::{Queued, here};
 use crate::out_buffer::OutBuffer;
 use crate::publication::Publication;
 #[cfg(target_os = "linux")]
@@ -37,7 +38,7 @@ impl Connection {
                 Message::Text(text).encode(out, key, compressor);
             })
         });
-        self.count_sent(sent, MessageKind::Text, text.len())
+        self.count_sent(sent, Message::Text(text))
     }
 
     /// Queues a binary message.
@@ -52,7 +53,7 @@ impl Connection {
                 Message::Binary(bytes).encode(out, key, compressor);
             })
         });
-        self.count_sent(sent, MessageKind::Binary, bytes.len())
+        self.count_sent(sent, Message::Binary(bytes))
     }
 
     #[inline]
@@ -83,7 +84,8 @@ impl Connection {
             self.write(out);
         }
         let is_huge = payload > COMPRESSED_LIMIT && self.is_pull();
-        let compressor = compressor.as_deref_mut().filter(|_| !is_huge);
+        let compressor = compressor.as_deref_mut();
+        let compressor = compressor.filter(|_| !is_huge && !deflate::is_suspended());
         out.push_data(payload, |out| encode(out, key, compressor));
     }
 
@@ -122,12 +124,13 @@ impl Connection {
             return refused;
         }
         let mut compressor = self.compressor.borrow_mut();
-        publication.with_frame(compressor.as_deref_mut(), |frame| {
+        let compressor = compressor.as_deref_mut();
+        let compressor = compressor.filter(|_| !deflate::is_suspended());
+        publication.with_frame(compressor, |frame| {
             out.push_shared(publication.payload_length(), frame);
         });
         let sent = self.was_queued(&mut out);
-        let message = publication.message();
-        self.count_sent(sent, message.kind(), message.length())
+        self.count_sent(sent, publication.message())
     }
 
     pub(super) fn send_control(

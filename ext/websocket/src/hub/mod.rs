@@ -50,6 +50,7 @@ use self::send_batch::SendBatch;
 use crate::connection::{Connection, Due, SendStatus, Settings};
 use crate::connection_log;
 use crate::metrics::{PassedLimit, here};
+use crate::network_events;
 use crate::recycler::Recycler;
 
 /// The connections of one runtime.
@@ -284,6 +285,9 @@ impl Hub {
         let age = connection.age(self.event_loop.now());
         here().closed(connection.class(), ending.code, age);
         connection_log::closed(connection, &ending, age);
+        if network_events::is_on() {
+            network_events::ended(connection, &ending);
+        }
         if connection.is_ref() {
             self.event_loop.release();
         }

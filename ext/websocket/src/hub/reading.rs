@@ -12,6 +12,7 @@ use super::Hub;
 use super::delivery::{Delivered, Delivery, Inbox, InboxWork};
 use crate::connection::{Connection, EventSink, Input, Read};
 use crate::metrics::{MessageKind, PassedLimit, here};
+use crate::network_events;
 use crate::recycler::Recycled;
 
 /// What became of some input.
@@ -256,6 +257,9 @@ impl<I: Inbox> EventSink for Sink<'_, I> {
     // Always: to hand on an event takes as long as to decode it.
     #[inline(always)]
     fn event(&mut self, event: Event<'_>) -> bool {
+        if network_events::is_on() {
+            network_events::received(self.connection, &event);
+        }
         let result = match event {
             Event::Text { text, is_ascii } => self.text(&text, is_ascii),
             event => self.other(event),
@@ -266,6 +270,9 @@ impl<I: Inbox> EventSink for Sink<'_, I> {
     #[inline]
     fn recycled(&mut self, mut payload: Recycled) -> bool {
         let length = payload.as_mut().len();
+        if network_events::is_on() {
+            network_events::received_binary(self.connection, payload.as_mut());
+        }
         let result = self.message(MessageKind::Binary, length, |inbox| inbox.recycled(payload));
         result.map_err(|stop| self.stop = Some(stop)).is_ok()
     }
@@ -305,7 +312,12 @@ impl<I: Inbox> Sink<'_, I> {
                 }
                 self.inbox.control(payload, false)
             }
-            Event::Pong(payload) => self.inbox.control(payload, true),
+            Event::Pong(payload) => {
+                if let Some(elapsed) = connection.receive_pong(self.now) {
+                    here().ping_answered(elapsed);
+                }
+                self.inbox.control(payload, true)
+            }
             Event::Close(close) => {
                 connection.receive_close(close);
                 self.hub.flush(self.inbox, connection);

@@ -1,14 +1,36 @@
-//! The text format of Prometheus, version 0.0.4.
+//! Families of numbers, and the text format of Prometheus, version 0.0.4.
 
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 
 use super::snapshot::HistogramSnapshot;
 
-/// A text that Prometheus reads: families of samples, each with its type and its meaning.
+/// Families of samples, each with its type and its meaning.
 #[derive(Default)]
 pub struct Exposition {
-    text: String,
-    name: &'static str,
+    families: Vec<Family>,
+}
+
+/// Samples of one name.
+pub struct Family {
+    /// As Prometheus has it.
+    pub name: &'static str,
+    /// What its samples are.
+    pub kind: Kind,
+    /// What they mean, in a sentence.
+    pub help: String,
+    /// In the order in which they were added.
+    pub samples: Vec<Sample>,
+}
+
+/// One number.
+pub struct Sample {
+    /// What follows the name of the family: that of a histogram has `_bucket`, `_sum` and
+    /// `_count`, all others have nothing.
+    pub suffix: &'static str,
+    /// What tells it from the others of the family, names and values.
+    pub labels: Vec<(String, String)>,
+    /// The number itself.
+    pub value: f64,
 }
 
 /// What a family of samples is.
@@ -32,65 +54,116 @@ impl Kind {
     }
 }
 
+/// A number that can be a sample. Above 2^53 it may be rounded.
+pub trait Number {
+    /// The number.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($type:ty)*) => {
+        $(
+            impl Number for $type {
+                fn to_f64(self) -> f64 {
+                    self as f64
+                }
+            }
+        )*
+    };
+}
+
+numbers!(u8 i32 u64 usize f64);
+
 impl Exposition {
     /// The content type of the text.
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// Begins a family. The samples that follow are of it.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
-        self.name = name;
-        let kind = kind.name();
-        let help = help.replace('\\', r"\\").replace('\n', r"\n");
-        self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        self.families.push(Family {
+            name,
+            kind,
+            help: help.to_owned(),
+            samples: Vec::new(),
+        });
     }
 
     /// Adds a sample.
-    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        self.line("", labels, None, value);
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Number) {
+        self.add("", labels, None, value.to_f64());
     }
 
     /// Adds a histogram.
     pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &HistogramSnapshot) {
+        let count = histogram.count.to_f64();
         for (bound, count) in &histogram.buckets {
-            let bound = bound.to_string();
-            self.line("_bucket", labels, Some(&bound), count);
+            self.add("_bucket", labels, Some(bound.to_string()), count.to_f64());
         }
-        self.line("_bucket", labels, Some("+Inf"), histogram.count);
-        self.line("_sum", labels, None, histogram.sum);
-        self.line("_count", labels, None, histogram.count);
+        self.add("_bucket", labels, Some("+Inf".to_owned()), count);
+        self.add("_sum", labels, None, histogram.sum);
+        self.add("_count", labels, None, count);
     }
 
-    fn line(
+    fn add(
         &mut self,
-        suffix: &str,
+        suffix: &'static str,
         labels: &[(&str, &str)],
-        bound: Option<&str>,
-        value: impl Display,
+        bound: Option<String>,
+        value: f64,
     ) {
-        let name = self.name;
-        self.push(format_args!("{name}{suffix}"));
-        let bound = bound.map(|bound| ("le", bound));
-        for (index, (label, value)) in labels.iter().copied().chain(bound).enumerate() {
-            let before = if index == 0 { '{' } else { ',' };
-            let value = escaped(value);
-            self.push(format_args!("{before}{label}=\"{value}\""));
-        }
-        let after = if labels.is_empty() && bound.is_none() {
-            ""
-        } else {
-            "}"
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        let bound = bound.map(|bound| ("le".to_owned(), bound));
+        let sample = Sample {
+            suffix,
+            labels: labels.iter().map(owned).chain(bound).collect(),
+            value,
         };
-        self.push(format_args!("{after} {value}\n"));
+        if let Some(family) = self.families.last_mut() {
+            family.samples.push(sample);
+        }
     }
 
-    fn push(&mut self, text: std::fmt::Arguments<'_>) {
-        // Nothing that is written to memory fails.
-        let _ = self.text.write_fmt(text);
+    /// The families, in the order in which they were added.
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 
-    /// The text.
+    /// The text that Prometheus reads.
     pub fn into_text(self) -> String {
-        self.text
+        let mut text = String::new();
+        for family in &self.families {
+            // Nothing that is written to memory fails.
+            let _ = family.write(&mut text);
+        }
+        text
+    }
+}
+
+impl Family {
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Self {
+            name,
+            kind,
+            help,
+            samples,
+        } = self;
+        let kind = kind.name();
+        let help = help.replace('\\', r"\\").replace('\n', r"\n");
+        write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")?;
+        for sample in samples {
+            write!(text, "{name}{}", sample.suffix)?;
+            for (index, (label, value)) in sample.labels.iter().enumerate() {
+                let before = if index == 0 { '{' } else { ',' };
+                let value = escaped(value);
+                write!(text, "{before}{label}=\"{value}\"")?;
+            }
+            let after = match sample.labels.is_empty() {
+                true => "",
+                false => "}",
+            };
+            writeln!(text, "{after} {}", sample.value)?;
+        }
+        Ok(())
     }
 }
 

@@ -56,6 +56,12 @@ impl Snapshot {
             "How long WebSockets were open that have ended.",
             |is_client| self.ages(is_client),
         );
+        out.family(
+            "duplex_websocket_ping_rtt_seconds",
+            Kind::Histogram,
+            "How long a client took to answer a Ping that idleTimeout had a server send.",
+        );
+        out.histogram(&[], &self.pings());
     }
 
     fn expose_messages(&self, out: &mut Exposition) {

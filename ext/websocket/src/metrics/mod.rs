@@ -7,8 +7,8 @@
 //! | [`kinds`] | what is told apart: roles, limits, outcomes, reasons |
 //! | [`notes`] | what happens, as it is counted |
 //! | [`snapshot`] | the numbers of all threads, summed |
-//! | [`families`] | the same as Prometheus reads it |
-//! | [`exposition`] | the text format of Prometheus |
+//! | [`families`] | the same with the names that operators know |
+//! | [`exposition`] | families of numbers, and the text format of Prometheus |
 //! | [`event_loop`] | how late event loops are |
 //!
 //! Each thread has a block of numbers that only that thread writes, with plain loads and
@@ -29,7 +29,7 @@ mod tests;
 
 pub(crate) use self::block::here;
 pub use self::event_loop::{is_watching_event_loops, watch_event_loop, watch_event_loops};
-pub use self::exposition::{Exposition, Kind};
+pub use self::exposition::{Exposition, Family, Kind, Number, Sample};
 pub use self::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Queued};
 pub(crate) use self::notes::Stamp;
 pub use self::notes::{handshake_done, handshake_refused};

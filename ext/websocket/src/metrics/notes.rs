@@ -79,6 +79,11 @@ impl Block {
         self.add(places::DELIVERED.only(), count);
     }
 
+    /// The peer has answered a Ping of the idle timeout, after so long.
+    pub(crate) fn ping_answered(&self, elapsed: Duration) {
+        self.observe(places::PINGS, elapsed);
+    }
+
     /// The event loop was late by so much.
     pub(crate) fn lagged(&self, lag: Duration) {
         self.observe(places::LAG, lag);

@@ -104,5 +104,8 @@ pub(crate) const DELIVERED: Places = PUBLISHED.then(1);
 /// How late the event loop was.
 pub(crate) const LAG: Places = DELIVERED.then(HISTOGRAM);
 
+/// How long Pings took.
+pub(crate) const PINGS: Places = LAG.then(HISTOGRAM);
+
 /// How many there are.
-pub(crate) const COUNT: usize = LAG.end();
+pub(crate) const COUNT: usize = PINGS.end();

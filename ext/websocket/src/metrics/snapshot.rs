@@ -175,6 +175,11 @@ impl Snapshot {
         self.histogram(places::LAG)
     }
 
+    /// How long Pings of the idle timeout took to be answered.
+    pub fn pings(&self) -> HistogramSnapshot {
+        self.histogram(places::PINGS)
+    }
+
     /// How many event loops are watched.
     pub fn event_loops(&self) -> u64 {
         self.event_loops

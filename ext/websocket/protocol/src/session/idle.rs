@@ -27,7 +27,14 @@ pub(super) struct Idle {
     is_watched: bool,
     /// The second half. It is kept when the peer is heard, and counts only while
     /// `is_watched` is set.
-    watch: Option<Box<Watch>>,
+    second: Option<Box<SecondHalf>>,
+}
+
+#[derive(Clone, Debug)]
+struct SecondHalf {
+    watch: Watch,
+    /// When the peer was sent the Ping that it has not answered.
+    pinged: Option<Instant>,
 }
 
 /// What is due.
@@ -46,7 +53,7 @@ impl Idle {
         Self {
             since: now,
             is_watched: false,
-            watch: None,
+            second: None,
         }
     }
 
@@ -58,8 +65,8 @@ impl Idle {
 
     /// When [`check`](Self::check) is to be called.
     pub(super) fn due(&self, limit: IdleTimeout) -> Instant {
-        match &self.watch {
-            Some(watch) if self.is_watched => watch.due(),
+        match &self.second {
+            Some(second) if self.is_watched => second.watch.due(),
             _ => self.since + limit.timeout.min(LONGEST) / 2,
         }
     }
@@ -73,8 +80,8 @@ impl Idle {
         pace: impl FnOnce() -> Pace,
     ) -> Step {
         let due = self.due(limit);
-        match &mut self.watch {
-            Some(watch) if self.is_watched => match watch.look(now, pace) {
+        match &mut self.second {
+            Some(second) if self.is_watched => match second.watch.look(now, pace) {
                 true => Step::GiveUp,
                 false => Step::Nothing,
             },
@@ -83,13 +90,21 @@ impl Idle {
         }
     }
 
-    /// Begins the second half, in which the peer is to be heard.
-    pub(super) fn watch(&mut self, watch: Watch) {
-        match &mut self.watch {
-            Some(earlier) => **earlier = watch,
-            none => *none = Some(Box::new(watch)),
+    /// Begins the second half, in which the peer is to be heard. `pinged` is when it is sent
+    /// a Ping, if it is.
+    pub(super) fn watch(&mut self, watch: Watch, pinged: Option<Instant>) {
+        let second = SecondHalf { watch, pinged };
+        match &mut self.second {
+            Some(earlier) => **earlier = second,
+            none => *none = Some(Box::new(second)),
         }
         self.is_watched = true;
+    }
+
+    /// A Pong came at `now`. Returns how long the Ping took that it answers, if one was sent.
+    pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
+        let pinged = self.second.as_mut()?.pinged.take()?;
+        Some(now.saturating_duration_since(pinged))
     }
 }
 
@@ -110,7 +125,7 @@ mod tests {
         let check = |idle: &mut Idle, now| {
             let step = idle.check(LIMIT, now, || unreachable!("nothing waits"));
             if step == Step::Ask {
-                idle.watch(Watch::unhindered(LIMIT.timeout / 2, now));
+                idle.watch(Watch::unhindered(LIMIT.timeout / 2, now), None);
             }
             step
         };
@@ -157,7 +172,7 @@ mod tests {
         let pace = |taken| move || Pace { taken, least: 1000 };
         let asked = start + SECOND * 15;
         assert_eq!(idle.check(LIMIT, asked, pace(0)), Step::Ask);
-        idle.watch(Watch::new(LIMIT.timeout / 2, asked, 0, 1_000_000));
+        idle.watch(Watch::new(LIMIT.timeout / 2, asked, 0, 1_000_000), None);
         for second in 1..=100 {
             let now = asked + SECOND * second;
             let taken = 10_000 * u64::from(second);

@@ -495,6 +495,12 @@ impl Session {
         pending.take().filter(|_| may_send)
     }
 
+    /// A Pong has come at `now`. Returns how long the Ping took for which
+    /// [`handle_timeout`](Self::handle_timeout) asked, if this is the first Pong since.
+    pub fn receive_pong(&mut self, now: Instant) -> Option<Duration> {
+        self.idle.answered(now)
+    }
+
     // Deadlines.
 
     /// The peer was heard at `now`.
@@ -555,7 +561,9 @@ impl Session {
         match self.idle.check(limit, now, pace) {
             Step::Nothing => None,
             Step::Ask => {
-                self.idle.watch(watch(limit.timeout / 2, now, outgoing()));
+                let pinged = limit.sends_pings.then_some(now);
+                let watch = watch(limit.timeout / 2, now, outgoing());
+                self.idle.watch(watch, pinged);
                 limit.sends_pings.then_some(Timeout::Ping)
             }
             Step::GiveUp => {

@@ -74,6 +74,24 @@ fn ending(name: &str) -> Option<Ending> {
 // The table of the module's documentation, a column for each test.
 
 #[test]
+fn the_first_pong_tells_how_long_the_ping_took() {
+    let start = Instant::now();
+    let mut session = Session::new(start);
+    session.attach(start);
+    assert_eq!(session.receive_pong(start), None);
+    let asked = session.poll_timeout(&CONFIG, true).unwrap();
+    let due = session.handle_timeout(asked, &CONFIG, true, Outgoing::default);
+    assert!(matches!(due, Some(Timeout::Ping)));
+    let answered = asked + Duration::from_millis(30);
+    session.heard(answered);
+    assert_eq!(
+        session.receive_pong(answered),
+        Some(Duration::from_millis(30))
+    );
+    assert_eq!(session.receive_pong(answered), None);
+}
+
+#[test]
 fn this_end_closes() {
     for state in ALL {
         let (mut session, _) = in_state(state);
