@@ -309,7 +309,9 @@ fn hints(error: &JsError) -> Vec<&'static str> {
 /// Whether one of the errors behind this one says `text`.
 fn comes_of(error: &JsError, text: &str) -> bool {
     let causes = std::iter::successors(Some(error), |error| error.cause.as_deref());
-    let mut messages = causes.take(MAX_DEPTH).filter_map(|it| it.message.as_deref());
+    let mut messages = causes
+        .take(MAX_DEPTH)
+        .filter_map(|it| it.message.as_deref());
     // What a WebSocket says has the hint in it.
     messages.any(|message| message.contains(text) && !message.contains("CA:FALSE"))
 }
