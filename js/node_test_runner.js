@@ -8,6 +8,7 @@ const runTest = (() => {
     ArrayPrototypeShift,
     ArrayPrototypePush,
     String,
+    StringPrototypeIncludes,
     StringPrototypeReplaceAll,
     StringPrototypeTrimEnd,
   } = primordials;
@@ -102,7 +103,13 @@ const runTest = (() => {
   function describe(error, indent) {
     let text;
     try {
-      text = String(error?.stack ?? error);
+      text = String(error);
+      const stack = error?.stack;
+      // V8's stack begins with the message, QuickJS's does not have it.
+      if (typeof stack === "string") {
+        const isWhole = StringPrototypeIncludes(stack, text);
+        text = isWhole ? stack : `${text}\n${stack}`;
+      }
     } catch {
       text = "the test threw a value that has no text";
     }
