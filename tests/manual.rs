@@ -17,7 +17,8 @@
 //! and in the commands that follow and the files that they name. A server is stopped when the
 //! next one starts.
 //!
-//! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well.
+//! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well, and with
+//! `DUPLEX_TEST_NODE` and the packages of `tests/packages` by tsc, beside @types/node.
 
 #![allow(
     clippy::expect_used,
@@ -25,11 +26,14 @@
     reason = "a test fails by a panic"
 )]
 
+#[path = "manual/reference.rs"]
+mod reference;
 mod support;
+#[path = "manual/types.rs"]
+mod types;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
 use std::io::Write;
@@ -52,16 +56,31 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("run {name}"), move || run(&page)));
         trials.push(Trial::test(format!("links {name}"), move || links(&path)));
     }
+    for path in other_pages() {
+        let name = format!("links {}", name_of(&path));
+        trials.push(Trial::test(name, move || links(&path)));
+    }
     let deno = support::program("DUPLEX_TEST_DENO");
     let ignored = deno.is_none() && std::env::var_os("CI").is_none();
-    let types = move || types(deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?);
-    trials.push(Trial::test("types", types).with_ignored_flag(ignored));
+    let by_deno =
+        move || types::by_deno(deno.ok_or("DUPLEX_TEST_DENO is not set: run `make test`")?);
+    trials.push(Trial::test("types", by_deno).with_ignored_flag(ignored));
+    let node = support::program("DUPLEX_TEST_NODE").filter(|_| types::packages().is_dir());
+    let ignored = node.is_none() && std::env::var_os("CI").is_none();
+    let beside_node =
+        move || types::beside_node(node.ok_or("Node.js or tsc is missing: run `make test`")?);
+    trials
+        .push(Trial::test("types beside those of Node.js", beside_node).with_ignored_flag(ignored));
     trials.push(Trial::test("summary", summary));
     // The help of QuickJS lacks what is V8's.
-    let is_generated = Trial::test("reference is generated", generated);
+    let is_generated = Trial::test("reference is generated", reference::generated);
     trials.push(is_generated.with_ignored_flag(cfg!(feature = "quickjs")));
-    trials.push(Trial::test("reference has the options", options));
-    trials.push(Trial::test("error texts are in the source", error_texts));
+    trials.push(Trial::test("reference has the options", reference::options));
+    trials.push(Trial::test("reference has the members", reference::members));
+    trials.push(Trial::test(
+        "error texts are in the source",
+        reference::error_texts,
+    ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -79,6 +98,25 @@ fn pages() -> Vec<PathBuf> {
             if path.is_dir() && path != manual().join("book") {
                 folders.push(path);
             } else if path.extension().is_some_and(|it| it == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The pages for contributors, and those beside the examples.
+fn other_pages() -> Vec<PathBuf> {
+    let root = support::repository();
+    let folders = ["", "docs", "examples", "examples/metrics", "wpt"];
+    let mut pages = Vec::new();
+    for folder in folders {
+        for entry in fs::read_dir(root.join(folder)).expect("the folder is there") {
+            let path = entry.expect("a folder can be read").path();
+            if path.extension().is_some_and(|it| it == "md") && !path.ends_with("README.md")
+                || folder != "" && path.ends_with("README.md")
+            {
                 pages.push(path);
             }
         }
@@ -433,43 +471,6 @@ fn matches(page: &str, text: &str) -> bool {
     support::matches(&page.trim_end().replace('…', "[*]"), text.trim_end())
 }
 
-/// Checks the types of all files with what `duplex types` prints.
-fn types(deno: OsString) -> Result<(), Failed> {
-    let folder = folder_of("types", Path::new("all"))?;
-    let settings = support::tests_dir().join("types/deno.json");
-    fs::copy(settings, folder.join("deno.json"))?;
-    let declarations = support::finish(support::duplex().arg("types"))?;
-    fs::write(folder.join("duplex.d.ts"), declarations.stdout)?;
-    let mut command = Command::new(deno);
-    command
-        .current_dir(&folder)
-        .env("DENO_DIR", folder.join("cache"))
-        .args(["check", "--no-remote", "--config", "deno.json"]);
-    for page in pages() {
-        let mut above: Vec<(String, String)> = Vec::new();
-        for block in blocks(&page)? {
-            let is_typed = !matches!(block.note, Note::NotRun) && block.language.starts_with("ts");
-            let Some(name) = block.file().filter(|_| is_typed) else {
-                continue;
-            };
-            // A file imports those above it, and a page may show one more than once.
-            let place = folder.join(name_of(&page)).join(block.line.to_string());
-            for (other, text) in &above {
-                write_below(&place, other, text)?;
-            }
-            write_below(&place, &name, &block.text)?;
-            command.arg(place.join(&name));
-            above.push((name, block.text));
-        }
-    }
-    support::plain_output(&mut command);
-    let finished = support::finish(&mut command)?;
-    match finished.code() {
-        0 => Ok(()),
-        _ => Err(finished.report().into()),
-    }
-}
-
 fn write_below(folder: &Path, name: &str, text: &str) -> Result<(), Failed> {
     let path = folder.join(name);
     if let Some(folder) = path.parent() {
@@ -489,7 +490,7 @@ fn folder_of(test: &str, page: &Path) -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
-/// Every link to a file of the repository finds it. (`make manual` checks the anchors.)
+/// Every link to a file of the repository finds it, and the heading of a page.
 fn links(page: &Path) -> Result<(), Failed> {
     const HERE: &str = "https://github.com/duplex-rs/duplex/blob/main/";
     let text = fs::read_to_string(page)?;
@@ -500,16 +501,23 @@ fn links(page: &Path) -> Result<(), Failed> {
             continue;
         }
         for part in line.split("](").skip(1) {
-            let link = part.split([')', '#', ' ']).next().unwrap_or_default();
+            let target = part.split([')', ' ']).next().unwrap_or_default();
+            let (link, heading) = target.split_once('#').unwrap_or((target, ""));
             let path = if let Some(path) = link.strip_prefix(HERE) {
                 support::repository().join(path)
-            } else if link.is_empty() || link.contains("://") {
+            } else if link.contains("://") || target.is_empty() {
                 continue;
+            } else if link.is_empty() {
+                page.to_path_buf()
             } else {
                 page.parent().expect("a file is in a folder").join(link)
             };
             if !path.exists() {
                 return Err(format!("{} line {}: {link}", name_of(page), index + 1).into());
+            }
+            if !heading.is_empty() && !headings(&path)?.contains(heading) {
+                let message = format!("{} line {}: {target}", name_of(page), index + 1);
+                return Err(message.into());
             }
             let is_outside = !path.canonicalize()?.starts_with(manual());
             if is_outside && page.starts_with(manual()) && !link.starts_with(HERE) {
@@ -519,6 +527,26 @@ fn links(page: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The anchors of a page's headings, as code hosts and mdBook make them.
+fn headings(page: &Path) -> Result<BTreeSet<String>, Failed> {
+    let text = fs::read_to_string(page)?;
+    let mut anchors = BTreeSet::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        in_block ^= line.starts_with("```");
+        let title = line.trim_start_matches('#');
+        if in_block || title.len() == line.len() || !title.starts_with(' ') {
+            continue;
+        }
+        let anchor: String = (title.trim().to_lowercase().chars())
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect();
+        anchors.insert(anchor);
+    }
+    Ok(anchors)
 }
 
 /// The table of contents and llms.txt name every page.
@@ -537,171 +565,3 @@ fn summary() -> Result<(), Failed> {
     }
     Ok(())
 }
-
-/// The pages that are made from the program are what it says now.
-fn generated() -> Result<(), Failed> {
-    for page in ["cli", "declarations"] {
-        let mut command = Command::new(support::repository().join("scripts/manual-reference"));
-        command.args([page, env!("CARGO_BIN_EXE_duplex")]);
-        support::plain_output(&mut command);
-        let finished = support::finish(&mut command)?;
-        if finished.code() != 0 {
-            return Err(finished.report().into());
-        }
-        let path = manual().join(format!("reference/{page}.md"));
-        if fs::read_to_string(&path)? != finished.stdout {
-            let message = format!("{page}.md is stale: run scripts/manual-reference");
-            return Err(message.into());
-        }
-    }
-    Ok(())
-}
-
-/// Each option that is declared has a row in the reference, and each row is an option.
-fn options() -> Result<(), Failed> {
-    let declarations = support::finish(support::duplex().arg("types"))?.stdout;
-    let mut declared = BTreeSet::new();
-    let mut inside = false;
-    for line in declarations.lines() {
-        let words: Vec<&str> = (line.trim_start())
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .collect();
-        if let ["interface", name, ..] = words[..] {
-            inside = OPTIONS.contains(&name);
-        } else if inside && (line.starts_with("    ") || line.starts_with("  }")) {
-            inside = line != "  }";
-            let is_member = line.as_bytes().get(4).is_some_and(u8::is_ascii_lowercase)
-                && (line.contains("?:") || line.contains("?(") || line.contains(": "));
-            if is_member {
-                declared.insert(words[0].to_string());
-            }
-        }
-    }
-    if declared.len() < 30 {
-        return Err(format!("the declarations were not understood: {declared:?}").into());
-    }
-    let page = fs::read_to_string(manual().join("reference/options.md"))?;
-    let mut rows = BTreeSet::new();
-    let mut is_of_options = false;
-    for line in page.lines() {
-        is_of_options = line.starts_with("| Option |") || is_of_options && line.starts_with('|');
-        let name = line.strip_prefix("| `").and_then(|row| row.split_once('`'));
-        if let Some((name, _)) = name.filter(|_| is_of_options) {
-            rows.insert(name.to_string());
-        }
-    }
-    let missing: Vec<_> = declared.difference(&rows).collect();
-    let unknown: Vec<_> = rows
-        .difference(&declared)
-        .filter(|name| !UNDECLARED.contains(&name.as_str()))
-        .collect();
-    match missing.is_empty() && unknown.is_empty() {
-        true => Ok(()),
-        false => Err(format!("without a row: {missing:?}; no option: {unknown:?}").into()),
-    }
-}
-
-/// The interfaces whose members are options.
-const OPTIONS: [&str; 16] = [
-    "CreateHttpClientOptions",
-    "PerMessageDeflateOptions",
-    "ServeOptions",
-    "HandlerOptions",
-    "ServeTcpOptions",
-    "ServeUnixOptions",
-    "ServerWebSocketOptions",
-    "TlsCertifiedKeyPem",
-    "TopicsOptions",
-    "UpgradeOptions",
-    "UpgradeWebSocketOptions",
-    "WebSocketConnectOptions",
-    "WebSocketHandler",
-    "WebSocketLimits",
-    "WebSocketOptions",
-    "WebSocketStreamOptions",
-];
-
-/// Rows of what the declarations have elsewhere, as types of their own.
-const UNDECLARED: [&str; 3] = ["fetch", "handler", "websocket"];
-
-/// Each text of an error that a reader may look for is one that the program has.
-fn error_texts() -> Result<(), Failed> {
-    let mut source = String::new();
-    for folder in ["cli/src", "ext", "js", "runtime/src"] {
-        read_all(&support::repository().join(folder), &mut source)?;
-    }
-    let mut count = 0;
-    for (page, title) in TEXTS {
-        let page = fs::read_to_string(manual().join(page))?;
-        let (_, section) = page
-            .split_once(title)
-            .ok_or_else(|| format!("there is no {title:?}"))?;
-        let rows = section.lines().filter(|line| line.starts_with("| `"));
-        for row in rows {
-            let cell = row.split(" | ").next().unwrap_or_default();
-            for text in cell.split('`').skip(1).step_by(2) {
-                count += 1;
-                // What differs from run to run stands between these.
-                let parts = text.split(|c: char| "…\"':".contains(c) || c.is_ascii_digit());
-                let part = parts.map(str::trim).max_by_key(|part| part.len());
-                let part = part.unwrap_or_default();
-                let is_known = source.contains(part) || OF_OTHERS.contains(&part);
-                if !is_known {
-                    return Err(format!("nothing says {part:?} of {text:?}").into());
-                }
-            }
-        }
-    }
-    match count {
-        0..50 => Err(format!("only {count} texts were found").into()),
-        _ => Ok(()),
-    }
-}
-
-/// The Rust and JavaScript below a folder, with the parts of long texts joined.
-fn read_all(folder: &Path, source: &mut String) -> Result<(), Failed> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_all(&path, source)?;
-        } else if path.extension().is_some_and(|it| it == "rs" || it == "js") {
-            let text = fs::read_to_string(path)?;
-            let lines = text.lines().map(str::trim_start);
-            let mut is_joined = false;
-            for line in lines {
-                let line = match is_joined {
-                    true => line.strip_prefix('"').unwrap_or(line),
-                    false => line,
-                };
-                let open = line
-                    .strip_suffix("\" +")
-                    .or_else(|| line.strip_suffix('\\'));
-                is_joined = open.is_some();
-                source.push_str(open.unwrap_or(line));
-                if !is_joined {
-                    source.push('\n');
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where the texts stand.
-const TEXTS: [(&str, &str); 1] = [("troubleshooting.md", "## By error text")];
-
-/// Parts of texts that come from the system, from a crate, or from a template.
-const OF_OTHERS: [&str; 12] = [
-    ", run again with the --allow-net flag",
-    "Requires read access to",
-    "unexpected argument",
-    "not prefixed with / or ./ or ../",
-    "window is not defined",
-    "document is not defined",
-    "Address already in use (os error",
-    "Permission denied (os error",
-    "failed to lookup address information",
-    "Connection refused",
-    "certificate not valid for name",
-    "received corrupt message of type InvalidContentType",
-];

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         trial("examples", examples),
         trial("all_that_exists_is_declared", all_that_exists_is_declared),
         Trial::test("all_that_is_declared_exists", all_that_is_declared_exists),
+        Trial::test("every_name_has_a_hover", every_name_has_a_hover),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -195,6 +196,71 @@ fn all_that_is_declared_exists() -> Result<(), Failed> {
         true => Ok(()),
         false => Err(format!("declared, but not there: {missing:?}").into()),
     }
+}
+
+/// What an editor shows of a name is the comment before its declaration.
+fn every_name_has_a_hover() -> Result<(), Failed> {
+    let declarations = declarations()?;
+    let mut missing = Vec::new();
+    let mut count = 0;
+    let mut is_comment = false;
+    let mut has_comment = false;
+    // Parameters have no comment of their own.
+    let mut parentheses = 0;
+    for line in declarations.lines() {
+        let text = line.trim();
+        if is_comment || text.starts_with("/*") {
+            has_comment |= text.starts_with("/**");
+            is_comment = !text.ends_with("*/");
+            continue;
+        }
+        if text.is_empty() || text.starts_with("//") {
+            continue;
+        }
+        if parentheses == 0 && declares(text) {
+            count += 1;
+            if !has_comment {
+                missing.push(line);
+            }
+        }
+        has_comment = false;
+        parentheses += text.matches('(').count();
+        parentheses = parentheses.saturating_sub(text.matches(')').count());
+    }
+    match missing[..] {
+        [] if count > 700 => Ok(()),
+        [] => Err(format!("only {count} names were found").into()),
+        _ => Err(format!("without a comment: {missing:#?}").into()),
+    }
+}
+
+/// Whether a line begins a declaration, or a member of one.
+fn declares(line: &str) -> bool {
+    const DECLARATIONS: [&str; 9] = [
+        "interface",
+        "type",
+        "class",
+        "function",
+        "const",
+        "let",
+        "var",
+        "enum",
+        "namespace",
+    ];
+    const MODIFIERS: [&str; 5] = ["declare ", "readonly ", "get ", "set ", "static "];
+    let mut rest = line;
+    while let Some(modifier) = MODIFIERS.iter().find(|it| rest.starts_with(**it)) {
+        rest = &rest[modifier.len()..];
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+    let behind = rest[name.len()..].trim_start_matches('?').trim_start();
+    if DECLARATIONS.contains(&name) && behind.starts_with(is_name) {
+        return true;
+    }
+    // `HttpServer<Address>,` is one of those that an interface extends.
+    let is_type = name.starts_with(|c: char| c.is_ascii_uppercase()) && behind.starts_with('<');
+    !name.is_empty() && !is_type && behind.starts_with([':', '(', '<'])
 }
 
 /// The lines that a script prints.

@@ -219,7 +219,7 @@ struct Cli {
     /// Print errors only
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Print this and what is graver: error, warn, info, debug, trace
+    /// The least severe messages to print: error, warn, info, debug or trace
     #[arg(short = 'L', long, global = true, value_name = "LEVEL", value_parser = parse_log_level)]
     log_level: Option<log::LevelFilter>,
     #[command(subcommand)]
@@ -270,10 +270,10 @@ struct ServeArgs {
     script_and_args: Vec<String>,
     #[command(flatten)]
     listen: ListenArgs,
-    /// Serve on N event loops, each with the program; without N on DENO_JOBS, or one for each core
+    /// Serve on N event loops, each with the program [default N: DENO_JOBS, or the number of cores]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_loops, help_heading = NETWORK)]
     parallel: Option<NonZeroUsize>,
-    /// Have topics in common with other processes, through NATS or Redis: nats://…, redis://…
+    /// Share topics with other processes through NATS or Redis: nats://…, redis://…
     #[arg(long, value_name = "URL", help_heading = NETWORK)]
     broker: Option<String>,
     #[command(flatten)]
@@ -307,7 +307,7 @@ struct CacheArgs {
     /// The programs
     #[arg(required = true, num_args = 1.., value_name = "FILE", help_heading = "Program")]
     files: Vec<String>,
-    /// Allow importing from hosts; without it from those that Deno trusts
+    /// Allow importing from these hosts [default: the hosts that Deno trusts]
     #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = permission::HEADING)]
     allow_import: Option<Vec<String>>,
     #[command(flatten)]
@@ -348,13 +348,13 @@ fn debugging(args: &mut InspectArgs) -> Result<Debugging, clap::Error> {
 /// The flags of watching.
 #[derive(Args)]
 struct WatchArgs {
-    /// Start the program anew when one of its files changes, or one of FILES
+    /// Restart the program when one of its files, or one of FILES, changes
     #[arg(long, value_name = "FILES", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = WATCHING)]
     watch: Option<String>,
-    /// Do not start it anew when one of FILES changes
+    /// Do not restart the program when one of FILES changes
     #[arg(long, value_name = "FILES", num_args = 1, require_equals = true, value_delimiter = ',', requires = "watch", help_heading = WATCHING)]
     watch_exclude: Vec<PathBuf>,
-    /// Leave on the terminal what is there when the program starts anew
+    /// Do not clear the terminal when the program restarts
     #[arg(long, requires = "watch", help_heading = WATCHING)]
     no_clear_screen: bool,
 }

@@ -119,7 +119,7 @@ fn warn_of(flags: &Flags) {
         );
     }
     if flags.asks_for_check {
-        log::warn!("--check: types are erased here, not checked");
+        log::warn!("--check has no effect: duplex removes types and does not check them");
     }
     for feature in &flags.unstable {
         if !is_always_on(feature) && !Features::has(feature) {

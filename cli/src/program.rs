@@ -312,7 +312,7 @@ fn permissions_of(
     let mut options = options.clone();
     if let Some(set) = &flags.permission_set {
         let config = config.ok_or_else(|| {
-            format!("There is no deno.json whose permissions \"{set}\" could be taken")
+            format!("There is no deno.json, so it has no set of permissions \"{set}\"")
         })?;
         config
             .add_permissions(set, &mut options)

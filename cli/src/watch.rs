@@ -60,7 +60,7 @@ pub(crate) fn report_to_watcher() {
     unsafe { std::env::remove_var(SOCKET) };
     end_with_parent();
     if let Err(error) = duplex_runtime::report_files_to(Path::new(&path)) {
-        log::warn!("Unable to tell of the program's files: {error}");
+        log::warn!("Unable to report the program's files: {error}");
     }
 }
 

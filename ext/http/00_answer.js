@@ -53,7 +53,7 @@ function answer(server, inner, response) {
     checkResponse(response, "serve");
     if (inner.isAnswered) {
       throw new TypeError(
-        "A handler that has upgraded the request must return nothing, and no Response",
+        "A handler that has upgraded the request must return nothing, not a Response",
       );
     }
     inner.respond(response);

@@ -244,7 +244,7 @@ function startServer(options, handler, upgrader, isOwn) {
     parallel !== undefined && parallel !== null && typeof parallel !== "boolean"
   ) {
     throw new TypeError(
-      "Invalid type for parallel: must be a boolean. How many event loops there are says duplex serve --parallel=N",
+      "Invalid type for parallel: must be a boolean. `duplex serve --parallel=N` sets the number of event loops",
     );
   }
   const topics = convertTopics(options);

@@ -237,7 +237,7 @@ function cannotListen({ hostname, path, port }, { code, message }) {
       return path === undefined
         ? `Port ${port} of ${hostname} is in use. ` +
           "Choose another one with --port, or let the system choose with --port 0"
-        : `The socket ${path} is in use: end who serves on it, or choose another path`;
+        : `The socket ${path} is in use: stop the process that serves on it, or choose another path`;
     case "EACCES":
       return path === undefined && port < 1024
         ? `The system does not let this user listen on ${where}. ` +

@@ -276,6 +276,12 @@ fn hints(error: &JsError) -> Vec<&'static str> {
             || message == format!("'{name}' is not defined")
     };
     let mut hints = Vec::new();
+    if comes_of(error, "CaUsedAsEndEntity") {
+        hints.push(
+            "The server's certificate is that of an authority. Make it with \
+             `openssl … -addext basicConstraints=critical,CA:FALSE`.",
+        );
+    }
     if is_undefined("require") || is_undefined("module") || is_undefined("exports") {
         hints.push(
             "This file is an ES module. Name it .cjs, or write \"type\": \"commonjs\" in the \
@@ -287,9 +293,98 @@ fn hints(error: &JsError) -> Vec<&'static str> {
         hints.push("Use import.meta.dirname.");
     } else if is_undefined("document") || is_undefined("window") {
         hints.push("This runtime is no browser. `globalThis` is the global object.");
+    } else if message == "Unexpected identifier 'assert'" {
+        hints.push(
+            "Write `with` in place of `assert`: import x from \"./x.json\" with { type: \"json\" }.",
+        );
+    } else if let Some((_, hint)) = MISSING_GLOBALS.iter().find(|(name, _)| is_undefined(name)) {
+        hints.push(hint);
+    } else if let Some(name) = missing_member_of_deno(message) {
+        let known = MISSING_MEMBERS_OF_DENO.iter();
+        hints.extend(known.filter(|(missing, _)| *missing == name).map(|it| it.1));
     }
     hints
 }
+
+/// Whether one of the errors behind this one says `text`.
+fn comes_of(error: &JsError, text: &str) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.cause.as_deref());
+    let mut messages = causes
+        .take(MAX_DEPTH)
+        .filter_map(|it| it.message.as_deref());
+    // What a WebSocket says has the hint in it.
+    messages.any(|message| message.contains(text) && !message.contains("CA:FALSE"))
+}
+
+/// The `name` of `Deno.name is not a function`, or `a constructor`.
+fn missing_member_of_deno(message: &str) -> Option<&str> {
+    let (name, what) = message.strip_prefix("Deno.")?.split_once(" is not a ")?;
+    matches!(what, "function" | "constructor").then_some(name)
+}
+
+/// Globals of Bun, Deno and browsers that are not here, with what to do.
+const MISSING_GLOBALS: [(&str, &str); 8] = [
+    (
+        "Bun",
+        "duplex has no `Bun`. Deno.serve() takes the object of Bun.serve(). For the rest, see \
+         https://github.com/duplex-rs/duplex/blob/main/docs/manual/coming-from/bun.md",
+    ),
+    (
+        "caches",
+        "duplex has no Cache API. Keep the data in a Map, in files, or in a database.",
+    ),
+    ("localStorage", NO_STORAGE),
+    ("sessionStorage", NO_STORAGE),
+    ("indexedDB", NO_STORAGE),
+    (
+        "Temporal",
+        "duplex has no Temporal. Use Date, or the package @js-temporal/polyfill of npm.",
+    ),
+    (
+        "WebTransport",
+        "duplex has no WebTransport. Use WebSocket, or WebSocketStream, which has backpressure.",
+    ),
+    ("XMLHttpRequest", "Use fetch()."),
+];
+
+const NO_STORAGE: &str =
+    "duplex has no storage of browsers. Keep the data in files, or in a database.";
+
+/// Members of the namespace `Deno` that are not here, with what to do.
+const MISSING_MEMBERS_OF_DENO: [(&str, &str); 10] = [
+    (
+        "test",
+        "duplex has no Deno.test. Import `test` from \"node:test\", and start the file with \
+         `duplex run`.",
+    ),
+    (
+        "bench",
+        "duplex has no Deno.bench. Measure with performance.now(), or use `deno bench`.",
+    ),
+    (
+        "cron",
+        "duplex has no Deno.cron. Use setInterval(), or a timer of the system (cron, systemd).",
+    ),
+    (
+        "openKv",
+        "duplex has no Deno.openKv. Use a database with a client from npm, or \"node:sqlite\".",
+    ),
+    ("dlopen", NO_NATIVE_CODE),
+    ("UnsafeCallback", NO_NATIVE_CODE),
+    ("UnsafeFnPointer", NO_NATIVE_CODE),
+    ("UnsafePointerView", NO_NATIVE_CODE),
+    (
+        "run",
+        "Use new Deno.Command(): Deno 2 has no Deno.run either.",
+    ),
+    (
+        "listenDatagram",
+        "duplex has no Deno.listenDatagram. Import \"node:dgram\" for UDP.",
+    ),
+];
+
+const NO_NATIVE_CODE: &str =
+    "duplex loads no native code. Start a program with new Deno.Command(), or use WebAssembly.";
 
 #[cfg(test)]
 mod tests {
@@ -383,5 +478,16 @@ mod tests {
             plain(&error("'require' is not defined")).contains("hint: This file is an ES module")
         );
         assert!(!plain(&error("require")).contains("hint"));
+        assert!(plain(&error("Bun is not defined")).contains("hint: duplex has no `Bun`"));
+        for text in [
+            "Deno.test is not a function",
+            "Deno.dlopen is not a function",
+        ] {
+            assert!(plain(&error(text)).contains("hint: duplex"));
+        }
+        assert!(!plain(&error("Deno.nothing is not a function")).contains("hint"));
+        let mut outer = error("fetch failed");
+        outer.cause = Some(Box::new(error("Other(CaUsedAsEndEntity)")));
+        assert!(plain(&outer).contains("hint: The server's certificate"));
     }
 }

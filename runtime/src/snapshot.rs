@@ -145,6 +145,9 @@ fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
     assert_eq!(scope.add_context(context), deno_node::VM_CONTEXT_INDEX);
 }
 
+/// What runs the tests of `node:test`.
+const TEST_RUNNER: &str = include_str!("../js/node_test_runner.js");
+
 /// Strips the types from an extension's TypeScript; JavaScript passes as it is. A module of
 /// Node.js does not say by its name which of both it is. The JavaScript of Deno's crates
 /// loses its comments, for it is a large part of the program.
@@ -163,6 +166,15 @@ pub(crate) fn transpile_extension(
         "ext:deno_node/_process/process.ts" => source
             .as_str()
             .replace("__NODE_VERSION__", deno_node::NODE_VERSION)
+            .into(),
+        // It leaves the running of tests to `deno test`, which is not here.
+        "ext:deno_node/testing.ts" => source
+            .as_str()
+            .replace("Deno.test(denoTestOptions)", "runTest(denoTestOptions)")
+            .replace(
+                "function noop() {}",
+                &format!("function noop() {{}}\n{TEST_RUNNER}"),
+            )
             .into(),
         // The module is a classic script by now; see lazy_scripts.
         "node:worker_threads" | "ext:deno_node/worker_threads.ts" => source

@@ -12,13 +12,13 @@ use super::host::parse_serve_host;
 
 const NOTES: &str = "\x1b[1mOn a terminal:\x1b[0m
   A line is sent as a text message. /help lists the commands: /ping, /close 3000 why, /file, …
-  Up and down go through the lines of before, which are kept between runs. A line that begins
-  with a blank is not kept. Ctrl+C or Ctrl+D closes.
+  Up and down show earlier lines, which are kept between runs. A line that begins with a space
+  is not kept. Ctrl+C or Ctrl+D closes.
 
 \x1b[1mWithout a terminal:\x1b[0m
-  Each line of standard input is sent as a text message, and each message that comes is printed.
-  When the input ends, duplex sends a ping, and closes when that is answered. Messages that come
-  before are printed; --wait and --count are for servers that take their time.
+  Each line of standard input is sent as a text message. Each received message is printed.
+  When the input ends, duplex sends a ping, and closes when the ping is answered. Messages that
+  come before the answer are printed. Use --wait or --count if the server is slow to answer.
 
 \x1b[1mExit codes:\x1b[0m
   0 closed with 1000, 1001 or without a code, or by you; 1 bad arguments; 2 not connected;
@@ -39,14 +39,14 @@ const LISTENING: &str = "Listening";
 #[derive(Args)]
 #[command(after_help = NOTES)]
 pub(super) struct ConnectArgs {
-    /// The server: ws:, wss:, http: or https:, where ws:// may be left out
+    /// The server: ws:, wss:, http: or https:; without a scheme, ws:
     #[arg(required_unless_present = "listen", value_name = "URL", value_parser = parse_url, help_heading = "Server")]
     url: Option<Url>,
 
-    /// Offer this subprotocol, or take it with --listen; may stand several times
+    /// Offer this subprotocol, or accept it with --listen; can be repeated
     #[arg(short = 's', long = "subprotocol", value_name = "NAME", help_heading = DIALLING)]
     subprotocols: Vec<String>,
-    /// Send this header with the opening handshake; may stand several times
+    /// Send this header with the opening handshake; can be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header, conflicts_with = "listen", help_heading = DIALLING)]
     headers: Vec<(String, String)>,
     /// Send this as the header Origin
@@ -55,16 +55,16 @@ pub(super) struct ConnectArgs {
     /// Send these credentials as HTTP's basic authentication
     #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_auth, conflicts_with = "listen", help_heading = DIALLING)]
     auth: Option<String>,
-    /// Give up when there is no connection after so many seconds; 0 is never
+    /// Give up if there is no connection after this time; 0 is never
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "listen", help_heading = DIALLING)]
     connect_timeout: Option<f64>,
-    /// Connect again when the connection is lost or refused, after pauses that grow to this
+    /// Connect again when the connection is lost or refused; pauses grow up to this time
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30", value_parser = parse_seconds, conflicts_with = "listen", help_heading = DIALLING)]
     reconnect: Option<f64>,
     /// Connect through this proxy: http:, https:, socks5: or socks5h:, with USER:PASSWORD@
     #[arg(long, value_name = "URL", value_parser = parse_proxy, conflicts_with_all = ["listen", "unix"], help_heading = DIALLING)]
     proxy: Option<Url>,
-    /// Connect to this unix socket; the URL is what is asked for there
+    /// Connect to this unix socket, and ask for the URL there
     #[arg(long, value_name = "PATH", conflicts_with = "listen", help_heading = DIALLING)]
     unix: Option<String>,
     /// Use HTTP/2 only (RFC 8441)
@@ -73,53 +73,53 @@ pub(super) struct ConnectArgs {
     /// Use HTTP/1.1 only
     #[arg(long, conflicts_with = "listen", help_heading = DIALLING)]
     http1: bool,
-    /// Offer no compression, or take none with --listen
+    /// Offer no compression, or accept none with --listen
     #[arg(long, help_heading = DIALLING)]
     no_compression: bool,
-    /// Trust the certificate authorities in this PEM file as well
+    /// Also trust the certificate authorities in this PEM file
     #[arg(long, value_name = "FILE", conflicts_with = "listen", help_heading = DIALLING)]
     pub(super) cert: Option<PathBuf>,
-    /// Show the server the chain of certificates in this PEM file
+    /// Send the server the certificate chain in this PEM file
     #[arg(long, value_name = "FILE", requires = "client_key", conflicts_with = "listen", help_heading = DIALLING)]
     client_cert: Option<String>,
-    /// The private key of the first of them, a PEM file
+    /// The private key of that certificate, a PEM file
     #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = DIALLING)]
     client_key: Option<String>,
     /// Do not verify the server's certificate. Dangerous
     #[arg(short = 'k', long, alias = "insecure", conflicts_with = "listen", help_heading = DIALLING)]
     pub(super) unsafely_ignore_certificate_errors: bool,
 
-    /// Send this text, and read none from standard input; may stand several times
+    /// Send this text, and do not read standard input; can be repeated
     #[arg(short = 'x', long = "send", value_name = "TEXT", conflicts_with = "listen", help_heading = MESSAGES)]
     texts: Vec<String>,
-    /// Send what is in this file as a binary message, likewise; texts go first
+    /// Send this file as a binary message, and do not read standard input; texts go first
     #[arg(short = 'f', long = "send-file", value_name = "FILE", conflicts_with = "listen", help_heading = MESSAGES)]
     files: Vec<String>,
-    /// What standard input is, if it is no terminal
+    /// How to send standard input if it is not a terminal
     #[arg(long, value_enum, default_value_t = Input::Lines, hide_possible_values = true, value_name = "lines|text|binary", conflicts_with = "listen", help_heading = MESSAGES)]
     input: Input,
-    /// Close so many seconds after the last message was sent [default: when a ping is answered, with --rtt never]
+    /// Close this time after the last message was sent [default: when a ping is answered; never with --rtt]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "listen", help_heading = MESSAGES)]
     wait: Option<f64>,
-    /// Close when N messages have come
+    /// Close after N received messages
     #[arg(short = 'n', long = "count", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["listen", "wait"], help_heading = MESSAGES)]
     count: Option<u32>,
-    /// Refuse messages that are longer than so many bytes [default: 64 MiB]
+    /// Refuse messages that are longer than this [default: 64 MiB]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "listen", help_heading = MESSAGES)]
     max_message: Option<u32>,
 
     /// Print each event as a line of JSON; binary messages are in base64
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
-    /// Ping each second, and print how long the answer takes
+    /// Send a ping each second, and print how long the answer takes
     #[arg(long, conflicts_with = "listen", help_heading = OUTPUT)]
     rtt: bool,
 
-    /// Be a server for clients to be tried on: PORT, or HOST:PORT; without a HOST for this
-    /// machine only. Each line that is typed goes to all clients
+    /// Be a server that clients can connect to, on PORT or HOST:PORT. Without HOST, only this
+    /// machine can connect. Each line that you type goes to all clients
     #[arg(short, long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "url", help_heading = LISTENING)]
     listen: Option<(String, u16)>,
-    /// Send each message back to who sent it
+    /// Send each message back to its sender
     #[arg(long, requires = "listen", help_heading = LISTENING)]
     echo: bool,
 }

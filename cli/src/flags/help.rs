@@ -4,13 +4,13 @@ pub(super) const ABOUT: &str =
     "Runs JavaScript and TypeScript programs that serve and dial WebSockets.
 
 A program uses the web's API (WebSocket, fetch, streams, …) and Deno's for servers
-(Deno.serve, Deno.upgradeWebSocket). It may touch nothing beyond its own modules
-until a flag allows it, or the user does when asked on the terminal.";
+(Deno.serve, Deno.upgradeWebSocket). It may use nothing but its own modules until
+a flag allows it, or until the user answers a question on the terminal.";
 
 pub(super) const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   duplex run --allow-net server.ts      Serve, on any port
   duplex run -N=localhost:8080 chat.ts  Serve with hostname: \"localhost\", or dial it
-  duplex -A main.ts one two             Allow everything; \"run\" may be left out
+  duplex -A main.ts one two             Allow everything; \"run\" can be omitted
   duplex serve --port 8080 chat.ts      Serve what it exports: export default { fetch, websocket }
   duplex eval -p '1 + 1'                Print the value of an expression
   duplex connect localhost:8080         Talk to a server on the terminal
@@ -18,8 +18,8 @@ pub(super) const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
 \x1b[1mEnvironment:\x1b[0m
   DENO_CERT             Like --cert
   DUPLEX_BROKER         Like --broker
-  PORT                  The port of duplex serve, where neither --port nor the program says one
-  DENO_JOBS             How many event loops --parallel without a number is
+  PORT                  The port of duplex serve, if neither --port nor the program names one
+  DENO_JOBS             How many event loops --parallel without a number starts
   DENO_DIR              The folder of the cache of packages and remote modules
   DENO_AUTH_TOKENS      Credentials for hosts of remote modules
   DENO_TLS_CA_STORE     Trusted authorities: mozilla, system, or both with a comma
@@ -38,10 +38,10 @@ pub(super) const SERVE_NOTES: &str = "\x1b[1mThe program:\x1b[0m
   };
 
 \x1b[1mNotes:\x1b[0m
-  All options of Deno.serve may stand in the object. The address of the command line, or
-  the default, needs no --allow-net; one that the object names does.
-  SIGINT and SIGTERM close all WebSockets with 1001 and end the process when they have
-  closed; another one ends it at once.";
+  The object can have all options of Deno.serve. An address that the object names needs
+  --allow-net. An address of the command line, and the default, do not need it.
+  SIGINT and SIGTERM close all WebSockets with code 1001. The process ends when they have
+  closed. A second signal ends the process at once.";
 
 /// `duplex 0.1.0 (release, x86_64-unknown-linux-gnu)`, then the engine.
 pub(crate) fn long_version() -> String {

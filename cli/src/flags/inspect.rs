@@ -17,13 +17,13 @@ const DEFAULT_PORT: u16 = 9229;
 #[derive(Args)]
 #[command(next_help_heading = "Debugging")]
 pub(super) struct InspectArgs {
-    /// Let debuggers attach, on this address [default: 127.0.0.1:9229]
+    /// Let debuggers attach on this address [default: 127.0.0.1:9229]
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_address, hide = cfg!(not(feature = "v8")))]
     inspect: Option<SocketAddr>,
-    /// Likewise, and start the program when one has attached
+    /// Like --inspect, and start the program when a debugger has attached
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_address, conflicts_with = "inspect", hide = cfg!(not(feature = "v8")))]
     inspect_wait: Option<SocketAddr>,
-    /// Likewise, and stop before the first statement of the program
+    /// Like --inspect-wait, and stop before the first statement of the program
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_address, conflicts_with_all = ["inspect", "inspect_wait"], hide = cfg!(not(feature = "v8")))]
     inspect_brk: Option<SocketAddr>,
     /// Write a CPU profile when the program ends, for DevTools: CPU.….cpuprofile

@@ -13,28 +13,28 @@ use super::runtime::NETWORK;
 
 #[derive(Args)]
 pub(super) struct ListenArgs {
-    /// Listen on this port in place of the program's, PORT or 8000; 0 takes a free one
+    /// Listen on this port; 0 takes a free one [default: the program's port, PORT, or 8000]
     #[arg(long, value_name = "NUMBER", help_heading = NETWORK)]
     port: Option<u16>,
-    /// Listen on this name or address in place of the program's or 0.0.0.0
+    /// Listen on this name or address [default: the program's hostname, or 0.0.0.0]
     #[arg(long, value_name = "HOST", value_parser = parse_serve_host, help_heading = NETWORK)]
     host: Option<String>,
-    /// Listen on this unix socket in place of a port
+    /// Listen on this unix socket, not on a port
     #[arg(long, value_name = "PATH", conflicts_with_all = ["port", "host", "tls_cert"], help_heading = NETWORK)]
     unix: Option<PathBuf>,
-    /// Serve TLS with the chain of certificates in this PEM file; again for another name (SNI)
+    /// Serve TLS with the certificate chain in this PEM file; repeat it for each name (SNI)
     #[arg(long, value_name = "FILE", requires = "tls_key", action = ArgAction::Append, help_heading = NETWORK)]
     tls_cert: Vec<PathBuf>,
-    /// The private key of the certificate, a PEM file; both are read anew when they change
+    /// The private key of the certificate, a PEM file; both files are read again when they change
     #[arg(long, value_name = "FILE", requires = "tls_cert", action = ArgAction::Append, help_heading = NETWORK)]
     tls_key: Vec<PathBuf>,
-    /// Have at most N connections and WebSockets, and close further connections at once
+    /// Accept at most N connections and WebSockets; close further connections at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = NETWORK)]
     max_connections: Option<u32>,
-    /// Answer requests with longer bodies with status 413; the program's own limit goes before
+    /// Answer requests with longer bodies with status 413; a limit of the program goes before
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), help_heading = NETWORK)]
     max_request_body_size: Option<u64>,
-    /// After SIGINT or SIGTERM, drop what has not ended after so many seconds [default: 8]
+    /// After SIGINT or SIGTERM, drop connections that have not ended in this time [default: 8]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, help_heading = NETWORK)]
     shutdown_timeout: Option<Duration>,
 }

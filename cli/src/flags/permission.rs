@@ -17,10 +17,10 @@ pub(super) struct PermissionArgs {
     /// Allow everything
     #[arg(short = 'A', long)]
     allow_all: bool,
-    /// Take the permissions from this set of the deno.json, or from "default"
+    /// Use this set of permissions of the deno.json [default: the set "default"]
     #[arg(short = 'P', long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
     pub(super) permission_set: Option<String>,
-    /// Do not ask on the terminal for a permission that is missing, deny it
+    /// Deny a permission that is missing; do not ask for it on the terminal
     #[arg(long)]
     no_prompt: bool,
     /// Allow the network: HOST, HOST:PORT, :PORT, *.HOST, an IP address or range
@@ -41,10 +41,10 @@ pub(super) struct PermissionArgs {
     /// Allow running programs: NAME or PATH
     #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_run: Option<Vec<String>>,
-    /// Allow native code, which nothing here loads: Deno.permissions tells of it
+    /// Allow native code. duplex loads none, but Deno.permissions reports this permission
     #[arg(long, hide = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_ffi: Option<Vec<String>>,
-    /// Allow importing from hosts; without it from those that Deno trusts
+    /// Allow importing from these hosts [default: the hosts that Deno trusts]
     #[arg(short = 'I', long, value_name = "HOST", num_args = 0..=1, require_equals = true, default_missing_value = ALL)]
     allow_import: Option<Vec<String>>,
     /// Deny what --allow-net or --allow-all would allow

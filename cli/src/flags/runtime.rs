@@ -18,7 +18,7 @@ const ENGINE: &str = "Engine";
 
 #[derive(Args, Default)]
 pub(super) struct RuntimeArgs {
-    /// Trust the certificate authorities in this PEM file as well
+    /// Also trust the certificate authorities in this PEM file
     #[arg(long, value_name = "FILE", help_heading = NETWORK)]
     pub(super) cert: Option<PathBuf>,
     /// Do not verify TLS certificates, of these hosts or of all. Dangerous
@@ -30,31 +30,31 @@ pub(super) struct RuntimeArgs {
     /// Use this import map
     #[arg(long, value_name = "FILE", help_heading = MODULES)]
     pub(super) import_map: Option<String>,
-    /// Use this deno.json rather than the one beside the program or above it
+    /// Use this deno.json, not the one in the program's folder or in a folder above it
     #[arg(short, long, value_name = "FILE", conflicts_with = "no_config", help_heading = MODULES)]
     pub(super) config: Option<PathBuf>,
     /// Use no deno.json
     #[arg(long, help_heading = MODULES)]
     pub(super) no_config: bool,
-    /// Take the program for this kind of file: ts, tsx, js, jsx, mts, mjs, cts, cjs
+    /// Read the program as this kind of file: ts, tsx, js, jsx, mts, mjs, cts or cjs
     #[arg(long, value_name = "EXT", value_parser = EXTENSIONS, hide_possible_values = true, help_heading = MODULES)]
     pub(super) ext: Option<String>,
-    /// Accepted for Deno's sake: types are never checked here, only erased
+    /// Accepted because Deno has this flag: duplex removes types and does not check them
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, action = ArgAction::Append, help_heading = MODULES)]
     pub(super) no_check: Vec<String>,
-    /// Accepted for Deno's sake: types are never checked here, only erased
+    /// Accepted because Deno has this flag: duplex removes types and does not check them
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, action = ArgAction::Append, help_heading = MODULES)]
     pub(super) check: Vec<String>,
     /// Run this module before the program
     #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = MODULES)]
     pub(super) preload: Vec<String>,
-    /// Set the environment variables in this file, or in .env
+    /// Set the environment variables of this file [default file: .env]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = ".env", action = ArgAction::Append, help_heading = MODULES)]
     pub(super) env_file: Vec<PathBuf>,
-    /// Fetch packages and remote modules anew, all or some: npm:, jsr:@std/fs, https://…
+    /// Download packages and remote modules again, all or some: npm:, jsr:@std/fs, https://…
     #[arg(short, long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = MODULES)]
     pub(super) reload: Option<Vec<String>>,
-    /// Use of packages and remote modules only what the cache has
+    /// Use only the packages and remote modules that the cache has
     #[arg(long, conflicts_with = "reload", help_heading = MODULES)]
     pub(super) cached_only: bool,
     /// Load no remote modules
@@ -63,7 +63,7 @@ pub(super) struct RuntimeArgs {
     /// Load no packages of npm
     #[arg(long, help_heading = MODULES)]
     pub(super) no_npm: bool,
-    /// Use this lock file, or deno.lock, though there is no deno.json
+    /// Use this lock file, or deno.lock, even without a deno.json
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "deno.lock", conflicts_with = "no_lock", help_heading = MODULES)]
     pub(super) lock: Option<PathBuf>,
     /// Use no lock file
@@ -72,10 +72,10 @@ pub(super) struct RuntimeArgs {
     /// Fail if the lock file would have to be changed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = MODULES)]
     pub(super) frozen: Option<bool>,
-    /// Where packages are: auto fills node_modules, manual takes it as it is, none uses the cache
+    /// Where packages are: auto fills node_modules, manual uses it as it is, none uses the cache
     #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "auto", value_parser = parse_node_modules_dir, help_heading = MODULES)]
     pub(super) node_modules_dir: Option<NodeModulesDir>,
-    /// Let packages, all or some, run their scripts when they are installed
+    /// Let packages, all or some, run their install scripts
     #[arg(long, value_name = "PACKAGE", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = MODULES)]
     pub(super) allow_scripts: Option<Vec<String>>,
     #[command(flatten)]

@@ -171,9 +171,9 @@ impl Pair {
         match self.files.read() {
             Ok(certificate) => {
                 self.certificate = certificate;
-                log::info!("Read {} anew", self.files.chain.display());
+                log::info!("Read {} again", self.files.chain.display());
             }
-            Err(error) => log::warn!("{error}. The certificate of before goes on to be used"),
+            Err(error) => log::warn!("{error}. The previous certificate stays in use"),
         }
     }
 

@@ -72,6 +72,11 @@ pub(super) fn hint_for_missing_file(path: &Path) -> Option<String> {
     })
 }
 
+/// What the names of files end with that a program may import.
+const FILES: [&str; 12] = [
+    "ts", "js", "tsx", "jsx", "mts", "mjs", "cts", "cjs", "json", "wasm", "css", "txt",
+];
+
 /// What to do about a specifier that is neither a URL nor a path.
 pub(super) fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
     if specifier.is_empty() || !is_bare(specifier) || specifier.starts_with('#') {
@@ -82,7 +87,9 @@ pub(super) fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
             "To use the package of JSR, import \"jsr:{specifier}\"."
         ));
     }
-    let is_file = specifier.contains('.') && !specifier.starts_with('@');
+    // `socket.io` and `lodash.get` are packages, `chat.ts` is none.
+    let extension = specifier.rsplit_once('.').map(|(_, extension)| extension);
+    let is_file = !specifier.starts_with('@') && extension.is_some_and(|it| FILES.contains(&it));
     Some(match is_file {
         true => format!("If \"{specifier}\" is a file, write \"./{specifier}\"."),
         false => format!(

@@ -69,11 +69,22 @@ pub(super) async fn connect(
     let stream = TlsConnector::from(config.clone())
         .connect(name, transport)
         .await
-        .map_err(|error| DialError::Tls(with_causes(&error)))?;
+        .map_err(|error| DialError::Tls(explained(with_causes(&error))))?;
     let alpn = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
     let (carrier, session) = stream.into_inner();
     let transport = Transport::Tls(Box::new(tls::Tls::new(carrier, session.into())));
     Ok((transport, alpn))
+}
+
+/// The words of rustls, with what to do about a certificate as `openssl req -x509` makes it.
+fn explained(mut message: String) -> String {
+    if message.contains("CaUsedAsEndEntity") {
+        message.push_str(
+            ": the server's certificate is that of an authority. Make it with \
+             `-addext basicConstraints=critical,CA:FALSE`",
+        );
+    }
+    message
 }
 
 /// The names of ALPN.
