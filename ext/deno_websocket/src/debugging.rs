@@ -9,7 +9,7 @@ use std::rc::Rc;
 use deno_core::unsync::spawn;
 use deno_core::{JsRuntimeInspector, OpState, op2};
 use deno_inspector_server::InspectorServerUrl;
-use duplex_websocket::network_events::{self, Handshake};
+use duplex_websocket::{ShownHandshake, network_events};
 use tokio::sync::mpsc::unbounded_channel;
 
 /// The sockets of this runtime are shown.
@@ -54,12 +54,12 @@ pub(crate) fn op_deno_websocket_show(state: &mut OpState, #[smi] id: u32, #[stri
     show_sockets(state);
     if network_events::is_on() {
         // deno_http does not tell the headers.
-        let handshake = Handshake {
+        let handshake = ShownHandshake {
             url: format!("ws{}", url.strip_prefix("http").unwrap_or_default()),
             request: Vec::new(),
             status: 101,
             answer: Vec::new(),
         };
-        network_events::accepted(state, id, handshake);
+        handshake.show(state, id);
     }
 }

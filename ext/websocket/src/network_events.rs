@@ -194,9 +194,8 @@ pub(crate) fn received_binary(connection: Shown, payload: &[u8]) {
 /// The connection has ended. Its frames are told no more.
 #[cold]
 pub(crate) fn ended(connection: Shown, ending: &Ending) {
-    let id = OBSERVER.with_borrow_mut(|observer| {
-        observer.as_mut()?.requests.remove(&connection.place)
-    });
+    let id =
+        OBSERVER.with_borrow_mut(|observer| observer.as_mut()?.requests.remove(&connection.place));
     let Some(id) = id else { return };
     if let Some(error) = &ending.error {
         tell_error(id, error);
