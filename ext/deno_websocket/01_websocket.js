@@ -46,7 +46,7 @@ class AcceptedSink extends EventSink {
 
   closed(socket, code, reason, wasClean, error) {
     super.closed(socket, code, reason, wasClean, error);
-    core.tryClose(socket[_slots].peer.rid);
+    core.ops.op_deno_websocket_ended(socket[_slots].peer.rid);
   }
 }
 

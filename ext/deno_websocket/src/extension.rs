@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use deno_core::{Extension, ExtensionFileSource};
 
 use crate::debugging::{op_deno_websocket_debug, op_deno_websocket_show};
-use crate::server_websocket::op_deno_websocket_open;
+use crate::server_websocket::{op_deno_websocket_ended, op_deno_websocket_open};
 
 deno_core::extension!(
     deno_websocket,
     deps = [deno_webidl, deno_web, deno_fetch],
     ops = [
         op_deno_websocket_debug,
+        op_deno_websocket_ended,
         op_deno_websocket_open,
         op_deno_websocket_show,
     ],

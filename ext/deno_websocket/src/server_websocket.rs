@@ -28,7 +28,7 @@ enum Stage {
     Answered(Box<(NetworkStream, Bytes)>),
     /// The hub has the connection.
     Open(AcceptedConnection),
-    /// The resource was closed.
+    /// The socket has ended, or the resource was closed.
     Closed,
 }
 
@@ -75,7 +75,7 @@ impl Resource for ServerWebSocket {
         "serverWebSocket".into()
     }
 
-    /// The script has been told the end, or the runtime closes all that is left.
+    /// Somebody closes the resource of a socket that has not ended.
     fn close(self: Rc<Self>) {
         let stage = self.stage.replace(Stage::Closed);
         if let Stage::Open(connection) = stage {
@@ -154,7 +154,17 @@ pub(crate) fn op_deno_websocket_open(
     Ok(id as i32)
 }
 
-/// The group of all server's sockets of this runtime: which server a socket is of, only deno_http
+/// The script has been told the end of the socket of resource `rid`. The hub may still have a last
+/// frame to send.
+#[op2(fast)]
+pub(crate) fn op_deno_websocket_ended(state: &mut OpState, #[smi] rid: ResourceId) {
+    if let Ok(resource) = state.resource_table.take::<ServerWebSocket>(rid) {
+        resource.stage.replace(Stage::Closed);
+        resource.guard.take();
+    }
+}
+
+/// The group of all servers' sockets of this runtime: which server a socket is of, only deno_http
 /// knows. So all of them have their topics in common.
 fn group(state: &mut OpState) -> SocketGroup {
     if !state.has::<SocketGroup>() {
