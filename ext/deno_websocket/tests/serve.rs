@@ -309,22 +309,7 @@ fn debuggers_are_shown_both_ends() {
 /// A client that says nothing is sent a Ping, and a Close frame with 1001.
 #[test]
 fn idle_timeouts_are_kept() {
-    let (tell, told) = mpsc::channel();
-    let client = thread::spawn(move || {
-        let port = told.recv().unwrap();
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream
-            .write_all(
-                b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-                  sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-            )
-            .unwrap();
-        let head = read_head(&mut stream);
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        let mut frames = Vec::new();
-        stream.read_to_end(&mut frames).unwrap();
-        frames
-    });
+    let (tell, client) = raw_client(b"");
     run_telling(
         r#"
         const ended = new Promise((resolve) => globalThis.onEnd = resolve);
@@ -341,6 +326,52 @@ fn idle_timeouts_are_kept() {
     assert_eq!(frames[..2], [0x89, 0], "a Ping");
     assert_eq!(frames[2], 0x88, "a Close frame");
     assert_eq!(frames[4..6], 1001u16.to_be_bytes(), "its code");
+}
+
+/// A client that does not follow the protocol is told so, though the script has heard of the end
+/// by then.
+#[test]
+fn what_breaks_the_protocol_is_answered() {
+    // Reserved bits, and no mask.
+    let (tell, client) = raw_client(&[0xff, 0x00]);
+    run_telling(
+        r#"
+        const ended = new Promise((resolve) => globalThis.onEnd = resolve);
+        const { server } = serve((socket) => {
+            socket.onclose = ({ wasClean }) => onEnd(wasClean);
+        });
+        tell(server.addr.port);
+        is(await ended, false, "whether the end was clean");
+        await server.shutdown();
+        "#,
+        tell,
+    );
+    let frames = client.join().unwrap();
+    assert_eq!(frames[0], 0x88, "a Close frame");
+    assert_eq!(frames[2..4], 1002u16.to_be_bytes(), "its code");
+}
+
+/// A client without a WebSocket: it shakes hands with the server whose port it is told, sends
+/// `frames`, and returns what it is sent until the end.
+fn raw_client(frames: &'static [u8]) -> (mpsc::Sender<u16>, thread::JoinHandle<Vec<u8>>) {
+    let (tell, told) = mpsc::channel();
+    let client = thread::spawn(move || {
+        let port = told.recv().unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream
+            .write_all(
+                b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+                  sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+            )
+            .unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        stream.write_all(frames).unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        received
+    });
+    (tell, client)
 }
 
 fn read_head(stream: &mut TcpStream) -> String {
