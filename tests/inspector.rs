@@ -126,6 +126,27 @@ refused FrameError tcp connect error: Connection refused (os error 111)
     program.line_in_any_order("ended").unwrap();
 }
 
+#[test]
+fn a_socket_that_was_open_before_is_shown_with_its_opening() {
+    let code = "
+        const server = Deno.serve({ hostname: '127.0.0.1', port: 0, onListen() {} }, (request) => {
+            const { socket, response } = Deno.upgradeWebSocket(request);
+            socket.onopen = () => console.log('up');
+            return response;
+        });
+        globalThis.client = new WebSocket(`ws://127.0.0.1:${server.addr.port}`);";
+    let (mut program, url) = start(&["eval", "--inspect=127.0.0.1:0", code]);
+    program.line_in_any_order("up").unwrap();
+    let found = debug(&url, "attach");
+    let opening = "Created WillSendHandshakeRequest HandshakeResponseReceived";
+    assert_eq!(
+        found.stdout,
+        format!("now {opening}\n"),
+        "{}",
+        found.report()
+    );
+}
+
 /// A folder for what programs write, which the test empties.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -178,12 +199,13 @@ fn a_cpu_profile_is_written_however_the_program_ends() {
     assert_eq!(only_file(&folder).0, "own.json");
 
     for flags in [
-        &["--cpu-prof-name=a"][..],
-        &["--cpu-prof", "--inspect"],
-        &["--heapsnapshot-signal=SIGTERM"],
+        &["eval", "--cpu-prof-name=a", "1"][..],
+        &["eval", "--cpu-prof", "--inspect", "1"],
+        &["eval", "--heapsnapshot-signal=SIGTERM", "1"],
+        &["run", "--cpu-prof", "--watch", "program.ts"],
     ] {
         let mut command = support::duplex();
-        command.arg("eval").args(flags).arg("1");
+        command.args(flags);
         let finished = support::finish(&mut command).unwrap();
         assert_eq!(finished.code(), 1, "{}", finished.report());
     }

@@ -331,8 +331,8 @@ impl RunArgs {
             .runtime
             .into_flags(action, args, permissions, set, log_level)?;
         Ok(Flags {
+            debugging: debugging(&mut self.inspect, watch.is_some())?,
             watch,
-            debugging: debugging(&mut self.inspect)?,
             inspect: self.inspect.into_flags(),
             metrics: self.metrics.metrics,
             ..flags
@@ -340,9 +340,15 @@ impl RunArgs {
     }
 }
 
-fn debugging(args: &mut InspectArgs) -> Result<Debugging, clap::Error> {
-    args.debugging()
-        .map_err(|message| command().error(ErrorKind::ArgumentConflict, message))
+fn debugging(args: &mut InspectArgs, is_watched: bool) -> Result<Debugging, clap::Error> {
+    let conflict = |message: &str| command().error(ErrorKind::ArgumentConflict, message);
+    let debugging = args.debugging().map_err(conflict)?;
+    if is_watched && debugging.cpu_profile.is_some() {
+        return Err(conflict(
+            "--cpu-prof writes a profile when the program ends, and --watch does not let it end",
+        ));
+    }
+    Ok(debugging)
 }
 
 /// The flags of watching.
@@ -405,8 +411,8 @@ impl ServeArgs {
             .runtime
             .into_flags(action, args, permissions, set, log_level)?;
         Ok(Flags {
+            debugging: debugging(&mut self.inspect, watch.is_some())?,
             watch,
-            debugging: debugging(&mut self.inspect)?,
             inspect: self.inspect.into_flags(),
             metrics: self.metrics.metrics,
             ..flags
@@ -425,7 +431,7 @@ impl EvalArgs {
             .runtime
             .into_flags(action, args.collect(), None, None, log_level)?;
         Ok(Flags {
-            debugging: debugging(&mut self.inspect)?,
+            debugging: debugging(&mut self.inspect, false)?,
             inspect: self.inspect.into_flags(),
             ..flags
         })

@@ -165,6 +165,16 @@ const tasks = {
       told.filter(isOf(name)).forEach((line) => console.log(line));
     }
   },
+  /** A socket that was open before. */
+  async attach() {
+    await ask("Network.enable");
+    await ask("Runtime.evaluate", { expression: "client.send('now')" });
+    const { requestId, response } = await event("Network.webSocketFrameSent");
+    const methods = events
+      .filter(({ params }) => params?.requestId === requestId)
+      .map(({ method }) => method.slice("Network.webSocket".length));
+    console.log(response.payloadData, methods.join(" "));
+  },
   async evaluate() {
     const { result } = await ask("Runtime.evaluate", {
       expression: "globalThis.secret",

@@ -160,7 +160,7 @@ const UNDECLARED: [&str; 3] = ["fetch", "handler", "websocket"];
 /// Each text of an error that a reader may look for is one that the program has.
 pub(crate) fn error_texts() -> Result<(), Failed> {
     let mut source = String::new();
-    for folder in ["cli/src", "ext", "js", "runtime/src"] {
+    for folder in ["cli/src", "ext", "runtime/js", "runtime/src"] {
         read_all(&support::repository().join(folder), &mut source)?;
     }
     let mut count = 0;

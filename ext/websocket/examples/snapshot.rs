@@ -56,9 +56,12 @@ fn extensions() -> Vec<Extension> {
 /// The name of a file, and its text.
 type Source = (&'static str, String);
 
+/// The snapshot, and the sources that are not in it.
+type Snapshot = (Box<[u8]>, Vec<Source>);
+
 /// Makes the snapshot, and collects the scripts that are not in it: those that are loaded on
 /// demand.
-fn make() -> Result<(Box<[u8]>, Vec<Source>), Box<dyn Error>> {
+fn make() -> Result<Snapshot, Box<dyn Error>> {
     let output = create_snapshot(
         CreateSnapshotOptions {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
@@ -87,7 +90,7 @@ fn make() -> Result<(Box<[u8]>, Vec<Source>), Box<dyn Error>> {
 }
 
 /// What `include_bytes!` and `include_str!` would give.
-fn in_program((snapshot, scripts): (Box<[u8]>, Vec<Source>)) -> Included {
+fn in_program((snapshot, scripts): Snapshot) -> Included {
     let scripts = scripts
         .into_iter()
         .map(|(name, text)| (name, &*text.leak()))
