@@ -89,10 +89,11 @@ async fn serve_one_client() -> Result<String, Box<dyn Error>> {
     // hyper_server.rs.
     let _ = stop.send(());
     serving.abort();
-    script
-        .join()
-        .map_err(|_| "the script's thread panicked")??;
-    Ok(())
+    match script.join() {
+        Ok(ended) => ended.map_err(|error| error.to_string())?,
+        Err(_) => return Err("the script's thread panicked".into()),
+    }
+    Ok(answer)
 }
 
 /// The route of the WebSocket. What is no opening handshake is refused.
