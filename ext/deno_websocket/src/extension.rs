@@ -49,12 +49,9 @@ fn take_in_duplex(extension: &mut Extension) {
     extension.lazy_loaded_esm_files = Cow::Owned(modules.collect());
 }
 
-fn replace(file: ExtensionFileSource) -> ExtensionFileSource {
-    match file.specifier == REPLACING {
-        true => ExtensionFileSource {
-            specifier: REPLACED,
-            ..file
-        },
-        false => file,
+fn replace(mut file: ExtensionFileSource) -> ExtensionFileSource {
+    if file.specifier == REPLACING {
+        file.specifier = REPLACED;
     }
+    file
 }

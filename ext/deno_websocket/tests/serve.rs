@@ -199,8 +199,8 @@ fn streams_reach_such_a_server() {
 fn clients_of_deno_fetch_connect() {
     run(r#"
         const seen = [];
-        const { server, url } = serve((socket, request) => {
-            seen.push(request.headers.get("host"));
+        const { server, url } = serve((socket, host) => {
+            seen.push(host);
             socket.onmessage = ({ data }) => socket.send(data);
         });
         const client = Deno.createHttpClient({ allowHost: true });

@@ -7,6 +7,7 @@ const load = (specifier) => core.loadExtScript(specifier);
 const event = load("ext:deno_web/02_event.js");
 const timers = load("ext:deno_web/02_timers.js");
 const { AbortController } = load("ext:deno_web/03_abort_signal.js");
+const { DOMException } = load("ext:deno_web/01_dom_exception.js");
 const { Blob } = load("ext:deno_web/09_file.js");
 const { Headers } = load("ext:deno_fetch/20_headers.js");
 const { Request } = load("ext:deno_fetch/23_request.js");
@@ -20,6 +21,7 @@ Object.assign(globalThis, {
   Blob,
   clearTimeout: timers.clearTimeout,
   CloseEvent: event.CloseEvent,
+  DOMException,
   ErrorEvent: event.ErrorEvent,
   Event: event.Event,
   EventTarget: event.EventTarget,
@@ -66,13 +68,18 @@ globalThis.next = (target, type) =>
     target.addEventListener(type, resolve, { once: true })
   );
 
-/** A server each of whose sockets is handed to `onSocket`, and how to reach it. */
+/**
+ * A server each of whose sockets is handed to `onSocket`, with the Host of the request, and how to
+ * reach it.
+ */
 globalThis.serve = (onSocket, options = {}, upgrade = {}) => {
   const server = Deno.serve(
     { port: 0, onListen() {}, ...options },
     (request) => {
+      // An upgraded request cannot be read.
+      const host = request.headers.get("host");
       const { response, socket } = Deno.upgradeWebSocket(request, upgrade);
-      onSocket(socket, request);
+      onSocket(socket, host);
       return response;
     },
   );

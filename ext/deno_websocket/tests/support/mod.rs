@@ -62,7 +62,7 @@ fn extensions() -> Vec<Extension> {
 /// # Panics
 ///
 /// When the script throws.
-pub fn run(script: &str) {
+pub(crate) fn run(script: &str) {
     run_telling(script, mpsc::channel().0);
 }
 
@@ -71,7 +71,7 @@ pub fn run(script: &str) {
 /// # Panics
 ///
 /// When the script throws.
-pub fn run_telling(script: &str, told: Sender<u16>) {
+pub(crate) fn run_telling(script: &str, told: Sender<u16>) {
     in_tokio(async {
         let mut runtime = new_runtime(false);
         runtime.op_state().borrow_mut().put(Told(told));
@@ -85,7 +85,7 @@ pub fn run_telling(script: &str, told: Sender<u16>) {
 /// # Panics
 ///
 /// When the script throws.
-pub fn run_debugged(script: &str) -> Vec<(String, Value)> {
+pub(crate) fn run_debugged(script: &str) -> Vec<(String, Value)> {
     in_tokio(async {
         let mut runtime = new_runtime(true);
         let inspector = runtime.inspector();

@@ -22,7 +22,8 @@ pub struct Request<'a> {
     /// Whether the URL's scheme is `wss`. It decides which port is the default
     /// one, which the Host header leaves out.
     pub secure: bool,
-    /// Path and query of the URL, percent-encoded. An empty path is `/`.
+    /// Path and query of the URL, percent-encoded. An empty path is `/`. To a proxy that is no
+    /// tunnel the whole URL is sent, by its scheme of HTTP (RFC 9112 section 3.2.2).
     pub target: &'a str,
     /// The subprotocols to offer, in order of preference.
     pub protocols: &'a [String],
@@ -124,7 +125,10 @@ impl Request<'_> {
         if !self.target.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
             return Err(RequestError::Target(self.target.to_owned()));
         }
-        Ok(match self.target.starts_with('/') {
+        let is_whole = ["/", "http://", "https://"]
+            .iter()
+            .any(|start| self.target.starts_with(start));
+        Ok(match is_whole {
             true => self.target.to_owned(),
             false => format!("/{}", self.target),
         })

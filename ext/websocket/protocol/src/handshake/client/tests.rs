@@ -147,6 +147,8 @@ fn request_target() {
         ("/", "/"),
         ("?a=b", "/?a=b"),
         ("/a%20b", "/a%20b"),
+        ("http://example.com/a?b", "http://example.com/a?b"),
+        ("http", "/http"),
     ] {
         let request = Request { target, ..REQUEST };
         assert!(encode(&request).starts_with(&format!("GET {expected} HTTP/1.1\r\n")));
