@@ -4,7 +4,9 @@
 # CARGO_TARGET_DIR            where cargo builds (default: target)
 # CHECKS=NAMES                what `make deny` checks: sources yanked advisories (default: all)
 # CASES=all|most|ci|PATTERNS  what `make autobahn` runs (default: all)
-# SUITE=DIR                   the checkout that `make wpt` or `make ws-suite` runs
+# SUITE=DIR                   the checkout that `make wpt`, `make ws-suite` or `make deno-suite` runs
+# DENO=BINARY                 a Deno with duplex inside for `make deno-suite` and `make bench`, which
+#                             build one otherwise
 # SOCKETS=N                   how many `make leak` opens (default: 100000)
 # SECONDS=N TARGET=NAMES      how long `make fuzz` runs which targets (default: 60, all)
 # SECONDS=N SEED=N            how long `make stress` runs, and what it does (default: 60, any)
@@ -21,7 +23,7 @@ ENGINE ?= auto
 export ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-ignored fmt lint deny v8 bench bench-brokers bench-loops bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual clean
+.PHONY: help run build test test-ignored test-deno-http fmt lint deny v8 bench bench-brokers bench-loops bench-startup bench-protocol specs-on-deno packages autobahn wpt ws-suite leak stress soak simulate fuzz manual deno deno-suite deno-specs crates clean
 
 help: ## Show this help
 	@echo 'usage: make TARGET [ENGINE=v8|quickjs|auto]'
@@ -38,6 +40,9 @@ test: ## Run every test: crates, specs, examples, interop, browser
 
 test-ignored: ## Run the test that takes too long for each change
 	@scripts/test --test service -- --ignored
+
+test-deno-http: ## Test the stand-in for deno_websocket with the released deno_http
+	@scripts/test-deno-http
 
 fmt: ## Format Rust and JavaScript
 	@scripts/lint --fix
@@ -98,6 +103,18 @@ ws-suite: ## Run the tests of the package ws, a checkout of which is in SUITE=DI
 
 manual: ## Build the manual as a book, and check its links
 	@scripts/manual
+
+crates: ## Pack the crates as for crates.io, and look whether all is in
+	@scripts/crates
+
+deno: ## Build Deno with duplex inside (about an hour of one core), and say where it is
+	@scripts/deno
+
+deno-suite: ## Run Deno's own tests of WebSockets on it, SUITE=DIR is a checkout of Deno
+	@scripts/deno-suite '$(SUITE)'
+
+deno-specs: ## Run the specs of websocket, websocketstream and serve on it
+	@scripts/deno-specs
 
 clean: ## Remove what was built
 	@scripts/clean

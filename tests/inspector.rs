@@ -48,7 +48,7 @@ fn a_break_point_in_typescript_stops_the_program() {
         "{}",
         found.report()
     );
-    program.line("counted 2").unwrap();
+    program.line_in_any_order("counted 2").unwrap();
     assert_eq!(program.end().unwrap().code(), 0);
 }
 
@@ -70,7 +70,7 @@ fn a_program_waits_for_a_debugger_which_profiles_it() {
 fn a_program_that_runs_can_be_asked() {
     let code = "globalThis.secret = 'the value'; console.log('up'); setInterval(() => {}, 1e6);";
     let (mut program, url) = start(&["eval", "--inspect=127.0.0.1:0", code]);
-    program.line("up").unwrap();
+    program.line_in_any_order("up").unwrap();
     let found = debug(&url, "evaluate");
     assert_eq!(found.stdout, "value the value\n", "{}", found.report());
 }
@@ -84,7 +84,7 @@ fn a_web_worker_has_a_url_of_its_own() {
     let (mut program, main) = start(&["eval", "--inspect=127.0.0.1:0", code]);
     let worker = program.line("Debugger listening on ").unwrap();
     assert_ne!(main, worker);
-    program.line("up").unwrap();
+    program.line_in_any_order("up").unwrap();
     let found = debug(&worker, "evaluate");
     assert_eq!(found.stdout, "value in the worker\n", "{}", found.report());
 }
@@ -123,7 +123,7 @@ server Closed
 refused FrameError tcp connect error: Connection refused (os error 111)
 ";
     assert_eq!(found.stdout, expected, "{}", found.report());
-    program.line("ended").unwrap();
+    program.line_in_any_order("ended").unwrap();
 }
 
 /// A folder for what programs write, which the test empties.

@@ -33,10 +33,13 @@ TITLES = {
     "uws": "uWebSockets.js",
     "bun": "Bun",
     "deno": "Deno",
+    "inside": "Deno with duplex inside",
     "ws": "ws on Node.js",
     "epoll": "bare epoll",
     "uring": "bare io_uring",
 }
+# Only when they are asked for, each where another one is.
+ASKED_FOR = {"uring": "epoll", "inside": "deno"}
 SERVERS = ["duplex", "handlers", "uws", "bun", "deno", "ws", "epoll"]
 CLIENTS = ["duplex", "bun", "deno", "ws"]
 
@@ -209,6 +212,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--duplex", required=True, help="the binary duplex")
     parser.add_argument("--engine", required=True, help="v8 or quickjs")
     parser.add_argument("--deno", required=True)
+    parser.add_argument("--inside", default="", help="Deno with duplex inside")
     parser.add_argument("--bun", required=True)
     parser.add_argument("--node", required=True, help="Node.js for ws")
     parser.add_argument("--results", required=True, help="where results are kept")
@@ -224,6 +228,8 @@ def parse() -> argparse.Namespace:
     for name in options.peers:
         if name not in TITLES:
             parser.error(f"{name} is no contender; there are {' '.join(TITLES)}")
+    if "inside" in options.peers and not options.inside:
+        parser.error("--peers inside takes --inside")
     return options
 
 
@@ -244,10 +250,9 @@ class Bench:
         contenders = [
             (kind, name)
             for kind, names in row.kinds.items()
-            for name in (*names, *(["uring"] if "epoll" in names else []))
+            for name in (*names, *(name for name, beside in ASKED_FOR.items() if beside in names))
             if name in wanted and name not in self.out
-            # Only when it is asked for: it is there to answer one question.
-            and (name != "uring" or "uring" in self.options.peers)
+            and (name not in ASKED_FOR or name in self.options.peers)
         ]
         measured: dict[str, dict[str, dict]] = {}
         for _ in range(self.options.rounds):
@@ -289,15 +294,17 @@ class Bench:
             script = "ws.cjs" if node_script else f"{row.script}.js"
             path, arguments = HERE / "clients" / script, []
         else:
-            script = {"duplex": "deno.js", "deno": "deno.js", "handlers": "handlers.js", "bun": "bun.js"}
+            script = {name: "deno.js" for name in ("duplex", "deno", "inside")}
+            script |= {"handlers": "handlers.js", "bun": "bun.js"}
             path = HERE / "servers" / script.get(name, f"{name}.cjs")
             arguments = [kind, *([self.certificate] if row.tls else [])]
         match name:
             case "duplex" | "handlers":
                 return [options.duplex, "run", "-A", str(path), *arguments]
-            case "deno":
+            case "deno" | "inside":
                 unstable = ["--unstable-net"] if row.script == "stream" else []
-                return [options.deno, "run", "-A", "--no-lock", *unstable, str(path), *arguments]
+                binary = options.deno if name == "deno" else options.inside
+                return [binary, "run", "-A", "--no-lock", *unstable, str(path), *arguments]
             case "bun":
                 return [options.bun, str(path), *arguments]
             case "uws":
@@ -353,6 +360,7 @@ def machine(options: argparse.Namespace) -> dict[str, str]:
         "uws": package["@trufflesuite/uws-js-unofficial"].split("-")[0],
         "bun": version(options.bun, "--version"),
         "deno": version(options.deno, "--version"),
+        "inside": version(options.inside, "--version") if options.inside else "",
         "ws": package["ws"],
         "node": version(options.node, "--version"),
     }

@@ -1,5 +1,5 @@
 // The handler form of `Deno.serve`, after Bun: a server whose handlers are in its options,
-// `{ fetch, routes, error, websocket, tls, unix, … }`, and what Bun's server object has.
+// `{ fetch, routes, error, websocket, tls, unix, ... }`, and what Bun's server object has.
 
 import { core, primordials } from "ext:core/mod.js";
 import { defaultOnError } from "ext:duplex_http/00_answer.js";

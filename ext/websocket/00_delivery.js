@@ -99,25 +99,35 @@ function readRemoteAddr({ id, peer }) {
 function open(socket, id) {
   const slots = socket[_slots];
   slots.id = id;
-  if (!slots.isRef) {
+  attach(socket);
+  if (slots.readyState === CLOSING) {
+    closeAsAsked(slots);
+    return;
+  }
+  slots.readyState = OPEN;
+  slots.sink.open(socket);
+}
+
+/** Starts delivery of the socket's connection, which is open. */
+function attach(socket) {
+  const { id, isRef } = socket[_slots];
+  if (!isRef) {
     core.ops.op_ws_set_ref(id, false);
   }
   if (wasPausedEarly(socket)) {
     core.ops.op_ws_hold_back(id, true);
   }
   fastOps.op_ws_attach(id, socket);
-  if (slots.readyState === CLOSING) {
-    // close() or terminate() came before.
-    const { code, reason, terminate } = slots.closeRequest;
-    if (terminate) {
-      core.ops.op_ws_terminate(id);
-    } else {
-      fastOps.op_ws_close(id, code, reason);
-    }
-    return;
+}
+
+/** Does with the connection what `close()` or `terminate()` asked for before there was one. */
+function closeAsAsked({ id, closeRequest }) {
+  const { code, reason, terminate } = closeRequest;
+  if (terminate) {
+    core.ops.op_ws_terminate(id);
+  } else {
+    fastOps.op_ws_close(id, code, reason);
   }
-  slots.readyState = OPEN;
-  slots.sink.open(socket);
 }
 
 /** There will be no connection. */
@@ -127,4 +137,4 @@ function failToOpen(socket, error) {
   slots.sink.failed(socket, error);
 }
 
-export { failToOpen, open, readRemoteAddr, start };
+export { attach, closeAsAsked, failToOpen, open, readRemoteAddr, start };

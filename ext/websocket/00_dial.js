@@ -81,7 +81,7 @@ webidl.converters["WebSocketInit"] = webidl.createDictionaryConverter(
 
 const OTHER_CLIENTS = {
   __proto__: null,
-  agent: "use `client`, a Deno.createHttpClient({ … })",
+  agent: "use `client`, a Deno.createHttpClient({ ... })",
   ca: "use `client`, a Deno.createHttpClient({ caCerts })",
   followRedirects: "a handshake follows no redirect",
   header: "use `headers`",

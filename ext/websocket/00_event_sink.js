@@ -114,4 +114,4 @@ function dispatchTrusted(socket, event) {
   dispatch(socket, event);
 }
 
-export { eventSink };
+export { EventSink, eventSink };

@@ -12,7 +12,7 @@ const {
 } = primordials;
 
 /**
- * Throws where options that were written down as such (`{ … }`) have a member that is not
+ * Throws where options that were written down as such (`{ ... }`) have a member that is not
  * known. An instance of a class may have others, which nobody reads.
  *
  * @param {object} options

@@ -1,5 +1,5 @@
 //! The modules of deno.land/std that no registry has in a form that runs today. They are in
-//! `js/compat/std`, are loaded when they are imported, and need no network.
+//! `runtime/js/compat/std`, are loaded when they are imported, and need no network.
 
 use deno_core::ModuleSpecifier;
 

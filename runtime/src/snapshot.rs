@@ -146,7 +146,7 @@ fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
 }
 
 /// What runs the tests of `node:test`.
-const TEST_RUNNER: &str = include_str!("../../js/node_test_runner.js");
+const TEST_RUNNER: &str = include_str!("../js/node_test_runner.js");
 
 /// Strips the types from an extension's TypeScript; JavaScript passes as it is. A module of
 /// Node.js does not say by its name which of both it is. The JavaScript of Deno's crates

@@ -213,7 +213,7 @@ const FLAGS_OF_OTHERS: [&str; 5] = [
 /// Each text of an error that a reader may look for is one that the program has.
 pub(crate) fn error_texts() -> Result<(), Failed> {
     let mut source = String::new();
-    for folder in ["cli/src", "ext", "js", "runtime/src"] {
+    for folder in ["cli/src", "ext", "runtime/js", "runtime/src"] {
         read_all(&support::repository().join(folder), &mut source)?;
     }
     let mut count = 0;

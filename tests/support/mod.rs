@@ -208,6 +208,16 @@ impl Running {
         })
     }
 
+    /// The same for a line that may have come before others that were waited for: the two
+    /// streams of a program are not in order.
+    pub(crate) fn line_in_any_order(&mut self, prefix: &str) -> Result<String, String> {
+        let seen = self.seen.iter().find_map(|line| line.strip_prefix(prefix));
+        match seen {
+            Some(rest) => Ok(rest.to_string()),
+            None => self.line(prefix),
+        }
+    }
+
     fn find<T>(&mut self, wanted: &str, look: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + LIMIT;
         loop {

@@ -17,7 +17,6 @@ use tokio::net::UnixStream;
 use crate::connections::Entry;
 use crate::control::Control;
 use crate::first_packet::MAX_LENGTH;
-use crate::transport;
 
 /// A connection whose handshake the script is looking at.
 pub(crate) struct HeldRequest {
@@ -47,7 +46,7 @@ impl HeldRequest {
         let transport = match self.stream {
             Stream::Accepted(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
             Stream::Tcp(stream) => Transport::Tcp(stream),
-            Stream::Tls(stream) => transport::tls(stream),
+            Stream::Tls(stream) => stream.into(),
             Stream::Unix(stream) => Transport::Unix(stream),
         };
         // A slice would keep the head.

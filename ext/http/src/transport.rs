@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use deno_tls::TlsStream;
-use duplex_websocket::Tls;
 use duplex_websocket::Transport;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -31,22 +30,12 @@ pub(crate) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     match upgraded.downcast::<TokioIo<ServerIo<Box<TlsStream<TcpStream>>>>>() {
         Ok(parts) => {
             let (stream, read_ahead) = parts.io.into_inner().into_parts();
-            (tls(stream), joined(parts.read_buf, read_ahead))
+            (stream.into(), joined(parts.read_buf, read_ahead))
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
             (Transport::Stream(Box::new(stream)), Bytes::new())
         }
-    }
-}
-
-/// The same connection without what makes its handshake, which is done.
-pub(crate) fn tls(stream: Box<TlsStream<TcpStream>>) -> Transport {
-    match stream.try_into_inner() {
-        Ok((socket, session)) => {
-            Transport::Tls(Box::new(Tls::new(Transport::Tcp(socket), session)))
-        }
-        Err(stream) => Transport::Stream(Box::new(stream)),
     }
 }
 

@@ -16,12 +16,12 @@ use duplex_protocol::handshake::server::ClientOffer;
 use duplex_protocol::handshake::server::OfferError;
 use duplex_websocket::Limits;
 use duplex_websocket::ServerOptions;
+use duplex_websocket::ShownHandshake;
 use duplex_websocket::Transport;
 use duplex_websocket::deflate::PerMessageDeflate;
 use duplex_websocket::limits::LimitOptions;
 use duplex_websocket::limits::timeout;
 use duplex_websocket::network_events;
-use duplex_websocket::network_events::Handshake;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -288,7 +288,7 @@ pub(crate) async fn op_http_upgrade_wait(
 #[cold]
 fn tell_debuggers(state: &mut OpState, exchange: &Exchange, id: u32, answer: Vec<(&str, &[u8])>) {
     let url = url(exchange);
-    let handshake = Handshake {
+    let handshake = ShownHandshake {
         // `https` gives `wss`.
         url: format!("ws{}", url.strip_prefix("http").unwrap_or_default()),
         request: lines(&exchange.head().headers).collect(),
@@ -298,7 +298,7 @@ fn tell_debuggers(state: &mut OpState, exchange: &Exchange, id: u32, answer: Vec
         },
         answer,
     };
-    network_events::accepted(state, id, handshake);
+    handshake.show(state, id);
 }
 
 fn server_options(

@@ -10,6 +10,7 @@
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | [`metrics`] | what operators count |
 //! | [`network_events`] | what debuggers are told of each socket |
+//! | `shown_handshake` | what they are told of a server's handshakes |
 //! | `connection_log` | what they read of each connection |
 //! | `deferred` | what was sent behind a Blob |
 //! | `message` | what is sent or published |
@@ -28,6 +29,8 @@
 //! | `recycler` | their memory, for the next ones |
 //! | `members` | who belongs to a group |
 //! | `group` | the connections of one server |
+//! | `accepted` | one of them, for who has accepted it |
+//! | `network_stream` | a stream of deno_net as a transport |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `numbers` | the numbers that Rust and JavaScript share |
@@ -52,6 +55,7 @@ compile_error!(
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]
 compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
 
+mod accepted;
 mod client;
 mod codec;
 mod connection;
@@ -69,6 +73,7 @@ mod message;
 pub mod metrics;
 mod nearest_name;
 pub mod network_events;
+mod network_stream;
 mod numbers;
 mod ops;
 mod out_buffer;
@@ -78,6 +83,7 @@ mod publication;
 mod publishing;
 mod recycler;
 mod script;
+mod shown_handshake;
 mod tls;
 mod topic_space;
 mod topics;
@@ -93,6 +99,7 @@ use duplex_protocol::deflate::{Compression, Parameters};
 use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
 
+pub use crate::accepted::AcceptedConnection;
 use crate::connection::{Connection, Settings};
 pub use crate::connection_log::{
     is_on as logs_connections, opened as log_opened, refused as log_refused,
@@ -105,6 +112,7 @@ pub use crate::limits::Limits;
 pub use crate::log_copies::LogExtent;
 pub use crate::message::{Message, Reach};
 pub use crate::publishing::Recording;
+pub use crate::shown_handshake::ShownHandshake;
 pub use crate::tls::{Carrier, Tls};
 pub use crate::topic_space::{Later, Relay, TopicSpace};
 pub use crate::transport::{AsyncStream, Transport};

@@ -14,7 +14,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use deno_core::OpState;
 use deno_core::serde_json::{Map, Value, json};
 use duplex_protocol::close::Close;
 use duplex_protocol::decoder::Event;
@@ -22,8 +21,6 @@ use duplex_protocol::encoder;
 use duplex_protocol::frame::{Opcode, Role};
 use duplex_protocol::session::Ending;
 
-use crate::connection::Connection;
-use crate::hub::Hub;
 use crate::message::Message;
 
 /// One event of the protocol's domain `Network`.
@@ -57,30 +54,6 @@ pub fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
 }
 
-/// An opening handshake that a server has answered.
-pub struct Handshake<'a> {
-    /// The `ws` or `wss` URL that the client asked for.
-    pub url: String,
-    /// The headers of the request.
-    pub request: Vec<(&'a str, &'a [u8])>,
-    /// 101, or 200 over HTTP/2.
-    pub status: u16,
-    /// The headers of the answer.
-    pub answer: Vec<(&'a str, &'a [u8])>,
-}
-
-/// The server's connection `id` of this runtime was opened by `handshake`.
-pub fn accepted(state: &mut OpState, id: u32, handshake: Handshake<'_>) {
-    let Some(connection) = Hub::of(state).get(id) else {
-        return;
-    };
-    if let Some(request) = created(&handshake.url) {
-        asks(request, handshake.request);
-        answered(request, handshake.status, handshake.answer);
-        opened(request, &connection);
-    }
-}
-
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static LAST_REQUEST: AtomicU64 = AtomicU64::new(0);
 /// From when the protocol's timestamps count.
@@ -93,7 +66,15 @@ thread_local! {
 struct Observer {
     tell: Rc<dyn Fn(NetworkEvent)>,
     /// By the places of the connections in memory, each of which is there until it has ended.
-    requests: HashMap<*const Connection, RequestId>,
+    requests: HashMap<usize, RequestId>,
+}
+
+/// A connection, as events know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    /// Its place in memory.
+    pub place: usize,
+    pub role: Role,
 }
 
 /// What the events of one socket have in common.
@@ -150,10 +131,10 @@ pub(crate) fn answered<'a>(
 }
 
 /// There is a connection now, whose frames belong to this socket.
-pub(crate) fn opened(id: RequestId, connection: &Connection) {
+pub(crate) fn opened(id: RequestId, connection: Shown) {
     OBSERVER.with_borrow_mut(|observer| {
         if let Some(observer) = observer {
-            observer.requests.insert(connection, id);
+            observer.requests.insert(connection.place, id);
         }
     });
 }
@@ -166,7 +147,7 @@ pub(crate) fn failed(id: RequestId, error: &dyn Display) {
 
 /// A message was queued.
 #[cold]
-pub(crate) fn sent_message(connection: &Connection, message: Message<'_>) {
+pub(crate) fn sent_message(connection: Shown, message: Message<'_>) {
     let opcode = match message {
         Message::Text(_) => Opcode::Text,
         Message::Binary(_) => Opcode::Binary,
@@ -176,21 +157,21 @@ pub(crate) fn sent_message(connection: &Connection, message: Message<'_>) {
 
 /// A Close frame was queued.
 #[cold]
-pub(crate) fn sent_close(connection: &Connection, close: &Close) {
+pub(crate) fn sent_close(connection: Shown, close: &Close) {
     sent(connection, Opcode::Close, &close_payload(close));
 }
 
 /// A frame was queued.
 #[cold]
-pub(crate) fn sent(connection: &Connection, opcode: Opcode, payload: &[u8]) {
-    let is_masked = connection.role() == Role::Client;
+pub(crate) fn sent(connection: Shown, opcode: Opcode, payload: &[u8]) {
+    let is_masked = connection.role == Role::Client;
     tell_frame(SENT, connection, opcode, is_masked, payload);
 }
 
 /// A message or a control frame was received.
 #[cold]
-pub(crate) fn received(connection: &Connection, event: &Event<'_>) {
-    let is_masked = connection.role() == Role::Server;
+pub(crate) fn received(connection: Shown, event: &Event<'_>) {
+    let is_masked = connection.role == Role::Server;
     let tell = |opcode, payload: &[u8]| {
         tell_frame(RECEIVED, connection, opcode, is_masked, payload);
     };
@@ -205,18 +186,16 @@ pub(crate) fn received(connection: &Connection, event: &Event<'_>) {
 
 /// A long binary message was received.
 #[cold]
-pub(crate) fn received_binary(connection: &Connection, payload: &[u8]) {
-    let is_masked = connection.role() == Role::Server;
+pub(crate) fn received_binary(connection: Shown, payload: &[u8]) {
+    let is_masked = connection.role == Role::Server;
     tell_frame(RECEIVED, connection, Opcode::Binary, is_masked, payload);
 }
 
 /// The connection has ended. Its frames are told no more.
 #[cold]
-pub(crate) fn ended(connection: &Connection, ending: &Ending) {
-    let id = OBSERVER.with_borrow_mut(|observer| {
-        let place: *const Connection = connection;
-        observer.as_mut()?.requests.remove(&place)
-    });
+pub(crate) fn ended(connection: Shown, ending: &Ending) {
+    let id =
+        OBSERVER.with_borrow_mut(|observer| observer.as_mut()?.requests.remove(&connection.place));
     let Some(id) = id else { return };
     if let Some(error) = &ending.error {
         tell_error(id, error);
@@ -244,14 +223,15 @@ const RECEIVED: &str = "Network.webSocketFrameReceived";
 /// Text is told as it is, and all else in Base64: the protocol decides by the opcode.
 fn tell_frame(
     method: &'static str,
-    connection: &Connection,
+    connection: Shown,
     opcode: Opcode,
     is_masked: bool,
     payload: &[u8],
 ) {
     let id = OBSERVER.with_borrow(|observer| {
-        let place: *const Connection = connection;
-        observer.as_ref()?.requests.get(&place).copied()
+        (observer.as_ref()?.requests)
+            .get(&connection.place)
+            .copied()
     });
     let Some(id) = id else { return };
     let data = match opcode {

@@ -163,7 +163,7 @@ pub(crate) async fn op_ws_create(
     });
     connection_log::client_opened(&connection, &handle.url, &protocol, &extensions);
     if let Some(request) = request {
-        network_events::opened(request, &connection);
+        network_events::opened(request, connection.shown());
     }
     Ok(Created {
         id: connection.id,

@@ -1,5 +1,5 @@
 //! Ops that Deno's extension crates leave to the runtime, and the extension
-//! that evaluates `js/`.
+//! that evaluates `runtime/js/`.
 
 mod fs_events;
 mod guard;
@@ -99,7 +99,7 @@ deno_core::extension!(
     ],
     esm_entry_point = "ext:duplex_runtime/90_main.js",
     esm = [
-        dir "../js",
+        dir "js",
         "01_errors.js",
         "12_lazy.js",
         "20_globals.js",
@@ -107,7 +107,7 @@ deno_core::extension!(
         "90_main.js",
     ],
     lazy_loaded_esm = [
-        dir "../js",
+        dir "js",
         "41_serve.js",
         "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
         "ext:duplex_runtime/std/http_parser.js" = "compat/std/http_parser.js",
@@ -119,7 +119,7 @@ deno_core::extension!(
         "node:deno_std/ws" = "compat/std/ws.js",
     ],
     lazy_loaded_js = [
-        dir "../js",
+        dir "js",
         "10_permissions.js",
         "11_navigator.js",
         "11_workers.js",

@@ -42,6 +42,8 @@ pub(crate) struct Connector {
     /// Whether a script may name another host in the handshake than it connects to.
     pub allow_host: bool,
     pub user_agent: Option<String>,
+    /// The client itself, if nobody has [registered](Self::register) it: it connects then.
+    pub foreign: Option<deno_fetch::Client>,
     ca_certs: Vec<Vec<u8>>,
     key: Option<TlsKey>,
     roots: Option<Arc<dyn RootCertStoreProvider>>,
@@ -72,9 +74,14 @@ impl Connector {
             return Ok(connector);
         };
         // One that was closed is no more.
-        state.resource_table.get::<HttpClientResource>(client)?;
-        let connector = Connectors::of(state).clients.get(&client).cloned();
-        connector.ok_or(DialError::Client)
+        let resource = state.resource_table.get::<HttpClientResource>(client)?;
+        if let Some(connector) = Connectors::of(state).clients.get(&client) {
+            return Ok(connector.clone());
+        }
+        let mut connector = Self::from_state(state);
+        connector.allow_host = resource.allow_host;
+        connector.foreign = Some(resource.client.clone());
+        Ok(Rc::new(connector))
     }
 
     /// Makes the connector of `client`, which deno_fetch has made of the same
@@ -127,6 +134,7 @@ impl Connector {
             user_agent: options
                 .map(|options| options.user_agent.clone())
                 .filter(|user_agent| !user_agent.is_empty()),
+            foreign: None,
             ca_certs: Vec::new(),
             key: None,
             roots: options.and_then(|options| options.root_cert_store_provider.clone()),

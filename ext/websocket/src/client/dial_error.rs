@@ -14,11 +14,10 @@ pub(crate) enum DialError {
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
-    #[class(type)]
-    #[error(
-        "`client` must be made by createHttpClient() of ext:duplex_websocket/00_http_client.js"
-    )]
-    Client,
+    /// A client that deno_fetch connects for could not.
+    #[class(generic)]
+    #[error("{0}")]
+    HttpClient(String),
     #[class(inherit)]
     #[error(transparent)]
     Resource(#[from] deno_core::error::ResourceError),
@@ -75,14 +74,13 @@ impl DialError {
         match self {
             Self::Permission(_) => DialFailure::Permission,
             Self::Dns { .. } => DialFailure::Dns,
-            Self::Connect(_) => DialFailure::Connect,
+            Self::Connect(_) | Self::HttpClient(_) => DialFailure::Connect,
             Self::Tls(_) => DialFailure::Tls,
             Self::Proxy { .. } => DialFailure::Proxy,
             Self::Response(_) | Self::OnlyHttp2 | Self::Http2Header { .. } => DialFailure::Response,
             Self::ConnectTimeout(_) | Self::HandshakeTimeout(_) => DialFailure::Timeout,
             Self::Io(_) => DialFailure::Io,
-            Self::Client
-            | Self::Resource(_)
+            Self::Resource(_)
             | Self::Request(_)
             | Self::Url(_)
             | Self::ProxyUrl(_)

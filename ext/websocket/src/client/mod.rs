@@ -5,6 +5,7 @@
 //! | `connector` | a `Deno.HttpClient`, and its default |
 //! | `proxy` | proxies: which one, and the way through it |
 //! | `queue` | one connection to an endpoint at a time |
+//! | `foreign` | a `Deno.HttpClient` that only deno_fetch knows |
 //! | `tcp` | look-ups and sockets |
 //! | `tls` | TLS and ALPN |
 //! | `dial_error`, `opened` | what dialling comes to |
@@ -13,6 +14,7 @@
 mod api;
 mod connector;
 mod dial_error;
+mod foreign;
 mod http1;
 mod http2;
 mod opened;
@@ -103,6 +105,14 @@ impl From<TimeoutOptions> for Timeouts {
 pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<Opened, DialError> {
     let dialer = Dialer::new(state, target)?;
     let Timeouts { connect, handshake } = dialer.target.timeouts;
+    if let Some(client) = &dialer.connector.foreign {
+        let queue = DialQueue::of(&mut dialer.state.borrow_mut());
+        let _turn = queue.turn(vec![dialer.endpoint_by_name()]).await;
+        let connecting = foreign::connect(client, dialer.http_uri()?);
+        let connected = limit(connect, DialError::ConnectTimeout, connecting).await?;
+        let shaking = dialer.shake_hands_foreign(connected);
+        return limit(handshake, DialError::HandshakeTimeout, shaking).await;
+    }
 
     let before = Instant::now();
     let hop = limit(connect, DialError::ConnectTimeout, dialer.look_up()).await?;
@@ -197,7 +207,11 @@ impl Dialer {
         let uri: Uri = format!("{scheme}://{host}:{port}")
             .parse()
             .map_err(|_| invalid())?;
-        let proxy = Proxy::select(connector.proxy.as_ref(), &uri)?;
+        let proxy = match connector.foreign {
+            // The client has its own.
+            Some(_) => None,
+            None => Proxy::select(connector.proxy.as_ref(), &uri)?,
+        };
         for (name, _) in &target.headers {
             warn_of_dropped(name, connector.allow_host);
         }
@@ -271,11 +285,16 @@ impl Dialer {
             (None, Hop::Tcp(addresses)) => {
                 addresses.iter().copied().map(Endpoint::Address).collect()
             }
-            (proxy, _) => vec![Endpoint::Behind {
-                proxy: proxy.as_ref().map(Proxy::to_string).unwrap_or_default(),
-                host: self.host.clone(),
-                port: self.port,
-            }],
+            _ => vec![self.endpoint_by_name()],
+        }
+    }
+
+    /// The line of those whose name is looked up elsewhere.
+    fn endpoint_by_name(&self) -> Endpoint {
+        Endpoint::Behind {
+            proxy: (self.proxy.as_ref()).map_or_else(String::new, Proxy::to_string),
+            host: self.host.clone(),
+            port: self.port,
         }
     }
 
@@ -367,6 +386,30 @@ impl Dialer {
     async fn shake_hands(&self, transport: Transport) -> Result<Opened, DialError> {
         let headers = self.headers();
         http1::shake_hands(transport, &self.request(&headers), self.target.request).await
+    }
+
+    /// The URL by the scheme that HTTP has for it.
+    fn http_uri(&self) -> Result<Uri, DialError> {
+        let scheme = if self.secure { "https" } else { "http" };
+        let rest = &self.target.url[url::Position::AfterScheme..url::Position::AfterQuery];
+        let uri = format!("{scheme}{rest}").parse();
+        uri.map_err(|_| DialError::Url(self.target.url.to_string()))
+    }
+
+    async fn shake_hands_foreign(
+        &self,
+        connected: foreign::Connected,
+    ) -> Result<Opened, DialError> {
+        let mut headers = self.headers();
+        let uri = self.http_uri()?.to_string();
+        let mut request = self.request(&[]);
+        if connected.is_proxied {
+            let others = connected.headers.iter();
+            headers.extend(others.map(|(name, value)| (&name[..], &value[..])));
+            request.target = &uri;
+        }
+        request.headers = &headers;
+        http1::shake_hands(connected.transport, &request, self.target.request).await
     }
 
     async fn shake_hands_http2(&self, transport: Transport) -> Result<Option<Opened>, DialError> {

@@ -7,10 +7,18 @@ use super::Connection;
 use super::status::SendStatus;
 use crate::message::Message;
 use crate::metrics::{Class, here};
-use crate::network_events;
+use crate::network_events::{self, Shown};
 use crate::out_buffer::OutBuffer;
 
 impl Connection {
+    /// What debuggers know it by.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown {
+            place: std::ptr::from_ref(self).addr(),
+            role: self.role,
+        }
+    }
+
     pub(crate) fn class(&self) -> Class {
         self.class
     }
@@ -34,7 +42,7 @@ impl Connection {
     pub(super) fn record_sent(&self, message: Message<'_>) {
         here().sent(message.kind(), message.length());
         if network_events::is_on() {
-            network_events::sent_message(self, message);
+            network_events::sent_message(self.shown(), message);
         }
     }
 

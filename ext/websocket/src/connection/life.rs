@@ -50,7 +50,7 @@ impl Connection {
             .borrow_mut()
             .push_control(|out| encoder::encode_close(out, key, close));
         if network_events::is_on() {
-            network_events::sent_close(self, close);
+            network_events::sent_close(self.shown(), close);
         }
     }
 
@@ -193,7 +193,7 @@ impl Connection {
 
     fn record_control(&self, sent: SendStatus, opcode: Opcode, payload: &[u8]) -> SendStatus {
         if network_events::is_on() && matches!(sent, SendStatus::Taken | SendStatus::Buffered) {
-            network_events::sent(self, opcode, payload);
+            network_events::sent(self.shown(), opcode, payload);
         }
         sent
     }
@@ -229,7 +229,7 @@ impl Connection {
             let _ = encoder::encode_pong(out, key, payload);
         });
         if network_events::is_on() {
-            network_events::sent(self, Opcode::Pong, payload);
+            network_events::sent(self.shown(), Opcode::Pong, payload);
         }
     }
 

@@ -286,7 +286,7 @@ impl Hub {
         here().closed(connection.class(), ending.code, age);
         connection_log::closed(connection, &ending, age);
         if network_events::is_on() {
-            network_events::ended(connection, &ending);
+            network_events::ended(connection.shown(), &ending);
         }
         if connection.is_ref() {
             self.event_loop.release();

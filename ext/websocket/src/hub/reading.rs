@@ -258,7 +258,7 @@ impl<I: Inbox> EventSink for Sink<'_, I> {
     #[inline(always)]
     fn event(&mut self, event: Event<'_>) -> bool {
         if network_events::is_on() {
-            network_events::received(self.connection, &event);
+            network_events::received(self.connection.shown(), &event);
         }
         let result = match event {
             Event::Text { text, is_ascii } => self.text(&text, is_ascii),
@@ -271,7 +271,7 @@ impl<I: Inbox> EventSink for Sink<'_, I> {
     fn recycled(&mut self, mut payload: Recycled) -> bool {
         let length = payload.as_mut().len();
         if network_events::is_on() {
-            network_events::received_binary(self.connection, payload.as_mut());
+            network_events::received_binary(self.connection.shown(), payload.as_mut());
         }
         let result = self.message(MessageKind::Binary, length, |inbox| inbox.recycled(payload));
         result.map_err(|stop| self.stop = Some(stop)).is_ok()

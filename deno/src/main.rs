@@ -1,0 +1,5 @@
+//! Deno, with duplex in the place of the crate `deno_websocket`.
+
+fn main() {
+    deno::main();
+}
