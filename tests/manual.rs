@@ -116,7 +116,7 @@ fn other_pages() -> Vec<PathBuf> {
         for entry in fs::read_dir(root.join(folder)).expect("the folder is there") {
             let path = entry.expect("a folder can be read").path();
             if path.extension().is_some_and(|it| it == "md") && !path.ends_with("README.md")
-                || folder != "" && path.ends_with("README.md")
+                || !folder.is_empty() && path.ends_with("README.md")
             {
                 pages.push(path);
             }
