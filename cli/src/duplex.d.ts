@@ -144,8 +144,8 @@ interface WebSocketStream {
   close(closeInfo?: WebSocketCloseInfo): void;
 }
 
-// deno-lint-ignore no-var
 /** The constructor of {@linkcode WebSocketStream}. */
+// deno-lint-ignore no-var
 declare var WebSocketStream: {
   /** The object from which all instances inherit. */
   readonly prototype: WebSocketStream;
@@ -166,8 +166,8 @@ interface WebSocketError extends DOMException {
   readonly reason: string;
 }
 
-// deno-lint-ignore no-var
 /** The reason why a {@linkcode WebSocketStream} ended. */
+// deno-lint-ignore no-var
 declare var WebSocketError: {
   /** The object from which all instances inherit. */
   readonly prototype: WebSocketError;
