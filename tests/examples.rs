@@ -168,7 +168,9 @@ fn behind_nginx() -> Result<(), Failed> {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let port = free_port();
     let folder = empty_folder("nginx")?;
+    // One process, so that none is left behind when the test ends it.
     let settings = fs::read_to_string(example("api/nginx.conf"))?
+        .replace("daemon off;", "daemon off; master_process off;")
         .replace("127.0.0.1:8000", address)
         .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
     fs::write(folder.join("nginx.conf"), settings)?;

@@ -77,6 +77,7 @@ fn main() -> ExitCode {
     trials.push(is_generated.with_ignored_flag(cfg!(feature = "quickjs")));
     trials.push(Trial::test("reference has the options", reference::options));
     trials.push(Trial::test("reference has the members", reference::members));
+    trials.push(Trial::test("flags exist", reference::flags));
     trials.push(Trial::test(
         "error texts are in the source",
         reference::error_texts,

@@ -95,9 +95,18 @@ fn package(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
+/// Runs a program to its end. There is no limit: on a busy machine npm takes long for a package
+/// of this size.
 fn run(command: &mut Command) -> Result<Finished, String> {
     support::plain_output(command);
-    support::finish(command)
+    let output = command
+        .output()
+        .map_err(|error| format!("could not start {command:?}: {error}"))?;
+    Ok(Finished {
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
 }
 
 fn install_script() -> Result<(), Failed> {

@@ -251,7 +251,10 @@ function cannotListen({ hostname, path, port }, { code, message }) {
 async function stop(server, aborter, name) {
   if (op_serve_is_first() && !internals.isQuiet) {
     try {
-      core.print(`${name}: shutting down. Another one ends at once.\n`, true);
+      core.print(
+        `${name}: shutting down. A second signal ends the program at once.\n`,
+        true,
+      );
     } catch {
       // Nobody reads it.
     }

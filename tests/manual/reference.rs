@@ -8,6 +8,8 @@ use std::process::Command;
 use libtest_mimic::Failed;
 
 use crate::manual;
+use crate::name_of;
+use crate::pages;
 use crate::support;
 
 /// The pages that are made from the program are what it says now.
@@ -156,6 +158,57 @@ const OPTIONS: [&str; 16] = [
 
 /// Rows of what the declarations have elsewhere, as types of their own.
 const UNDECLARED: [&str; 3] = ["fetch", "handler", "websocket"];
+
+/// Each flag of duplex that a page names exists.
+pub(crate) fn flags() -> Result<(), Failed> {
+    let help = fs::read_to_string(manual().join("reference/cli.md"))?;
+    let known: BTreeSet<&str> = flags_in(&help).collect();
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page)?;
+        let mut in_block = false;
+        for (index, line) in text.lines().enumerate() {
+            if line.starts_with("```") {
+                in_block = !in_block;
+                continue;
+            }
+            // Commands of other programs have flags of their own.
+            let codes: Vec<&str> = match in_block {
+                true => vec![line],
+                false => line.split('`').skip(1).step_by(2).collect(),
+            };
+            let is_ours =
+                |code: &&str| code.starts_with("duplex ") || !in_block && code.starts_with("--");
+            for flag in codes.into_iter().filter(is_ours).flat_map(flags_in) {
+                count += 1;
+                if !known.contains(flag) && !FLAGS_OF_OTHERS.contains(&flag) {
+                    let page = name_of(&page);
+                    return Err(format!("{page} line {}: there is no {flag}", index + 1).into());
+                }
+            }
+        }
+    }
+    match count {
+        0..200 => Err(format!("only {count} flags were found").into()),
+        _ => Ok(()),
+    }
+}
+
+/// The `--flags` in a text.
+fn flags_in(text: &str) -> impl Iterator<Item = &str> {
+    let is_of_flag = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.split(move |c| !is_of_flag(c))
+        .filter(|word| word.starts_with("--") && word.len() > 2)
+}
+
+/// Flags of Deno, Bun and wscat.
+const FLAGS_OF_OTHERS: [&str; 5] = [
+    "--unstable-worker-options",
+    "--unstable-net",
+    "--unstable-",
+    "--hot",
+    "--slash",
+];
 
 /// Each text of an error that a reader may look for is one that the program has.
 pub(crate) fn error_texts() -> Result<(), Failed> {

@@ -1,16 +1,11 @@
 //! The sockets in a debugger's list of network requests: what Deno's own crate tells by
-//! `internals.__inspectorNetwork`.
-//!
-//! The hub makes the events. They wait for a task of their own, because the engine's list of
-//! debuggers is in use while script runs that a debugger has started.
+//! `internals.__inspectorNetwork`. The hub makes the events.
 
 use std::rc::Rc;
 
-use deno_core::unsync::spawn;
 use deno_core::{JsRuntimeInspector, OpState, op2};
 use deno_inspector_server::InspectorServerUrl;
-use duplex_websocket::{ShownHandshake, network_events};
-use tokio::sync::mpsc::unbounded_channel;
+use duplex_websocket::{ShownHandshake, network_events, show_to_debuggers};
 
 /// The sockets of this runtime are shown.
 struct IsShowing;
@@ -23,23 +18,8 @@ fn show_sockets(state: &mut OpState) {
     let Some(inspector) = state.try_borrow::<Rc<JsRuntimeInspector>>() else {
         return;
     };
-    // An engine must not outlive its own inspector.
-    let inspector = Rc::downgrade(inspector);
+    show_to_debuggers(&inspector.clone());
     state.put(IsShowing);
-    let (events, mut waiting) = unbounded_channel();
-    network_events::observe(move |event| {
-        let _ = events.send(event);
-    });
-    spawn(async move {
-        while let Some(event) = waiting.recv().await {
-            let Some(inspector) = inspector.upgrade() else {
-                return;
-            };
-            if inspector.sessions_state().has_active {
-                inspector.broadcast_to_sessions(event.method, &event.params.to_string());
-            }
-        }
-    });
 }
 
 /// A WebSocket is about to be used.

@@ -10,6 +10,7 @@
 //! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
 //! | [`metrics`] | what operators count |
 //! | [`network_events`] | what debuggers are told of each socket |
+//! | `debuggers` | the same for those that are attached |
 //! | `shown_handshake` | what they are told of a server's handshakes |
 //! | `connection_log` | what they read of each connection |
 //! | `deferred` | what was sent behind a Blob |
@@ -60,6 +61,7 @@ mod client;
 mod codec;
 mod connection;
 mod connection_log;
+mod debuggers;
 mod deferred;
 pub mod deflate;
 mod garbage;
@@ -104,6 +106,7 @@ use crate::connection::{Connection, Settings};
 pub use crate::connection_log::{
     is_on as logs_connections, opened as log_opened, refused as log_refused,
 };
+pub use crate::debuggers::show_to_debuggers;
 pub use crate::garbage::collect_early;
 pub use crate::group::SocketGroup;
 pub use crate::history::{HistoryOptions, Position, Recovery};
