@@ -113,7 +113,9 @@ fn tiny_messages_whose_echoes_are_not_read() {
         let (little, much) = (grown(MIB), grown(64 * MIB));
         let held = much.saturating_sub(little);
         assert!(held > 50 * MIB, "not even the limit: {little} and {much}");
-        assert!(held < 63 * MIB + 63 * MIB / 10, "{little} and {much}");
+        // The engine may have made its young generation larger in one of the two.
+        let young = 16 * MIB;
+        assert!(held < 63 * MIB + young, "{little} and {much}");
     }
 }
 
