@@ -28,7 +28,7 @@ pub fn show_to_debuggers(inspector: &Rc<JsRuntimeInspector>) {
                 return;
             };
             let is_watched = inspector.sessions_state().has_active;
-            for event in sockets.to_show(event, is_watched) {
+            for event in sockets.shown_for(event, is_watched) {
                 inspector.broadcast_to_sessions(event.method, &event.params.to_string());
             }
         }
@@ -47,7 +47,7 @@ struct Sockets {
 
 impl Sockets {
     /// What to tell debuggers of an event, if there are any.
-    fn to_show(&mut self, event: NetworkEvent, is_watched: bool) -> Vec<NetworkEvent> {
+    fn shown_for(&mut self, event: NetworkEvent, is_watched: bool) -> Vec<NetworkEvent> {
         let id = event.params["requestId"].as_str().unwrap_or_default();
         let id = id.to_owned();
         let is_opening = matches!(
