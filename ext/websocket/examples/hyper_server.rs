@@ -27,8 +27,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sys_traits::impls::RealSys;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, Notify};
 use tokio::task::{LocalSet, spawn_local};
 
 /// A connection whose handshake was answered.
@@ -40,6 +40,10 @@ struct Accepted {
     deflate: Option<(Parameters, Compression)>,
 }
 
+/// By what the script tells Rust that a client is subscribed and has its answer.
+#[derive(Clone, Default)]
+struct Served(Rc<Notify>);
+
 /// What the script takes its connections from.
 #[derive(Clone)]
 struct Queue(Rc<Mutex<UnboundedReceiver<Accepted>>>);
@@ -48,7 +52,7 @@ struct Queue(Rc<Mutex<UnboundedReceiver<Accepted>>>);
 deno_core::extension!(
     server,
     deps = [duplex_websocket],
-    ops = [op_next_connection],
+    ops = [op_next_connection, op_served],
     esm_entry_point = "ext:server/globals.js",
     esm = ["ext:server/globals.js" = {
         source = r#"
@@ -60,6 +64,7 @@ deno_core::extension!(
                 import { core } from "ext:core/mod.js";
                 globalThis.WebSocket = WebSocket;
                 globalThis.print = (text) => core.print(`${text}\n`);
+                globalThis.served = () => core.ops.op_served();
                 /** Hands each socket to `onSocket`, until the server ends. */
                 globalThis.serve = async (onSocket) => {
                   let id;
@@ -76,7 +81,10 @@ deno_core::extension!(
 const SCRIPT: &str = r#"
     serve((socket) => {
         socket.onopen = () => socket.subscribe("news");
-        socket.onmessage = ({ data }) => socket.send(data.toUpperCase());
+        socket.onmessage = ({ data }) => {
+            socket.send(data.toUpperCase());
+            served();
+        };
     });
 
     const client = new WebSocket(URL_OF_SERVER);
@@ -119,6 +127,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         state.put(PermissionsContainer::allow_all(Arc::new(parser)));
         state.put(Queue(Rc::new(Mutex::new(receiver))));
         state.put(group.clone());
+        state.put(Served::default());
     }
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -152,6 +161,11 @@ async fn op_next_connection(state: Rc<RefCell<OpState>>) -> Option<u32> {
     };
     let transport = Transport::Tcp(accepted.stream);
     Some(accept(&mut state, transport, accepted.read_ahead, options))
+}
+
+#[op2(fast)]
+fn op_served(state: &mut OpState) {
+    state.borrow::<Served>().0.notify_one();
 }
 
 async fn listen(listener: TcpListener, sender: UnboundedSender<Accepted>) {
@@ -223,9 +237,8 @@ async fn publish_and_end(
     group: SocketGroup,
     stop_listening: impl FnOnce(),
 ) {
-    while group.subscriber_count("news") == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let served = state.borrow().borrow::<Served>().clone();
+    served.0.notified().await;
     let news = Message::Text("news from Rust");
     group.publish(&mut state.borrow_mut(), "news", news, Reach::Process);
 
