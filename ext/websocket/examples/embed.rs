@@ -3,11 +3,12 @@
 //!
 //!     cargo run --release --example embed
 
+mod support;
+
 use std::error::Error;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{FsModuleLoader, JsRuntime, PollEventLoopOptions, RuntimeOptions};
+use deno_core::PollEventLoopOptions;
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
 use duplex_protocol::encoder;
@@ -53,25 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         echo(stream).await
     });
 
-    // Before V8 starts: long messages that the script has done with go soon.
-    duplex_websocket::collect_early(false);
-    let mut runtime = JsRuntime::new(RuntimeOptions {
-        module_loader: Some(Rc::new(FsModuleLoader)),
-        extensions: vec![
-            deno_webidl::deno_webidl::init(),
-            deno_web::deno_web::init(
-                Arc::new(deno_web::BlobStore::default()),
-                None,
-                false,
-                deno_web::InMemoryBroadcastChannel::default(),
-            ),
-            deno_net::deno_net::init(None, None),
-            deno_fetch::deno_fetch::init(deno_fetch::Options::default()),
-            duplex_websocket::duplex_websocket::init(),
-            embed::init(),
-        ],
-        ..Default::default()
-    });
+    let mut runtime = support::runtime(embed::init());
     // Which hosts a script may dial is for the program to decide.
     let parser = RuntimePermissionDescriptorParser::new(RealSys);
     runtime

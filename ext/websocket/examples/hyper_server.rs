@@ -4,6 +4,8 @@
 //!
 //!     cargo run --release --example hyper_server
 
+mod support;
+
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use deno_core::{FsModuleLoader, JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
+use deno_core::{OpState, PollEventLoopOptions, op2};
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use duplex_protocol::close::{Close, CloseCode};
 use duplex_protocol::deflate::{Compression, Parameters, ServerConfig};
@@ -99,24 +101,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    duplex_websocket::collect_early(false);
-    let mut runtime = JsRuntime::new(RuntimeOptions {
-        module_loader: Some(Rc::new(FsModuleLoader)),
-        extensions: vec![
-            deno_webidl::deno_webidl::init(),
-            deno_web::deno_web::init(
-                Arc::new(deno_web::BlobStore::default()),
-                None,
-                false,
-                deno_web::InMemoryBroadcastChannel::default(),
-            ),
-            deno_net::deno_net::init(None, None),
-            deno_fetch::deno_fetch::init(deno_fetch::Options::default()),
-            duplex_websocket::duplex_websocket::init(),
-            server::init(),
-        ],
-        ..Default::default()
-    });
+    let mut runtime = support::runtime(server::init());
     let (sender, receiver) = unbounded_channel();
     let group = SocketGroup::default();
     // All of the program's ops find here what they need, and so does Rust.

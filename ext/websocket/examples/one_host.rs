@@ -2,11 +2,12 @@
 //!
 //!     cargo run --release --example one_host
 
+mod support;
+
 use std::error::Error;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use deno_core::{FsModuleLoader, JsRuntime, PollEventLoopOptions, RuntimeOptions};
+use deno_core::PollEventLoopOptions;
 use deno_permissions::{
     Permissions, PermissionsContainer, PermissionsOptions, RuntimePermissionDescriptorParser,
 };
@@ -49,24 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
 
-    duplex_websocket::collect_early(false);
-    let mut runtime = JsRuntime::new(RuntimeOptions {
-        module_loader: Some(Rc::new(FsModuleLoader)),
-        extensions: vec![
-            deno_webidl::deno_webidl::init(),
-            deno_web::deno_web::init(
-                Arc::new(deno_web::BlobStore::default()),
-                None,
-                false,
-                deno_web::InMemoryBroadcastChannel::default(),
-            ),
-            deno_net::deno_net::init(None, None),
-            deno_fetch::deno_fetch::init(deno_fetch::Options::default()),
-            duplex_websocket::duplex_websocket::init(),
-            one_host::init(),
-        ],
-        ..Default::default()
-    });
+    let mut runtime = support::runtime(one_host::init());
     let parser = RuntimePermissionDescriptorParser::new(RealSys);
     let options = PermissionsOptions {
         // A host, or a host and a port.
