@@ -130,6 +130,8 @@ deno_core::extension!(
         "00_tracing.js",
         "03_routes.js",
         "04_handler_form.js",
+        "05_exported.js",
+        "05_serve_http.js",
     ],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));
