@@ -2,6 +2,10 @@
 // common, and the client's timeouts.
 
 import { primordials } from "ext:core/mod.js";
+import {
+  checkMembers,
+  membersOf,
+} from "ext:duplex_websocket/00_known_members.js";
 
 const { NumberIsFinite, NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } =
   primordials;
@@ -18,6 +22,23 @@ const { NumberIsFinite, NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } =
  *   many bytes on a message is compressed (64); and how hard, 0 to 9 (6)
  */
 
+const DEFLATE_MEMBERS = membersOf([
+  "serverNoContextTakeover",
+  "clientNoContextTakeover",
+  "serverMaxWindowBits",
+  "clientMaxWindowBits",
+  "threshold",
+  "level",
+], {
+  __proto__: null,
+  compress:
+    "an object turns compression on, and `level` says how hard to compress",
+  decompress: "an object turns compression on, in both directions",
+  zlibDeflateOptions: "use `level`",
+  zlibInflateOptions: "the other end chooses how to compress",
+  concurrencyLimit: "there is no such limit",
+});
+
 /** Checks and completes the option `perMessageDeflate`; null is off. */
 function convertPerMessageDeflate(options, prefix) {
   if (options === undefined || options === null || options === false) {
@@ -31,6 +52,7 @@ function convertPerMessageDeflate(options, prefix) {
       `${prefix}: perMessageDeflate must be a boolean or an object`,
     );
   }
+  checkMembers(options, DEFLATE_MEMBERS, `${prefix}: perMessageDeflate`);
   const name = (key) => `${prefix}: perMessageDeflate.${key}`;
   const bits = (key) => integer(options[key], 8, 15, name(key)) ?? null;
   return {

@@ -11,7 +11,7 @@ const uses = [
     new WebSocket("ws://localhost:1/", {
       protocols: "a",
       headers: { a: "b" },
-      perMessageDeflate: { compressionLevel: 1 },
+      perMessageDeflate: { level: 1 },
       maxPayloadLength: 1,
       connectTimeout: 1,
     }),

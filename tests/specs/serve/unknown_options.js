@@ -26,6 +26,14 @@ refused(
   { fetch, websocket: { maxPayload: 5 } },
   "did you mean `maxPayloadLength`?",
 );
+refused(
+  { fetch, websocket: { perMessageDeflate: { treshold: 5 } } },
+  "perMessageDeflate: there is no option `treshold`, did you mean `threshold`?",
+);
+refused(
+  { fetch, websocket: { perMessageDeflate: { compress: "shared" } } },
+  "perMessageDeflate: the option `compress` is not supported: ",
+);
 refused({ fetch, routes: { users: fetch } }, '"users" must begin with /');
 refused({ fetch, routes: { "/*/a": fetch } }, "must have * at its end alone");
 refused({ fetch, routes: { "/a": { FETCH: fetch } } }, '["/a"].FETCH');
