@@ -2,17 +2,19 @@
 
     results.py KNOWN RESULTS...
 
-A line of KNOWN is the file of a test, its name, and why it fails, between tabs.
+A line of KNOWN is the file of a test, its name, and why it fails, between tabs. The name of a file
+of results is that of the tests, and more behind `.ts`.
 """
 
+import pathlib
 import sys
 import xml.etree.ElementTree
 
 
 def read(path, tests):
     """Notes the tests by file and name, each with `pass`, `fail` or `skip`."""
+    file = pathlib.PurePath(path).name.partition(".ts")[0] + ".ts"
     for suite in xml.etree.ElementTree.parse(path).iter("testsuite"):
-        file = suite.get("name").rpartition("/")[2]
         for case in suite.iter("testcase"):
             if case.find("skipped") is not None:
                 result = "skip"
