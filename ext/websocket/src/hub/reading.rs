@@ -29,8 +29,7 @@ enum InputProgress {
 }
 
 impl Hub {
-    /// Serves all connections on the ready list. Returns false if no more script may
-    /// run.
+    /// Serves all connections on the ready list. Returns false if no more script may run.
     pub(super) fn read_ready(&self, delivery: &mut impl Delivery, now: Instant) -> bool {
         for id in self.ready.take() {
             // A connection may have ended, and its id may belong to another
