@@ -1,4 +1,4 @@
-// `duplex serve`: serves what the main module exports by default.
+// `duplex serve`: serves the default export of the main module.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
@@ -37,8 +37,8 @@ const { AbortController, AbortSignal } = core.loadExtScript(
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 const { exit, getExitCode } = core.loadExtScript("ext:deno_os/30_os.js");
 
-// The options of `Deno.serve`, read by name, for they may be those of an instance of a
-// class.
+// The options of `Deno.serve`. They are read by name, because the default
+// export may be an instance of a class.
 const OPTIONS = [
   "alpnProtocols",
   "cert",
@@ -60,20 +60,22 @@ const OPTIONS = [
   "unix",
   "websocket",
 ];
-// What an instance of a class may have for other reasons: Hono's has `routes`.
+// Options that are read only from plain objects, because an instance of a class
+// may have these members for other reasons. For example, an instance of Hono
+// has `routes`.
 const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 
-// That of `Deno.serve`.
+// The default of `Deno.serve`.
 const DEFAULT_HOSTNAME = "0.0.0.0";
 
 // How many event loops a program may have.
 const { maxLoops: MAX_LOOPS } = op_http_numbers();
 
 /**
- * Starts the server, which signals end.
+ * Starts the server, which SIGINT and SIGTERM shut down.
  *
- * @param {object} namespace the main module's
- * @param {Record<string, ErrorConstructor>} errors those of `Deno.errors`
+ * @param {object} namespace the namespace of the main module
+ * @param {Record<string, ErrorConstructor>} errors the classes in `Deno.errors`
  * @returns {string | undefined} why there is nothing to serve
  */
 function serve(namespace, { NotCapable }) {
@@ -100,7 +102,7 @@ function serve(namespace, { NotCapable }) {
     ? aborter.signal
     : AbortSignal.any([signal, aborter.signal]);
 
-  // Listened to before anybody can know that the server is up.
+  // The signals are handled before anything shows that the server is up.
   const signalled = op_serve_signal();
   core.unrefOpPromise(signalled);
   let server;
@@ -118,7 +120,7 @@ function serve(namespace, { NotCapable }) {
   PromisePrototypeThen(signalled, (name) => stop(server, aborter, name));
 }
 
-/** Why there is nothing to serve, or undefined. */
+/** Returns why there is nothing to serve, or undefined. */
 function refusal(namespace) {
   const file = op_runtime_main_module();
   const wanted = "duplex serve wants an object that answers requests:\n" +
@@ -154,13 +156,13 @@ function refusal(namespace) {
   }
 }
 
-/** Whether it was written down as an object, and is no instance of a class. */
+/** Whether this is a plain object, not an instance of a class. */
 function isPlain(object) {
   const prototype = ObjectGetPrototypeOf(object);
   return prototype === ObjectPrototype || prototype === null;
 }
 
-/** The module's options; the command line goes before them. */
+/** The module's options, except where the command line has an option. */
 function readOptions(exported) {
   const options = { __proto__: null };
   for (let i = 0; i < OPTIONS.length; i++) {
@@ -187,7 +189,8 @@ function readOptions(exported) {
   const { hostname, port, path, fallback, broker, isSecure } =
     op_serve_options();
   if (isSecure) {
-    // The files of the command line, which Rust has.
+    // Rust has the certificate files of the command line, which take
+    // precedence.
     delete options.cert;
     delete options.key;
     delete options.tls;
@@ -195,7 +198,8 @@ function readOptions(exported) {
   if (broker !== null) {
     const topics = options.topics ?? null;
     if (topics !== null) {
-      // What is inherited is not checked any more.
+      // The topics are checked here, because inherited members are not checked
+      // later.
       checkTopics(topics);
     }
     options.topics = { __proto__: topics, broker };
@@ -206,14 +210,15 @@ function readOptions(exported) {
     delete options.path;
   }
   if (!ObjectHasOwn(options, "path")) {
-    // As `Deno.serve` reads them: a port may be a string of the environment.
+    // The values are converted as in `Deno.serve`, so a port may be a string
+    // from the environment.
     options.hostname = `${hostname ?? options.hostname ?? DEFAULT_HOSTNAME}`;
     options.port = validatePort(port ?? options.port ?? fallback, true);
   }
   return options;
 }
 
-/** How many event loops the module wants, as `op_serve_loops` takes it. */
+/** How many event loops the module wants, in the form for `op_serve_loops`. */
 function readLoops({ parallel }) {
   if (parallel === undefined || parallel === null || parallel === false) {
     return -1;
@@ -229,7 +234,7 @@ function readLoops({ parallel }) {
   return parallel;
 }
 
-/** What the system says of an address, for those who chose it on the command line. */
+/** The message for the user if the system refuses an address. */
 function cannotListen({ hostname, path, port }, { code, message }) {
   const where = path ?? `${hostname}:${port}`;
   switch (code) {
@@ -256,10 +261,10 @@ async function stop(server, aborter, name) {
         true,
       );
     } catch {
-      // Nobody reads it.
+      // Standard error is closed.
     }
   }
-  // Requests and WebSockets that have not ended by then are dropped.
+  // Requests and WebSockets that have not ended in that time are dropped.
   const tooLate = new Promise((resolve) => {
     core.createSystemTimer(
       resolve,
@@ -269,7 +274,7 @@ async function stop(server, aborter, name) {
   });
   const late = PromisePrototypeThen(tooLate, () => aborter.abort());
   await SafePromiseRace([server.shutdown(), late]);
-  // What the last events have left for this turn goes first.
+  // Work that the last events have left for this turn is done first.
   await new Promise((resolve) => core.createSystemTimer(resolve, 0, true));
   const code = await op_serve_end();
   exit(getExitCode() || code);
