@@ -146,8 +146,8 @@ class UpgradeResponse {
   }
 
   /**
-   * Whether the headers have not been read, so that nobody can have changed
-   * them.
+   * Whether the headers have not been read, so that the program cannot have
+   * changed them.
    */
   static isUntouched(inner) {
     // deno-lint-ignore prefer-primordials -- it asks for a private name

@@ -114,7 +114,7 @@ impl Broker {
         self.0.record_and_tell(topic, payload, is_text)
     }
 
-    /// Waits until the [`LogSink`] has all messages of the log of `topic` behind `since`, if the
+    /// Waits until the [`LogSink`] has all messages of the log of `topic` after `since`, if the
     /// log still has all of them. Without `since`, waits until the sink knows the end of the log.
     /// The topic must be wanted.
     ///

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::recording::{Answer, Ask, Extent, LogSink, Position, RecordError, Recorded};
 
-/// A request to read the messages of a topic's log behind a position.
+/// A request to read the messages of a topic's log after a position.
 pub(crate) struct Read {
     pub topic: Arc<str>,
     /// The position. `None` asks only for the position of the log.
@@ -58,7 +58,7 @@ struct TopicLog {
     is_lost: bool,
     /// Live messages that do not follow on `at` yet.
     held: VecDeque<Recorded>,
-    /// The messages that were read behind a position. More messages are missing between them and
+    /// The messages that were read after a position. More messages are missing between them and
     /// the floor.
     before: Option<(Position, Vec<Recorded>)>,
     question: Option<Question>,
@@ -517,7 +517,7 @@ impl TopicLog {
 }
 
 impl Ask {
-    /// Asks for the messages behind a position of any age.
+    /// Asks for the messages after a position of any age.
     fn behind(position: Position) -> Self {
         Self::After {
             position,

@@ -5,7 +5,7 @@
 //! its number in the stream, and the number of the topic's message before it. So the offset of a
 //! message is its number in the stream, and the epoch of all topics is that of the stream. If a
 //! topic has no message, a process that asks for the position of its log sets a mark, which is a
-//! message that is not delivered to programs. All messages behind a position are there if the
+//! message that is not delivered to programs. All messages after a position are there if the
 //! message at the position is there, because the oldest messages of a topic are dropped first.
 
 use std::collections::{HashMap, VecDeque};
@@ -67,7 +67,7 @@ enum Stage {
     Mark,
     /// Asks for the message at the position.
     Anchor { position: Position, is_recent: bool },
-    /// Asks for the next message behind the position or the last message.
+    /// Asks for the next message after the position or the last message.
     Next {
         position: Position,
         has_anchor: bool,
@@ -351,7 +351,7 @@ impl Stream {
                 has_anchor,
                 ..
             } if is_missing => {
-                // If the message at the position is gone, the first messages behind it may also
+                // If the message at the position is gone, the first messages after it may also
                 // have been dropped, because there are too many.
                 let may_lack = !has_anchor && messages.len() as u64 > self.recording.size;
                 return Some(match may_lack {
@@ -518,7 +518,7 @@ impl Stream {
         out.extend_from_slice(command.as_bytes());
     }
 
-    /// Requests the first message behind a position.
+    /// Requests the first message after a position.
     fn get_next(&self, number: u64, topic: &str, behind: Position, out: &mut Vec<u8>) {
         let subject = self.subject(topic);
         let question = json!({ "seq": behind.offset + 1, "next_by_subj": subject });

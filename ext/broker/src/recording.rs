@@ -37,7 +37,7 @@ pub struct Recorded {
     pub payload: Option<Payload>,
 }
 
-/// The extent of a log in this process: the process has all messages behind `floor` up to `last`.
+/// The extent of a log in this process: the process has all messages after `floor` up to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The epoch of the log.
@@ -61,7 +61,7 @@ pub trait LogSink: Send + Sync {
     /// Takes the next message of the topic.
     fn append(&self, topic: &str, message: Recorded);
 
-    /// Takes older messages of the topic: all messages behind the offset `since` up to the floor or
+    /// Takes older messages of the topic: all messages after the offset `since` up to the floor or
     /// beyond.
     fn prepend(&self, topic: &str, since: u64, messages: Vec<Recorded>);
 
@@ -94,7 +94,7 @@ pub(crate) enum Ask {
         /// Whether a log begins if there is none.
         begins: bool,
     },
-    /// The messages behind a position.
+    /// The messages after a position.
     After {
         position: Position,
         /// Whether none of the messages is so old that it can have expired.

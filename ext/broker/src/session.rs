@@ -617,7 +617,7 @@ impl Interests {
         while self.expiring.front().is_some_and(|(at, _)| *at <= now)
             && let Some((at, topic)) = self.expiring.pop_front()
         {
-            // If the topic has been wanted since, it has no time, or a later
+            // If the topic has been wanted again, it has no time, or a later
             // time.
             if self.topics.get(&topic) == Some(&Some(at)) {
                 self.topics.remove(&topic);

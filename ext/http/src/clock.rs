@@ -77,7 +77,7 @@ impl Clock {
         self.exchanges.load(Relaxed) > 0
     }
 
-    /// Whether the client may be sending bytes that nobody reads.
+    /// Whether the client may be sending bytes that no code reads.
     pub(crate) fn is_cut_short(&self) -> bool {
         self.is_unread.load(Relaxed) || self.head.load(Relaxed) != 0
     }

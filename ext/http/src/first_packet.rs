@@ -1,7 +1,7 @@
 //! The opening handshake of a WebSocket in the first packet of a connection, read without
 //! hyper.
 //!
-//! A second parser of requests beside hyper's must not understand a request in another way, because
+//! A second parser besides hyper's must not understand a request in another way, because
 //! that would allow request smuggling. Therefore this parser takes only plain requests, uses the
 //! same crate as hyper, and leaves all other requests to hyper. `first_packet/tests.rs` and the
 //! fuzz target `first_packet` compare it with hyper.

@@ -41,7 +41,7 @@ impl HeldRequest {
         self.bytes.slice(..self.head_end)
     }
 
-    /// The transport for a WebSocket, and the bytes that were read behind the
+    /// The transport for a WebSocket, and the bytes that were read after the
     /// head.
     pub(crate) fn into_transport(self) -> io::Result<(Transport, Bytes)> {
         let transport = match self.stream {

@@ -295,7 +295,7 @@ fn strip_connection_fields(headers: &mut HeaderMap) {
 }
 
 /// How many unread bytes a client may send on all streams of a connection. The number is larger
-/// than for one stream, so that streams that nobody reads leave room for others.
+/// than for one stream, so that streams that are not read leave room for others.
 const CONNECTION_WINDOW: u32 = 2 << 20;
 /// How many streams a client may have open at once.
 const MAX_STREAMS: u32 = 200;

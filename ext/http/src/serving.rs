@@ -162,8 +162,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 fn accept(server: &Rc<Server>, accepted: Accepted) {
     let (stream, peer) = match accepted {
         Accepted::Fresh(stream, address) => {
-            // An error means that the client is gone already, which matters to
-            // nobody.
+            // An error is ignored, because it means that the client has gone.
             let _ = serve_accepted(server, stream, Peer::Ip(address));
             return;
         }

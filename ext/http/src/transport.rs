@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use crate::server_io::ServerIo;
 
 /// The stream of a connection that hyper has released, and the bytes that were
-/// read behind the request.
+/// read after the request.
 pub(crate) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
         Ok(parts) => {

@@ -30,7 +30,7 @@ impl AcceptedConnection {
         })
     }
 
-    /// Begins the closing handshake (RFC 6455 section 7.1.2), behind the messages that were sent.
+    /// Begins the closing handshake (RFC 6455 section 7.1.2), after the messages that were sent.
     /// Nothing happens if the handshake has begun before.
     pub fn close(&self, close: &Close) {
         if let (Some(hub), Some(connection)) = (self.hub.upgrade(), self.connection.upgrade()) {

@@ -110,10 +110,10 @@ impl Deferred {
     }
 }
 
-/// The memory of an entry beside its payload, in bytes. The payload is a
+/// The memory of an entry besides its payload, in bytes. The payload is a
 /// separate allocation.
 const ENTRY: usize = 128;
-/// The memory of JavaScript for a Blob beside its content, in bytes.
+/// The memory of JavaScript for a Blob besides its content, in bytes.
 const BLOB: usize = 512;
 
 #[cfg(test)]

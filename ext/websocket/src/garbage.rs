@@ -69,7 +69,7 @@ fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
 #[cfg(feature = "v8")]
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
-/// The memory of an ArrayBuffer and its bookkeeping beside the payload, in
+/// The memory of an ArrayBuffer and its bookkeeping besides the payload, in
 /// bytes.
 const BESIDE: usize = 128;
 /// How many bytes of payload may become garbage before a collection.

@@ -42,7 +42,7 @@ impl SocketGroup {
     }
 
     /// Begins the closing handshake on all connections (RFC 6455 section
-    /// 7.1.2), behind the messages that were sent.
+    /// 7.1.2), after the messages that were sent.
     pub fn close_all(&self, state: &mut OpState, close: &Close) {
         let hub = Hub::of(state);
         for connection in self.0.all() {

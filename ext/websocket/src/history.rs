@@ -66,7 +66,7 @@ struct Logs {
 /// The last messages of a topic.
 pub(crate) struct Log {
     epoch: u64,
-    /// All messages behind this offset are in the log.
+    /// All messages after this offset are in the log.
     floor: u64,
     last: u64,
     entries: VecDeque<Entry>,
@@ -133,7 +133,7 @@ impl History {
         lock(&self.logs).by_topic.get(topic).cloned()
     }
 
-    /// Has the log of a topic go on behind `position`. All of its messages are forgotten.
+    /// Has the log of a topic go on after `position`. All of its messages are forgotten.
     pub(crate) fn begin(&self, topic: &str, position: Position) {
         let mut logs = lock(&self.logs);
         match logs.by_topic.get(topic).cloned() {
@@ -170,7 +170,7 @@ impl Log {
         }
     }
 
-    /// All messages behind this offset are in the log.
+    /// All messages after this offset are in the log.
     pub(crate) fn floor(&self) -> u64 {
         self.floor
     }
@@ -216,7 +216,7 @@ impl Log {
         self.last = offset;
     }
 
-    /// Adds older messages before those in the log. `messages` are all entries behind the offset
+    /// Adds older messages before those in the log. `messages` are all entries after the offset
     /// `since` up to the floor, or more. If they do not reach the floor, nothing is added. An entry
     /// that is not a message has only an offset.
     pub(crate) fn prepend<'a>(
@@ -249,7 +249,7 @@ impl Log {
         }
     }
 
-    /// All messages behind `since`. Returns `None` if some of them are gone, or if `since` is not a
+    /// All messages after `since`. Returns `None` if some of them are gone, or if `since` is not a
     /// position of this log.
     pub(crate) fn since(
         &mut self,
@@ -265,7 +265,7 @@ impl Log {
         Some(entries.map(|entry| entry.parcel.clone()).collect())
     }
 
-    /// Whether all messages behind `since` are in the log.
+    /// Whether all messages after `since` are in the log.
     pub(crate) fn covers(&self, since: Position) -> bool {
         since.epoch == self.epoch && (self.floor..=self.last).contains(&since.offset)
     }

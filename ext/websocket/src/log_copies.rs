@@ -6,7 +6,7 @@ use crate::history::Position;
 use crate::message::Message;
 use crate::topic_space::TopicSpace;
 
-/// The extent of a copy: the copy has all messages behind `floor` up to `last`.
+/// The extent of a copy: the copy has all messages after `floor` up to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogExtent {
     /// The epoch of the log.
@@ -56,7 +56,7 @@ impl TopicSpace {
         }
     }
 
-    /// Adds the messages of the log behind the offset `since` up to the messages of the copy, or
+    /// Adds the messages of the log after the offset `since` up to the messages of the copy, or
     /// more. An entry that is not a message has only an offset.
     pub fn prepend_to_log<'a>(
         &self,

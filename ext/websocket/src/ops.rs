@@ -456,7 +456,7 @@ pub(crate) fn op_ws_check_close(
     }
 }
 
-/// Begins the closing handshake, behind the messages that were sent. `code` 0 means no code. The
+/// Begins the closing handshake, after the messages that were sent. `code` 0 means no code. The
 /// caller has had the code and the reason [checked](op_ws_check_close). If they are not allowed all
 /// the same, an empty Close frame is sent.
 #[op2(fast)]
@@ -562,7 +562,7 @@ pub(crate) fn op_ws_subscribe_since(
     }
 }
 
-/// Resolves when the process has the messages of the broker's log behind the position `since`. Then
+/// Resolves when the process has the messages of the broker's log after the position `since`. Then
 /// [`op_ws_subscribe_since`] can go on.
 #[op2]
 pub(crate) async fn op_ws_read_log(

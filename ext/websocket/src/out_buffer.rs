@@ -43,7 +43,7 @@ struct FrameQueue {
     /// The end of the last Pong that answers a Ping, by the count of `end`. 0
     /// if there was none.
     pong_end: u64,
-    /// The frames that end behind `written`. If there are many, short neighbours are joined into
+    /// The frames that end after `written`. If there are many, short neighbours are joined into
     /// one.
     frames: VecDeque<Span>,
     /// How many bytes of the first frame's payload `pending` does not count any
@@ -335,7 +335,7 @@ impl FrameQueue {
     }
 
     /// Counts the frame that ends at `end` together with the frame before it if both are short, so
-    /// that the notes about frames take little memory beside the frames. Returns whether the frames
+    /// that the notes about frames take little memory. Returns whether the frames
     /// were joined.
     #[cold]
     fn join_frame(&mut self, payload: usize, is_compressed: bool) -> bool {
@@ -532,7 +532,7 @@ const SEPARATE_FRAMES: usize = 64;
 /// Of more frames, neighbours are noted as one frame up to this total length,
 /// in bytes.
 const JOINED: u64 = 4 << 10;
-/// The memory of a chunk beside its bytes, in bytes.
+/// The memory of a chunk besides its bytes, in bytes.
 const CHUNK: usize = 96;
 /// A shared frame of at least this many bytes is not copied.
 const SHARED_FROM: usize = 4 << 10;

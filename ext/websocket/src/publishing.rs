@@ -229,7 +229,7 @@ pub(crate) enum NotReplayed {
     Later,
 }
 
-/// Resolves when the process has the messages of the broker's log behind `since`. Returns `None` if
+/// Resolves when the process has the messages of the broker's log after `since`. Returns `None` if
 /// the connection has ended, or if there is no such log.
 pub(crate) fn read_log(
     connection: &Connection,

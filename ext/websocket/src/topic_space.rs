@@ -55,7 +55,7 @@ pub trait Relay: Any + Send + Sync {
     /// the message, or with the reason why there is none.
     fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position>;
 
-    /// Resolves when the space has all messages of the log of `topic` behind `since`, if the log
+    /// Resolves when the space has all messages of the log of `topic` after `since`, if the log
     /// still has all of them. Without `since`, resolves when the space knows the end of the log.
     /// The topic is wanted meanwhile.
     fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()>;
@@ -522,5 +522,5 @@ const MAX_INBOX_BYTES: usize = 64 << 20;
 const SENDER_BITS: u32 = 40;
 const SENDER_MASK: u64 = (1 << SENDER_BITS) - 1;
 const MEMBER_MASK: u64 = u64::MAX >> SENDER_BITS;
-/// The memory of a waiting message beside its frame, in bytes.
+/// The memory of a waiting message besides its frame, in bytes.
 const PARCEL_COST: usize = 64;

@@ -90,7 +90,7 @@ pub(super) fn compare(bytes: &[u8]) -> Result<bool, String> {
 struct Seen {
     head: Parts,
     is_body_empty: bool,
-    /// The bytes behind the head, if the connection can be upgraded.
+    /// The bytes after the head, if the connection can be upgraded.
     rest: Option<Bytes>,
 }
 

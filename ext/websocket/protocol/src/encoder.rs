@@ -202,7 +202,7 @@ fn begin(out: &mut Vec<u8>, mask: Option<MaskKey>, expected_length: usize) -> us
     frame
 }
 
-/// Writes the header to the room left for it, and masks the payload behind it.
+/// Writes the header to the room left for it, and masks the payload after it.
 /// If the header has another length than the room, the payload is moved.
 fn complete(out: &mut Vec<u8>, room: Range<usize>, header: &[u8], mask: Option<MaskKey>) {
     let payload = room.start + header.len();

@@ -41,7 +41,7 @@ pub(super) async fn shake_hands(
     })
 }
 
-/// Reads the answer, and the bytes behind it.
+/// Reads the answer, and the bytes after it.
 async fn read_response(
     transport: &mut Transport,
     parser: &mut ResponseParser,

@@ -184,7 +184,7 @@ pub(super) async fn tunnel(
     }
     request.extend_from_slice(b"\r\n");
 
-    // The bytes behind the answer come from the server, and stay in the buffer.
+    // The bytes after the answer come from the server, and stay in the buffer.
     let mut stream = BufReader::with_capacity(1 << 10, transport);
     let written = async {
         stream.write_all(&request).await?;

@@ -207,7 +207,7 @@ impl Connection {
         self.session.borrow_mut().count_control(now, config)
     }
 
-    /// Answers a Ping, behind the queued bytes. While the kernel refuses bytes, at most one answer
+    /// Answers a Ping, after the queued bytes. While the kernel refuses bytes, at most one answer
     /// is queued at a time. Returns whether there is something to flush.
     pub(crate) fn answer_ping(&self, payload: &[u8]) -> bool {
         let mut out = self.out.borrow_mut();

@@ -14,7 +14,7 @@ impl Connection {
 
     /// Whether nothing is to be read now: the script has asked for no message, or holds reading
     /// back. When the script cannot ask any more, the remaining messages are read and discarded,
-    /// because the peer's Close frame stands behind them.
+    /// because the peer's Close frame stands after them.
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         let is_unwanted = match self.pull.get() {
@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Keeps the bytes that were read behind the last message.
+    /// Keeps the bytes that were read after the last message.
     pub(crate) fn keep_unread(&self, bytes: &[u8]) {
         if let Some(pull) = self.pull.get()
             && !bytes.is_empty()

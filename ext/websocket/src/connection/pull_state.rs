@@ -9,7 +9,7 @@ pub(super) struct Pull {
     pub is_wanted: Cell<bool>,
     /// Whether the script is being handed a message, and may ask for the next.
     pub is_delivering: Cell<bool>,
-    /// The bytes that were read behind the last message: at most those of one
+    /// The bytes that were read after the last message: at most those of one
     /// read.
     pub unread: RefCell<Unread>,
     /// Whether the script waits for its messages to be written.

@@ -91,7 +91,7 @@ impl Connection {
         out.push_data(payload, |out| encode(out, key, compressor));
     }
 
-    /// Writes a long message from its own memory, behind the queued bytes. Returns `None` if the
+    /// Writes a long message from its own memory, after the queued bytes. Returns `None` if the
     /// message has to be copied anyway, because it has to be masked, compressed, encrypted or kept.
     #[inline]
     fn send_long(&self, opcode: Opcode, payload: &[u8]) -> Option<SendStatus> {

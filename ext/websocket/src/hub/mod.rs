@@ -192,7 +192,7 @@ impl Hub {
         }
     }
 
-    /// Begins the closing handshake (RFC 6455 section 7.1.2), behind the
+    /// Begins the closing handshake (RFC 6455 section 7.1.2), after the
     /// messages that were sent.
     pub(crate) fn close(&self, connection: &Rc<Connection>, close: &Close) {
         if !connection.defer_close(close) && connection.close(close) {

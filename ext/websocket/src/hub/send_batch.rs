@@ -1,7 +1,7 @@
 //! Hands the bytes that one turn of the event loop wrote to many sockets to the kernel, with one
 //! system call (io_uring, on Linux).
 //!
-//! A system call costs little beside the work of TCP, but this cost is saved for each socket.
+//! A system call costs little compared with the work of TCP, but the cost is saved for each socket.
 //! Containers and hardened kernels often forbid io_uring. Then each socket is written to by itself,
 //! and nothing else changes.
 

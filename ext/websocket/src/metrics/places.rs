@@ -34,7 +34,7 @@ impl Places {
         Self { start: 0, count }
     }
 
-    /// The `count` places behind these.
+    /// The `count` places after these.
     const fn then(self, count: usize) -> Self {
         Self {
             start: self.end(),

@@ -8,7 +8,7 @@ use super::watch::{LONGEST, Pace, Watch};
 ///
 /// A peer that is not heard for half of the timeout is sent a Ping, unless
 /// [`sends_pings`](Self::sends_pings) is false. The peer then has the other half to be heard again.
-/// The second half does not run while the peer makes progress, because the Ping may stand behind
+/// The second half does not run while the peer makes progress, because the Ping may stand after
 /// many bytes that the peer is still taking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct IdleTimeout {

@@ -604,12 +604,12 @@ fn watch(timeout: Duration, now: Instant, outgoing: Outgoing) -> Watch {
     let waiting = outgoing.queued.saturating_sub(outgoing.taken);
     match outgoing.is_blocked || waiting > UNHINDERED {
         true => Watch::new(timeout, now, outgoing.taken, outgoing.queued),
-        // A frame that waits behind nothing is written at once.
+        // A frame with nothing before it is written at once.
         false => Watch::unhindered(timeout, now),
     }
 }
 
-/// So few bytes do not delay a frame behind them, because one packet carries
+/// So few bytes do not delay a frame after them, because one packet carries
 /// all of them.
 const UNHINDERED: u64 = 1 << 10;
 /// The reason that a peer is told if it did not answer a Ping, in the words of
