@@ -55,7 +55,7 @@ const METHODS = [
  * @param {Record<string, unknown>} routes the handler of each path: a Response;
  *   a function `(request, server)`, which finds the parameters of the path in
  *   `request.params`; an object with one of these for each method; or false, if
- *   `fetch` is to answer
+ *   `fetch` must answer
  * @param {Function | undefined} fetch
  */
 function createRouter(routes, fetch) {

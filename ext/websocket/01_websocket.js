@@ -263,7 +263,7 @@ class WebSocket extends EventTarget {
     return isPaused(this);
   }
 
-  /** Has the socket keep the program going. This is the default. */
+  /** Makes the socket keep the program going. This is the default. */
   ref() {
     webidl.assertBranded(this, WebSocketPrototype);
     setRef(this, true);

@@ -110,7 +110,7 @@ impl ConfigFile {
         names.into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// How modules are to be transpiled under this file's `compilerOptions`.
+    /// The options for transpiling modules that this file's `compilerOptions` ask for.
     ///
     /// # Errors
     /// [`ConfigError`] if a member has the wrong type, or `jsx` names no known transform.

@@ -70,7 +70,7 @@ impl Inspector {
         show_to_debuggers(&runtime.inspector());
     }
 
-    /// Blocks the thread until a debugger has attached, if the program is to wait for one.
+    /// Blocks the thread until a debugger has attached, if the program must wait for one.
     pub(crate) fn wait(&self, runtime: &JsRuntime) {
         match self.start {
             InspectorStart::AtOnce => {}

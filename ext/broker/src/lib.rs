@@ -92,10 +92,10 @@ impl Broker {
         self.0.publish(topic, payload, is_text);
     }
 
-    /// Has the broker keep a message and send it to all processes, including this one. This process
-    /// recognises the message by a `tag` other than 0. Returns false, and counts the message as
-    /// lost, if the broker is away or does not accept the message. This is for a broker with
-    /// [`Options::recording`].
+    /// Makes the broker keep a message and send it to all processes, including this one. This
+    /// process recognises the message by a `tag` other than 0. Returns false, and counts the
+    /// message as lost, if the broker is away or does not accept the message. This is for a broker
+    /// with [`Options::recording`].
     pub fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
         self.0.record(topic, payload, is_text, tag)
     }

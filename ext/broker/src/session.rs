@@ -97,8 +97,7 @@ impl Session {
         }
     }
 
-    /// Waits before the next attempt. Returns false if there is to be no
-    /// further attempt.
+    /// Waits before the next attempt. Returns false if there must be no further attempt.
     async fn pause(&mut self, delay: Duration) -> bool {
         // The random factor keeps the processes of a service from dialling at
         // the same moment.

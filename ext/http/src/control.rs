@@ -58,7 +58,7 @@ impl Control {
         }
     }
 
-    /// Whether the connection is to end now.
+    /// Whether the connection must end now.
     pub(crate) fn is_killed(&self) -> bool {
         self.signal.get() == Some(Signal::Kill)
     }

@@ -244,7 +244,7 @@ impl Exchange {
     }
 
     /// Takes the connection for the WebSocket that the script has agreed to. Returns `None` if
-    /// hyper has the connection, or if the connection is to end.
+    /// hyper has the connection, or if the connection must end.
     pub(crate) fn take_held(&self) -> Option<HeldRequest> {
         if !self.is_open() || self.held.borrow().as_ref()?.control().is_killed() {
             return None;

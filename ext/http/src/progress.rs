@@ -1,4 +1,4 @@
-//! The progress of the program: whether it has started, listens, or is to end.
+//! The progress of the program: whether it has started, listens, or must end.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;

@@ -16,7 +16,7 @@ pub(crate) struct Deferred {
     payload: usize,
     /// How many entries are Blobs.
     blobs: usize,
-    /// The Close frame that is to follow.
+    /// The Close frame that will follow.
     close: Option<Close>,
 }
 
@@ -57,7 +57,7 @@ impl Deferred {
         self.entries.push_back(Entry::Message(owned));
     }
 
-    /// Has the Close frame follow, unless a Close frame follows already.
+    /// Makes the Close frame follow, unless a Close frame follows already.
     pub(crate) fn close(&mut self, close: &Close) {
         self.close.get_or_insert_with(|| close.clone());
     }

@@ -1,4 +1,4 @@
-//! Has the engine free the payloads early that scripts no longer use.
+//! Makes the engine free early the payloads that scripts no longer use.
 //!
 //! V8 knows how much memory lies behind the ArrayBuffers, but collects them only when the young
 //! ArrayBuffers have 64 MiB, or when the limits of the whole heap are reached. A server that gets

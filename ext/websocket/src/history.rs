@@ -133,7 +133,7 @@ impl History {
         lock(&self.logs).by_topic.get(topic).cloned()
     }
 
-    /// Has the log of a topic go on after `position`. All of its messages are forgotten.
+    /// Makes the log of a topic go on after `position`. All messages in the log are forgotten.
     pub(crate) fn begin(&self, topic: &str, position: Position) {
         let mut logs = lock(&self.logs);
         match logs.by_topic.get(topic).cloned() {

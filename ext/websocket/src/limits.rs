@@ -36,7 +36,7 @@ pub struct Limits {
     /// peer takes the bytes that were sent before the Close frame.
     pub close_timeout: Option<Duration>,
     /// `leastProgress`: how many bytes a second a peer has to take of the bytes before a Ping or a
-    /// Close frame that it is to answer. While the peer takes that many, its time does not run. The
+    /// Close frame that it must answer. While the peer takes that many, its time does not run. The
     /// default is 1 KiB.
     pub least_progress: u64,
     /// `maxTopics`: to how many topics a server's connection may be subscribed. The default is

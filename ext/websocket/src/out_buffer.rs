@@ -414,8 +414,7 @@ impl FrameQueue {
         Poll::Ready(Ok(()))
     }
 
-    /// Puts the parts that are to be written into `slices`, as many as fit.
-    /// Returns how many.
+    /// Puts the parts that must be written into `slices`, as many as fit. Returns how many.
     fn slices<'b>(&'b self, tail: [&'b [u8]; 2], slices: &mut [IoSlice<'b>]) -> usize {
         let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
         let mut taken = self.taken;

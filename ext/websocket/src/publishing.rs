@@ -113,8 +113,8 @@ pub(crate) fn publish(
     sent.outcome(message.length())
 }
 
-/// Has the broker keep a message. The broker sends the message back to this process too. If there
-/// is no broker for now, or if the message is to stay in this process, the message goes to the
+/// Makes the broker keep a message. The broker sends the message back to this process too. If there
+/// is no broker for now, or if the message must stay in this process, the message goes to the
 /// sockets of this process, without a position.
 fn publish_by_relay(
     hub: &Hub,

@@ -89,7 +89,7 @@ impl Script {
         self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
-    /// Has the events of connection `id` delivered to `object`.
+    /// Makes `object` get the events of connection `id`.
     pub(crate) fn attach(&self, id: u32, object: v8::Global<v8::Object>) {
         let mut objects = self.objects.borrow_mut();
         let id = id as usize;

@@ -46,13 +46,13 @@ pub trait Relay: Any + Send + Sync {
     /// A socket or a server of this process has published `payload`, which is UTF-8 if `is_text`.
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool);
 
-    /// Has a message kept and sent to all processes, including this one. In this process a `tag`
-    /// other than 0 tells the sender. Returns false if the message is lost. This function and the
-    /// next two are for topics whose logs the relay has.
+    /// Makes the broker keep a message and send it to all processes, including this one. In this
+    /// process a `tag` other than 0 tells the sender. Returns false if the message is lost. This
+    /// function and the next two are for topics whose logs the relay has.
     fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool;
 
-    /// Has a message kept and sent to all processes, without a tag. Resolves with the position of
-    /// the message, or with the reason why there is none.
+    /// Makes the broker keep a message and send it to all processes, without a tag. Resolves with
+    /// the position of the message, or with the reason why there is none.
     fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position>;
 
     /// Resolves when the space has all messages of the log of `topic` after `since`, if the log
@@ -119,9 +119,9 @@ impl TopicSpace {
         &self.name
     }
 
-    /// Has messages go to other processes too, by a relay. With a `history`, the relay has the logs
-    /// of the topics. `make` is called if the space has no relay. The first relay stays. Returns
-    /// false if the space has another history.
+    /// Makes messages go to other processes too, by a relay. With a `history`, the relay has the
+    /// logs of the topics. `make` is called if the space has no relay. The first relay stays.
+    /// Returns false if the space has another history.
     ///
     /// # Errors
     /// The error of `make`.

@@ -181,8 +181,7 @@ impl WebWorker {
         })
     }
 
-    /// Runs the worker's script and event loop until the worker is to end or an
-    /// error ends it.
+    /// Runs the worker's script and event loop until the worker must end or an error ends it.
     async fn run(&mut self) -> Result<(), CoreError> {
         let node_code = self.inside.node.as_ref().and_then(|node| node.code.clone());
         let result = match (node_code, self.inside.is_classic) {

@@ -193,8 +193,8 @@ fn encode_compressed(
     complete(out, frame..payload, &header[..length], mask);
 }
 
-/// Leaves room for the header of a frame, whose payload is to be appended.
-/// Returns where the frame starts.
+/// Leaves room for the header of a frame, whose payload the caller appends. Returns where the frame
+/// starts.
 fn begin(out: &mut Vec<u8>, mask: Option<MaskKey>, expected_length: usize) -> usize {
     let frame = out.len();
     let header = FrameHeader::encoded_length(expected_length as u64, mask.is_some());

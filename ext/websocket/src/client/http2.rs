@@ -190,8 +190,8 @@ struct Http2Stream {
 }
 
 impl Http2Stream {
-    /// Has the connection read and write as far as it can. The streams return
-    /// the errors of the connection.
+    /// Makes the connection read and write as far as it can. The streams return the errors of the
+    /// connection.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if !self.is_over {
             self.is_over = Pin::new(&mut self.connection).poll(cx).is_ready();

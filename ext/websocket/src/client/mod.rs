@@ -350,7 +350,7 @@ impl Dialer {
         Ok((transport, version))
     }
 
-    /// Has the proxy behind `transport` connect to the server.
+    /// Makes the proxy behind `transport` connect to the server.
     async fn pass(&self, proxy: &Proxy, mut transport: Transport) -> Result<Transport, DialError> {
         let passed = match proxy {
             Proxy::Http {

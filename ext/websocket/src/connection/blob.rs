@@ -44,7 +44,7 @@ impl Connection {
 
     /// Queues the bytes of the Blob whose turn it is, or nothing if the Blob cannot be read. Also
     /// queues the messages that were sent behind the Blob, up to the next Blob. Returns the Close
-    /// frame that is to follow.
+    /// frame that will follow.
     pub(crate) fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
         let mut deferred = self.deferred().borrow_mut();
         if !self.session().can_send() {
@@ -80,7 +80,7 @@ impl Connection {
         }
     }
 
-    /// Has the Close frame follow the messages that wait for a Blob, if there are any. Returns
+    /// Makes the Close frame follow the messages that wait for a Blob, if there are any. Returns
     /// whether there are.
     pub(crate) fn defer_close(&self, close: &Close) -> bool {
         let is_deferring = self.is_deferring.get() && self.session().can_send();

@@ -124,7 +124,7 @@ impl Connection {
         self.queue_failure(failure)
     }
 
-    /// Has the hub end the connection because a limit was exceeded. A peer that goes on reading
+    /// Makes the hub end the connection because a limit was exceeded. A peer that goes on reading
     /// still gets the queued messages.
     pub(crate) fn exceed(&self, limit: Exceeded) {
         let limits = &self.settings.limits;

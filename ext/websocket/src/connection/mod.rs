@@ -81,8 +81,8 @@ pub(crate) struct Connection {
     is_blocked: Cell<bool>,
     /// Whether messages wait for the bytes of a Blob.
     is_deferring: Cell<bool>,
-    /// Whether the script was told that the kernel takes no more, and is to be
-    /// told when it has taken all.
+    /// Whether the script was told that the kernel takes no more, and must be told when it has
+    /// taken all.
     is_drain_awaited: Cell<bool>,
     /// Whether the connection keeps the event loop going while it lives.
     is_ref: Cell<bool>,

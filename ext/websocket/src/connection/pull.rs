@@ -12,9 +12,9 @@ impl Connection {
         self.pull.get().is_some()
     }
 
-    /// Whether nothing is to be read now: the script has asked for no message, or holds reading
-    /// back. When the script cannot ask any more, the remaining messages are read and discarded,
-    /// because the peer's Close frame stands after them.
+    /// Whether nothing may be read now: the script has asked for no message, or holds reading back.
+    /// When the script cannot ask any more, the remaining messages are read and discarded, because
+    /// the peer's Close frame stands after them.
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         let is_unwanted = match self.pull.get() {
@@ -32,7 +32,7 @@ impl Connection {
         self.is_held_back.get()
     }
 
-    /// The script holds reading back, or goes on at `now`. Returns whether the hub is to look at
+    /// The script holds reading back, or goes on at `now`. Returns whether the hub must look at
     /// this connection.
     pub(crate) fn hold_back(&self, is_held_back: bool, now: Instant) -> bool {
         let goes_on = self.is_held_back.replace(is_held_back) && !is_held_back;
@@ -44,7 +44,7 @@ impl Connection {
         goes_on
     }
 
-    /// The script asks for a message at `now`. Returns whether the hub is to look at this
+    /// The script asks for a message at `now`. Returns whether the hub must look at this
     /// connection: it need not if the hub is delivering to the connection now.
     pub(crate) fn want(&self, now: Instant) -> bool {
         let Some(pull) = self.pull.get() else {

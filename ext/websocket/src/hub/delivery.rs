@@ -65,7 +65,7 @@ pub(crate) trait Inbox: Events {
     fn control(&mut self, payload: Cow<'_, [u8]>, is_pong: bool) -> Delivered;
 }
 
-/// What became of a message.
+/// The result of delivering a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Delivered {
     /// The message was delivered, or is kept.

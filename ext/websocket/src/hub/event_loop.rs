@@ -6,7 +6,7 @@ use std::time::Instant;
 pub(crate) trait EventLoop {
     fn now(&self) -> Instant;
 
-    /// Has the hub run at `due`. This replaces the time that was set before.
+    /// Makes the event loop run the hub at `due`. This replaces the time that was set before.
     fn set_timer(&self, due: Option<Instant>);
 
     /// A connection keeps the event loop going.

@@ -183,8 +183,7 @@ impl Hub {
         sent.unwrap_or(SendStatus::Closed)
     }
 
-    /// Has the bytes that the script queued written when the script's turn
-    /// ends.
+    /// Makes the hub write the bytes that the script queued, when the script's turn ends.
     #[inline]
     pub(crate) fn mark_dirty(&self, connection: &Rc<Connection>) {
         if !connection.is_blocked() && self.dirty.add(connection) && !self.is_running.get() {

@@ -15,7 +15,7 @@ use crate::metrics::{MessageKind, PassedLimit, here};
 use crate::network_events;
 use crate::recycler::Recycled;
 
-/// What became of some input.
+/// The result of reading some input.
 enum InputProgress {
     All,
     /// The script has to ask for the messages in the last `left` bytes.
@@ -177,7 +177,7 @@ impl Hub {
     }
 }
 
-/// Some input that is to be decoded and delivered.
+/// Some input that must be decoded and delivered.
 struct Decode<'d> {
     hub: &'d Hub,
     connection: &'d Rc<Connection>,
@@ -248,7 +248,7 @@ enum Stop {
     Paused,
     /// The peer has broken the protocol or a limit.
     Broken(ProtocolError),
-    /// The connection is to fail with this code and this message.
+    /// The connection must fail with this code and this message.
     Failed(CloseCode, String),
     /// No more script may run.
     Stopped,

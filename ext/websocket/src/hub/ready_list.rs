@@ -10,9 +10,9 @@ use std::task::{Wake, Waker};
 /// The list of one hub.
 pub(crate) struct ReadyList {
     wakers: Mutex<Vec<Arc<ConnectionWaker>>>,
-    /// Whether the hub is to run, and has not begun to.
+    /// Whether the hub must run, and has not begun to run.
     is_scheduled: AtomicBool,
-    /// Has the hub run from the event loop.
+    /// Makes the event loop run the hub.
     schedule: Box<dyn Fn() + Send + Sync>,
 }
 

@@ -9,12 +9,12 @@ use super::notes::since_start;
 
 static IS_WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// Has all event loops watched that start from now on.
+/// Makes all event loops that start from now on measure their delay.
 pub fn watch_event_loops() {
     IS_WATCHING.store(true, Ordering::Relaxed);
 }
 
-/// Whether event loops are to be watched.
+/// Whether event loops measure their delay.
 pub fn is_watching_event_loops() -> bool {
     IS_WATCHING.load(Ordering::Relaxed)
 }

@@ -214,7 +214,7 @@ impl PartialMessage {
     }
 }
 
-/// Has the validator of a text message check what was appended to the message.
+/// Makes the validator of a text message check the bytes that were appended.
 fn advance(utf8: &mut Option<Validator>, payload: &[u8]) -> Result<(), ProtocolError> {
     match utf8 {
         Some(utf8) => utf8

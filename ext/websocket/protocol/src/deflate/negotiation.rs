@@ -109,7 +109,7 @@ impl ClientConfig {
     ///
     /// # Errors
     ///
-    /// [`DeflateAnswerError`]: the connection is to fail (section 7.1).
+    /// [`DeflateAnswerError`]: the connection must fail (section 7.1).
     pub fn check(
         &self,
         answer: &[Extension<'_>],

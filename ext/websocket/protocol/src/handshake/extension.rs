@@ -32,7 +32,7 @@ pub struct Parameter<'h> {
 ///
 /// # Errors
 ///
-/// [`MalformedExtensions`]: the handshake is to fail, on either end.
+/// [`MalformedExtensions`]: the handshake must fail, on either end.
 pub fn parse(value: &[u8]) -> Result<Vec<Extension<'_>>, MalformedExtensions> {
     let mut extensions = Vec::new();
     let mut rest = Cursor(value);

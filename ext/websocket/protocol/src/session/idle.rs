@@ -37,7 +37,7 @@ struct SecondHalf {
     pinged: Option<Instant>,
 }
 
-/// What the driver has to do.
+/// What the driver must do.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
     /// Nothing yet.
@@ -63,7 +63,7 @@ impl Idle {
         self.is_watched = false;
     }
 
-    /// When [`check`](Self::check) is to be called.
+    /// When [`check`](Self::check) must be called.
     pub(super) fn due(&self, limit: IdleTimeout) -> Instant {
         match &self.second {
             Some(second) if self.is_watched => second.watch.due(),
@@ -90,8 +90,8 @@ impl Idle {
         }
     }
 
-    /// Begins the second half, in which the peer is to be heard. `pinged` is the time of the Ping,
-    /// if the peer is sent one.
+    /// Begins the second half, in which something must come from the peer. `pinged` is the time of
+    /// the Ping, if the peer is sent one.
     pub(super) fn watch(&mut self, watch: Watch, pinged: Option<Instant>) {
         let second = SecondHalf { watch, pinged };
         match &mut self.second {

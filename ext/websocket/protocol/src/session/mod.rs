@@ -21,7 +21,7 @@
 //! | `Terminated` | – | – | – | – | `Closed` | `Closed` | – |
 //! | `Closed` | – | – | – | – | – | – | – |
 //!
-//! A dash means that nothing happens. "Sends" and "answers" mean that this end's Close frame is to
+//! A dash means that nothing happens. "Sends" and "answers" mean that this end's Close frame must
 //! be queued. The frame is queued once in the life of a connection. Each way into `Closed` gives
 //! the [`Ending`], so the application is told exactly one ending.
 //!
@@ -78,12 +78,12 @@ use crate::error::ProtocolError;
 pub enum State {
     /// Messages go both ways.
     Open,
-    /// The connection is to be failed, and the driver has not failed it yet. The application sends
+    /// The connection must be failed, and the driver has not failed it yet. The application sends
     /// nothing more. Messages that come are still delivered.
     Failing,
     /// The closing handshake has begun.
     Closing(Closing),
-    /// The connection is to be dropped, and the driver has not dropped it yet.
+    /// The connection must be dropped, and the driver has not dropped it yet.
     Terminated,
     /// The application has been told the end. Queued bytes may still be on their way.
     Closed,
@@ -122,7 +122,7 @@ pub struct Config {
     pub close_timeout: Option<Duration>,
     /// How long a failed connection is kept, so that its Close frame can arrive.
     pub linger_timeout: Duration,
-    /// How many bytes a second the peer has to take of what was queued before a frame that it is to
+    /// How many bytes a second the peer has to take of what was queued before a frame that it must
     /// answer. While the peer takes that many, its time to answer does not run.
     pub least_progress: u64,
     /// How many Pings and Pongs the peer may send in a second. One more fails
@@ -156,12 +156,11 @@ pub struct Outgoing {
 /// A deadline that has passed.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Timeout {
-    /// The peer was silent for half of the idle timeout. A Ping is to be
-    /// queued.
+    /// The peer was silent for half of the idle timeout. A Ping must be queued.
     Ping,
     /// The peer was silent for the second half too. The connection has failed.
     Silent(Failure),
-    /// The peer did not answer the Close frame, or did not end the stream. The connection is to be
+    /// The peer did not answer the Close frame, or did not end the stream. The connection must be
     /// dropped. The ending is `None` if the application has been told one before.
     GivenUp(Option<Ending>),
 }
@@ -185,7 +184,7 @@ pub struct Session {
 struct ColdState {
     /// The peer's Close frame.
     close_received: Option<Close>,
-    /// Why the connection is to be failed.
+    /// Why the connection must be failed.
     failure: Option<(CloseCode, String)>,
     /// The time that the peer has to finish the closing handshake, or to end
     /// the stream.
@@ -243,8 +242,8 @@ impl Session {
         matches!(self.state, State::Open) && !self.is_cut_off
     }
 
-    /// Whether the bytes that come are to be decoded. If not, the driver reads and discards them,
-    /// so that no reset overtakes the Close frame.
+    /// Whether the bytes that come must be decoded. If not, the driver reads and discards them, so
+    /// that no reset overtakes the Close frame.
     #[inline]
     pub const fn can_receive(&self) -> bool {
         !matches!(self.state, State::Closed)
@@ -270,7 +269,7 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
-    /// Whether the connection is to be dropped.
+    /// Whether the connection must be dropped.
     #[inline]
     pub const fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)
@@ -318,7 +317,7 @@ impl Session {
 
     // The closing handshake (section 7).
 
-    /// This end begins the closing handshake. Returns whether its Close frame is to be queued.
+    /// This end begins the closing handshake. Returns whether its Close frame must be queued.
     #[must_use = "the Close frame is to be queued"]
     pub const fn close(&mut self) -> bool {
         let begins = matches!(self.state, State::Open);
@@ -416,7 +415,7 @@ impl Session {
         Failure { close, ending }
     }
 
-    /// Has the driver [fail](Self::fail_now) the connection when no script runs. The application
+    /// Makes the driver [fail](Self::fail_now) the connection when no script runs. The application
     /// can send nothing from now on. Returns `false`, and does nothing, if the application could
     /// not send before either.
     pub fn fail_later(&mut self, code: CloseCode, message: impl FnOnce() -> String) -> bool {
@@ -471,14 +470,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::TooManyControlFrames`]: the connection is to be failed.
+    /// [`ProtocolError::TooManyControlFrames`]: the connection must be failed.
     pub fn count_control(&mut self, now: Instant, config: &Config) -> Result<(), ProtocolError> {
         let rate = &mut self.cold().control_rate;
         rate.get_or_insert_with(|| ControlRate::new(config.max_control_frames))
             .count(now)
     }
 
-    /// A Ping has come. Returns whether its Pong is to be queued now. While an earlier Pong waits
+    /// A Ping has come. Returns whether its Pong must be queued now. While an earlier Pong waits
     /// for the transport, the last Ping is kept for [`next_pong`](Self::next_pong), and the Pings
     /// between need no answer (section 5.5.3).
     #[must_use = "the Pong is to be queued"]
@@ -521,7 +520,7 @@ impl Session {
         self.idle.heard(now);
     }
 
-    /// The peer is to answer the Close frame that has just been queued, or to end the stream. The
+    /// The peer must answer the Close frame that has just been queued, or to end the stream. The
     /// peer's time runs from when the peer has taken everything that is queued.
     pub fn await_end(&mut self, now: Instant, config: &Config, outgoing: Outgoing) {
         let timeout = match self.state {
@@ -533,9 +532,9 @@ impl Session {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, as things are now.
-    /// `is_reading` says whether the driver reads. If the driver does not read, the peer's silence
-    /// does not count.
+    /// When [`handle_timeout`](Self::handle_timeout) must be called, unless something happens
+    /// before. `is_reading` says whether the driver reads. If the driver does not read, the peer's
+    /// silence does not count.
     pub fn poll_timeout(&self, config: &Config, is_reading: bool) -> Option<Instant> {
         let idle = self.idle_limit(config, is_reading);
         let idle = idle.map(|limit| self.idle.due(limit));

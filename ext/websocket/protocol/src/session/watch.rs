@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// The time that a peer has to answer.
 ///
-/// The frame that the peer is to answer may stand after many bytes. While the peer takes at least
+/// The frame that the peer must answer may stand after many bytes. While the peer takes at least
 /// [`Pace::least`] of these bytes a second, the peer's time does not run. The time runs from when
 /// all of the bytes have arrived.
 ///
@@ -50,8 +50,7 @@ impl Watch {
         watch
     }
 
-    /// Begins a watch if no bytes stand before the frame that the peer is to
-    /// answer.
+    /// Begins a watch if no bytes stand before the frame that the peer must answer.
     pub(super) fn unhindered(timeout: Duration, now: Instant) -> Self {
         Self::new(timeout, now, 0, 0)
     }

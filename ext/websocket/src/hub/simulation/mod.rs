@@ -76,7 +76,7 @@ struct Simulation {
 struct SimulatedHub {
     hub: RefCell<Option<Rc<Hub>>>,
     ready: Arc<ReadyList>,
-    /// Whether the hub is to run.
+    /// Whether the hub must run.
     is_due: Arc<AtomicBool>,
     timer: Rc<Cell<Option<Instant>>>,
     /// How many connections keep the event loop going.

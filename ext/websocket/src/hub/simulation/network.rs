@@ -23,7 +23,7 @@ pub(super) struct Network(Rc<RefCell<State>>);
 struct State {
     random: Random,
     sockets: Vec<Socket>,
-    /// The tasks that are to be told later that a socket is ready.
+    /// The tasks that must be told later that a socket is ready.
     wakes: Vec<Waker>,
     /// Whether the network refuses nothing and takes everything at once.
     is_perfect: bool,

@@ -18,7 +18,7 @@ impl Http2Check {
     ///
     /// # Errors
     ///
-    /// A [`ResponseError`] fails the connection: the stream is to be reset.
+    /// A [`ResponseError`] fails the connection: the stream must be reset.
     pub fn check<'h>(
         &self,
         status: u16,
@@ -77,7 +77,7 @@ impl ResponseParser {
     ///
     /// # Errors
     ///
-    /// A [`ResponseError`] fails the connection: the transport is to be closed.
+    /// A [`ResponseError`] fails the connection: the transport must be closed.
     pub fn parse(&mut self, input: &[u8]) -> Result<Option<Response>, ResponseError> {
         let before = self.received.len();
         let room = Self::MAX_LENGTH - before;
