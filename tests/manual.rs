@@ -5,8 +5,8 @@
 //!
 //! - A block whose first line is a comment with a file's name (`// server.ts`) is that file.
 //!   A format without comments has the name before the block: `<!-- file: deno.json -->`.
-//! - Each line of a `sh` block is a command. It must end with success. If it is a server, it has `#
-//!   leave it running` at its end.
+//! - Each line of a `sh` block is a command. It must end with success. If it is a server, the line
+//!   ends with `# leave it running`.
 //! - A `text` block directly after a `sh` block is the output of the last command. `…` stands for
 //!   anything.
 //! - Any other block of `ts` or `js` is a fragment, and is parsed. A block of `json` is parsed too.

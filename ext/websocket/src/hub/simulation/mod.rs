@@ -56,8 +56,8 @@ struct Simulation {
     clock: Rc<Cell<Instant>>,
     start: Instant,
     hubs: Vec<SimulatedHub>,
-    /// The ends, by their sockets. The sockets of a connection are `2 n` and `2
-    /// n + 1`.
+    /// The ends, by their sockets. The sockets of connection `n` are `2 n` and
+    /// `2 n + 1`.
     ends: RefCell<Vec<End>>,
     /// Whether something was done to a connection that explains a failure, by connection.
     excused: RefCell<Vec<bool>>,
