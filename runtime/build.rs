@@ -1,4 +1,4 @@
-//! Passes on the name of the target.
+//! Passes the name of the target on to the crate.
 
 #[expect(clippy::expect_used, reason = "a build script fails by a panic")]
 fn main() {

@@ -1,10 +1,10 @@
-//! `topics.history` with a broker: several processes have one history of a topic.
+//! `topics.history` with a broker: several processes share one history of a topic.
 //!
-//! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
-//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of
-//! `clients_that_come_and_go_miss_nothing` lasts: from 60 on it is that of 500 clients that are
-//! away for up to 20 s, else that of 100 which are away for up to 2 s. `DUPLEX_SEED` is what it
-//! does.
+//! The tests use `nats-server` and `redis-server` from the PATH. If one is missing, its tests print
+//! `skipped`. `DUPLEX_SOAK` is the duration of the traffic of
+//! `clients_that_come_and_go_miss_nothing` in seconds. From 60 on there are 500 clients that are
+//! away for up to 20 s, and otherwise 100 clients that are away for up to 2 s. `DUPLEX_SEED` is the
+//! seed of the traffic.
 
 #![allow(
     clippy::expect_used,
@@ -28,7 +28,7 @@ use duplex_protocol::frame::Opcode;
 use peer::Peer;
 use support::Running;
 
-/// A client says where it was; the server says whether that could be made good.
+/// A client says its last position. The server answers whether all later messages could be sent.
 const FEED: &str = r#"
 let server;
 export default {
@@ -99,12 +99,12 @@ fn a_client_comes_back_to_another_process_and_misses_nothing() {
         let mut missed: Vec<_> = (0..300)
             .map(|_| record(&mut writer, "news", "missed"))
             .collect();
-        // To whichever process and loop.
+        // The client may reach any process and loop.
         for server in [&a, &b, &a, &b] {
             let mut reader = server.connect();
             say(&mut reader, "since", "news", &positions[2]);
-            // The position is the newest that this process has. The broker may send it the
-            // last ones later; they follow then.
+            // The position is the newest one of this process. The broker may send the last messages
+            // to the process later, and then they follow.
             let mut position = None;
             let mut got = Vec::new();
             while position.is_none() || got.len() < missed.len() {
@@ -121,7 +121,7 @@ fn a_client_comes_back_to_another_process_and_misses_nothing() {
             assert_eq!(text(&mut reader), format!("{live}\nmissed"));
             missed.push(live);
         }
-        // One that has seen nothing yet, of a process that was not there.
+        // A client of a new process, which has seen no message yet.
         let late = serve(&broker, "back.js", FEED, &[]);
         let mut reader = late.connect();
         say(&mut reader, "since", "news", &start);
@@ -157,7 +157,7 @@ fn who_publishes_does_not_get_it_and_the_server_does_all() {
             assert!(text(other).ends_with("\neverybody"));
         }
         assert!(text(sender).ends_with("\neverybody"));
-        // What is local has no position, and is in no history.
+        // A local message has no position, and is not in the history.
         say(sender, "local", "room", "here");
         assert_eq!(text(sender), "\nhere");
         assert_eq!(text(&mut sockets[1]), "\nhere");
@@ -179,7 +179,7 @@ fn what_cannot_be_made_good_is_told_and_nothing_of_it_is_sent() {
         let positions: Vec<_> = (0..30)
             .map(|_| record(&mut writer, "news", "text"))
             .collect();
-        // From then on both processes have all of them.
+        // From then on both processes have all messages.
         for socket in [&mut reader, &mut other] {
             for position in &positions {
                 assert_eq!(text(socket), format!("{position}\ntext"));
@@ -226,7 +226,7 @@ fn a_broker_that_goes_and_comes_back() {
         for server in [&mut a, &mut b] {
             server.running.line("down ").unwrap();
         }
-        // It goes to the sockets of its own process, and is in no history.
+        // A message goes to the sockets of its own process, and is not in the history.
         for number in 0..100 {
             say(&mut here, "all", "room", &number.to_string());
             assert_eq!(text(&mut here), format!("\n{number}"));
@@ -235,7 +235,8 @@ fn a_broker_that_goes_and_comes_back() {
         assert_eq!(text(&mut here), "100");
         say(&mut here, "recorded", "room", "not");
         assert!(text(&mut here).starts_with("failed Error: The broker is away: "));
-        // Who has all that is here needs no broker, who has not is told.
+        // A client that has all messages of this process needs no broker. A client that has missed
+        // some is told so.
         let mut back = a.connect();
         let (now, recovered) = since(&mut back, "room", &first);
         assert_eq!((now, recovered), (first.clone(), true));
@@ -300,8 +301,8 @@ fn a_nats_server_without_jetstream_is_told() {
     }
 }
 
-/// Clients that lose their connections at random, and come back to any of three processes, one
-/// of which is ended and started again: each gets every message of its topic once, in order.
+/// Clients lose their connections at random, and connect again to any of three processes, of which
+/// one is restarted. Each client gets every message of its topic once, in order.
 #[test]
 fn clients_that_come_and_go_miss_nothing() {
     let seconds: u64 = variable("DUPLEX_SOAK", 4);
@@ -432,8 +433,8 @@ fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
-/// Subscribes to a topic. Returns where it is, and whether what was missed has come, which is
-/// nothing here.
+/// Subscribes to a topic. Returns the position, and whether all missed messages have come. Here no
+/// message was missed.
 #[track_caller]
 fn since(peer: &mut Peer, topic: &str, position: &str) -> (String, bool) {
     say(peer, "since", topic, position);
@@ -508,7 +509,7 @@ fn write(name: &str, script: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broker-history");
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(name);
-    // The event loops of a server that was started before may not have read it yet.
+    // The event loops of an earlier server may not have read the file yet.
     if fs::read_to_string(&file).ok().as_deref() != Some(script) {
         fs::write(&file, script).unwrap();
     }

@@ -1,10 +1,10 @@
-//! Three processes with a broker under load: the broker is killed, or the network of one process
-//! is cut. No socket closes, the sockets of a process go on among themselves, and all goes on
-//! when the broker is back.
+//! Three processes with a broker under load. The broker is killed, or the network of one process is
+//! cut. No socket closes, the sockets of a process still reach each other, and everything works
+//! again when the broker is back.
 //!
-//! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
-//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic lasts: from 60 on there
-//! are 1000 sockets and the broker is away for 10 s, else 150 and it is away for 1 s.
+//! The tests use `nats-server` and `redis-server` from the PATH. If one is missing, its tests print
+//! `skipped`. `DUPLEX_SOAK` is the duration of the traffic in seconds. From 60 on there are 1000
+//! sockets and the broker is away for 10 s, and otherwise there are 150 and it is away for 1 s.
 
 #![allow(
     clippy::expect_used,
@@ -88,8 +88,9 @@ fn a_broker_that_is_killed_under_load() {
         );
         thread::sleep(Duration::from_secs(seconds));
         let (lost, _) = traffic.end(&broker, &servers);
-        // What the others have missed is what was not confirmed, but for what the broker had
-        // on its way, and what came while one process was there again and another was not.
+        // The other processes have missed the messages that were not confirmed, with two
+        // exceptions: the broker may have delivered some of these, and some confirmed messages came
+        // while another process was not connected again.
         assert!(lost.into_iter().all(|it| it > 0), "{lost:?}");
         for (before, during) in before.into_iter().zip(during) {
             println!(
@@ -139,7 +140,7 @@ fn a_network_that_is_cut() {
         );
         thread::sleep(Duration::from_secs(seconds));
         let (lost, missed) = traffic.end(&broker, &servers);
-        // Nothing has happened between those whose network was whole.
+        // The processes whose network was not cut have lost nothing between them.
         assert_eq!((lost[0], lost[1]), (0, 0));
         assert_eq!((missed[0][1], missed[1][0]), (0, 0));
         assert!(lost[2] > 0);
@@ -150,10 +151,10 @@ fn a_network_that_is_cut() {
     }
 }
 
-/// Clients of all servers.
+/// The clients of all servers.
 struct Traffic {
     running: Running,
-    /// There when it is to end.
+    /// A file that exists when the traffic should end.
     stop: PathBuf,
 }
 
@@ -187,8 +188,8 @@ impl Traffic {
         Self { running, stop }
     }
 
-    /// Ends it when all has come that is published last. Returns how many messages each
-    /// process has counted as lost, and how many of these each other process has missed.
+    /// Ends the traffic when the last messages have come. Returns how many messages each process
+    /// has counted as lost, and how many of them each other process has missed.
     fn end(&mut self, broker: &Broker, servers: &[Server; 3]) -> ([u64; 3], [[u64; 3]; 3]) {
         fs::write(&self.stop, "").unwrap();
         println!(
@@ -215,7 +216,7 @@ impl Traffic {
     }
 }
 
-/// Who publishes, and who gets it.
+/// The publishing process and the receiving process.
 const PAIRS: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
 
 const TRAFFIC: &str = r#"
@@ -341,7 +342,7 @@ struct Server {
 }
 
 impl Server {
-    /// In a network namespace where one is named.
+    /// Starts a server, in a network namespace if one is named.
     fn start(broker: &str, host: &str, namespace: Option<&str>) -> Self {
         let duplex = support::duplex();
         let mut command = match namespace {
@@ -385,8 +386,8 @@ impl Server {
     }
 }
 
-/// A namespace with a way for clients and one to the broker, which can be cut. Removed when
-/// dropped.
+/// A network namespace with a link for clients and a link to the broker, which can be cut. It is
+/// removed when this is dropped.
 struct Network {
     name: String,
     number: u32,
@@ -426,13 +427,13 @@ impl Network {
         format!("{}.5", self.subnet())
     }
 
-    /// The way to the broker becomes `up` or `down`.
+    /// Sets the link to the broker `up` or `down`.
     fn set(&self, state: &str) {
         let inside = format!("{}bi", self.name);
         assert!(self.ip(&["link", "set", &inside, state]));
     }
 
-    /// Inside.
+    /// Runs `ip` inside the namespace.
     fn ip(&self, arguments: &[&str]) -> bool {
         ip(&[&["-n", &self.name], arguments].concat())
     }

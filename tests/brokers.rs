@@ -1,8 +1,8 @@
 //! Topics through a broker: several processes on one NATS, and on one Redis.
 //!
-//! `nats-server` and `redis-server` are those on the PATH; where one is missing, the tests with
-//! it say `skipped`. `DUPLEX_SOAK` is for how many seconds the traffic of `nothing_is_lost` lasts; from
-//! 60 on there are 1000 sockets, else 300.
+//! The tests use `nats-server` and `redis-server` from the PATH. If one is missing, its tests print
+//! `skipped`. `DUPLEX_SOAK` is the duration of the traffic of `nothing_is_lost` in seconds. From 60
+//! on there are 1000 sockets, and otherwise 300.
 
 #![allow(
     clippy::expect_used,
@@ -98,13 +98,13 @@ fn what_one_process_publishes_reaches_the_others() {
             let (opcode, payload) = socket.frame().unwrap();
             assert_eq!((opcode, payload), (Opcode::Binary, b"bytes".to_vec()));
         }
-        // A server's own message comes to each once, here and there.
+        // A message of the server itself comes once to each socket of both processes.
         sender.send_text("all hello").unwrap();
         assert_eq!(text(&mut sender), "hello");
         for socket in &mut sockets {
             assert_eq!(text(socket), "hello");
         }
-        // What is local stays, and the count is that of the process.
+        // A local message stays in its process, and the count is of the process.
         sender.send_text("local here").unwrap();
         sender.send_text("all everywhere").unwrap();
         for socket in &mut sockets[..2] {
@@ -128,7 +128,8 @@ fn other_programs_publish_too() {
         let mut socket = server.connect();
         server.flush();
         let mut stream = TcpStream::connect(("127.0.0.1", broker.port)).unwrap();
-        // As `nats pub app.room hello` and `redis-cli publish app:room hello` do.
+        // The commands are those of `nats pub app.room hello` and `redis-cli publish app:room
+        // hello`.
         let command: &[u8] = match broker.kind {
             Kind::Nats => b"CONNECT {\"verbose\":false}\r\nPUB app.room 5\r\nhello\r\n",
             Kind::Redis => b"*3\r\n$7\r\npublish\r\n$8\r\napp:room\r\n$5\r\nhello\r\n",
@@ -152,7 +153,7 @@ fn a_broker_that_goes_and_comes_back() {
         }
         assert!(a.get("/").contains(r#""state":"down""#), "{}", a.get("/"));
         assert!(a.get("/flush").starts_with("Error: The broker is away"));
-        // No socket closes, the process goes on by itself, and each message is counted.
+        // No socket closes, the process goes on without the broker, and each message is counted.
         for number in 0..100 {
             here.send_text(&format!("publish {number}")).unwrap();
         }
@@ -197,7 +198,7 @@ fn a_socket_may_be_subscribed_to_thousands_of_topics() {
                 .send_text(&format!("to t{number} {number}"))
                 .unwrap();
         }
-        // Between topics there is no order.
+        // Messages of different topics have no order.
         let mut came: Vec<usize> = (0..TOPICS)
             .map(|_| text(&mut subscriber).parse().unwrap())
             .collect();
@@ -208,7 +209,8 @@ fn a_socket_may_be_subscribed_to_thousands_of_topics() {
 
 #[test]
 fn a_slow_subscriber_is_closed_and_holds_up_nobody() {
-    // More than a socket may hold back, in messages as long as brokers take by default.
+    // These are more bytes than a socket may buffer, in messages of the greatest length that
+    // brokers accept by default.
     const MESSAGES: usize = 50;
     let limits = "websocket: { closeOnBackpressureLimit: true, backpressureLimit: 1 << 24,";
     let script = CHAT.replace("websocket: {", limits);
@@ -274,7 +276,7 @@ fn tls_by_the_authorities_of_the_program() {
         b.flush();
         b.connect().send_text("publish in secret").unwrap();
         assert_eq!(text(&mut socket), "in secret");
-        // Others do not trust that certificate.
+        // A process without the flag does not trust that certificate.
         let mut stranger = broker.serve("tls.js", CHAT, &[]);
         stranger.running.line_with("UnknownIssuer").unwrap();
     }
@@ -304,7 +306,7 @@ fn a_url_and_a_permission_are_needed() {
     let other = ["--broker", "nats://127.0.0.1:1", "--allow-net=127.0.0.1:2"];
     fails(&other, "", CHAT, "NotCapable");
     fails(&[], "redis://127.0.0.1:3", CHAT, "\"127.0.0.1:3\"");
-    // The command line goes before the environment, and that before the module.
+    // The command line takes precedence over the environment, and the environment over the module.
     fails(&flag, "redis://127.0.0.1:3", CHAT, "\"127.0.0.1:1\"");
     let named = CHAT.replace("prefix: \"app\",", "broker: \"redis://127.0.0.1:4\",");
     fails(&[], "redis://127.0.0.1:3", &named, "\"127.0.0.1:3\"");
@@ -338,7 +340,7 @@ fn a_url_and_a_permission_are_needed() {
         let script = format!("export default {{ fetch() {{}}, {option} }};");
         fails(&[], "", &script, problem);
     }
-    // Misspelt members are named, also where the broker comes from elsewhere.
+    // The error names misspelt members, also if the module does not name the broker.
     let misspelt = CHAT.replace("prefix: \"app\",", "hisotry: {},");
     for (flags, broker) in [
         (&[][..], ""),
@@ -367,8 +369,8 @@ fn a_name_that_stands_for_a_denied_address_is_not_dialled() {
     }
 }
 
-/// Three processes, sockets on all of them, topics that come and go. Of each topic every
-/// subscriber gets all, once and in order.
+/// Three processes with sockets on all of them, and topics that come and go. Every subscriber of a
+/// topic gets all its messages, once and in order.
 #[test]
 fn nothing_is_lost() {
     let seconds = std::env::var("DUPLEX_SOAK").unwrap_or_else(|_| "3".to_string());
@@ -482,7 +484,7 @@ console.log(`all came: ${received} messages in ${seconds} s`);
 Deno.exit();
 "#;
 
-/// Servers with a broker.
+/// Starts servers with a broker.
 trait Serve {
     fn serve(&self, name: &str, script: &str, flags: &[&str]) -> Server;
 }
@@ -514,7 +516,7 @@ impl Server {
         peer
     }
 
-    /// Waits until the broker knows all subscriptions, if it is there.
+    /// Waits until the broker knows all subscriptions, if it runs.
     fn flush(&self) {
         self.get("/flush");
     }
@@ -546,7 +548,7 @@ fn write(name: &str, script: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("brokers");
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(name);
-    // The event loops of a server that was started before may not have read it yet.
+    // The event loops of an earlier server may not have read the file yet.
     if fs::read_to_string(&file).ok().as_deref() != Some(script) {
         fs::write(&file, script).unwrap();
     }

@@ -1,9 +1,9 @@
-//! Pages in headless Chromium, served by duplex: those of the examples, and one
-//! whose messages are compressed. A duplex script
-//! steers the browser over the DevTools protocol, which is a WebSocket too.
+//! Tests pages in headless Chromium that duplex serves: the pages of the examples, and one page
+//! with compressed messages. A duplex script controls the browser by the DevTools protocol, which
+//! also uses a WebSocket.
 //!
-//! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. Where
-//! that is not set the tests are ignored, except under `CI`, where they fail.
+//! `make test` installs Chromium and names it in `DUPLEX_TEST_CHROMIUM`. If that variable is not
+//! set, the tests are ignored, except under `CI`, where they fail.
 
 #![allow(
     clippy::expect_used,
@@ -123,7 +123,7 @@ fn http2() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Opens the page at `url` as `tests/browser/drive.js` says for `scene`.
+/// Opens the page at `url` and does what `tests/browser/drive.js` has for `scene`.
 fn drive(scene: &str, url: &str) -> Result<(), Failed> {
     let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join(format!("chromium-{scene}-{}", std::process::id()));
@@ -157,7 +157,7 @@ fn drive(scene: &str, url: &str) -> Result<(), Failed> {
             .args([&devtools, scene, url]),
     )?;
     drop(browser);
-    // The browser's children may still be writing there; what stays is in the
+    // The browser's child processes may still be writing there. Files that are left over are in the
     // target folder.
     let _ = fs::remove_dir_all(profile);
     if finished.code() == 0 && finished.stdout == "ok\n" {

@@ -1,6 +1,6 @@
-//! Bun's API of servers: one program prints the same on Bun and on duplex.
+//! Bun's API of servers: a program prints the same on Bun and on duplex.
 //!
-//! `make test` installs Bun and names it in `DUPLEX_TEST_BUN`. Where it is not set the
+//! `make test` installs Bun and names it in `DUPLEX_TEST_BUN`. If that variable is not set, the
 //! comparison is ignored, except under `CI`, where it fails.
 
 #![allow(

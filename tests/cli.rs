@@ -209,8 +209,8 @@ fn v8_flags_reach_v8() {
     );
 }
 
-/// 96 MiB of payload come, on either end. V8 is to collect the young generation for them, and
-/// nothing else, also where it keeps its heap small, as it does once it has collected it.
+/// Each end receives 96 MiB of payload. V8 should collect only the young generation for it, even if
+/// V8 keeps its heap small, as it does after a full collection.
 #[cfg(feature = "v8")]
 #[test]
 fn payloads_cost_young_collections() {
@@ -265,8 +265,8 @@ fn a_signal_listener_can_end_a_server_with_open_sockets() {
     assert_eq!(running.end().unwrap().code(), 3);
 }
 
-/// A process inherits which signals are ignored. With SIGCHLD ignored, the kernel would forget
-/// how a child process ended.
+/// A process inherits which signals are ignored. If SIGCHLD is ignored, the kernel forgets how a
+/// child process ended.
 #[cfg(unix)]
 #[test]
 fn children_are_waited_for_where_sigchld_was_ignored() {

@@ -1,4 +1,4 @@
-//! `duplex connect`: the client and the server of the terminal.
+//! `duplex connect`: the client and the server for the terminal.
 
 #![allow(
     clippy::expect_used,
@@ -19,7 +19,7 @@ use std::process::Stdio;
 use support::Finished;
 use support::Running;
 
-/// A server that sends each message back, and its port.
+/// Starts a server that sends each message back, and returns its port.
 fn echo(args: &[&str]) -> (Running, String) {
     let mut command = support::duplex();
     command
@@ -31,7 +31,7 @@ fn echo(args: &[&str]) -> (Running, String) {
     (server, port.trim_end_matches('/').to_string())
 }
 
-/// A server whose program is `code`; it prints its port.
+/// Starts a server with the program `code`, which prints its port.
 fn serve(code: &str) -> (Running, String) {
     let mut command = support::duplex();
     command.args(["eval", code]);
@@ -48,7 +48,7 @@ const SERVE: &str = "const serve = (upgraded) => Deno.serve({
     return response;
   });";
 
-/// Runs `duplex connect` to its end, with this on its standard input.
+/// Runs `duplex connect` to its end, with `input` on its standard input.
 fn connect(args: &[&str], input: &str) -> Finished {
     let file = std::env::temp_dir().join(format!(
         "duplex-test-connect-{}-{:?}",
@@ -179,7 +179,7 @@ fn exit_codes_tell_how_it_ended() {
         };
         assert!(finished.stderr.contains(shown), "{}", finished.report());
     }
-    // Nobody listens there: the port was had and given back.
+    // Nothing listens on this port, because its listener is closed again.
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -191,7 +191,7 @@ fn exit_codes_tell_how_it_ended() {
         "{}",
         finished.report()
     );
-    // Wrong arguments, and a file that is not there.
+    // Wrong arguments, and a file that does not exist.
     let url = format!("127.0.0.1:{port}/1000");
     for args in [
         &[][..],
@@ -259,7 +259,7 @@ fn a_lost_connection_is_made_again() {
     let mut client = Running::start("the client", &mut command).unwrap();
     client.line("connected to").unwrap();
     client.line("round trip: ").unwrap();
-    // Killed.
+    // The server is killed.
     drop(server);
     client.line("connecting again in").unwrap();
     let mut command = support::duplex();
@@ -277,11 +277,11 @@ fn a_lost_connection_is_made_again() {
     );
 }
 
-/// Runs a client on a terminal of its own, and types.
+/// Runs a client on its own terminal, and types there.
 fn on_a_terminal(port: &str, state: &Path, typed: &str) -> Finished {
     let program = support::duplex().get_program().to_owned();
     let command = format!("{} connect 127.0.0.1:{port}", program.display());
-    // `script` of util-linux makes the terminal, and hands on the exit code.
+    // `script` of util-linux makes the terminal, and passes the exit code on.
     let mut command_line = Command::new("script");
     command_line
         .args(["-qefc", &command, "/dev/null"])
@@ -302,7 +302,7 @@ fn on_a_terminal(port: &str, state: &Path, typed: &str) -> Finished {
             break;
         }
         shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        // Before the prompt, the terminal is not yet one whose line can be edited.
+        // Before the prompt, lines cannot be edited on the terminal yet.
         if shown.contains("> ")
             && let Some(typed) = typed.take()
         {
@@ -330,7 +330,7 @@ fn a_terminal_has_commands_and_a_history() {
     let finished = on_a_terminal(&port, &state, typed);
     assert_eq!(finished.code(), 0, "{}", finished.report());
     for shown in [
-        // Nothing that comes commands the terminal.
+        // No received text controls the terminal.
         "< \\x1b]0;title\\x07 hello",
         "pong \"abc\"",
         "  000000  00 ff 41 ",
@@ -349,7 +349,7 @@ fn a_terminal_has_commands_and_a_history() {
         history,
         "hello\n/ping abc\n/hex 00 ff 41\n/nosuch\n//slash\n"
     );
-    // The line of before is had by the key up, and changed.
+    // The key up brings the earlier line back, which is then changed.
     let finished = on_a_terminal(&port, &state, "\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A!\r\x04");
     assert!(
         finished.stdout.contains("\\x07 hello!"),
@@ -367,7 +367,8 @@ fn what_is_typed_goes_to_all_clients_of_a_server() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    // Standard error is not read here; the port is told on it, and by --json on standard output.
+    // Standard error is not read here. The port is printed there, and with --json on standard
+    // output.
     command.arg("--json");
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();

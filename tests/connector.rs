@@ -1,6 +1,6 @@
-//! The client's way to a server: TLS and its certificates, proxies, versions of
-//! HTTP, unix sockets, timeouts. The servers are real ones, in
-//! `connector/servers.rs`; [http2.rs](http2.rs) has those of others.
+//! How the client reaches a server: TLS and its certificates, proxies, versions of HTTP, unix
+//! sockets, timeouts. The servers are real ones, in `connector/servers.rs`. [http2.rs](http2.rs)
+//! has tests with other implementations.
 
 #![allow(
     clippy::expect_used,
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use servers::{Http2Handler, Servers, status, tls};
 use support::{Finished, Running};
 
-/// What the client prints when all went well.
+/// The output of the client if everything worked.
 const ECHOED: &str = "hello\n1000\n";
 
 // TLS.
@@ -41,7 +41,7 @@ fn a_client_has_its_own_authority() {
 
     assert_prints(&url, json!({ "client": trusting(&authority) }), ECHOED);
     assert_eq!(front.connections(), 1);
-    // The cause is told, and nothing is tried behind it.
+    // The error names the cause, and nothing else is tried.
     let untrusted = "NetworkError: failed to connect to WebSocket: \
                      invalid peer certificate: UnknownIssuer\n1006\n";
     assert_prints(&url, json!({ "client": {} }), untrusted);
@@ -111,7 +111,7 @@ fn through_an_https_proxy() {
     setting.assert_echoes_through(json!({ "transport": "https", "url": url }));
     assert_eq!(proxy.notes(), setting.targets(""));
 
-    // Its own certificate counts too.
+    // The certificate of the proxy is verified too.
     assert_prints(
         &setting.ws,
         json!({ "client": { "proxy": { "url": url } } }),
@@ -130,7 +130,7 @@ fn through_a_socks_proxy() {
         let url = format!("{scheme}://127.0.0.1:{}", proxy.port);
         setting.assert_echoes_through(json!({ "transport": "socks5", "url": url }));
     }
-    // The name goes to the proxy, which alone knows it.
+    // The proxy gets the name, because only the proxy can resolve it.
     let targets = setting.targets("name ");
     assert_eq!(proxy.notes(), [targets.clone(), targets].concat());
 
@@ -223,7 +223,7 @@ fn proxies_of_the_environment() {
         assert_eq!(proxy.notes().len(), seen + 1, "{variable}");
     }
 
-    // What the environment names is the user's choice, and takes no permission.
+    // The user chooses the proxy of the environment, so it needs no permission.
     let mut command = support::duplex_run();
     command
         .arg(format!("--allow-net=name{}", servers::PRIVATE))
@@ -232,7 +232,7 @@ fn proxies_of_the_environment() {
         .env("HTTP_PROXY", &url);
     assert_eq!(support::finish(&mut command).unwrap().stdout, ECHOED);
 
-    // Not for every host, and not for the other scheme.
+    // The proxy is not used for every host, and not for the other scheme.
     let seen = before();
     let direct = format!("ws://127.0.0.1:{}/", setting.echo.port);
     for variables in [
@@ -244,7 +244,7 @@ fn proxies_of_the_environment() {
         assert_eq!(dial(&direct, variables), ECHOED, "{variables:?}");
     }
     assert_eq!(before(), seen);
-    // A client's own proxy passes those hosts over as well.
+    // A client's own proxy is not used for those hosts either.
     let mut command = client(&direct, json!({ "client": { "proxy": { "url": url } } }));
     command.env("NO_PROXY", "127.0.0.1");
     assert_eq!(support::finish(&mut command).unwrap().stdout, ECHOED);
@@ -253,13 +253,13 @@ fn proxies_of_the_environment() {
     assert_eq!(support::finish(&mut command).unwrap().stdout, ECHOED);
     assert_eq!(before(), seen + 1);
 
-    // One that cannot be used is not passed over.
+    // A proxy that cannot be used is an error.
     assert_eq!(
         dial(&direct, &[("HTTP_PROXY", "socks4://127.0.0.1")]),
         "NetworkError: failed to connect to WebSocket: invalid proxy (its scheme is not supported); \
          it takes http, https, socks5, socks5h, unix: or vsock:\n1006\n"
     );
-    // An error has no password, and shows none that no permission was given to read.
+    // An error does not contain a password that the program may not read.
     for value in [
         "socks4://user:s3cret@p.test:1",
         "vsock:s3cret:1",
@@ -282,7 +282,7 @@ fn over_a_unix_socket() {
     let proxy = json!({ "transport": "unix", "path": path });
     let mut trusting = trusting(&setting.authority);
     trusting["proxy"] = proxy.clone();
-    // TLS is spoken over it where the URL says so.
+    // TLS is used over the unix socket if the URL says so.
     assert_prints(&setting.wss, json!({ "client": trusting }), ECHOED);
 
     let _ = std::fs::remove_file(&path);
@@ -360,7 +360,7 @@ fn http2_without_websockets_falls_back() {
     let mut command = client(&url, json!({ "client": trusting }));
     let finished = support::finish(command.arg("2")).unwrap();
     assert_eq!(finished.stdout, ECHOED.repeat(2), "{}", finished.report());
-    // The second goes to HTTP/1.1 at once.
+    // The second connection uses HTTP/1.1 at once.
     let mut notes = server.notes();
     notes.retain(|note| note != "end");
     assert_eq!(notes, ["h2", "http/1.1", "http/1.1"]);
@@ -387,7 +387,7 @@ fn the_versions_of_a_client() {
     );
     assert_eq!(server.connections(), 2);
 
-    // One that has no HTTP/2 says so itself.
+    // A server without HTTP/2 says so itself.
     assert_prints(
         &setting.wss_localhost(),
         json!({ "client": client }),
@@ -452,7 +452,7 @@ fn answers_over_http2_that_are_no_handshake() {
             json!({ "client": trusting(&setting.authority) }),
             &format!("NetworkError: failed to connect to WebSocket: {message}\n1006\n"),
         );
-        // No second try.
+        // There is no second attempt.
         assert_eq!(server.connections(), 1);
         assert_eq!(server.notes()[..2], ["h2", "CONNECT / websocket"]);
     }
@@ -486,7 +486,7 @@ fn the_ends_of_a_stream_over_http2() {
     }
     let handlers: [(Http2Handler, &str, &[&str]); 4] = [
         (
-            // Like the end of a TCP connection.
+            // This is like the end of a TCP connection.
             |_, respond, _| {
                 open(respond, b"", true);
                 Box::pin(async { Ok(()) })
@@ -495,7 +495,7 @@ fn the_ends_of_a_stream_over_http2() {
             &[],
         ),
         (
-            // Like its reset.
+            // This is like the reset of a TCP connection.
             |_, respond, _| {
                 let mut send = open(respond, b"", false);
                 Box::pin(async move {
@@ -508,8 +508,8 @@ fn the_ends_of_a_stream_over_http2() {
             &[],
         ),
         (
-            // A message and a Close frame, and the client's answer, which ends its
-            // half of the stream.
+            // The server sends a message and a Close frame. The client's answer ends its half of
+            // the stream.
             |request, respond, notes| {
                 let send = open(respond, b"\x81\x02hi\x88\x02\x0f\xa0", false);
                 Box::pin(async move {
@@ -524,11 +524,11 @@ fn the_ends_of_a_stream_over_http2() {
                 })
             },
             "hi\n4000\n",
-            // "hello" is sent when it opens.
+            // The client sends "hello" when the socket opens.
             &["19 bytes", "end"],
         ),
         (
-            // A frame that must not be.
+            // The server sends a frame that is not allowed.
             |_, respond, _| {
                 let send = open(respond, b"\x81\x80\0\0\0\0", false);
                 Box::pin(async move {
@@ -554,8 +554,8 @@ fn the_ends_of_a_stream_over_http2() {
     }
 }
 
-/// A script whose server reads nothing of 16 MiB until it is told to, and sends as
-/// much back.
+/// A script that sends 16 MiB. Its server reads nothing of them until it is told to, and then sends
+/// as much back.
 const STALLED: &str = r#"
 const [url, control, caCert] = Deno.args;
 const client = caCert && Deno.createHttpClient({ caCerts: [caCert] });
@@ -573,7 +573,7 @@ socket.onopen = () => {
 };
 socket.onmessage = async ({ data }) => {
   if (data === "full") {
-    // The window of HTTP/2, of which the frame's header has 14.
+    // This is the window of HTTP/2 without the 14 bytes of the frame's header.
     console.log(length - socket.bufferedAmount);
     (await Deno.connect({ port: Number(control) })).close();
     return;
@@ -599,7 +599,7 @@ fn a_server_over_http2_that_stops_reading() {
         command.arg(control.to_string()).arg(authority);
         support::finish(&mut command).unwrap()
     };
-    // Over TLS, and over TCP with prior knowledge.
+    // The test runs over TLS, and over TCP with prior knowledge.
     for secure in [true, false] {
         let control = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = control.local_addr().unwrap().port();
@@ -623,11 +623,11 @@ fn a_server_over_http2_that_stops_reading() {
     std::fs::remove_file(script).unwrap();
 }
 
-/// What [`stall`] waits for.
+/// The listener on which [`stall`] waits for a connection.
 static CONTROL: std::sync::Mutex<Option<std::net::TcpListener>> = std::sync::Mutex::new(None);
 
-/// A WebSocket that says `full` when the window is, echoes one message when a
-/// connection has come to [`CONTROL`], and answers the Close frame.
+/// A WebSocket that prints `full` when the window is full, echoes one message when a connection has
+/// come to [`CONTROL`], and answers the Close frame.
 fn stall(
     request: http::Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<bytes::Bytes>,
@@ -720,7 +720,7 @@ fn timeouts_are_named() {
         "NetworkError: failed to connect to WebSocket: the server did not answer \
          the opening handshake within the handshakeTimeout of 40ms\n1006\n",
     );
-    // A proxy that says nothing is no connection.
+    // A proxy that does not answer counts as no connection.
     let proxy = format!("http://127.0.0.1:{}", silent.port);
     assert_prints(
         "ws://unknown.example/",
@@ -730,12 +730,12 @@ fn timeouts_are_named() {
     );
 }
 
-/// A server behind a proxy, by names that the proxy alone knows.
+/// A server behind a proxy, under names that only the proxy can resolve.
 struct Setting {
     servers: Servers,
     authority: Authority,
     echo: Echo,
-    /// Ends TLS in front of `echo`, and has no HTTP/2.
+    /// A server that terminates TLS for `echo`, without HTTP/2.
     front: servers::Server,
     ws: String,
     wss: String,
@@ -761,7 +761,7 @@ impl Setting {
         format!("wss://localhost:{}/", self.front.port)
     }
 
-    /// A server with HTTP/2 for `localhost`, which leads HTTP/1.1 to the echo.
+    /// A server with HTTP/2 for `localhost`, which passes HTTP/1.1 on to the echo server.
     fn http2(&self, extended_connect: bool, handler: Http2Handler) -> servers::Server {
         let identity = self.authority.server(&["localhost"]);
         let config = tls(&identity, &["h2", "http/1.1"], None);
@@ -777,7 +777,7 @@ impl Setting {
         }
     }
 
-    /// What a proxy notes of [`Setting::assert_echoes_through`].
+    /// The targets that a proxy sees in [`Setting::assert_echoes_through`].
     fn targets(&self, kind: &str) -> Vec<String> {
         let name = format!("name{}", servers::PRIVATE);
         [self.echo.port, self.front.port]
@@ -786,7 +786,7 @@ impl Setting {
     }
 }
 
-/// An echo server of duplex.
+/// An echo server that runs on duplex.
 struct Echo {
     port: u16,
     running: Running,

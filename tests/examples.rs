@@ -1,7 +1,7 @@
-//! Every example, run as its first lines say.
+//! Runs every example as its first lines say.
 //!
-//! The editor needs the packages of `tests/packages`, and one way to run the API needs nginx.
-//! Where these are not installed, the test is ignored, except under `CI`, where it fails.
+//! The editor needs the packages of `tests/packages`, and one way to run the API needs nginx. If
+//! these are not installed, the test is ignored, except under `CI`, where it fails.
 
 #![allow(
     clippy::expect_used,
@@ -85,7 +85,7 @@ fn chat() -> Result<(), Failed> {
     visit(&visitor("chat.js"), &[url])
 }
 
-/// Serves an example, and lets its visitor in.
+/// Serves an example, and runs the script of its visitor.
 fn serve(name: &str, flags: &[&str], script: &str) -> Result<(), Failed> {
     let mut command = service(&example(name).join("server.ts"), flags);
     let mut server = Running::start(name, &mut command)?;
@@ -125,7 +125,7 @@ fn rooms() -> Result<(), Failed> {
 }
 
 fn editor() -> Result<(), Failed> {
-    // A copy, with the packages that `make test` has installed.
+    // The test uses a copy, with the packages that `make test` has installed.
     let folder = empty_folder("editor")?;
     for file in ["server.js", "index.html", "package.json"] {
         fs::copy(example("editor").join(file), folder.join(file))?;
@@ -146,7 +146,7 @@ fn editor() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The example asks for the versions that are tested.
+/// Checks that the example asks for the versions that are tested.
 fn same_versions(folder: &Path) -> Result<(), Failed> {
     let read = |path: &Path| -> Result<serde_json::Value, Failed> {
         Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
@@ -168,7 +168,7 @@ fn behind_nginx() -> Result<(), Failed> {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let port = free_port();
     let folder = empty_folder("nginx")?;
-    // One process, so that none is left behind when the test ends it.
+    // nginx runs as one process, so that none is left over when the test ends.
     let settings = fs::read_to_string(example("api/nginx.conf"))?
         .replace("daemon off;", "daemon off; master_process off;")
         .replace("127.0.0.1:8000", address)
@@ -184,7 +184,7 @@ fn behind_nginx() -> Result<(), Failed> {
         std::thread::yield_now();
     }
     visit(&visitor("api.js"), &[&format!("http://127.0.0.1:{port}/")])?;
-    // nginx adds the address that it sees to those that the client has made up.
+    // nginx appends the address that it sees to the addresses that the client has invented.
     server.line("127.0.0.1 POST /api/tasks 200")?;
     end(server)
 }
@@ -200,7 +200,7 @@ fn metrics() -> Result<(), Failed> {
     end(server)
 }
 
-/// The list names each example.
+/// Checks that the list names each example.
 fn all_are_listed() -> Result<(), Failed> {
     let list = fs::read_to_string(example("README.md"))?;
     for entry in fs::read_dir(example(""))? {
@@ -211,7 +211,7 @@ fn all_are_listed() -> Result<(), Failed> {
     Ok(())
 }
 
-/// `duplex serve` on a free port of this machine.
+/// The command `duplex serve` on a free port of this machine.
 fn service(script: &Path, flags: &[&str]) -> Command {
     let mut command = support::duplex();
     command

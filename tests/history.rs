@@ -1,5 +1,5 @@
-//! `topics.history`: clients that come back get all that they have missed, or are told that it is
-//! gone.
+//! `topics.history`: clients that connect again get all messages that they have missed, or are told
+//! that some are gone.
 
 #![allow(
     clippy::expect_used,
@@ -18,7 +18,7 @@ use duplex_protocol::frame::Opcode;
 use peer::Peer;
 use support::Running;
 
-/// A client says where it was; the server says whether that could be made good.
+/// A client says its last position. The server answers whether all later messages could be sent.
 const FEED: &str = r#"
 let server;
 export default {
@@ -71,7 +71,7 @@ fn a_client_that_comes_back_gets_what_it_missed_and_then_what_comes() {
         drop(client);
         publish(&mut publisher, "news", 500);
 
-        // On whichever loop it lands.
+        // The client may reach any loop.
         for _ in 0..4 {
             let mut client = server.connect();
             client.send_text(&format!("since news {epoch}-3")).unwrap();
@@ -101,10 +101,10 @@ fn what_cannot_be_made_good_is_told_and_nothing_of_it_is_sent() {
     let (epoch, _) = start.split_once('-').unwrap();
     publish(&mut publisher, "news", 1500);
     for position in [
-        // More than is kept.
+        // More messages were missed than are kept.
         format!("{epoch}-0"),
         format!("{epoch}-499"),
-        // What never was, here or at all.
+        // These positions have never existed, here or anywhere.
         format!("{epoch}-1501"),
         "0000000000000000-1400".to_string(),
         "nonsense".to_string(),
@@ -121,7 +121,7 @@ fn what_cannot_be_made_good_is_told_and_nothing_of_it_is_sent() {
     for offset in 501..=1500 {
         assert_eq!(text(&mut client), format!("{epoch}-{offset}\ntext"));
     }
-    // Subscribed already: nothing is missing, and nothing comes twice.
+    // The socket is subscribed already, so nothing is missing, and nothing comes twice.
     assert_eq!(text(&mut client), format!("now {epoch}-1500 true"));
     let (_, recovered) = since(&mut client, "news", &format!("{epoch}-1500"));
     assert!(recovered);
@@ -129,8 +129,8 @@ fn what_cannot_be_made_good_is_told_and_nothing_of_it_is_sent() {
     assert_eq!(text(&mut client), format!("{epoch}-1501\nlast"));
 }
 
-/// Clients that are cut off at random while all loops publish: each gets every message of the
-/// topic once, in order.
+/// Clients lose their connections at random while all loops publish. Each client gets every message
+/// of the topic once, in order.
 #[test]
 fn clients_that_come_and_go_miss_nothing() {
     let script = FEED.replace("size: 1000", "size: 100000");
@@ -231,8 +231,8 @@ fn wrong_options_are_named() {
     }
 }
 
-/// Subscribes to a topic. Returns where it is, and whether what was missed has come, which is
-/// nothing here.
+/// Subscribes to a topic. Returns the position, and whether all missed messages have come. Here no
+/// message was missed.
 #[track_caller]
 fn since(peer: &mut Peer, topic: &str, position: &str) -> (String, bool) {
     peer.send_text(&format!("since {topic} {position}"))

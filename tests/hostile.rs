@@ -1,6 +1,5 @@
-//! Peers that try to bring a server down. Each loses its own connection, with the
-//! right code; the server's memory stays bounded, and another connection is
-//! served all the while.
+//! Peers that try to bring a server down. Each loses its own connection with the right code. The
+//! server's memory stays bounded, and another connection is served all the time.
 
 #![allow(
     clippy::expect_used,
@@ -24,7 +23,7 @@ use duplex_protocol::frame::{FrameHeader, Opcode, Role};
 use peer::{Peer, push};
 use support::Running;
 
-/// Echoes. The only argument are the options of `upgradeWebSocket`.
+/// An echo server. Its only argument is the options of `upgradeWebSocket`.
 const SERVER: &str = r#"
 const options = { idleTimeout: 0, ...JSON.parse(Deno.args[0]) };
 Deno.serve({
@@ -42,11 +41,11 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn ten_gigabytes_in_a_frame_of_ten_megabytes() {
-    // DEFLATE shrinks to a 1032nd at best, and to nearly that here.
+    // DEFLATE reduces data to a 1032nd at best, and here almost to that.
     let payload = zeros(10 << 10);
     assert!(payload.len() < 11 << 20);
     let server = Server::start("bomb", r#"{"perMessageDeflate":true}"#);
-    // The message may grow to 64 MiB, and is copied once on the way there.
+    // The message may grow to 64 MiB, and is copied once while it grows.
     server.survives(128 * MIB, 1009, |peer| {
         peer.send(Opcode::Binary, true, &payload);
     });
@@ -88,7 +87,8 @@ fn a_flood_of_pings_whose_answers_are_not_read() {
     });
 }
 
-/// An echo of each costs its sender nothing. What is held for them is what the limit says.
+/// Tiny messages cost their sender almost nothing. The server buffers no more for their echoes than
+/// the limit allows.
 #[test]
 fn tiny_messages_whose_echoes_are_not_read() {
     for payload in [&b""[..], b"x", &[b'x'; 100]] {
@@ -96,15 +96,15 @@ fn tiny_messages_whose_echoes_are_not_read() {
         for _ in 0..100_000 {
             push(&mut frames, Opcode::Text, false, payload);
         }
-        // Each is a whole message.
+        // Each frame is a whole message.
         let length = frames.len() / 100_000;
         let first = frames.iter_mut().step_by(length);
         first.for_each(|first| *first |= 0x80);
-        // More than enough to fill what a server may hold.
+        // These are more than enough to fill the server's buffer.
         let rounds = 70 * MIB as usize / (payload.len() + 2) / 100_000 + 1;
         let attack = |peer: &mut Peer| (0..rounds).all(|_| peer.try_write(&frames));
 
-        // What the engine needs for so many messages is the same.
+        // The memory that the engine needs for this many messages is the same in both cases.
         let grown = |limit: u64| {
             let options =
                 format!(r#"{{"backpressureLimit":{limit},"closeOnBackpressureLimit":false}}"#);
@@ -113,7 +113,7 @@ fn tiny_messages_whose_echoes_are_not_read() {
         let (little, much) = (grown(MIB), grown(64 * MIB));
         let held = much.saturating_sub(little);
         assert!(held > 50 * MIB, "not even the limit: {little} and {much}");
-        // The engine may have made its young generation larger in one of the two.
+        // The engine may have enlarged its young generation in one of the two cases.
         let young = 16 * MIB;
         assert!(held < 63 * MIB + young, "{little} and {much}");
     }
@@ -126,7 +126,7 @@ fn long_messages_that_are_only_announced() {
     let peers: Vec<_> = (0..500)
         .map(|i| {
             let mut peer = Peer::connect(server.port, "permessage-deflate");
-            // A message of 60 MiB, of which a byte comes.
+            // A message of 60 MiB is announced, but only one byte of it comes.
             let (header, length) = FrameHeader {
                 fin: true,
                 rsv1: i % 2 == 0,
@@ -140,7 +140,7 @@ fn long_messages_that_are_only_announced() {
             peer
         })
         .collect();
-    // Behind all of them: what they sent has been read.
+    // This connection comes after all others, so what they sent has been read.
     let mut last = Peer::connect(server.port, "");
     last.echo(0);
     let grown = server.running.peak_memory().unwrap() - before;
@@ -164,9 +164,9 @@ fn handshakes_that_are_cut_short_or_garbled() {
         stream
     };
     for length in 0..=HANDSHAKE.len() {
-        // Gone at once, with the answer unread where there is one.
+        // The peer goes at once, and leaves the answer unread if there is one.
         drop(begin(&HANDSHAKE[..length]));
-        // And with no more to come.
+        // The peer ends its side of the connection.
         let stream = begin(&HANDSHAKE[..length]);
         stream.shutdown(Shutdown::Write).unwrap();
     }
@@ -174,7 +174,7 @@ fn handshakes_that_are_cut_short_or_garbled() {
         for byte in [b"\0", b"\r", b"\n", b":", b" ", b"\xff"] {
             let mut garbled = HANDSHAKE.to_vec();
             garbled[position] = byte[0];
-            // What is left of a WebSocket's bytes is no frame.
+            // The rest of a WebSocket's bytes is not a frame.
             garbled.extend_from_slice(byte);
             drop(begin(&garbled));
         }
@@ -184,7 +184,7 @@ fn handshakes_that_are_cut_short_or_garbled() {
     assert!(grown < 32 * MIB, "grown by {grown} bytes");
 }
 
-/// Compressed, so many MiB of zeros.
+/// This many MiB of zeros, compressed.
 fn zeros(mebibytes: usize) -> Vec<u8> {
     let parameters = Parameters {
         server_no_context_takeover: true,
@@ -195,8 +195,7 @@ fn zeros(mebibytes: usize) -> Vec<u8> {
     encode_binary_compressed(&mut frame, None, &vec![0; 1 << 20], &mut compressor);
     let (header, length) = FrameHeader::decode(&frame, Role::Client).unwrap().unwrap();
     assert!(header.rsv1);
-    // With the tail that is left out at its end, a message is the start of a
-    // longer one.
+    // With the tail that is left out on the wire, a message is the start of a longer one.
     let mut payload = frame.split_off(length);
     payload.extend_from_slice(&[0, 0, 0xff, 0xff]);
     payload.repeat(mebibytes)
@@ -218,8 +217,8 @@ impl Server {
         Self { running, port }
     }
 
-    /// Lets a peer loose that reads nothing until it is dropped. Returns by how much the
-    /// server's memory grows.
+    /// Attacks with a peer that reads nothing until it is dropped. Returns by how much the server's
+    /// memory grows.
     fn grown_by_unread(&self, attack: impl FnOnce(&mut Peer)) -> u64 {
         let mut peer = Peer::connect(self.port, "");
         peer.echo(0);
@@ -230,8 +229,8 @@ impl Server {
         grown
     }
 
-    /// Lets a peer loose. It is closed with `code`, and the server's memory grows
-    /// by less than `growth`.
+    /// Attacks with a peer. It is closed with `code`, and the server's memory grows by less than
+    /// `growth`.
     fn survives(&self, growth: u64, code: u16, attack: impl FnOnce(&mut Peer)) {
         let mut bystander = Peer::connect(self.port, "");
         bystander.echo(0);

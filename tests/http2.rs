@@ -1,11 +1,11 @@
-//! HTTP/2 with others. The client (RFC 8441) to servers that are not duplex's:
-//! hypercorn, which has HTTP/2 and WebSockets in Python, and nghttpx, which leads the
-//! WebSocket on to a server of HTTP/1.1. The cases are those of
-//! [interop.rs](interop.rs), and messages longer than every window. And the server with
-//! nghttp, which shows its settings, and with curl.
+//! HTTP/2 with other implementations. The client (RFC 8441) connects to other servers: hypercorn,
+//! which has HTTP/2 and WebSockets in Python, and nghttpx, which passes the WebSocket on to a
+//! server of HTTP/1.1. The cases are those of [interop.rs](interop.rs), and messages longer than
+//! every window. The server is tested with nghttp, which shows its settings, and with curl.
 //!
-//! `make test` installs them and names them in `DUPLEX_TEST_PYTHON`,
-//! `DUPLEX_TEST_NGHTTPX`, `DUPLEX_TEST_NGHTTP` and `DUPLEX_TEST_CURL`. Where a name is
+//! `make test` installs them and names them in `DUPLEX_TEST_PYTHON`, `DUPLEX_TEST_NGHTTPX`,
+//! `DUPLEX_TEST_NGHTTP` and `DUPLEX_TEST_CURL`. If a variable is not set, its tests are ignored,
+//! except under `CI`, where they fail.
 //! not set its tests are ignored, except under `CI`, where they fail.
 
 #![allow(
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// What the client prints.
+/// The output of the client.
 const EXPECTED: &str = "ok\n16777216 true\nbehind it 0\n4003 done true\n";
 
 fn hypercorn(python: OsString) -> Result<(), Failed> {
@@ -77,7 +77,7 @@ fn nghttpx(program: OsString) -> Result<(), Failed> {
     let mut backend = Running::start("the backend", &mut command)?;
     let port = backend.line("listening ")?;
 
-    // It cannot be told to choose a port, so it listens on a unix socket.
+    // nghttpx cannot choose a free port, so it listens on a unix socket.
     let socket = std::env::temp_dir().join(format!("duplex-nghttpx-{}.sock", std::process::id()));
     let _ = fs::remove_file(&socket);
     let mut command = Command::new(program);
@@ -104,14 +104,14 @@ fn nghttpx(program: OsString) -> Result<(), Failed> {
         }),
     )?;
     for _ in 0..4 {
-        // The status is that of the backend.
+        // The status is the backend's.
         equal(&proxy.line("answered ")?, "h2 101")?;
     }
     let _ = fs::remove_file(&socket);
     Ok(())
 }
 
-/// The server's settings, as nghttp reads them.
+/// Checks the server's settings, as nghttp reads them.
 fn nghttp(program: OsString) -> Result<(), Failed> {
     for secure in [false, true] {
         let server = Asked::start("nghttp", secure)?;
@@ -132,7 +132,7 @@ fn nghttp(program: OsString) -> Result<(), Failed> {
             setting.and_then(|(_, value)| value.parse::<u32>().ok())
         };
         let is_right = value("SETTINGS_ENABLE_CONNECT_PROTOCOL(0x08)") == Some(1)
-            // RFC 9113 section 6.5.2: what may be in them, and what is wise.
+            // RFC 9113, section 6.5.2, says which values are allowed and which are recommended.
             && value("SETTINGS_MAX_CONCURRENT_STREAMS").is_some_and(|it| it >= 100)
             && value("SETTINGS_INITIAL_WINDOW_SIZE").is_some_and(|it| it >= 65_535)
             && value("SETTINGS_MAX_FRAME_SIZE")

@@ -1,5 +1,5 @@
 //! `--inspect`, `--inspect-wait`, `--inspect-brk`: a debugger attaches to programs and to web
-//! workers, as editors do.
+//! workers, as an editor does.
 
 #![cfg(feature = "v8")]
 #![allow(
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use support::Finished;
 use support::Running;
 
-/// A program that can be debugged, and the URL for that.
+/// Starts a program that can be debugged. Returns the program and the URL for debuggers.
 fn start(args: &[&str]) -> (Running, String) {
     let mut command = support::duplex();
     command.current_dir(support::tests_dir().join("inspector"));
@@ -27,7 +27,7 @@ fn start(args: &[&str]) -> (Running, String) {
     (program, url)
 }
 
-/// What the debugger finds.
+/// Runs the debugger, and returns what it finds.
 fn debug(url: &str, what: &str) -> Finished {
     let mut command = support::duplex();
     command
@@ -147,7 +147,7 @@ fn a_socket_that_was_open_before_is_shown_with_its_opening() {
     );
 }
 
-/// A folder for what programs write, which the test empties.
+/// A folder for the files that programs write, which the test empties.
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);

@@ -1,19 +1,16 @@
-//! duplex against other implementations: Deno, Bun, `ws` for Node and Python's
-//! `websockets`, each as a client of a duplex server and as a server that duplex
-//! dials.
+//! Tests duplex with other implementations: Deno, Bun, `ws` for Node and Python's `websockets`.
+//! Each is a client of a duplex server, and a server for a duplex client.
 //!
-//! The cases, written once for the Web's API and once for Python: subprotocol,
-//! text and binary at the edges of the length encodings, a burst in order, pings
-//! from whichever side has a way to send one, and closes by either side.
+//! The cases are written once for the Web's API and once for Python: a subprotocol, text and binary
+//! messages at the boundaries of the length encodings, a burst in order, pings from each side that
+//! can send them, and closes by either side.
 //!
-//! They run without compression and, where the peer has it, with
-//! permessage-deflate (RFC 7692), once with the contexts taken over from message
-//! to message and once without. A relay between the two counts the bytes: what is
-//! said to be compressed has to be.
+//! They run without compression and, if the peer has it, with permessage-deflate (RFC 7692), once
+//! with context takeover and once without. A relay between the two counts the bytes, to check that
+//! the messages are compressed.
 //!
-//! `make test` installs the peers and names them in `DUPLEX_TEST_DENO` and so on.
-//! Where a name is not set the tests of that peer are ignored, except under
-//! `CI`, where they fail.
+//! `make test` installs the peers and names them in `DUPLEX_TEST_DENO` and similar variables. If a
+//! variable is not set, the tests of that peer are ignored, except under `CI`, where they fail.
 
 #![allow(
     clippy::expect_used,
@@ -68,7 +65,7 @@ enum Compression {
 impl Compression {
     const ALL: &'static [Self] = &[Self::None, Self::Takeover, Self::NoTakeover];
 
-    /// What the scripts know it as.
+    /// The name that the scripts use.
     fn name(self) -> &'static str {
         match self {
             Self::None => "uncompressed",
@@ -77,8 +74,8 @@ impl Compression {
         }
     }
 
-    /// Checks what passed between the two. The cases send 2.5 MB of messages in
-    /// each direction, which compress to less than a tenth.
+    /// Checks how many bytes passed between the two. The cases send 2.5 MB of messages in each
+    /// direction, which compress to less than a tenth.
     fn check(self, relay: &Relay) -> Result<(), Failed> {
         let (to_server, to_client) = relay.bytes();
         for bytes in [to_server, to_client] {
@@ -107,16 +104,16 @@ impl Compression {
 /// An implementation: how it is started, and what it can do.
 struct Peer {
     name: &'static str,
-    /// The environment variable that names its program.
+    /// The environment variable that names the program of the peer.
     variable: &'static str,
     arguments: &'static [&'static str],
     client: &'static str,
     server: &'static str,
-    /// As a server it can be told to ping.
+    /// Whether the peer can send pings as a server.
     pings: bool,
-    /// What it can be told to do.
+    /// The kinds of compression that the peer can use.
     compressions: &'static [Compression],
-    /// The code of its client's close frame when it is given none: 1005 is no code.
+    /// The code of the client's Close frame if the client gives none. 1005 means no code.
     plain_end: &'static str,
 }
 

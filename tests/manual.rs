@@ -1,24 +1,24 @@
 //! Runs every block of code in README.md and in docs/manual, and compares the reference
 //! with the program.
 //!
-//! A page is a story that a reader follows from the top, in a folder of its own:
+//! The test follows a page from the top, as a reader does, in a folder of its own:
 //!
 //! - A block whose first line is a comment with a file's name (`// server.ts`) is that file.
 //!   A format without comments has the name before the block: `<!-- file: deno.json -->`.
-//! - Each line of a `sh` block is a command. It must end with success, or is a server, and then
-//!   it says `# leave it running`.
-//! - A `text` block right behind a `sh` block is what the last command prints; `…` stands for
+//! - Each line of a `sh` block is a command. It must end with success. If it is a server, the line
+//!   ends with `# leave it running`.
+//! - A `text` block directly after a `sh` block is the output of the last command. `…` stands for
 //!   anything.
-//! - Any other block of `ts` or `js` is a fragment: it is parsed. One of `json` is parsed too.
-//! - A block behind `<!-- from: PATH -->` stands in that file of the repository.
+//! - Any other block of `ts` or `js` is a fragment, and is parsed. A block of `json` is parsed too.
+//! - A block after `<!-- from: PATH -->` is a part of that file of the repository.
 //! - A block that cannot run says why: `<!-- not run: REASON -->`.
 //!
-//! Port 8000 is one that the system chooses: in the command of a server and in all files then,
-//! and in the commands that follow and the files that they name. A server is stopped when the
-//! next one starts.
+//! Port 8000 is replaced by a port that the system chooses, in the command of a server, in the
+//! files at that time, in the commands that follow, and in the files that these name. A server is
+//! stopped when the next one starts.
 //!
-//! With `DUPLEX_TEST_DENO` the files in TypeScript are type-checked as well, and with
-//! `DUPLEX_TEST_NODE` and the packages of `tests/packages` by tsc, beside @types/node.
+//! With `DUPLEX_TEST_DENO` the files in TypeScript are also type-checked. With `DUPLEX_TEST_NODE`
+//! and the packages of `tests/packages` they are checked by tsc, together with @types/node.
 
 #![allow(
     clippy::expect_used,
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     trials
         .push(Trial::test("types beside those of Node.js", beside_node).with_ignored_flag(ignored));
     trials.push(Trial::test("summary", summary));
-    // The help of QuickJS lacks what is V8's.
+    // The help of a build with QuickJS does not have the flags of V8.
     let is_generated = Trial::test("reference is generated", reference::generated);
     trials.push(is_generated.with_ignored_flag(cfg!(feature = "quickjs")));
     trials.push(Trial::test("reference has the options", reference::options));
@@ -107,7 +107,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The pages for contributors, and those beside the examples.
+/// The pages for contributors, and the pages in the folders of examples.
 fn other_pages() -> Vec<PathBuf> {
     let root = support::repository();
     let folders = ["", "docs", "examples", "examples/metrics", "wpt"];
@@ -138,9 +138,9 @@ fn name_of(page: &Path) -> String {
 struct Block {
     language: String,
     text: String,
-    /// That of the first fence.
+    /// The line number of the first fence.
     line: usize,
-    /// Whether nothing stands between it and the block before.
+    /// Whether there is nothing between this block and the block before.
     follows: bool,
     note: Note,
 }
@@ -222,7 +222,7 @@ fn blocks(page: &Path) -> Result<Vec<Block>, Failed> {
     }
 }
 
-/// Follows a page.
+/// Follows a page as a reader does.
 fn run(page: &Path) -> Result<(), Failed> {
     let mut reader = Reader::new(page)?;
     let blocks = blocks(page)?;
@@ -245,13 +245,13 @@ fn run(page: &Path) -> Result<(), Failed> {
     }
 }
 
-/// Who follows a page.
+/// The state of a reader who follows a page.
 struct Reader {
     folder: PathBuf,
-    /// As they are on the page.
+    /// The files as they are on the page.
     files: BTreeMap<String, String>,
     server: Option<Server>,
-    /// Commands so far.
+    /// The commands so far.
     commands: String,
     fragments: usize,
 }
@@ -368,7 +368,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A program or a page that neither a command nor another file names.
+    /// A file that neither a command nor another file names.
     fn unused(&self) -> Option<&String> {
         self.files.keys().find(|name| {
             let of = |other: &(&String, &String)| other.0 != *name && other.1.contains(*name);
@@ -390,10 +390,10 @@ impl Reader {
         Ok(())
     }
 
-    /// A command in a shell, with the files as they are on the page but for the port.
+    /// A command in a shell, with the files as they are on the page, except for the port.
     fn shell(&self, line: &str, port: &str) -> Result<Command, Failed> {
         for (name, text) in &self.files {
-            // What a server may not have read yet stays as it is.
+            // A file that a server may not have read yet is not changed.
             let is_meant = line.contains(SERVES) || line.contains(name) || !text.contains("8000");
             let text = text.replace("8000", port);
             let path = self.folder.join(name);
@@ -402,7 +402,7 @@ impl Reader {
             }
         }
         let line = line.replace("8000", port);
-        // A signal is the program's, not the shell's.
+        // A signal must reach the program, not the shell.
         let line = match line.starts_with("duplex ") {
             true => format!("exec {line}"),
             false => line,
@@ -418,7 +418,7 @@ impl Reader {
         Ok(command)
     }
 
-    /// Parses a fragment, in a function that nobody calls.
+    /// Parses a fragment, in a function that is not called.
     fn parse(&mut self, fragment: &str) -> Result<(), Failed> {
         self.fragments += 1;
         let mut text = String::from("async function* _fragment(this: any) {\n");
@@ -447,10 +447,10 @@ impl Reader {
     }
 }
 
-/// What the command of a server says.
+/// The mark of the command of a server.
 const SERVES: &str = "# leave it running";
 
-/// Asks a server for its first page: it is up, and answers.
+/// Requests the first page of a server, to check that the server is up and answers.
 fn ask(port: &str) -> Result<(), Failed> {
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
     stream.set_read_timeout(Some(support::LIMIT))?;
@@ -467,7 +467,7 @@ fn ask(port: &str) -> Result<(), Failed> {
     }
 }
 
-/// Whether `text` is what the page says; `…` stands for anything.
+/// Whether `text` is the text on the page, in which `…` stands for anything.
 fn matches(page: &str, text: &str) -> bool {
     support::matches(&page.trim_end().replace('…', "[*]"), text.trim_end())
 }
@@ -491,7 +491,7 @@ fn folder_of(test: &str, page: &Path) -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
-/// Every link to a file of the repository finds it, and the heading of a page.
+/// Checks that every link to a file of the repository leads to a file, and to a heading of a page.
 fn links(page: &Path) -> Result<(), Failed> {
     const HERE: &str = "https://github.com/duplex-rs/duplex/blob/main/";
     let text = fs::read_to_string(page)?;
@@ -550,7 +550,7 @@ fn headings(page: &Path) -> Result<BTreeSet<String>, Failed> {
     Ok(anchors)
 }
 
-/// The table of contents and llms.txt name every page.
+/// Checks that the table of contents and llms.txt name every page.
 fn summary() -> Result<(), Failed> {
     for list in ["SUMMARY.md", "llms.txt"] {
         let text = fs::read_to_string(manual().join(list))?;

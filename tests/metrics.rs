@@ -1,7 +1,7 @@
-//! What operators see: the numbers of `--metrics` after loads of known size, health, and the
-//! log of connections.
+//! What operators see: the metrics of `--metrics` after loads of known size, the health checks, and
+//! the log of connections.
 //!
-//! `nats-server` is that on the PATH; where there is none, the test with it says `skipped`.
+//! The tests use `nats-server` from the PATH. If it is missing, its test prints `skipped`.
 
 #![allow(
     clippy::expect_used,
@@ -98,7 +98,7 @@ fn the_numbers_are_those_of_the_load() {
     }
 }
 
-/// A load, and what it must come to.
+/// A load, and the metrics that it must result in.
 struct Load<'s> {
     server: &'s Server,
     counts: BTreeMap<String, f64>,
@@ -177,7 +177,7 @@ impl<'s> Load<'s> {
                 self.ask(&mut peer, &format!("text {number} é"));
             }
             for number in 0..binaries {
-                // Some of them are read into memory of their own.
+                // Some of these messages are read into memory of their own.
                 let payload = vec![7; 10 + number * 40];
                 let mut frame = Vec::new();
                 push(&mut frame, Opcode::Binary, false, &payload);
@@ -204,7 +204,7 @@ impl<'s> Load<'s> {
         let mut publisher = self.connect();
         for _ in 0..messages {
             self.ask(&mut publisher, "publish room hello");
-            // Nobody hears that.
+            // This message has no subscriber.
             self.ask(&mut publisher, "publish empty hello");
         }
         self.add("duplex_publish_total", 2 * messages);
@@ -216,7 +216,7 @@ impl<'s> Load<'s> {
             }
         }
         self.server.wait_for(&self.expected());
-        // One leaves its topic, the others leave with their topics.
+        // One socket leaves its topic, and the others close while they are subscribed.
         self.ask(&mut all[0], "unsubscribe own0");
         self.sub("duplex_topics", 1);
         self.sub("duplex_subscriptions", 1);
@@ -231,7 +231,7 @@ impl<'s> Load<'s> {
     }
 
     fn end_in_all_ways(&mut self) {
-        // The server begins.
+        // The server begins the close.
         for (code, label) in [(1000, "1000"), (1012, "1012"), (3210, "application")] {
             let mut peer = self.connect();
             self.tell(&mut peer, &format!("close {code}"));
@@ -240,7 +240,7 @@ impl<'s> Load<'s> {
             assert!(peer.is_dropped());
             self.closed(label, 1);
         }
-        // The client does.
+        // The client begins the close.
         for (code, label) in [(1001, "1001"), (4999, "application")] {
             let peer = self.connect();
             self.close(peer, code);
@@ -252,12 +252,12 @@ impl<'s> Load<'s> {
         peer.write(&frame);
         assert!(peer.is_dropped());
         self.closed("1005", 1);
-        // Nobody does.
+        // Neither end begins a close.
         let mut peer = self.connect();
         self.tell(&mut peer, "terminate now");
         assert!(peer.is_dropped());
         drop(self.connect());
-        // A message that is too long, and what is no frame at all.
+        // A message that is too long, and bytes that are not a frame.
         let mut peer = self.connect();
         peer.send_text(&"x".repeat(1001)).unwrap();
         assert_eq!(peer.close_code(), 1009);
@@ -276,7 +276,7 @@ impl<'s> Load<'s> {
         assert!(handshake(port, "/forbidden", 13).starts_with("HTTP/1.1 403 "));
         assert!(handshake(port, "/forbidden?once=more", 13).starts_with("HTTP/1.1 403 "));
         assert!(handshake(port, "/", 12).starts_with("HTTP/1.1 426 "));
-        // That one asks for no WebSocket.
+        // That request does not ask for a WebSocket.
         assert!(self.server.get("/forbidden").starts_with("no"));
         let metric = |status: u16| {
             format!("duplex_websocket_handshakes_refused_total{{status=\"{status}\"}}")
@@ -285,7 +285,7 @@ impl<'s> Load<'s> {
         self.add(&metric(426), 1);
     }
 
-    /// Everything that was counted, and zeros where nothing may be.
+    /// The metrics that are expected, with zeros for those that must not count anything.
     fn expected(&self) -> BTreeMap<String, f64> {
         let mut expected = self.counts.clone();
         for zero in [
@@ -304,7 +304,7 @@ impl<'s> Load<'s> {
         expected
     }
 
-    /// The object that scripts get says the same.
+    /// Checks that the object for scripts has the same numbers.
     fn check_object(&self, object: &serde_json::Value) {
         let count = |metric: &str| self.counts.get(metric).copied().unwrap_or(0.0);
         let is = |member: &serde_json::Value, expected: f64| {
@@ -387,7 +387,7 @@ fn clients_count_too() {
     ] {
         expected.insert(failed(reason), count);
     }
-    // The client saw it, and the server has said it.
+    // The client has seen the close, and the server has counted it.
     expected.insert(
         r#"duplex_websocket_handshakes_refused_total{status="404"}"#.to_owned(),
         1.0,
@@ -481,7 +481,7 @@ fn what_waits_for_the_kernel_is_counted_until_it_is_gone() {
             |numbers: &BTreeMap<String, f64>| numbers["duplex_websocket_send_queue_bytes"];
         if what != "close" {
             let numbers = scrape(server.metrics);
-            // The kernel has taken some of it since the last one was refused.
+            // The kernel has taken some bytes since the last message was refused.
             assert!(waiting(&numbers) > 10_000_000.0, "{}", waiting(&numbers));
         }
         if what == "read" {
@@ -522,7 +522,7 @@ fn a_busy_event_loop_shows() {
         (lag >= blocked).then_some(())
     });
     fs::remove_file(&file).unwrap();
-    // Those of --parallel and of web workers are watched too.
+    // The event loops of --parallel and of web workers are watched too.
     let server = Server::start("parallel.js", PROGRAM, &["--parallel=3"]);
     wait_for(
         server.metrics,
@@ -598,7 +598,7 @@ fn a_server_that_shuts_down_is_not_ready() {
     for (flags, loops) in [(&[][..], 1), (&["--parallel=2"], 2)] {
         let server = Server::start("shutdown.js", PROGRAM, flags);
         assert_eq!(get(server.metrics, "/ready"), (200, "ready\n".to_owned()));
-        // One socket on each event loop.
+        // There is one socket on each event loop.
         let mut peers = BTreeMap::new();
         while peers.len() < loops {
             let mut peer = Peer::connect(server.port, "");
@@ -789,7 +789,7 @@ fn the_address_answers_what_it_knows_and_nobody_can_fill_it() {
         format!("GET /metrics HTTP/1.1\r\n{many}\r\n").as_bytes(),
     );
     assert!(!answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    // More clients than are served at a time say nothing, or read nothing; the program goes on.
+    // More clients than can be served at a time send nothing, or read nothing. The program goes on.
     let mut silent: Vec<_> = (0..20).map(|_| tcp(metrics)).collect();
     for stream in silent.iter_mut().step_by(2) {
         stream.write_all(b"GET /metrics HT").unwrap();
@@ -798,7 +798,7 @@ fn the_address_answers_what_it_knows_and_nobody_can_fill_it() {
     for number in 0..100 {
         peer.echo(number);
     }
-    // They are not kept, and who comes later has its turn.
+    // These clients are dropped, so later clients have their turn.
     assert_eq!(get(metrics, "/live").0, 200);
     drop(silent);
     assert_eq!(get(metrics, "/ready").0, 200);
@@ -840,7 +840,7 @@ fn each_connection_has_its_lines_in_the_log() {
     let line = running.after("WebSocket failed: client, url ").unwrap();
     let start = format!(r#""ws://127.0.0.1:{port}/client", error ""#);
     assert!(line.starts_with(&start), "{line}");
-    // A reason that would feign a line of its own and clear the terminal.
+    // A reason that would fake a line of the log and clear the terminal.
     let mut reason = 4000_u16.to_be_bytes().to_vec();
     reason.extend_from_slice("bye\r\ndebug \u{1b}[2J\u{202e}é".as_bytes());
     let mut frame = Vec::new();
@@ -875,7 +875,7 @@ fn pings_are_timed_and_refused_connections_are_counted() {
     while answered < 2 {
         let (opcode, payload) = peer.frame().unwrap();
         assert_eq!((opcode, payload.len()), (Opcode::Ping, 0));
-        // The second answers nothing.
+        // The second connection does not answer.
         for _ in 0..2 {
             let mut frame = Vec::new();
             push(&mut frame, Opcode::Pong, false, &payload);
@@ -936,7 +936,7 @@ fn every_name_that_is_written_down_is_there() {
     }
 }
 
-/// Collects what a dashboard asks Prometheus for.
+/// Collects the queries of a dashboard to Prometheus.
 fn collect_queries(value: &serde_json::Value, queries: &mut Vec<String>) {
     match value {
         serde_json::Value::Object(members) => {
@@ -996,7 +996,7 @@ fn metrics_port(running: &mut Running) -> u16 {
     address.strip_suffix("/metrics").unwrap().parse().unwrap()
 }
 
-/// Waits until the numbers are those.
+/// Waits until the metrics have these values.
 #[track_caller]
 fn wait_for(metrics: u16, expected: &BTreeMap<String, f64>) {
     let deadline = Instant::now() + LIMIT;
@@ -1015,7 +1015,7 @@ fn wait_for(metrics: u16, expected: &BTreeMap<String, f64>) {
     }
 }
 
-/// Waits until `look` sees in the numbers what it looks for.
+/// Waits until `look` returns a value for the metrics.
 #[track_caller]
 fn wait_until<T>(metrics: u16, look: impl Fn(&BTreeMap<String, f64>) -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
@@ -1053,11 +1053,11 @@ fn get(port: u16, path: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
-/// Everything that is answered to a request.
+/// The whole answer to a request.
 #[track_caller]
 fn exchange(port: u16, request: &[u8]) -> String {
     let mut stream = tcp(port);
-    // Who refuses need not read all of it.
+    // A server that refuses the request need not read all of it.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -1087,7 +1087,8 @@ fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// A port below those that Linux gives out, so that nobody has it while the broker is away.
+/// A port below the range that Linux assigns, so that no other process gets it while the broker is
+/// away.
 fn free_port() -> u16 {
     let first = std::process::id() as u16;
     (0..)

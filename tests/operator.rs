@@ -1,5 +1,5 @@
-//! What whoever runs a server sets and sees: certificates that are renewed, sockets of the file
-//! system, limits, the time for the end, and what is said when something is wrong.
+//! What the operator of a server sets and sees: renewed certificates, unix sockets, limits, the
+//! time for the shutdown, and error messages.
 
 #![allow(
     clippy::expect_used,
@@ -28,7 +28,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// Echoes, and answers requests.
+/// A server that echoes, and answers requests.
 const ECHO: &str = r#"
 export default {
   fetch(request, info) {
@@ -61,7 +61,8 @@ fn certificates_are_chosen_by_name_and_read_anew() {
     assert_eq!(shown("chat.example.test"), second.der());
     assert_eq!(shown("example.test"), second.der());
 
-    // Between the two files are no pair. The certificate of before goes on to be used.
+    // When only one of the files is new, they are not a pair. The earlier certificate is still used
+    // then.
     let renewed = authority.server(&["localhost"]);
     folder.write("a.pem", &renewed.certificate);
     while server.running.lines_with("do not fit together").is_empty() {
@@ -121,7 +122,7 @@ fn files_that_are_no_certificates_end_the_program_by_name() {
 fn a_unix_socket_of_the_command_line_needs_no_permission() {
     let folder = Folder::new("unix");
     let socket = folder.path("s");
-    // A server that was killed leaves its socket.
+    // A server that was killed leaves its socket behind.
     drop(UnixListener::bind(&socket).unwrap());
     let flags = ["--unix", socket.to_str().unwrap()];
     let script = "export default { port: 1, fetch: () => new Response('unix') };";
@@ -133,7 +134,7 @@ fn a_unix_socket_of_the_command_line_needs_no_permission() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("unix"), "{answer}");
 
-    // One that is in use is not taken away.
+    // A socket that is in use is not removed.
     let finished = finish(&mut serve(&folder, script, &flags)).unwrap();
     assert_eq!(finished.code(), 1, "{}", finished.report());
     assert!(
@@ -143,13 +144,13 @@ fn a_unix_socket_of_the_command_line_needs_no_permission() {
     );
     UnixStream::connect(&socket).unwrap();
 
-    // Nor is a file.
+    // A file is not removed either.
     let file = folder.write("file", "text");
     let finished = finish(&mut serve(&folder, script, &["--unix", &file])).unwrap();
     assert_eq!(finished.code(), 1, "{}", finished.report());
     assert_eq!(fs::read_to_string(&file).unwrap(), "text");
 
-    // The program may not do the same elsewhere.
+    // The program itself may not listen on another socket.
     let script = "export default { path: Deno.args[0], fetch: () => new Response('unix') };";
     let mut elsewhere = serve(&folder, script, &[]);
     let finished = finish(elsewhere.arg(folder.path("t"))).unwrap();
@@ -188,7 +189,7 @@ fn connections_beyond_the_limit_are_closed() {
         for (number, peer) in peers.iter_mut().enumerate() {
             peer.echo(10 + number as u32);
         }
-        // One that ends makes room.
+        // A connection that ends makes room for another.
         peers.pop();
         while get(server.port).is_none_or(|answer| answer != "served") {}
         drop(peers);
@@ -202,7 +203,7 @@ fn a_server_without_descriptors_says_so_and_goes_on() {
     let program = serve(&folder, ECHO, &["--host", "127.0.0.1", "--port", "0"]);
     let mut command = Command::new("sh");
     support::plain_output(&mut command);
-    // The hard limit, which nothing can raise.
+    // This is the hard limit, which the process cannot raise.
     let line = "ulimit -n 40; exec \"$0\" \"$@\"";
     command.arg("-c").arg(line).arg(program.get_program());
     command.args(program.get_args());
@@ -234,8 +235,8 @@ fn the_time_for_the_end_is_kept() {
     peer.echo(1);
     server.running.signal("TERM").unwrap();
     assert_eq!(peer.close_code(), 1001);
-    // Neither is the Close frame answered nor the request: the harness would give up before
-    // the ten seconds of a close handshake only if the machine is slow, the server never.
+    // The client does not answer the Close frame, and the request gets no answer. The server must
+    // end the connection without waiting for the ten seconds of a close handshake.
     let mut byte = [0];
     assert!(!matches!(request.read(&mut byte), Ok(1..)));
     assert_eq!(server.running.end().unwrap().code(), 0);
@@ -272,7 +273,7 @@ fn errors_of_listening_name_the_address() {
         "{}",
         finished.report()
     );
-    // 192.0.2.0/24 is for documents (RFC 5737).
+    // 192.0.2.0/24 is reserved for documentation (RFC 5737).
     let flags = ["--host", "192.0.2.1", "--port", "8000"];
     let finished = finish(&mut serve(&folder, ECHO, &flags)).unwrap();
     let is_named = finished.stderr.starts_with("error: Unable to listen: ")
@@ -316,7 +317,7 @@ fn whoever_runs_what_is_to_be_served_is_told() {
 #[test]
 fn a_socket_that_fails_unheard_is_reported_once() {
     let folder = Folder::new("unheard");
-    // The port is free again when the listener has gone.
+    // The port is free again, because the listener is dropped.
     let port = {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()
@@ -346,7 +347,7 @@ fn a_socket_that_fails_unheard_is_reported_once() {
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// A folder of one test's files.
+/// A folder for the files of one test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -363,7 +364,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a file at once, as one that is renamed into its place. Returns its path.
+    /// Writes a file atomically, by renaming a new file. Returns its path.
     fn write(&self, name: &str, text: &str) -> String {
         let (part, path) = (self.path("part"), self.path(name));
         fs::write(&part, text).unwrap();
@@ -407,7 +408,7 @@ fn port_of(running: &mut Running, scheme: &str) -> u16 {
     port.parse().unwrap()
 }
 
-/// The body of an answer; none where the connection is closed instead.
+/// The body of an answer, or none if the connection is closed instead.
 fn get(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.write_all(REQUEST).ok()?;

@@ -1,9 +1,9 @@
-//! Packages from npm that people build WebSocket programs with, as they are: each
-//! program in `tests/packages` imports one by its name and lets it exchange messages
-//! with a counterpart: text, 100 KiB, and closes where the package shows them. It
-//! prints "ok" as its last line and ends by itself. The same file runs with Node.js.
+//! Tests packages of npm that people build WebSocket programs with, without changes to them. Each
+//! program in `tests/packages` imports a package by its name and lets it exchange messages with a
+//! counterpart: text, 100 KiB, and closes if the package shows them. It prints "ok" as its last
+//! line and ends by itself. The same file also runs with Node.js.
 //!
-//! Comments at the top of a program say what is in it:
+//! Comments at the top of a program describe it:
 //!
 //! ```text
 //! // client: the packages that dial
@@ -17,10 +17,10 @@
 //! // deno: why it fails there; it has to
 //! ```
 //!
-//! `PACKAGES=all|ci|NAMES` chooses. `make test` installs the packages, `make packages`
-//! runs all of them, in Deno too, and writes `docs/packages.md` from what came of it.
-//! Where a peer is not installed, its programs are ignored, and their names say so; under
-//! `CI` those of its part fail.
+//! `PACKAGES=all|ci|NAMES` chooses. `make test` installs the packages, `make packages` runs all of
+//! them, in Deno too, and writes `docs/packages.md` from the results. If a peer is not installed,
+//! its programs are ignored, and their names say so. Under `CI`, the programs of the `ci` part fail
+//! then.
 
 #![allow(
     clippy::expect_used,
@@ -47,7 +47,7 @@ use libtest_mimic::Failed;
 use libtest_mimic::Trial;
 use support::Running;
 
-/// What `make packages` sets: the file to write the table to.
+/// The variable that `make packages` sets to the file for the table.
 const TABLE: &str = "DUPLEX_PACKAGES_TABLE";
 const DENO: &str = "DUPLEX_TEST_DENO";
 
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
                 Some(peer) => format!("{} (skipped: no {})", program.name, peer.name()),
                 None => program.name.clone(),
             };
-            // CI has to have what its part needs.
+            // CI must have all that its part needs.
             let may_lack = !(is_ci && program.is_ci);
             let ignored = may_lack && (missing.is_some() || !is_installed);
             let (program, results) = (program.clone(), results.clone());
@@ -116,7 +116,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Leaves what `PACKAGES` asks for. A name that nothing has is the error.
+/// Keeps the programs that `PACKAGES` asks for. A name that no program has is an error.
 fn choose(programs: &mut Vec<Program>, wanted: &str) -> Result<(), String> {
     match wanted {
         "all" => {}
@@ -149,7 +149,7 @@ struct Outcome {
     deno: bool,
 }
 
-/// An end, and the packages that make it.
+/// An end (client or server), and the packages that make it.
 type Entry = (&'static str, String);
 
 struct Program {
@@ -160,7 +160,7 @@ struct Program {
     is_ci: bool,
     peer: Option<PeerKind>,
     flags: Vec<String>,
-    /// Why it fails, where it does.
+    /// Why the program fails on duplex, if it does.
     duplex: Option<String>,
     deno: Option<String>,
 }
@@ -225,8 +225,8 @@ impl Program {
         program
     }
 
-    /// A client and a server of one package count as two: either can be used alone. What
-    /// two programs try counts once.
+    /// The client and the server of a package count as two entries, because each can be used alone.
+    /// An entry that two programs try counts once.
     fn entries(&self) -> impl Iterator<Item = Entry> {
         let ends = [("client", &self.client), ("server", &self.server)];
         ends.into_iter()
@@ -257,7 +257,7 @@ impl Program {
         }
     }
 
-    /// Whether it ended as its comments say.
+    /// Checks that the program ended as its comments say.
     fn judge(&self, runtime: Runtime, result: Result<(), String>) -> Result<(), Failed> {
         let (name, expected) = match runtime {
             Runtime::Duplex => ("duplex", &self.duplex),
@@ -372,9 +372,9 @@ impl PeerKind {
     }
 }
 
-/// One that runs, until it is dropped.
+/// A peer that runs until this is dropped.
 struct Peer {
-    /// What the program finds it by.
+    /// The environment variables by which the program finds the peer.
     environment: Vec<(&'static str, String)>,
     running: Option<Running>,
     folder: Option<PathBuf>,
@@ -457,7 +457,7 @@ impl Drop for Peer {
     }
 }
 
-/// Ports that were free a moment ago.
+/// Ports that are free at the time of the call.
 fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     let mut held = Vec::new();
     let mut ports = [0; N];

@@ -1,8 +1,7 @@
-//! What a release is made of, made from the binary under test: the archive and the script
-//! that installs it, the npm packages, and the image, whose steps are done without a container
-//! engine.
+//! Tests the parts of a release, made from the binary under test: the archive and the script that
+//! installs it, the npm packages, and the image, whose steps are done without a container engine.
 //!
-//! What needs a program that is not installed is ignored, except under `CI`, where it fails.
+//! A test that needs a program that is not installed is ignored, except under `CI`, where it fails.
 
 #![allow(
     clippy::expect_used,
@@ -43,7 +42,7 @@ fn main() -> ExitCode {
         trial("what a binary may need", &["objdump"], needs),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    // Half a gigabyte.
+    // The folder has half a gigabyte.
     let _ = fs::remove_dir_all(folder());
     conclusion.exit_code()
 }
@@ -95,8 +94,8 @@ fn package(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Runs a program to its end. There is no limit: on a busy machine npm takes long for a package
-/// of this size.
+/// Runs a program to its end. There is no time limit, because on a busy machine npm takes long for
+/// a package of this size.
 fn run(command: &mut Command) -> Result<Finished, String> {
     support::plain_output(command);
     let output = command
@@ -132,7 +131,7 @@ fn install_script() -> Result<(), Failed> {
     assert_eq!(finished.stdout, "hello\n", "{}", finished.report());
     assert_eq!(fs::read_dir(&bin)?.count(), 1);
 
-    // Nothing of an archive that is not what the checksums say is installed.
+    // If the archive does not match its checksum, nothing of it is installed.
     fs::remove_dir_all(&home)?;
     let damaged = folder().join("damaged");
     fs::create_dir_all(&damaged)?;
@@ -185,7 +184,7 @@ fn npm_package() -> Result<(), Failed> {
     arguments.extend(files.iter().map(String::as_str));
     npm(&arguments)?;
 
-    // Node.js may be too old for the way that it starts the binary; both have to work.
+    // Older versions of Node.js start the binary in another way. Both ways have to work.
     let preload = app.join("old.cjs");
     fs::write(&preload, "process.execve = undefined;")?;
     let old = format!("--require={}", preload.display());
@@ -213,7 +212,7 @@ fn npm_package() -> Result<(), Failed> {
         assert!(finished.stdout.contains("SIGTERM: shutting down"));
     }
 
-    // The package of another platform, or none.
+    // The package of another platform is installed, or none.
     let scope = app.join("node_modules/@duplex-rs");
     for entry in fs::read_dir(&scope)? {
         let path = entry?.path();
@@ -252,12 +251,12 @@ fn image() -> Result<(), Failed> {
         finished.report()
     );
 
-    // An image of a service on top of it.
+    // An image of a service is built on top of it.
     let example = support::repository().join("examples/metrics");
     image.build(&example, &root, &[])?;
     assert!(image.base.starts_with("ghcr.io/duplex-rs/duplex"));
     assert_eq!(image.user, "nonroot");
-    // Ports that are free, in place of those of the container.
+    // Free ports replace the ports of the container.
     let cmd: Vec<String> = (image.cmd.iter())
         .map(|argument| match argument.as_str() {
             "8000" => "0".to_string(),
@@ -286,7 +285,7 @@ fn image() -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a Dockerfile says of an image.
+/// The settings of an image in a Dockerfile.
 #[derive(Default)]
 struct Image {
     base: String,
@@ -298,7 +297,7 @@ struct Image {
 }
 
 impl Image {
-    /// Does the steps of the Dockerfile in the folder `context`.
+    /// Executes the steps of the Dockerfile in the folder `context`.
     fn build(
         &mut self,
         context: &Path,
@@ -380,7 +379,8 @@ fn copy(
     Ok(())
 }
 
-/// A binary that needs zlib, which curl does, is refused; one that needs glibc alone is not.
+/// Checks that a binary that needs zlib, such as curl, is refused, and a binary that needs only
+/// glibc is not.
 fn needs() -> Result<(), Failed> {
     package(&["check", "/bin/true"])?;
     let refused = package(&["check", "/usr/bin/curl"]).unwrap_err();

@@ -1,5 +1,5 @@
-//! `duplex serve --parallel`: one server on several event loops, its topics across them, and
-//! the end of all of them together.
+//! `duplex serve --parallel`: one server on several event loops, topics across the loops, and the
+//! shared end of all loops.
 
 #![allow(
     clippy::expect_used,
@@ -24,8 +24,8 @@ use duplex_protocol::frame::Opcode;
 use peer::Peer;
 use support::Running;
 
-/// Each loop has a module of its own, so an `id` of its own; the first one listens. A socket
-/// is told the id, and whether the loop is the first.
+/// Each loop has its own module, and so its own `id`. The first loop listens. A socket is told the
+/// id of its loop, and whether the loop is the first.
 const CHAT: &str = r#"
 const id = crypto.randomUUID();
 let isFirst = false;
@@ -71,7 +71,7 @@ const actions = {
 fn connections_go_to_the_loop_with_the_fewest() {
     let server = Server::start("count.js", CHAT, &["--parallel=3"]);
     let mut sockets = server.all_loops(3);
-    // However late a loop was ready, it has caught up when all have as many.
+    // A loop that was ready late has caught up when all loops have the same number of sockets.
     for _ in 0..2000 {
         let counts = counts(&sockets);
         if counts.values().max() == counts.values().min() && counts.len() == 3 {
@@ -88,7 +88,7 @@ fn connections_go_to_the_loop_with_the_fewest() {
     let after = counts(&sockets);
     assert!(after.values().all(|&count| count == each + 2), "{after:?}");
 
-    // The places of sockets that have gone are taken first.
+    // New sockets first fill the places of sockets that have gone.
     let id = sockets[0].id.clone();
     let (gone, kept): (Vec<_>, Vec<_>) = sockets.into_iter().partition(|it| it.id == id);
     let places = gone.len();
@@ -110,7 +110,7 @@ fn what_is_published_reaches_the_sockets_of_all_loops_in_order() {
     let server = Server::start("order.js", &with_count(CHAT), &["--parallel=3"]);
     let mut sockets = server.all_loops(3);
     let mut sender = sockets.swap_remove(0);
-    // It hears what others publish, but not itself.
+    // A socket gets what others publish, but not its own messages.
     sender.action(r#"{"do":"burst","count":1000}"#);
     sender.action(r#"{"do":"binary"}"#);
     for socket in &mut sockets {
@@ -123,7 +123,7 @@ fn what_is_published_reaches_the_sockets_of_all_loops_in_order() {
     sender.action(r#"{"do":"echo","text":"nothing came before this"}"#);
     assert_eq!(sender.text(), "nothing came before this");
 
-    // The count is that of the process.
+    // The count is of the whole process.
     let all = sockets.len() + 1;
     sender.action(r#"{"do":"count"}"#);
     assert_eq!(sender.text(), all.to_string());
@@ -142,7 +142,7 @@ fn what_is_published_reaches_the_sockets_of_all_loops_in_order() {
     }
 }
 
-/// With `server.subscriberCount`, which a handler has by the `info` of a request.
+/// The script with `server.subscriberCount`, which a handler gets from the `info` of a request.
 fn with_count(script: &str) -> String {
     script.replace(
         "if (info.upgrade(request)) return;",
@@ -517,7 +517,7 @@ fn a_loop_that_falls_behind_closes_those_that_would_miss_a_message() {
     server.running.line("blocking").unwrap();
     sender.action(r#"{"do":"big"}"#);
     assert_eq!(sender.text(), "published");
-    // The loop goes on when somebody has written to the file.
+    // The loop goes on when the file has been written to.
     fs::OpenOptions::new()
         .write(true)
         .open(&fifo)
@@ -543,7 +543,7 @@ struct Server {
 
 struct Socket {
     peer: Peer,
-    /// That of the loop it is on.
+    /// The id of the loop that the socket is on.
     id: String,
     is_first: bool,
 }
@@ -574,11 +574,11 @@ impl Server {
         }
     }
 
-    /// Sockets on all `count` loops, of which some may not be ready yet.
+    /// Connects sockets until all `count` loops have some. Some loops may not be ready yet.
     fn all_loops(&self, count: usize) -> Vec<Socket> {
         let mut sockets = Vec::new();
         while counts(&sockets).len() < count {
-            // A loop that starts slowly has a minute, one that never does is a fault.
+            // A loop that starts slowly has a minute. A loop that never starts is a fault.
             assert!(sockets.len() < 3000, "a loop gets no connection");
             if sockets.len() > 100 {
                 std::thread::sleep(std::time::Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! Questions for permissions, on a terminal of the test's own.
+//! Questions for permissions, on a terminal that the test makes.
 
 #![allow(
     clippy::expect_used,
@@ -19,7 +19,7 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Asks for two permissions, and tells which it got.
+/// A script that asks for two permissions, and prints which it got.
 const SCRIPT: &str = r#"
     for (const name of ["DUPLEX_A", "DUPLEX_B"]) {
       try {
@@ -91,7 +91,7 @@ fn a_question_cannot_act_on_the_terminal() {
     assert!(seen.contains("u{1b}"), "{seen}");
     assert!(seen.contains("It called Deno.readFileSync()."), "{seen}");
 
-    // Nor one that is longer than any that is meant well.
+    // A question that is too long is denied, too.
     let script = r#"
         try { Deno.readTextFileSync("/" + "a".repeat(20_000)); } catch (error) { console.log(error.name); }
     "#;
@@ -100,7 +100,7 @@ fn a_question_cannot_act_on_the_terminal() {
     assert!(seen.contains("the question is longer"), "{seen}");
 }
 
-/// Whether the system gives a terminal to whoever wants one: a container may have none.
+/// Whether the system can make terminals. A container may not have any.
 fn has_terminals() -> bool {
     let has = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).is_ok();
     if !has {
@@ -133,7 +133,7 @@ fn answer(script: &str, answers: &[&str]) -> (String, String) {
         .stderr(Stdio::from(terminal))
         .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // The child alone has the terminal: the end is seen.
+    // Only the child has the terminal now, so its end is noticed.
     drop(command);
 
     fcntl_setfl(&master, fcntl_getfl(&master).unwrap() | OFlags::NONBLOCK).unwrap();
@@ -146,8 +146,8 @@ fn answer(script: &str, answers: &[&str]) -> (String, String) {
             Ok(0) => break,
             Ok(count) => seen.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                // A question ends with this; what is typed before it stands does not count, so
-                // the answer is repeated until something comes of it.
+                // A question ends with this text. Input that is typed before the question is
+                // complete does not count, so the answer is repeated until it has an effect.
                 if seen.ends_with(b"> ") && answered < answers.len() {
                     let before = seen.len();
                     while read_more(&mut master, &mut seen, before, answers[answered]) {}
@@ -167,7 +167,7 @@ fn answer(script: &str, answers: &[&str]) -> (String, String) {
     (String::from_utf8_lossy(&seen).into_owned(), printed)
 }
 
-/// Types `answer`, and reads for a while. Returns false when more came than the terminal's echo.
+/// Types `answer`, and reads for a while. Returns false if more came than the terminal's echo.
 fn read_more(master: &mut File, seen: &mut Vec<u8>, before: usize, answer: &str) -> bool {
     let _ = master.write_all(answer.as_bytes());
     let _ = master.write_all(b"\n");

@@ -1,4 +1,4 @@
-//! Packages of npm and of JSR, and remote modules, from servers that are made here.
+//! Packages of npm and of JSR, and remote modules, from servers in this test.
 
 #![allow(
     clippy::expect_used,
@@ -62,7 +62,7 @@ fn a_package_of_npm_is_installed_with_what_it_needs() {
     );
     let finished = program.run(&registry, &[], "main.js");
     assert_eq!(finished.stdout, "needs needed\n", "{}", finished.report());
-    // It is in the cache now.
+    // The package is in the cache now.
     registry.serve_nothing();
     let finished = program.run(&registry, &["--cached-only"], "main.js");
     assert_eq!(finished.stdout, "needs needed\n", "{}", finished.report());
@@ -95,7 +95,7 @@ fn a_lock_file_is_written_and_kept() {
     let lock = fs::read_to_string(program.path("deno.lock")).unwrap();
     assert!(lock.contains("locked@1.0.0"), "{lock}");
 
-    // What the registry gives now is something else: the lock file notices.
+    // The registry now has other contents, which do not match the lock file.
     registry.publish(
         "locked",
         "1.0.0",
@@ -153,9 +153,9 @@ fn what_a_registry_does_wrong_is_an_error() {
         assert!(finished.stderr.contains(word), "{}", finished.report());
         assert!(!program.path("cache/npm").join("wrong").exists());
     };
-    // There is no such package.
+    // The package does not exist.
     failing("wrong");
-    // The registry is out of order.
+    // The registry answers with an error.
     registry
         .server
         .put("/wrong", 500, "text/plain", b"no".to_vec());
@@ -164,10 +164,10 @@ fn what_a_registry_does_wrong_is_an_error() {
     registry.publish("wrong", "1.0.0", json!({}), &[("index.js", "")]);
     registry.server.cut("/wrong/-/wrong-1.0.0.tgz");
     failing("wrong");
-    // There is no such version.
+    // The version does not exist.
     registry.publish("wrong", "2.0.0", json!({}), &[("index.js", "")]);
     failing("wrong");
-    // A package is none of its files.
+    // Packages are refused.
     let finished = program.run(&registry, &["--no-npm"], "main.js");
     assert_eq!(finished.code(), 1, "{}", finished.report());
 }
@@ -189,7 +189,7 @@ fn a_package_of_jsr() {
     let finished = program.run(&registry, &[], "main.ts");
     assert_eq!(finished.stdout, "ok\n", "{}", finished.report());
 
-    // A file that is not what the version says.
+    // The contents of a file do not match the version's checksum.
     registry.server.put(
         "/@std/assert/1.0.0/assert.ts",
         200,
@@ -300,7 +300,7 @@ fn an_import_map_may_be_remote() {
     let allowed = format!("--allow-import=127.0.0.1:{}", server.port);
     let finished = program.run_as(&["--no-config", "--import-map", &url, &allowed], "main.js");
     assert_eq!(finished.stdout, "a\n", "{}", finished.report());
-    // As in Deno, that of a deno.json is a file.
+    // As in Deno, the import map that a deno.json names must be a file.
     let finished = program.run_as(&[&allowed], "main.js");
     assert_eq!(finished.code(), 1, "{}", finished.report());
     assert!(
@@ -320,7 +320,7 @@ fn an_import_map_may_be_remote() {
     }
 }
 
-/// A folder with a program and a cache of its own, which goes when the test ends.
+/// A folder with a program and its own cache, which is removed when the test ends.
 struct Program(PathBuf);
 
 impl Program {
@@ -613,7 +613,7 @@ fn serve(stream: impl Read + Write, answers: &Mutex<HashMap<String, Answer>>) {
         false => answer.body.len(),
     };
     let stream = stream.get_mut();
-    // The client may have seen enough.
+    // An error is ignored, because the client may have closed the connection.
     let _ = stream.write_all(head.as_bytes());
     let _ = stream.write_all(&answer.body[..length]);
     let _ = stream.flush();

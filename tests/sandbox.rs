@@ -1,10 +1,9 @@
-//! Runs every script under `tests/sandbox` with the `duplex` binary: each tries to get
-//! what its flags do not allow, in the main program and in a worker with
-//! `permissions: "none"`.
+//! Runs every script under `tests/sandbox` with the `duplex` binary. Each script tries to do things
+//! that its flags do not allow, in the main program and in a worker with `permissions: "none"`.
 //!
-//! A script prints `ok` and nothing else where all that it tried was refused. The test
-//! fails too where a secret is printed, or somebody connects to the trap, a listener that
-//! no flag allows. Comments at the top of a script say what it is run with:
+//! A script prints `ok` and nothing else if all its attempts were refused. The test also fails if a
+//! secret is printed, or if a client connects to the trap, a listener that no flag allows. Comments
+//! at the top of a script say how it is run:
 //!
 //! ```text
 //! // flags: --allow-write={root}
@@ -12,12 +11,12 @@
 //! // deno: why Deno does something else here
 //! ```
 //!
-//! `{root}` is a folder that the test makes, with `secret.txt`, `secret.json`, links to
-//! them in `work`, and a copy of the scripts in `scripts`, where they run. Their arguments
+//! `{root}` is a folder that the test makes. It has `secret.txt`, `secret.json`, links to them in
+//! `work`, and a copy of the scripts in `scripts`, where the scripts run. The arguments of a script
 //! are that folder and the address of the trap.
 //!
-//! With `DUPLEX_SPECS_ON=/path/to/deno` the scripts run there instead, since Deno is the
-//! reference; `deno:` scripts are left out then.
+//! With `DUPLEX_SPECS_ON=/path/to/deno` the scripts run there instead, because Deno is the
+//! reference. Scripts with `deno:` are left out then.
 
 #![allow(
     clippy::expect_used,
@@ -132,7 +131,7 @@ impl Attempt {
         let script = match self.place {
             Place::Main => self.name.as_str(),
             Place::Worker => {
-                // Its owner reads the worker's modules; the worker itself may do nothing.
+                // The owner reads the worker's modules, and the worker itself has no permissions.
                 command.arg("--allow-read");
                 "_worker.js"
             }
@@ -162,7 +161,7 @@ impl Attempt {
     }
 }
 
-/// What the scripts find on the disk. It goes when it is dropped.
+/// The files for the scripts. They are removed when this is dropped.
 struct Setting {
     root: PathBuf,
 }

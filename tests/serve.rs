@@ -21,7 +21,7 @@ use std::process::Command;
 use peer::Peer;
 use support::{Finished, Running};
 
-/// Answers requests, and echoes on WebSockets.
+/// A module that answers requests, and echoes on WebSockets.
 const ECHO: &str = r#"
 // A timer does not keep a server that was told to end.
 setInterval(() => {}, 1e6);
@@ -46,7 +46,7 @@ fn requests_and_websockets_are_served_without_a_permission() {
     peer.echo(1);
 }
 
-/// Echoes by handlers of sockets.
+/// A module that echoes by handlers of sockets.
 const HANDLERS: &str = r#"
 export default {
   fetch(request, info) {
@@ -86,7 +86,7 @@ fn a_signal_closes_the_sockets_and_ends_the_process() {
                 peer
             })
             .collect();
-        // It has no request, and is not waited for.
+        // This connection has no request, so the shutdown does not wait for it.
         let _idle = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
         server.running.signal(signal).unwrap();
         server.running.line(&format!("SIG{signal}: ")).unwrap();
@@ -140,7 +140,7 @@ fn a_response_without_end_does_not_hold_up_the_end() {
     let server = Server::start("endless.js", script, &[]);
     let mut peer = Peer(TcpStream::connect(("127.0.0.1", server.port)).unwrap());
     peer.write(REQUEST);
-    // The head of the answer.
+    // This reads the beginning of the answer.
     peer.0.read_exact(&mut [0]).unwrap();
     server.running.signal("TERM").unwrap();
     assert!(peer.is_dropped());
@@ -156,7 +156,7 @@ fn a_second_signal_ends_the_process_at_once() {
     ] {
         let name = format!("second-{first}-{second}.js");
         let mut server = Server::start(&name, ECHO, &[]);
-        // It does not answer the Close frame.
+        // This client does not answer the Close frame.
         let mut peer = Peer::connect(server.port, "");
         peer.echo(1);
         server.running.signal(first).unwrap();
@@ -182,7 +182,7 @@ fn signals_end_a_script_that_does_not_come_back() {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     stream.write_all(REQUEST).unwrap();
     server.running.line("busy").unwrap();
-    // Two of them, for two of one kind may be heard as one.
+    // The two signals are different, because two signals of one kind may be delivered as one.
     server.running.signal("INT").unwrap();
     server.running.signal("TERM").unwrap();
     let code = server.running.end().unwrap().code();
@@ -299,7 +299,7 @@ fn no_more_is_allowed_than_its_own_address() {
     assert!(denied.stderr.contains("127.0.0.1:0"), "{}", denied.report());
 }
 
-/// The exception from `--allow-net` is for what the command line says, or the default.
+/// The exception from `--allow-net` is for the address of the command line, or the default address.
 #[test]
 fn an_address_that_the_module_names_needs_a_permission() {
     for (object, flags) in [
@@ -308,7 +308,8 @@ fn an_address_that_the_module_names_needs_a_permission() {
         ("{ port: 0, fetch() {} }", &[]),
         ("{ hostname: '127.0.0.1', fetch() {} }", &["--port", "0"]),
         ("{ port: 0, fetch() {} }", &["--host", "127.0.0.1"]),
-        // A script is asked for its options one by one, and may answer otherwise each time.
+        // The options of a script are read one by one, and a getter may return another value each
+        // time.
         (
             "{ get port() { return this.asked = (this.asked ?? 8000) - 1; }, fetch() {} }",
             &[],
@@ -324,7 +325,7 @@ fn an_address_that_the_module_names_needs_a_permission() {
     }
 }
 
-/// Its own address is for the server of the module alone.
+/// The address of the command line is allowed only for the server of the module.
 #[test]
 fn no_other_server_takes_the_own_address() {
     for script in [
@@ -402,7 +403,7 @@ fn what_cannot_be_served_is_named() {
 #[test]
 fn the_environment_says_the_port_where_nobody_else_does() {
     let script = "export default { hostname: '127.0.0.1', fetch: () => new Response('here') };";
-    // One that is free now, and most likely still is in a moment.
+    // A port that is free now, and most likely is still free in a moment.
     let free = || {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.local_addr().unwrap().port()
@@ -454,8 +455,8 @@ fn a_certificate_of_the_command_line() {
     fails("tls.js", script, &files, "none.pem");
 }
 
-/// Options by which other runtimes close a server to others: it is never open where they
-/// are not as they should be.
+/// Options by which other runtimes restrict access to a server. If such an option is not valid, the
+/// server must not start without the restriction.
 #[test]
 fn tls_and_unix_are_heard_or_refused() {
     for (option, problem) in [
@@ -477,7 +478,7 @@ fn tls_and_unix_are_heard_or_refused() {
         let script = format!("Deno.serve({{ {option}, port: 0, fetch() {{}} }});");
         fails("closed_by_call.js", &script, &["--allow-net"], problem);
     }
-    // It listens there and nowhere else, for which it has no permission here.
+    // The server listens only on this address, for which it has no permission here.
     for option in [
         "unix: '/tmp/x.sock'",
         "get unix() { return '/tmp/x.sock'; }",
@@ -615,7 +616,7 @@ fn get(port: u16) -> String {
     }
 }
 
-/// Serves on a free port, and ends by an error with `problem` in it.
+/// Checks that serving ends with an error that contains `problem`.
 #[track_caller]
 fn fails(name: &str, script: &str, flags: &[&str], problem: &str) -> Finished {
     let address = ["--host", "127.0.0.1", "--port", "0"];

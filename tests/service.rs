@@ -1,6 +1,6 @@
-//! What a service asks of its server: that a client which does not read costs no more
-//! than its limit, that a shutdown reaches everybody and ends, that a busy script loses
-//! nobody, and that what was sent arrives. Over HTTP/1.1 and HTTP/2.
+//! What a service expects of its server: a client that does not read costs no more than its limit,
+//! a shutdown reaches all clients and ends, a busy script loses no client, and messages that were
+//! sent arrive. The tests run over HTTP/1.1 and HTTP/2.
 //!
 //! The scripts are in `tests/service`.
 
@@ -52,8 +52,8 @@ fn flood(form: &str, version: Version) {
         assert_eq!(reader.text().await, "yours");
         let before = server.running.peak_memory().unwrap();
 
-        // Each of its messages has the server send 100 MiB more to the victim, so that
-        // it is served all the while.
+        // Each message of this client makes the server send 100 MiB more to the victim. So the
+        // client is served all the time.
         for turn in 0..100 {
             to_bystander.send_text(&turn.to_string()).await;
             assert_eq!(bystander.text().await, turn.to_string());
@@ -65,12 +65,12 @@ fn flood(form: &str, version: Version) {
         let total = said["length"] + said["backpressure"] + said["refused"];
         assert_eq!(total, 10_000_000_000_u64.div_ceil(MIB), "{said:?}");
         assert!(said["backpressure"] > 0, "{said:?}");
-        // What the kernels hold is not the server's.
+        // The bytes in the buffers of the kernels do not count as the server's.
         assert!(said["refused"] > total - 2 * (LIMIT / MIB) - 64, "{said:?}");
         assert!(said["queued"] <= LIMIT + MIB, "{said:?}");
         assert!(grown < LIMIT + 16 * MIB, "grown by {grown} bytes, {said:?}");
 
-        // What was taken arrives, and nothing else.
+        // The messages that were accepted arrive, and no others.
         for number in 0..said["length"] + said["backpressure"] {
             let frame = reader.frame().await.expect("a message");
             assert_eq!(
@@ -86,7 +86,7 @@ fn flood(form: &str, version: Version) {
     });
 }
 
-/// A server that waits for `drain` holds no more than what it is about to send.
+/// A server that waits for `drain` buffers no more than the data that it sends next.
 #[test]
 fn a_gigabyte_in_step_with_a_client_that_reads() {
     for (version, count) in [(Version::Http1, 1024), (Version::Http2, 256)] {
@@ -109,7 +109,7 @@ fn a_gigabyte_in_step_with_a_client_that_reads() {
     }
 }
 
-/// A peer that reads is alive, however much there is to read before a Ping or a Close frame.
+/// A peer that reads counts as alive, no matter how much data comes before a Ping or a Close frame.
 #[test]
 fn a_client_that_reads_slowly_gets_all_of_it() {
     for (version, pause, close_timeout) in [(Version::Http1, 25, 1), (Version::Http2, 1, 5)] {
@@ -149,7 +149,7 @@ fn a_client_that_reads_slowly_gets_all_of_it() {
                     writer.send_close(code, "").await;
                 }
                 if let Some(closed) = closed {
-                    // Behind those of the others, in whatever order.
+                    // The line comes after the lines of the others, which have no order.
                     while server.running.line("closed ").unwrap() != closed {}
                 }
             }
@@ -157,7 +157,7 @@ fn a_client_that_reads_slowly_gets_all_of_it() {
     }
 }
 
-/// But not at any pace.
+/// A peer that reads too slowly does not count as alive.
 #[test]
 fn a_client_that_takes_too_little_is_given_up() {
     let options = r#"{"idleTimeout":0,"closeTimeout":1,"leastProgress":100000000}"#;
@@ -171,7 +171,7 @@ fn a_client_that_takes_too_little_is_given_up() {
     });
 }
 
-/// RFC 6455 section 5.5.2: as soon as is practical.
+/// Pings are answered as soon as is practical (RFC 6455, section 5.5.2).
 #[test]
 fn pings_are_answered_while_something_is_queued() {
     for version in [Version::Http1, Version::Http2] {
@@ -180,11 +180,11 @@ fn pings_are_answered_while_something_is_queued() {
             let connections = Connections::new(version, server.port, 1).await;
             let (mut reader, mut writer) = connections.open(0, "/steady").await;
             for number in 0..5_u8 {
-                // Those in between may be left out, the last one not.
+                // Pings in between need not be answered, but the last one must be.
                 for of_many in 0..10 {
                     assert!(writer.send(Opcode::Ping, &[number, of_many]).await);
                 }
-                // What the server and the kernels hold is far less.
+                // The server and the kernels buffer far less than this.
                 let mut left = 64 << 20;
                 while left > 0 {
                     let frame = reader.frame().await.expect("a frame");
@@ -199,7 +199,8 @@ fn pings_are_answered_while_something_is_queued() {
     }
 }
 
-/// The frames of many sockets leave by one system call, where that can be, and each once.
+/// The frames of many sockets are sent by one system call if that is possible, and each is sent
+/// once.
 #[test]
 fn nothing_is_sent_twice() {
     const SOCKETS: usize = 8;
@@ -240,13 +241,13 @@ fn nothing_is_sent_twice() {
 fn io_uring_is_allowed() -> bool {
     #[cfg(target_os = "linux")]
     {
-        // What the kernel is asked with, none of which it needs.
+        // The parameters of the system call. All of them can be zero.
         let mut parameters = [0_u64; 15];
         // SAFETY: the structure has 120 bytes, and outlives the call.
         let descriptor =
             unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, parameters.as_mut_ptr()) };
         if let Ok(descriptor @ 0..) = i32::try_from(descriptor) {
-            // SAFETY: nobody else has it.
+            // SAFETY: no other code has this descriptor.
             unsafe { libc::close(descriptor) };
             return true;
         }
@@ -290,13 +291,13 @@ fn shutdown_does_not_wait_for_clients_that_do_not_answer() {
             for (mut reader, writer) in sockets {
                 closing.spawn(async move {
                     assert_eq!(close_of(&mut reader).await.close_code(), 1001);
-                    // The server ends the connection.
+                    // The server has ended the connection.
                     assert!(reader.frame().await.is_none());
                     drop(writer);
                 });
             }
             finish(closing).await;
-            // No sooner than `closeTimeout`.
+            // This is not earlier than `closeTimeout`.
             assert!(begin.elapsed() >= Duration::from_secs(1));
             let ends = server.running.line("ends ").unwrap();
             assert_eq!(ends, r#"{"1006":1000}"#);
@@ -306,7 +307,7 @@ fn shutdown_does_not_wait_for_clients_that_do_not_answer() {
     }
 }
 
-/// Sockets that the server has opened.
+/// Opens 1000 sockets.
 async fn thousand(port: u16, version: Version) -> Vec<(Reader, Writer)> {
     let connections = Connections::new(version, port, 10).await;
     let mut sockets = Vec::new();
@@ -343,7 +344,8 @@ fn busy(idle_timeout: u32, seconds: u32) {
                 clients.spawn(stay(socket));
             }
         }
-        // What it asks for, it asks once all are there: each of them is pinged before.
+        // The script is made busy when all sockets are open, so each of them has been pinged
+        // before.
         let (mut reader, mut writer) = client::connect(server.port, "/").await.unwrap();
         writer.send_text("echo").await;
         assert_eq!(reader.text().await, "echo");
@@ -353,8 +355,8 @@ fn busy(idle_timeout: u32, seconds: u32) {
     });
 }
 
-/// Answers pings until it has answered two after the script came back: the first may
-/// have been sent before that, or for what was missed, the second was not.
+/// Answers pings until it has answered two after the script was no longer busy. The first of them
+/// may have been sent before that or may be a late one, but the second is not.
 async fn stay((mut reader, mut writer): (Reader, Writer)) {
     let mut pings = 0;
     let mut is_unblocked = false;
@@ -411,16 +413,16 @@ fn what_was_sent_arrives_before_the_close() {
                 close,
             } = &heard[&id.parse().unwrap()];
             let Some((close_code, close_reason)) = close else {
-                // It vanished.
+                // The client has vanished.
                 assert_eq!(code, "1006", "{line}");
                 continue;
             };
-            // What the server's send() took.
+            // These are the messages that the server's send() accepted.
             assert_eq!(sent, heard.to_string(), "{line}");
             if *close_code == 4000 {
                 assert_eq!(close_reason, sent, "{line}");
             }
-            // What the client sent, unless the server closed before.
+            // These are the messages that the client sent, unless the server closed before.
             if (*close_code, code) == (4001, "4001") {
                 assert_eq!(reason, said.to_string(), "{line}");
                 assert_eq!(received, reason, "{line}");
@@ -443,7 +445,7 @@ async fn talk(id: usize, (mut reader, mut writer): (Reader, Writer)) -> (usize, 
     let closes = matches!(id % 4, 1 | 2);
     let count = random.below(50) as u32;
     let (closed, mut is_closed) = oneshot::channel::<()>();
-    // When it has sent everything. What the server sends then finds nobody.
+    // The client vanishes when it has sent everything. Later messages of the server are lost.
     let (vanish, mut vanishes) = oneshot::channel::<()>();
 
     let writing = async move {
@@ -506,7 +508,7 @@ async fn talk(id: usize, (mut reader, mut writer): (Reader, Writer)) -> (usize, 
                 }
                 _ => {}
             }
-            // Now and then nobody reads for a while.
+            // Now and then the client does not read for a while.
             if random.below(5) == 0 {
                 tokio::time::sleep(Duration::from_millis(random.below(20))).await;
             }
@@ -541,7 +543,7 @@ fn number_of(frame: &Frame) -> u64 {
     }
 }
 
-/// The Close frame, behind whatever has come before it.
+/// Reads up to the Close frame, and returns it.
 async fn close_of(reader: &mut Reader) -> Frame {
     loop {
         let frame = reader.frame().await.expect("a Close frame");
@@ -551,7 +553,7 @@ async fn close_of(reader: &mut Reader) -> Frame {
     }
 }
 
-/// Waits for all tasks; what one of them panics with goes on here.
+/// Waits for all tasks. A panic of a task continues here.
 async fn finish<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     let mut results = Vec::new();
     while let Some(result) = tasks.join_next().await {
@@ -569,7 +571,7 @@ enum Version {
     Http2,
 }
 
-/// What to open sockets on: of HTTP/2 a few connections.
+/// The connections to open sockets on. HTTP/2 has only a few.
 struct Connections {
     port: u16,
     http2: Vec<Http2>,
@@ -594,13 +596,13 @@ impl Connections {
     }
 }
 
-/// Each client has a descriptor.
+/// Raises the limit on open files, because each client has a descriptor.
 fn raise_open_files() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: both calls are given a structure of theirs, which outlives them.
+    // SAFETY: both calls get a valid structure, which outlives them.
     unsafe {
         assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
         limit.rlim_cur = limit.rlim_max;
@@ -625,7 +627,7 @@ impl Server {
         Self { running, port }
     }
 
-    /// Runs a test, whose clients go on where it waits for the server.
+    /// Runs a test. Its clients go on while it waits for the server.
     fn run(&mut self, test: impl AsyncFnOnce(&mut Self)) {
         raise_open_files();
         let runtime = tokio::runtime::Builder::new_multi_thread()

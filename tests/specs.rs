@@ -1,8 +1,7 @@
 //! Runs every script under `tests/specs` with the `duplex` binary.
 //!
-//! A spec is a `.js`, `.mjs`, `.ts`, `.tsx` or `.jsx` file. It passes when it exits with 0,
-//! prints `ok` and nothing else, and leaves standard error empty; comments at
-//! its top ask for something else:
+//! A spec is a `.js`, `.mjs`, `.ts`, `.tsx` or `.jsx` file. It passes if it exits with 0, prints `ok`
+//! and nothing else, and leaves standard error empty. Comments at its top change what is expected:
 //!
 //! ```text
 //! // flags: --allow-net --location http://example.org/
@@ -15,13 +14,13 @@
 //! // deno: why Deno does something else here
 //! ```
 //!
-//! A line of these that begins with any other single word and a colon is an error, because it
-//! may be a misspelt key. Longer expectations are files beside the spec, `NAME.out` and `NAME.err`. In
-//! all of them `[*]` stands for anything. Files and folders whose name starts
-//! with `_` are for specs to import, and so are packages in `node_modules`.
+//! If such a comment begins with another single word and a colon, that is an error, because the
+//! word may be a misspelt key. Longer expectations are in the files `NAME.out` and `NAME.err` in
+//! the folder of the spec. In all of them, `[*]` stands for anything. Files and folders whose name
+//! starts with `_` are for specs to import, and so are packages in `node_modules`.
 //!
-//! With `DUPLEX_SPECS_ON=/path/to/deno` the specs run there instead, to see whether
-//! they ask for what the reference does; `deno:` specs are left out then.
+//! With `DUPLEX_SPECS_ON=/path/to/deno` the specs run there instead, to check that they expect what
+//! Deno, the reference, does. Specs with `deno:` are left out then.
 
 #![allow(
     clippy::expect_used,
@@ -150,7 +149,7 @@ impl Spec {
                 "stdout" => spec.stdout += &format!("{value}\n"),
                 "stderr" => spec.stderr += &format!("{value}\n"),
                 "deno" => spec.deno_differs = true,
-                // Prose has a colon behind several words.
+                // In prose, a colon comes after several words.
                 word if word
                     .chars()
                     .all(|it| it.is_ascii_alphabetic() || "-_".contains(it)) =>

@@ -1,10 +1,10 @@
-//! Everything at once: sessions of all kinds with one server, on plain TCP, TLS, unix sockets and
-//! HTTP/2, with and without compression, by events, handlers and streams, on the main thread
-//! and a worker's, with peers that are fast, slow, stall, leave or attack. Order, content,
-//! counts, endings, memory and descriptors are checked.
+//! Everything at the same time: sessions of all kinds with one server, on plain TCP, TLS, unix
+//! sockets and HTTP/2, with and without compression, by events, handlers and streams, on the main
+//! thread and on a worker's. The peers are fast, are slow, stall, leave or attack. The test checks
+//! order, contents, counts, closes, memory and descriptors.
 //!
-//! `STRESS_SECONDS` says for how long (10), `STRESS_SEED` what is done (the time of day). The
-//! scripts are in `tests/stress`.
+//! `STRESS_SECONDS` is the duration (10 by default), and `STRESS_SEED` is the seed (the time of day
+//! by default). The scripts are in `tests/stress`.
 
 #![allow(
     clippy::expect_used,
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What goes wrong is told, and ends the run.
+/// A result. An error is printed, and ends the run.
 type Outcome<T = ()> = Result<T, String>;
 
 struct Stress {
@@ -85,7 +85,7 @@ struct Stress {
     seed: u32,
 }
 
-/// What all sessions have in common.
+/// The state that all sessions share.
 struct World {
     tcp: u16,
     tls: u16,
@@ -93,7 +93,7 @@ struct World {
     unix: PathBuf,
     ca: PathBuf,
     connector: TlsConnector,
-    /// A connection of HTTP/2 for many sessions.
+    /// The HTTP/2 connection that many sessions share.
     http2: Mutex<Option<SendRequest<Bytes>>>,
     counts: Counts,
 }
@@ -169,7 +169,8 @@ impl Stress {
     }
 
     async fn run(&mut self, duration: Duration) -> Outcome {
-        // What a server has once it has seen everything it keeps.
+        // The server keeps some memory and descriptors after its first sessions, so these are
+        // measured after a first run.
         self.sessions(self.seed, duration.min(Duration::from_secs(3)))
             .await?;
         self.quiet().await?;
@@ -178,7 +179,7 @@ impl Stress {
         let (closed, rss) = self.quiet().await?;
         println!("{closed} sockets closed, {} MiB", rss >> 20);
 
-        // Each thread may get its io_uring late.
+        // Each thread may open its io_uring late.
         let after = self.server.descriptors()?;
         if after > descriptors + 4 {
             return Err(format!("{descriptors} descriptors before, {after} after"));
@@ -187,14 +188,14 @@ impl Stress {
         if peak > PEAK {
             return Err(format!("the server held {} MiB", peak >> 20));
         }
-        // Nothing is open, and the collector had its time.
+        // No session is open, and the garbage collector had time to run.
         if rss > AFTERWARDS {
             return Err(format!("the server holds {} MiB", rss >> 20));
         }
         Ok(())
     }
 
-    /// Has sessions for so long.
+    /// Runs sessions for this time.
     async fn sessions(&mut self, seed: u32, duration: Duration) -> Outcome {
         let end = Instant::now() + duration;
         let mut tasks = tokio::task::JoinSet::new();
@@ -233,7 +234,7 @@ impl Stress {
         }
     }
 
-    /// The other end, in a script.
+    /// Starts the client that is a script.
     fn client(&self, seed: u32, duration: Duration) -> Outcome<Running> {
         let world = &self.world;
         let arguments = serde_json::json!({
@@ -255,8 +256,8 @@ impl Stress {
         Running::start("the client", &mut command)
     }
 
-    /// Waits until the server has no socket any more. Returns how many there were, and the
-    /// memory that the server has then.
+    /// Waits until the server has no more sockets. Returns how many sockets there were, and the
+    /// memory that the server uses then.
     async fn quiet(&mut self) -> Outcome<(u64, u64)> {
         *self.world.http2.lock().await = None;
         let end = Instant::now() + GUARD;
@@ -284,7 +285,7 @@ impl Stress {
     }
 }
 
-/// What a server says of itself.
+/// The counts that a server reports.
 async fn stats(port: u16) -> Outcome<HashMap<String, u64>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))
         .await
@@ -306,18 +307,18 @@ enum Carrier {
     Http2,
 }
 
-/// How the client ends a session, or lets it end.
+/// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
-    /// The client closes once it has all.
+    /// The client closes when it has received everything.
     Client,
-    /// The server does once it has sent all.
+    /// The server closes when it has sent everything.
     Server,
-    /// The server drops the connection then.
+    /// The server drops the connection when it has sent everything.
     Terminate,
-    /// The client goes without a word.
+    /// The client drops the connection.
     Leave,
-    /// It sends what is no protocol.
+    /// The client violates the protocol.
     Hostile,
 }
 
@@ -327,14 +328,14 @@ struct Plan {
     carrier: Carrier,
     end: End,
     form: &'static str,
-    /// How many messages come and go.
+    /// How many messages are received and sent.
     count: u32,
     back: u32,
     deflate: bool,
     topic: bool,
-    /// How long it waits between two reads.
+    /// How long the client waits between two reads.
     pause: Duration,
-    /// At which message it stops to read for a while.
+    /// At which message the client stops reading for a while.
     stall: Option<u32>,
 }
 
@@ -361,7 +362,8 @@ impl Plan {
         let carrier = random.of(&carriers);
         let count = random.below(100);
         let form = random.of(&["event", "event", "handler", "stream"]);
-        // A frame of HTTP/2 is short: whoever waits before each gets less than is published.
+        // A frame of HTTP/2 is short, so a client that waits before each frame would get less than
+        // is published.
         let pauses = match carrier {
             Carrier::Http2 => &[0, 0, 0, 0, 1, 2],
             _ => &[0, 0, 0, 1, 5, 15],
@@ -406,7 +408,7 @@ async fn session(world: &World, plan: &Plan, random: &mut Random) -> Outcome {
         End::Leave => {
             let mut session = Session::new(world, plan, reader);
             let going = session.read();
-            // How far it gets is all the same.
+            // It does not matter how far the session gets.
             let pause = Duration::from_millis(random.below(50).into());
             let _ = tokio::time::timeout(pause, going).await;
             Ok(())
@@ -440,7 +442,7 @@ enum Writer {
 }
 
 impl Reader {
-    /// More bytes; none at the end.
+    /// Reads more bytes. Returns false at the end.
     async fn read(&mut self, buffer: &mut Vec<u8>) -> bool {
         match self {
             Self::Stream(stream) => {
@@ -460,7 +462,7 @@ impl Reader {
 }
 
 impl Writer {
-    /// Whether all of it was taken.
+    /// Writes bytes. Returns whether all were written.
     async fn write(&mut self, bytes: Vec<u8>) -> bool {
         match self {
             Self::Stream(stream) => {
@@ -581,8 +583,8 @@ async fn open_http2(world: &World, plan: &Plan) -> Outcome<(Reader, Writer)> {
     Ok((Reader::Http2(response.into_body()), Writer::Http2(stream)))
 }
 
-/// Sends what the client has to say, with Pings between, and closes where that is the client's
-/// part.
+/// Sends the messages of the client, with Pings between them, and closes if the client has to
+/// close.
 async fn write(
     plan: &Plan,
     mut writer: Writer,
@@ -617,7 +619,7 @@ async fn write(
             ping(&mut frames, &mut pings);
         }
         if !writer.write(frames).await {
-            // The server was quicker.
+            // The server has closed before.
             return Ok(writer);
         }
         if random.below(20) == 0 {
@@ -625,7 +627,7 @@ async fn write(
         }
     }
     if plan.end == End::Client && is_done.await.is_ok() {
-        // The last Ping is answered, whatever is queued.
+        // The last Ping is answered, even if messages are queued.
         let _ = pongs.wait_for(|answered| *answered == pings).await;
         let reason = plan.back.to_string();
         let payload = [&4001_u16.to_be_bytes()[..], reason.as_bytes()].concat();
@@ -636,7 +638,7 @@ async fn write(
     Ok(writer)
 }
 
-/// A message in some frames, and Pings between.
+/// A message in several frames, with Pings between them.
 fn fragments(
     out: &mut Vec<u8>,
     opcode: Opcode,
@@ -667,7 +669,7 @@ fn push(out: &mut Vec<u8>, opcode: Opcode, fin: bool, payload: &[u8]) {
         fin,
         rsv1: false,
         opcode,
-        // The mask that leaves everything as it is.
+        // This mask does not change the payload.
         mask: Some([0; 4]),
         payload_length: payload.len() as u64,
     }
@@ -688,9 +690,9 @@ struct Session<'w> {
     received: u32,
     published: Option<u32>,
     answered: u32,
-    /// Told of Pongs.
+    /// Gets the number of Pongs.
     pongs: Option<tokio::sync::watch::Sender<u32>>,
-    /// Told when all messages are there.
+    /// Notified when all messages have come.
     done: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
@@ -720,7 +722,7 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// Reads to the Close frame, or to the end where there is none.
+    /// Reads to the Close frame, or to the end if there is none.
     async fn read(&mut self) -> Outcome<Option<Close>> {
         let mut buffer = Vec::new();
         self.tell_done();
@@ -734,7 +736,7 @@ impl<'w> Session<'w> {
             }
             buffer.clear();
             if !self.reader.read(&mut buffer).await {
-                // Whoever waits for more need not.
+                // A task that waits for more is released here.
                 (self.pongs, self.done) = (None, None);
                 return Ok(None);
             }
@@ -814,14 +816,14 @@ impl<'w> Session<'w> {
         Ok(())
     }
 
-    /// Checks the end, whose other half is this.
+    /// Checks the end of the session on the client's side.
     async fn check(&mut self, plan: &Plan, close: Option<Close>, writer: &mut Writer) -> Outcome {
         let is_stream = plan.form == "stream";
         let expected = match plan.end {
             End::Client => Some((4001, plan.back.to_string())),
             End::Server => Some((4000, plan.count.to_string())),
             End::Terminate if is_stream => Some((4002, String::new())),
-            // What was sent before may be lost.
+            // Earlier messages may be lost.
             _ => None,
         };
         if close != expected {
@@ -861,7 +863,7 @@ fn own(event: Event<'_>) -> Received {
     }
 }
 
-/// What is no protocol, after the handshake.
+/// Violates the protocol after the handshake.
 async fn attack(
     world: &World,
     mut reader: Reader,
@@ -872,7 +874,7 @@ async fn attack(
     let mut bytes = Vec::new();
     match random.below(8) {
         0 => bytes.extend((0..random.below(5000)).map(|_| random.below(256) as u8)),
-        // Without a mask, of an unknown kind, longer than may be, with an odd code.
+        // Frames without a mask, with an unknown opcode, too long, or with an invalid code.
         1 => bytes.extend([0x81, 1, b'x']),
         2 => bytes.extend([0x83, 0x80, 0, 0, 0, 0]),
         3 => bytes.extend([0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -880,7 +882,7 @@ async fn attack(
         5 => push(&mut bytes, Opcode::Text, true, &[0xff, 0xfe]),
         6 => push(&mut bytes, Opcode::Continuation, true, b"of nothing"),
         _ => {
-            // Nothing of what they cause is read.
+            // The client reads none of the answers.
             for _ in 0..20_000 {
                 push(&mut bytes, Opcode::Ping, true, &[7; 100]);
             }
@@ -898,10 +900,10 @@ async fn attack(
     Ok(())
 }
 
-/// What is no protocol, before.
+/// Violates the protocol before or in the handshake.
 async fn attack_handshake(world: &World, plan: &Plan, random: &mut Random) -> Outcome {
     world.counts.attacks.fetch_add(1, Ordering::Relaxed);
-    // What TLS has to say of it, too.
+    // Some of the bytes go to the TLS port without TLS.
     let carrier = match (plan.carrier, random.below(2)) {
         (Carrier::Tls, 0) => None,
         (carrier, _) => Some(carrier),
@@ -1016,7 +1018,7 @@ fn content(seed: u32, k: u32) -> (bool, &'static str) {
     (is_text, &all_text()[offset..offset + length])
 }
 
-/// The text of which all messages are parts.
+/// The text that all messages are parts of.
 fn all_text() -> &'static str {
     static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     TEXT.get_or_init(|| {
@@ -1028,14 +1030,14 @@ fn all_text() -> &'static str {
 
 const LONGEST: u32 = 1_500_000;
 const OFFSETS: u32 = 65_536;
-/// How many sessions there are at a time, beside those of the script.
+/// How many sessions there are at a time, besides those of the script.
 const SESSIONS: u32 = 32;
-/// How long a reader that stalls does. Far less than the server's timeouts.
+/// How long a stalled reader waits. This is far less than the server's timeouts.
 const STALL: Duration = Duration::from_millis(700);
-/// What takes longer hangs.
+/// A session that takes longer than this hangs.
 const GUARD: Duration = Duration::from_secs(60);
-/// What the server may hold at most: what is queued, up to 8 MiB, for each of its sockets,
-/// and what is received.
+/// The greatest memory of the server: up to 8 MiB of queued data for each of its sockets, and
+/// received data.
 const PEAK: u64 = 800 << 20;
-/// What it may hold when all is over.
+/// The greatest memory of the server after all sessions have ended.
 const AFTERWARDS: u64 = 200 << 20;

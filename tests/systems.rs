@@ -1,13 +1,12 @@
-//! The systems that WebSockets are met with, each as a server that duplex dials and as
-//! a client of duplex, where it has both ends: other libraries for Node.js, those of
-//! Python, Go and PHP, and proxies in front. The programs are in
-//! `tests/packages/systems`.
+//! Tests the systems in which WebSockets are used, each as a server for a duplex client and as a
+//! client of a duplex server, if it has both ends: other libraries for Node.js, libraries of
+//! Python, Go and PHP, and proxies in front. The programs are in `tests/packages/systems`.
 //!
-//! What passes: text, 100 KiB binary, a ping with its pong, a close by either side with
-//! code and reason, or what the system's own protocol makes of these.
+//! Each test exchanges text, 100 KiB of binary data, a ping with its pong, and a close by either
+//! side with code and reason, or what the system's own protocol has in place of these.
 //!
-//! They run if `SYSTEMS` is `all` or has names of them, as `make packages` asks for. What
-//! is not installed is ignored, and the name of the test says so.
+//! They run if `SYSTEMS` is `all` or has their names, as `make packages` asks for. A system that is
+//! not installed is ignored, and the name of the test says so.
 
 #![allow(
     clippy::expect_used,
@@ -36,10 +35,10 @@ use libtest_mimic::Failed;
 use libtest_mimic::Trial;
 use support::Running;
 
-/// What `make packages` sets: the file to write the table to.
+/// The variable that `make packages` sets to the file for the table.
 const TABLE: &str = "DUPLEX_SYSTEMS_TABLE";
 
-/// What runs a program: the variable that names it, and what the test is told is missing.
+/// The kind of a program, which decides what runs it.
 #[derive(Clone, Copy)]
 enum Runner {
     Duplex,
@@ -47,7 +46,7 @@ enum Runner {
     Python,
     /// An application for daphne.
     Daphne,
-    /// What the folder of a variable holds, built from a source in Go.
+    /// A program built from a source in Go, in the folder that a variable names.
     Go,
     Php,
 }
@@ -111,7 +110,7 @@ fn with_folder(mut command: Command, folder: &Path) -> Command {
     command
 }
 
-/// A proxy between the two.
+/// A proxy between the two ends.
 #[derive(Clone, Copy)]
 enum Proxy {
     Nginx,
@@ -119,12 +118,12 @@ enum Proxy {
 }
 
 struct System {
-    /// As the table has it.
+    /// The name in the table.
     name: &'static str,
     server: End,
     client: End,
     proxy: Option<Proxy>,
-    /// What the server prints of a close that the client began.
+    /// The output of the server for a close that the client began.
     sees: Option<&'static str>,
     remark: &'static str,
 }
@@ -154,7 +153,7 @@ const PLAIN: System = System {
     remark: "",
 };
 
-/// Where both ends speak the system's own protocol.
+/// A system in which both ends use its own protocol.
 const OWN: System = System {
     sees: None,
     ..PLAIN
@@ -339,7 +338,7 @@ const SYSTEMS: &[System] = &[
     },
 ];
 
-/// Systems that are tried elsewhere, or cannot be had.
+/// Systems that are tested elsewhere, or are not available.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("ws, Deno, Bun, websockets", "`tests/interop.rs`"),
     (
@@ -438,7 +437,7 @@ impl System {
         format!("{}: {client} client, {server} server", self.name)
     }
 
-    /// The variable that is not set.
+    /// The name of a variable that is needed and not set.
     fn missing(&self) -> Option<&'static str> {
         let proxy = self.proxy.map(Proxy::variable);
         let variables = [
@@ -463,7 +462,7 @@ impl System {
             .map(|proxy| InFront::start(proxy, &port))
             .transpose()?;
         let port = proxy.as_ref().map_or(port, |proxy| proxy.port.to_string());
-        // Python's client of Socket.IO takes no other scheme.
+        // Python's client of Socket.IO accepts no other scheme.
         let scheme = match self.client.program {
             "socketio_client.py" => "http",
             _ => "ws",
@@ -533,7 +532,7 @@ impl InFront {
             _running: Running::start(proxy.configuration(), &mut command)?,
             folder,
         };
-        // Neither says when it listens.
+        // Neither proxy prints when it listens.
         let deadline = Instant::now() + support::LIMIT;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > deadline {

@@ -1,4 +1,4 @@
-//! OpenTelemetry: what a collector gets by OTLP, if the environment names one.
+//! OpenTelemetry: the data that a collector gets by OTLP, if the environment names one.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +16,7 @@ use std::thread;
 
 use serde_json::Value;
 
-/// A server with its client, and a request beside.
+/// A server with a client, and a separate request.
 const PROGRAM: &str = r#"
 const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
   const { pathname } = new URL(request.url);
@@ -49,7 +49,7 @@ fn a_collector_gets_spans_numbers_and_logs() {
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
     let finished = support::finish(&mut command).unwrap();
     assert_eq!(finished.code(), 0, "{}", finished.report());
-    // The console still shows it.
+    // The message is still on the console.
     assert!(finished.stdout.contains("logged by the program"));
 
     let sent = collector.sent();
@@ -68,7 +68,7 @@ fn a_collector_gets_spans_numbers_and_logs() {
     assert_eq!(attribute(connect, "http.response.status_code"), "101");
     assert_eq!(attribute(connect, "websocket.subprotocol"), "chat");
     assert_eq!(attribute(connect, "url.query"), "room=1");
-    // The server's is its child, since the client has told of it.
+    // The server's span is a child of the client's, because the client has sent its trace context.
     let accept = span("WebSocket accept", "/chat");
     assert_eq!(accept["kind"], 2);
     assert_eq!(accept["traceId"], connect["traceId"]);
@@ -165,7 +165,7 @@ fn program(code: &str) -> Command {
     command
 }
 
-/// What is sent of one kind, flattened.
+/// The data of one kind that was sent, as a flat list.
 fn each(sent: &[(String, Value)], path: &str, levels: &[&str]) -> Vec<Value> {
     let bodies = sent.iter().filter(|(to, _)| to == path);
     let mut values: Vec<Value> = bodies.map(|(_, body)| body.clone()).collect();
@@ -184,7 +184,7 @@ fn attribute<'v>(span: &'v Value, name: &str) -> &'v str {
     })
 }
 
-/// A collector, which keeps what it gets.
+/// A collector, which keeps the data that it gets.
 struct Collector {
     url: String,
     received: Receiver<(String, Value)>,
@@ -204,7 +204,7 @@ impl Collector {
         Self { url, received }
     }
 
-    /// All that a program has sent which has ended: its requests were answered.
+    /// All data that a program has sent. The program must have ended.
     fn sent(&self) -> Vec<(String, Value)> {
         self.received.try_iter().collect()
     }
@@ -233,7 +233,7 @@ fn receive(stream: TcpStream, sender: &Sender<(String, Value)>) {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        // Before the answer, behind which the program may end.
+        // This is done before the answer, because the program may end after it.
         let _ = sender.send((path, serde_json::from_slice(&body).unwrap_or_default()));
         let answer =
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";

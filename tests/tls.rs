@@ -27,8 +27,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// A server with the certificate of its arguments and a client in one script,
-/// which prints what becomes of the connection.
+/// A script with a server, which has the certificate in the arguments, and a client. It prints how
+/// the connection ends.
 const SCRIPT: &str = r#"
 const [cert, key] = Deno.args.map((path) => Deno.readTextFileSync(path));
 const server = Deno.serve(
@@ -96,7 +96,7 @@ fn certificate_errors_can_be_ignored_for_a_host() {
     assert!(finished.stdout.ends_with("1006  false\n"));
 }
 
-/// A server for peers of the test's own, which tells what becomes of their connections.
+/// A server for clients of the test, which prints how their connections end.
 const SERVER: &str = r#"
 const [cert, key] = Deno.args.map((path) => Deno.readTextFileSync(path));
 const onListen = ({ port }) => console.log(`listening ${port}`);
@@ -159,7 +159,7 @@ fn keys_are_changed_when_the_peer_asks() {
 fn records_are_no_frames() {
     let (mut server, config, port) = serve("records");
     let mut peer = connect(&config, port);
-    // Many frames in a record.
+    // The record has many frames.
     let mut frames = Vec::new();
     for number in 0..200 {
         encode_text(&mut frames, Some([0; 4]), &number.to_string());
@@ -169,7 +169,7 @@ fn records_are_no_frames() {
         let text = number.to_string().into_bytes();
         assert_eq!(peer.frame().unwrap(), (Opcode::Text, text));
     }
-    // A frame in many records, and a record in many packets.
+    // A frame is in many records, and a record is in many packets.
     peer.0.sock.set_nodelay(true).unwrap();
     let mut frame = Vec::new();
     encode_text(&mut frame, Some([0; 4]), "in pieces");
@@ -182,14 +182,14 @@ fn records_are_no_frames() {
         }
     }
     assert_eq!(peer.frame().unwrap(), (Opcode::Text, b"in pieces".to_vec()));
-    // A message that takes many of both.
+    // The message takes many frames and many records.
     let payload: Vec<u8> = (0..1_000_000).map(|at| (at % 251) as u8).collect();
     let mut frame = Vec::new();
     encode_binary(&mut frame, Some([0; 4]), &payload);
     peer.0.write_all(&frame).unwrap();
     assert!(peer.frame().unwrap() == (Opcode::Binary, payload));
 
-    // Both ends say that they close, on either level.
+    // Both ends close the WebSocket and TLS properly.
     peer.answer_close(1000);
     assert_eq!(peer.close_code(), 1000);
     assert_eq!(peer.0.read(&mut [0]).unwrap(), 0, "by close_notify");
@@ -202,7 +202,7 @@ fn a_slow_peer_gets_all_of_it() {
     let mut peer = connect(&config, port);
     peer.send_text("much").unwrap();
     assert_eq!(server.line("buffered ").unwrap(), "true");
-    // Another one does not wait for it.
+    // Another connection does not wait for this one.
     connect(&config, port).echo(1);
     for number in 0..=255 {
         let (opcode, payload) = peer.frame().unwrap();
@@ -218,13 +218,13 @@ fn a_peer_that_goes_or_breaks_tls_ends_its_own_connection() {
     let (mut server, config, port) = serve("broken");
     let mut other = connect(&config, port);
 
-    // Without a word.
+    // The client drops the connection without closing it.
     drop(connect(&config, port));
     server.line("error ").unwrap();
     assert_eq!(server.line("closed ").unwrap(), "1006 false");
     other.echo(1);
 
-    // With that of TLS, and none of the WebSocket.
+    // The client closes TLS, but not the WebSocket.
     let mut peer = connect(&config, port);
     peer.0.conn.send_close_notify();
     peer.0.flush().unwrap();
@@ -232,7 +232,8 @@ fn a_peer_that_goes_or_breaks_tls_ends_its_own_connection() {
     assert_eq!(server.line("closed ").unwrap(), "1006 false");
     other.echo(2);
 
-    // With what is no record, which it is told. What one read brings before that arrives.
+    // The client sends bytes that are not a record, and gets an alert. The data that came before in
+    // the same read is delivered.
     let mut peer = connect(&config, port);
     let mut bytes = Vec::new();
     for number in 0..20 {

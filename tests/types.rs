@@ -1,8 +1,8 @@
-//! The declarations that `duplex types` prints: Deno checks a program that uses
-//! all of them, and they name what there is when a program runs.
+//! The declarations that `duplex types` prints. Deno checks a program that uses all of them, and
+//! they declare exactly what exists when a program runs.
 //!
-//! `make test` brings Deno and names it in `DUPLEX_TEST_DENO`. Where that is not set
-//! the tests that need it are ignored, except under `CI`, where they fail.
+//! `make test` installs Deno and names it in `DUPLEX_TEST_DENO`. If that variable is not set, the
+//! tests that need it are ignored, except under `CI`, where they fail.
 
 #![allow(
     clippy::expect_used,
@@ -63,7 +63,8 @@ fn examples(deno: OsString) -> Result<(), Failed> {
     }
 }
 
-/// Every name that a program finds, of the kinds that are declared.
+/// Checks that every name that exists in a program is declared, if it is of a kind that is
+/// declared.
 fn all_that_exists_is_declared(deno: OsString) -> Result<(), Failed> {
     let names = names(
         r#"
@@ -88,14 +89,14 @@ fn all_that_exists_is_declared(deno: OsString) -> Result<(), Failed> {
     let mut program = String::new();
     for name in &names {
         let global = name.strip_prefix("globalThis.");
-        // `__v8x…` are what QuickJS's binding needs, and no business of a program.
+        // QuickJS's binding needs the names `__v8x…`, which are not for programs.
         if global.is_some_and(|name| OF_OTHERS.contains(&name) || name.starts_with("__v8x")) {
             continue;
         }
         writeln!(program, "void {};", global.unwrap_or(name))?;
     }
     check(&deno, "names", &program)?;
-    // It would tell.
+    // The check would find an unknown name.
     match check(&deno, "unknown", "void Deno.noSuchThing;") {
         Ok(()) => Err("a name that is not declared passes".into()),
         Err(failed)
@@ -117,14 +118,14 @@ const OF_OTHERS: [&str; 7] = [
     "process",
     "setImmediate",
     "QuotaExceededError",
-    // QuickJS has it.
+    // Only QuickJS has this one.
     "InternalError",
 ];
 
 fn all_that_is_declared_exists() -> Result<(), Failed> {
     let declarations = declarations()?;
     let mut expected = Vec::new();
-    // What the line is in: its path when the program runs.
+    // The path of the namespace, interface or class that the line is in.
     let mut place: Option<&str> = None;
     for line in declarations.lines() {
         let words: Vec<_> = line
@@ -155,7 +156,7 @@ fn all_that_is_declared_exists() -> Result<(), Failed> {
                 }
             }
             (Some(4), Some("Deno")) => {
-                // Only those of a namespace in the namespace are declared so.
+                // Only names in a nested namespace are declared in this form.
                 if let ["class", name, ..] = words[..] {
                     expected.push(format!("Deno.errors {name}"));
                 }
@@ -198,7 +199,7 @@ fn all_that_is_declared_exists() -> Result<(), Failed> {
     }
 }
 
-/// What an editor shows of a name is the comment before its declaration.
+/// Checks that each declaration has a comment before it, which editors show.
 fn every_name_has_a_hover() -> Result<(), Failed> {
     let declarations = declarations()?;
     let mut missing = Vec::new();
@@ -258,7 +259,7 @@ fn declares(line: &str) -> bool {
     if DECLARATIONS.contains(&name) && behind.starts_with(is_name) {
         return true;
     }
-    // `HttpServer<Address>,` is one of those that an interface extends.
+    // `HttpServer<Address>,` is in the list of types that an interface extends.
     let is_type = name.starts_with(|c: char| c.is_ascii_uppercase()) && behind.starts_with('<');
     !name.is_empty() && !is_type && behind.starts_with([':', '(', '<'])
 }
@@ -280,7 +281,7 @@ fn declarations() -> Result<String, Failed> {
     }
 }
 
-/// Checks a module's types with those of `duplex types` and lib.dom.
+/// Checks a module's types with the declarations of `duplex types` and lib.dom.
 fn check(deno: &OsString, name: &str, program: &str) -> Result<(), Failed> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("types-{name}"));
     fs::create_dir_all(&folder)?;

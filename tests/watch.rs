@@ -1,4 +1,4 @@
-//! `--watch`: a program starts anew when a file of it changes.
+//! `--watch`: a program is restarted when one of its files changes.
 
 #![allow(
     clippy::expect_used,
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use support::Running;
 
-/// A folder that goes when the test ends.
+/// A folder that is removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -36,7 +36,7 @@ impl Folder {
         fs::write(self.0.join(name), text).unwrap();
     }
 
-    /// As editors do it that never leave half a file.
+    /// Replaces a file atomically, as some editors do.
     fn replace(&self, name: &str, text: &str) {
         self.write("new", text);
         fs::rename(self.0.join("new"), self.0.join(name)).unwrap();
@@ -55,8 +55,8 @@ fn start(folder: &Path, args: &[&str]) -> Running {
     Running::start("the watcher", &mut command).unwrap()
 }
 
-/// Waits for the program that has this value. A change may start it twice, because a file is
-/// written in several steps.
+/// Waits for the start of the program that prints this value. A change may start it twice, because
+/// a file is written in several steps.
 #[track_caller]
 fn wait_for_value(running: &mut Running, value: &str) {
     running.line_with(&format!("value {value}")).unwrap();
@@ -91,7 +91,7 @@ fn a_change_of_any_module_starts_the_program_anew() {
     folder.replace("a.ts", "export const a = 3");
     wait_for_value(&mut running, "3");
 
-    // One that fails waits for the next change.
+    // After a program that fails, the watcher waits for the next change.
     folder.write("a.ts", "export const a = ;");
     running
         .line_with("Watcher Process failed. Restarting on file change...")
@@ -99,7 +99,7 @@ fn a_change_of_any_module_starts_the_program_anew() {
     folder.write("a.ts", "export const a = 4;");
     wait_for_value(&mut running, "4");
 
-    // So does one that ends.
+    // The same holds after a program that ends.
     folder.write("main.js", "console.log('value', Deno.args[0]);");
     wait_for_value(&mut running, "--watch");
     running
@@ -135,12 +135,12 @@ fn named_files_and_modules_of_node_are_watched() {
     wait_for_value(&mut running, "2");
     folder.write("sub/template.html", "changed");
     wait_for_value(&mut running, "2");
-    // This one starts nothing: the next value is that of the change after it.
+    // This change does not restart the program. The next value is from the change after it.
     folder.write("sub/log.txt", "changed");
     folder.write("a.cjs", "exports.a = 3;");
     assert_eq!(running.line("value ").unwrap(), "3");
     running.signal("TERM").unwrap();
-    // It ends as its program does.
+    // The watcher ends with the exit code of the program.
     assert_eq!(running.end().unwrap().code(), 143);
 }
 
@@ -166,7 +166,7 @@ fn a_server_starts_anew_on_its_port() {
     assert_eq!(running.end().unwrap().code(), 0);
 }
 
-/// What the server answers that has just told where it listens.
+/// The answer of the server that has just printed its address.
 fn get(running: &mut Running) -> String {
     let address = running.after("Listening on http://").unwrap();
     let mut stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();

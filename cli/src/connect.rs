@@ -1,5 +1,5 @@
-//! The program of `duplex connect`: modules in no file, which lie in the current directory as
-//! those of `duplex eval` do.
+//! The program of `duplex connect`. Its modules are not in files, but have specifiers in the
+//! current directory, as the module of `duplex eval` has.
 
 use std::path::Path;
 
@@ -15,18 +15,18 @@ const MODULES: [(&str, &str); 2] = [
     ),
 ];
 
-/// The module that is run.
+/// The specifier of the main module.
 ///
 /// # Errors
-/// The message that tells why the path of the current directory is none of a URL.
+/// A message if the path of the current directory cannot be a URL.
 pub(crate) fn main_module(cwd: &Path) -> Result<Url, String> {
     specifier(MODULES[0].0, cwd)
 }
 
-/// The modules with their texts.
+/// The specifiers of the modules, with their texts.
 ///
 /// # Errors
-/// As those of [`main_module`].
+/// The errors of [`main_module`].
 pub(crate) fn modules(cwd: &Path) -> Result<Vec<(Url, ModuleOverride)>, String> {
     let module = |(name, text): (&str, &str)| {
         let source = ModuleOverride {

@@ -1,9 +1,9 @@
-//! What the engine is told before it starts: `--v8-flags` and `DENO_V8_FLAGS`.
+//! The flags of the engine: `--v8-flags` and `DENO_V8_FLAGS`.
 
-/// Sets the flags, before the engine starts.
+/// Sets the flags. To be called before the engine starts.
 ///
 /// # Errors
-/// V8 does not know a flag, or the engine is not V8 and there are any.
+/// A message if V8 does not know a flag.
 #[cfg(feature = "v8")]
 pub(crate) fn set(flags: &[String]) -> Result<(), String> {
     let of_environment = std::env::var("DENO_V8_FLAGS").unwrap_or_default();
@@ -30,7 +30,7 @@ fn set_all(all: Vec<String>) -> Result<(), String> {
     if all.is_empty() {
         return Ok(());
     }
-    // V8 takes the first for the name of the program, and leaves it.
+    // V8 takes the first argument for the name of the program, and returns it.
     let arguments = std::iter::once("duplex".to_string()).chain(all).collect();
     let unknown: Vec<_> = deno_core::v8_set_flags(arguments)
         .into_iter()
@@ -45,19 +45,18 @@ fn set_all(all: Vec<String>) -> Result<(), String> {
     ))
 }
 
-/// Sets the flags, before the engine starts and while the process has one thread.
+/// Prepares QuickJS. To be called before the engine starts and while the process has one thread.
 ///
 /// # Errors
-/// There are any: this build has QuickJS.
+/// A message if there are flags, because QuickJS has none.
 #[cfg(not(feature = "v8"))]
 pub(crate) fn set(flags: &[String]) -> Result<(), String> {
-    // The engine's crate would keep the byte code of every program in
-    // ~/.cache/v8x or else in a folder of /tmp, and run, unchecked, what it finds
-    // there under the right name. That saves no measurable time, and lets whoever
-    // writes to the folder run native code here.
+    // By default, the crate of the engine keeps the byte code of every program in ~/.cache/v8x or
+    // in a folder of /tmp, and later runs what it finds there under the right name, without a
+    // check. That saves no measurable time, and a user who can write to the folder could run native
+    // code in this process.
     //
-    // SAFETY: the process has one thread, which nothing reads the environment
-    // beside.
+    // SAFETY: the process has one thread, so no other thread reads the environment.
     unsafe { std::env::set_var("V82JSC_NO_BC_CACHE", "1") };
     if flags.is_empty() {
         return Ok(());

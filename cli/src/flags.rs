@@ -1,4 +1,4 @@
-//! The command line: Deno's flags with Deno's meaning.
+//! The command line. Flags that Deno also has mean the same as in Deno.
 
 mod commands;
 mod connect;
@@ -53,24 +53,24 @@ use self::runtime::NETWORK;
 use self::runtime::RuntimeArgs;
 use self::runtime::split_v8_flags;
 
-/// What the user asked for.
+/// What the user asked for on the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Flags {
     pub action: Action,
-    /// The arguments behind the program, `Deno.args`.
+    /// The arguments after the program, `Deno.args`.
     pub args: Vec<String>,
-    /// What the program may do; none means everything.
+    /// The permissions of the program. `None` means that everything is allowed.
     pub permissions: Option<PermissionsOptions>,
-    /// In place of what the program's name says, a media type's extension.
+    /// The extension whose media type the program has, in place of the extension in its name.
     pub extension: Option<String>,
     pub location: Option<Url>,
-    /// A PEM file of certificate authorities to trust as well.
+    /// A PEM file of certificate authorities that are also trusted.
     pub cert: Option<PathBuf>,
-    /// Hosts whose certificates are not verified; an empty list means all.
+    /// Hosts whose certificates are not verified. An empty list means all hosts.
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
     pub seed: Option<u64>,
     pub v8_flags: Vec<String>,
-    /// A path or URL.
+    /// The path or the URL of an import map.
     pub import_map: Option<String>,
     pub config: ConfigFlag,
     pub packages: PackageFlags,
@@ -78,37 +78,37 @@ pub(crate) struct Flags {
     pub preload: Vec<String>,
     /// Files of environment variables.
     pub env_files: Vec<PathBuf>,
-    /// Start the program anew when a file of it changes.
+    /// If present, the program is restarted when one of its files changes.
     pub watch: Option<WatchFlags>,
-    /// Where debuggers attach, and when the program starts then.
+    /// The address for debuggers, and when the program starts.
     pub inspect: Option<(SocketAddr, InspectorStart)>,
-    /// What the program writes for whoever looks into it.
+    /// Which files the program writes about itself.
     pub debugging: Debugging,
-    /// Where operators ask for numbers and health.
+    /// The address for metrics and health checks.
     pub metrics: Option<SocketAddr>,
-    /// Names of Deno's unstable features that the command line asks for.
+    /// The names of Deno's unstable features on the command line.
     pub unstable: Vec<String>,
-    /// The user asked for types to be checked.
+    /// Whether the user asked for a check of types.
     pub asks_for_check: bool,
-    /// The set of permissions in the deno.json that holds.
+    /// The name of the set of permissions in the deno.json that applies.
     pub permission_set: Option<String>,
     pub log_level: log::LevelFilter,
-    /// The user put a permission flag behind the program, where it has no effect.
+    /// Whether the user put a permission flag after the program, where it has no effect.
     pub has_misplaced_permissions: bool,
 }
 
-/// What is watched, and how.
+/// What `--watch` watches, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WatchFlags {
-    /// Files and folders beside those that the program is made of.
+    /// Files and folders that are watched besides the files of the program.
     pub paths: Vec<PathBuf>,
     pub excluded: Vec<PathBuf>,
-    /// The terminal is cleared before each start but the first.
+    /// Whether the terminal is cleared before each restart.
     pub clears_screen: bool,
 }
 
 impl Flags {
-    /// The files that the program depends on by its flags.
+    /// The files of the program that the command line names.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let script = match &self.action {
             Action::Run { script } | Action::Serve { script, .. } => Some(PathBuf::from(script)),
@@ -131,56 +131,56 @@ pub(crate) struct PackageFlags {
     pub no_lock: bool,
     pub lock: Option<PathBuf>,
     pub frozen: Option<bool>,
-    /// What is fetched although the cache has it; an empty list means all.
+    /// What is fetched even if the cache has it. An empty list means everything.
     pub reload: Option<Vec<String>>,
     pub cached_only: bool,
     pub no_remote: bool,
     pub no_npm: bool,
     pub node_modules_dir: Option<NodeModulesDir>,
-    /// Packages whose scripts may run when they are installed; an empty list means all.
+    /// Packages whose scripts may run when they are installed. An empty list means all packages.
     pub allow_scripts: Option<Vec<String>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Run a file; `-` is standard input.
+    /// Run a file. `-` is standard input.
     Run { script: String },
     /// Run code given on the command line.
     Eval { code: String, print: bool },
-    /// Serve what a file exports by default; `-` is standard input.
+    /// Serve the default export of a file. `-` is standard input.
     Serve {
         script: String,
         options: ServeOptions,
-        /// How many event loops; without it as the program says.
+        /// The number of event loops. If this is `None`, the program decides.
         loops: Option<NonZeroUsize>,
-        /// The files of the chains of certificates and of their keys.
+        /// The files of the certificate chains and of their keys.
         certificates: Vec<CertificateFiles>,
     },
-    /// Fetch what modules need, and run nothing.
+    /// Fetch all that modules need, and run no code.
     Cache { files: Vec<String> },
-    /// Install what the package.json and the deno.json name.
+    /// Install the packages that the package.json and the deno.json name.
     Install,
-    /// Try a server or a client on the terminal. The options of the program that does it are
-    /// its argument.
+    /// Try a server or a client on the terminal. The program of `duplex connect` gets its options
+    /// as its argument.
     Connect,
     /// Print the TypeScript declarations.
     Types,
 }
 
-/// Where the `deno.json` is.
+/// Which `deno.json` applies.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ConfigFlag {
-    /// Beside the program or in a folder above it.
+    /// The `deno.json` in the folder of the program or in a folder above.
     Discover,
     Path(PathBuf),
     Disabled,
 }
 
-/// Reads the arguments, of which the first is the name of this binary.
+/// Reads the arguments, of which the first is the name of this program.
 ///
 /// # Errors
-/// The arguments ask for help or the version, or are wrong. The error knows what
-/// to print and where.
+/// An error if the arguments ask for help or the version, or are wrong. The error says what to
+/// print and where.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Flags, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(message) = foreign_command(&args) {
@@ -351,7 +351,7 @@ fn debugging(args: &mut InspectArgs, is_watched: bool) -> Result<Debugging, clap
     Ok(debugging)
 }
 
-/// The flags of watching.
+/// The flags of `--watch`.
 #[derive(Args)]
 struct WatchArgs {
     /// Restart the program when one of its files, or one of FILES, changes
@@ -530,10 +530,10 @@ impl RuntimeArgs {
 }
 
 fn command() -> clap::Command {
-    // Lives as long as the process, which parses once.
+    // The text lives as long as the process, which parses its arguments once.
     let version: &'static str = Box::leak(long_version().into_boxed_str());
     let mut command = Cli::command().long_version(version);
-    // Names the subcommands in the usage lines of errors made here.
+    // This puts the names of the subcommands into the usage lines of the errors that are made here.
     command.build();
     command
 }

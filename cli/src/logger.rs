@@ -10,9 +10,9 @@ use log::Record;
 
 use crate::stderr;
 
-/// Shows messages of this level and graver ones.
+/// Shows messages of this level and of more severe levels.
 pub(crate) fn init(level: LevelFilter) {
-    // Fails when there is a logger already, which serves as well.
+    // This fails if there is a logger already, and that logger is used then.
     if log::set_logger(&StderrLogger).is_ok() {
         log::set_max_level(level);
     }
@@ -55,8 +55,9 @@ impl Log for StderrLogger {
     fn flush(&self) {}
 }
 
-/// The networking libraries tell what only they care about, and warn of whatever a peer
-/// sends: what matters of that is an error of its connection. `--log-level=trace` shows it.
+/// Whether a message is shown. The networking libraries log details that matter only to their
+/// authors, and warnings about what a peer sends. If such a warning matters, the connection also
+/// has an error. `--log-level=trace` shows all messages.
 fn is_of_interest(metadata: &Metadata) -> bool {
     const CHATTY: [&str; 7] = [
         "hyper",

@@ -29,30 +29,30 @@ use duplex_runtime::StartupData;
 use crate::flags::Action;
 use crate::flags::Flags;
 
-/// The declarations of what programs have beyond lib.dom.
+/// The TypeScript declarations of all that programs have beyond lib.dom.
 const TYPES: &str = include_str!("duplex.d.ts");
 
 static STARTUP: StartupData = include!(concat!(env!("OUT_DIR"), "/startup.rs"));
 
 fn main() {
-    // Rust's start-up ignores SIGPIPE, as Deno does: a write to a closed pipe is
-    // an error that the program sees rather than its death.
+    // Rust's start-up ignores SIGPIPE, as Deno does: a write to a closed pipe is an error for the
+    // program, and does not end the process.
     let code = match flags::parse(std::env::args_os()) {
         Ok(flags) => run(flags),
         Err(error) => {
             let _ = error.print();
-            // Deno exits with 1 where clap would with 2.
+            // The exit code is 1, as in Deno, not 2 as clap's.
             i32::from(error.use_stderr())
         }
     };
-    // Skips taking the engine down, which would free what the system frees
-    // faster. Nothing is buffered: output goes out when it is written.
+    // The engine is not taken down, because the system frees its memory faster. No output is lost,
+    // because none is buffered.
     std::process::exit(code);
 }
 
 fn run(flags: Flags) -> i32 {
     if flags.action == Action::Types {
-        // Whoever reads may have seen enough.
+        // An error is ignored, because the reader may have closed the pipe.
         let _ = std::io::stdout().write_all(TYPES.as_bytes());
         return 0;
     }
@@ -66,8 +66,8 @@ fn run(flags: Flags) -> i32 {
     let result = engine_flags::set(&flags.v8_flags).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            // Deno's: events are polled often enough for a server, and the pool
-            // of threads for files and DNS does not grow without bound.
+            // These are Deno's settings. Events are polled often enough for a server, and the pool
+            // of threads for files and DNS has a limit.
             .event_interval(61)
             .global_queue_interval(31)
             .max_io_events_per_tick(1024)
@@ -91,7 +91,7 @@ fn run(flags: Flags) -> i32 {
     }
 }
 
-/// Whether a feature that Deno has behind a flag needs none here.
+/// Whether duplex always has a feature that Deno has behind a flag.
 fn is_always_on(feature: &str) -> bool {
     matches!(
         feature,

@@ -1,4 +1,4 @@
-//! From flags to a running program.
+//! Runs the program that the flags describe.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -60,8 +60,8 @@ use crate::stderr;
 /// Runs the program to its end and returns its exit code.
 ///
 /// # Errors
-/// The message, without `error: `, that tells why the program could not start or
-/// what exception ended it.
+/// A message without `error: `, which says why the program could not start, or which exception
+/// ended it.
 pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
@@ -140,7 +140,7 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
         unsafely_ignore_certificate_errors: flags.unsafely_ignore_certificate_errors,
         seed: flags.seed,
         inspector: inspector.clone().map(Inspector::without_waiting),
-        // The name of a profile's file is for the first event loop.
+        // Only the first event loop has the name of the profile's file from the command line.
         debugging: Debugging {
             cpu_profile: (flags.debugging.cpu_profile.clone()).map(|options| CpuProfileOptions {
                 name: None,
@@ -175,7 +175,7 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
     worker.write_profile();
     web_worker::end_all();
     end_telemetry();
-    // See `main`: the process ends here, the engine with it.
+    // The engine is not taken down, because the process ends here (see `main`).
     std::mem::forget(worker);
     result.map_err(|error| match error {
         ServeError::First(error) => to_text(&error, &cwd, &loader),
@@ -183,8 +183,8 @@ pub(crate) async fn run(flags: Flags, startup: StartupData) -> Result<i32, Strin
     })
 }
 
-/// What the command line says, with what is in its files, and with what the environment says
-/// where it does not.
+/// The options of serving: those of the command line, with the contents of the files that they
+/// name. If the command line does not have an option, the environment may have it.
 fn complete(
     options: &ServeOptions,
     certificates: &[CertificateFiles],
@@ -216,7 +216,7 @@ fn complete(
     Ok(options)
 }
 
-/// What the workers of all event loops of a program have alike.
+/// The options that the workers of all event loops of a program share.
 struct WorkerTemplate {
     main_module: Url,
     permissions: PermissionsContainer,
@@ -235,7 +235,7 @@ struct WorkerTemplate {
 }
 
 impl WorkerTemplate {
-    /// For the event loop whose `loader` this is.
+    /// The options for the event loop with this `loader`.
     fn options(&self, loader: &Rc<DuplexModuleLoader>) -> WorkerOptions {
         let mut options = WorkerOptions::new(
             self.main_module.clone(),
@@ -260,7 +260,7 @@ impl WorkerTemplate {
     }
 }
 
-/// Makes the event loops beside the first one.
+/// Makes the function that makes all event loops but the first.
 fn loop_maker(template: WorkerTemplate, options: ModuleLoaderOptions, cwd: PathBuf) -> LoopMaker {
     Arc::new(move || {
         let loader = Rc::new(DuplexModuleLoader::new(options.clone()));
@@ -272,7 +272,7 @@ fn loop_maker(template: WorkerTemplate, options: ModuleLoaderOptions, cwd: PathB
     })
 }
 
-/// Fetches what the files need.
+/// Fetches all that the files need.
 async fn cache(
     flags: &Flags,
     files: &[String],
@@ -291,7 +291,7 @@ async fn cache(
     Ok(0)
 }
 
-/// Installs what the package.json and the deno.json name.
+/// Installs the packages that the package.json and the deno.json name.
 async fn install(flags: &Flags, cwd: &Path, root_certs: Arc<RootCerts>) -> Result<i32, String> {
     let mut options = packages_options(flags, None, cwd, root_certs).await?;
     options.is_installation = true;
@@ -300,7 +300,7 @@ async fn install(flags: &Flags, cwd: &Path, root_certs: Arc<RootCerts>) -> Resul
     Ok(0)
 }
 
-/// What the flags grant, with what a set of the deno.json does.
+/// The permissions that the flags and the set of the deno.json grant.
 fn permissions_of(
     flags: &Flags,
     main: &Url,
@@ -389,7 +389,8 @@ async fn import_map_of(
     Ok(Some((specifier, value)))
 }
 
-/// Variables that are set already stay as they are, as in Deno.
+/// Sets the environment variables in the files. As in Deno, variables that are already set do not
+/// change.
 fn set_env_files(files: &[PathBuf], cwd: &Path) -> Result<(), String> {
     for file in files {
         let text = std::fs::read_to_string(cwd.join(file)).map_err(|error| {
@@ -413,7 +414,8 @@ fn to_specifier(module: &str, cwd: &Path) -> Result<Url, String> {
         .map_err(|error| format!("Bad path or URL \"{module}\": {error}"))
 }
 
-/// A web worker's modules are found and read as the program's are.
+/// Makes the loaders of web workers. Their modules are resolved and read in the same way as those
+/// of the program.
 fn web_worker_loaders(options: ModuleLoaderOptions, cwd: PathBuf) -> WebWorkerLoaders {
     Arc::new(move |request| {
         let loader = Rc::new(DuplexModuleLoader::new(options.for_web_worker(request)));
@@ -433,7 +435,7 @@ fn to_text(error: &CoreError, cwd: &Path, loader: &DuplexModuleLoader) -> String
     })
 }
 
-/// The certificate authorities of `DENO_TLS_CA_STORE`, and of the file.
+/// The certificate authorities of `DENO_TLS_CA_STORE` and of the file.
 fn root_certs(file: Option<PathBuf>) -> Result<RootCerts, String> {
     let lists = match std::env::var("DENO_TLS_CA_STORE") {
         Ok(names) => names
@@ -488,8 +490,8 @@ impl MainModule {
         }
     }
 
-    /// A module that is in no file. Its name has Deno's form, so that it is in
-    /// the current directory for the imports in it, and clashes with no file.
+    /// A module that is not in a file. Its name has the same form as in Deno. Its imports are
+    /// resolved in the current directory, and its name is not the name of a file.
     fn of_text(kind: &str, text: String, flags: &Flags, cwd: &Path) -> Result<Self, String> {
         let extension = flags.extension.as_deref().unwrap_or("mts");
         let path = cwd.join(format!("$deno${kind}.{extension}"));

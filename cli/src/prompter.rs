@@ -1,8 +1,8 @@
 //! Asks on the terminal for a permission that the program does not have.
 //!
-//! The rules are Deno's: what was typed before the question does not count, nothing else is
-//! written while the question stands, what a program has put into the question cannot act on the
-//! terminal, and an answer counts only if standard input is the same terminal as before.
+//! The rules are Deno's. Input that was typed before the question does not count. Nothing else is
+//! written while the question is shown. Text that the program has put into the question cannot
+//! control the terminal. An answer counts only if standard input is still the same terminal.
 
 use std::fmt::Write as _;
 use std::io::BufRead;
@@ -29,7 +29,7 @@ use rustix::termios::QueueSelector;
 use rustix::termios::tcflush;
 use rustix::termios::tcgetattr;
 
-/// Has duplex ask in its own name.
+/// Makes duplex ask for permissions.
 pub(crate) fn install() {
     set_prompter(Box::new(TerminalPrompter));
 }
@@ -52,7 +52,7 @@ impl PermissionPrompter for TerminalPrompter {
             is_unary,
             stack: get_stack.map(|get_stack| get_stack()),
         };
-        // What cannot be asked is denied.
+        // If the question cannot be asked, the permission is denied.
         question.ask(message.len()).unwrap_or(PromptResponse::Deny)
     }
 }
@@ -61,7 +61,7 @@ struct Question {
     message: String,
     name: String,
     api_name: Option<String>,
-    /// Whether all of the kind can be allowed at once.
+    /// Whether all permissions of this kind can be allowed at once.
     is_unary: bool,
     stack: Option<Vec<String>>,
 }
@@ -127,7 +127,7 @@ impl Question {
         let (message, name) = (&self.message, &self.name);
         let title = colors::bold(format!("duplex: the program asks for {message}"));
         let mut text = format!("┌ ⚠️  {title}\n");
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         if let Some(api_name) = &self.api_name {
             let _ = writeln!(text, "│ It called {}.", colors::bold(api_name));
         }
@@ -154,7 +154,7 @@ impl Question {
     }
 }
 
-/// What tells one terminal from another.
+/// The properties that identify a terminal.
 #[derive(PartialEq, Eq)]
 struct Terminal {
     device: u64,
@@ -165,7 +165,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// An error where standard input or standard error is no terminal.
+    /// Returns an error if standard input or standard error is not a terminal.
     fn of_stdin() -> std::io::Result<Self> {
         if !stdin().is_terminal() || !stderr().is_terminal() {
             return Err(std::io::ErrorKind::Unsupported.into());
@@ -181,13 +181,13 @@ impl Terminal {
     }
 }
 
-/// Whether a program has the terminal give it each key, and no lines.
+/// Whether the terminal is in raw mode, in which a program gets single keys, not lines.
 fn is_raw() -> bool {
     let modes = tcgetattr(stdin()).map(|mode| mode.local_modes);
     modes.is_ok_and(|modes| !modes.intersects(LocalModes::ICANON | LocalModes::ECHO))
 }
 
-/// Discards what was typed, until nothing has come for a while.
+/// Discards the input that was typed, until nothing has come for a while.
 fn discard_input() -> std::io::Result<()> {
     let stdin = stdin();
     let quiet = Timespec::try_from(QUIET).map_err(std::io::Error::other)?;
@@ -211,7 +211,7 @@ fn clear_lines(stderr: &mut impl Write, count: usize) -> std::io::Result<()> {
     write!(stderr, "\x1b[{count}A\x1b[0J")
 }
 
-/// Shows what a terminal would act on, and what nobody would see.
+/// Escapes the characters that would control the terminal or would be invisible.
 fn printable(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for character in text.chars() {
@@ -231,9 +231,9 @@ fn printable(text: &str) -> String {
     result
 }
 
-/// The longest question, in bytes: whoever asks more may want to hide something.
+/// The longest question, in bytes. A longer question could hide something.
 const LONGEST: usize = 10 << 10;
-/// How long nothing may come before a question stands.
+/// How long there must be no input before an answer is read.
 const QUIET: Duration = Duration::from_millis(100);
 const GUIDE: &str =
     "https://github.com/duplex-rs/duplex/blob/main/docs/manual/guide/permissions.md";
@@ -249,7 +249,7 @@ mod tests {
         ] {
             let shown = printable(&format!("read access to \"a{hidden}b\""));
             for character in hidden.chars().filter(|it| it.escape_debug().len() > 1) {
-                // The colours are escapes of our own.
+                // The colours are escape sequences of duplex itself.
                 let colourless: String = shown.split("\x1b[").collect();
                 assert!(!colourless.contains(character), "{hidden:?}: {shown:?}");
             }

@@ -1,7 +1,7 @@
-//! The limit on open files: every connection is one.
+//! The limit on open files, of which every connection is one.
 
-/// Raises the soft limit to the hard one, which needs no privilege. A server
-/// with the usual soft limit of 1,024 would refuse its thousandth socket.
+/// Raises the soft limit to the hard limit, which needs no privilege. A server with the usual soft
+/// limit of 1,024 would refuse its thousandth socket.
 #[cfg(unix)]
 pub(crate) fn raise_open_files() {
     use rustix::process::Resource;
@@ -17,6 +17,6 @@ pub(crate) fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// There is no such limit.
+/// Does nothing, because there is no such limit.
 #[cfg(not(unix))]
 pub fn raise_open_files() {}

@@ -1,4 +1,4 @@
-//! Standard error, where everything is told that is not the program's output.
+//! Standard error, which gets all text that is not the output of the program.
 
 use std::io::IsTerminal;
 use std::io::Write;
@@ -7,18 +7,18 @@ use std::sync::PoisonError;
 
 use deno_terminal::colors;
 
-/// Turns colours off unless standard error shows them: it is a terminal, or the
-/// user forces them. `NO_COLOR` is heeded where colours are made.
+/// Turns colours off unless standard error shows them, because it is a terminal or the user forces
+/// them. The code that makes colours obeys `NO_COLOR`.
 ///
-/// Colours are one switch for the whole process, which the program's own output
-/// heeds too; hence this is for when the program is over.
+/// Colours have one switch for the whole process, which also applies to the program's own output.
+/// So this is for the time after the program has ended.
 pub(crate) fn choose_colours() {
     if !is_coloured() {
         colors::set_use_color(false);
     }
 }
 
-/// The same for as long as `format` takes, while the program goes on.
+/// Like [`choose_colours`], but only while `format` runs, so that the program can go on.
 pub(crate) fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
     static SWITCH: Mutex<()> = Mutex::new(());
 
@@ -30,14 +30,13 @@ pub(crate) fn with_its_colours<T>(format: impl FnOnce() -> T) -> T {
     formatted
 }
 
-/// Whether what is written to standard error now may have colours.
+/// Whether text on standard error may have colours.
 pub(crate) fn is_coloured() -> bool {
     let is_forced = std::env::var_os("FORCE_COLOR").is_some_and(|value| !value.is_empty());
     is_forced || std::io::stderr().is_terminal()
 }
 
-/// Writes a line. Whoever reads standard error may be gone, which is no reason
-/// to stop.
+/// Writes a line. An error is ignored, because a reader that has gone is no reason to stop.
 pub(crate) fn write_line(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

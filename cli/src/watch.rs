@@ -1,5 +1,5 @@
-//! `--watch`: the program runs in a process of its own, which tells what files it is made
-//! of, and is started anew when one of them changes.
+//! `--watch`: runs the program in a process of its own, and restarts it when one of its files
+//! changes. The process reports which files the program consists of.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -38,25 +38,26 @@ use crate::flags::Flags;
 use crate::flags::WatchFlags;
 use crate::stderr;
 
-/// Where the program tells of its files: the path of a socket.
+/// The environment variable with the path of the socket to which the program reports its files.
 const SOCKET: &str = "DUPLEX_WATCH_SOCKET";
 
-/// Editors write a file in several steps, and several files at once.
+/// How long to wait after a change, because editors write a file in several steps, and several
+/// files at once.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long a program may take to end before it is ended.
+/// How long a program may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Longer paths than any system has.
+/// The longest path in a report. No system has longer paths.
 const LONGEST_PATH: u32 = 1 << 16;
 
-/// Has this process tell of its files, if it is the program of one that watches.
+/// Makes this process report its files, if a process with `--watch` has started it.
 pub(crate) fn report_to_watcher() {
     let Some(path) = std::env::var_os(SOCKET) else {
         return;
     };
-    // SAFETY: no other thread of this process has started. What the program starts is not
-    // watched.
+    // SAFETY: no other thread of this process has started. The variable is removed so that
+    // processes that the program starts do not report their files.
     unsafe { std::env::remove_var(SOCKET) };
     end_with_parent();
     if let Err(error) = duplex_runtime::report_files_to(Path::new(&path)) {
@@ -64,20 +65,20 @@ pub(crate) fn report_to_watcher() {
     }
 }
 
-/// Has this process get SIGTERM when the one that started it is killed.
+/// Makes this process get SIGTERM when its parent process ends.
 #[cfg(target_os = "linux")]
 fn end_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
 }
 
-/// Other systems cannot do that.
+/// Does nothing, because this is a function of Linux.
 #[cfg(not(target_os = "linux"))]
 fn end_with_parent() {}
 
-/// Runs the program anew with each change, until a signal ends it.
+/// Runs the program, and restarts it after each change, until a signal comes.
 ///
 /// # Errors
-/// The message, without `error: `, that tells why nothing can be watched.
+/// A message without `error: `, which says why nothing can be watched.
 pub(crate) async fn supervise(flags: &Flags, watch: &WatchFlags) -> Result<i32, String> {
     let cwd = std::env::current_dir()
         .map_err(|error| format!("Unable to read the current directory: {error}"))?;
@@ -151,7 +152,7 @@ fn say(text: &str) {
     }
 }
 
-/// Ends the program for good, as the signal asks, and says how it ended.
+/// Ends the program because a signal has come, and returns its exit code.
 async fn end(child: &mut Child, signal: Signal) -> Result<i32, String> {
     send(child, signal);
     let status = child
@@ -161,7 +162,7 @@ async fn end(child: &mut Child, signal: Signal) -> Result<i32, String> {
     Ok(status.code().unwrap_or(128 + signal.as_raw()))
 }
 
-/// Ends the program, so that another one can take its place.
+/// Ends the program before it is restarted.
 async fn stop(child: &mut Child) {
     send(child, Signal::TERM);
     if timeout(PATIENCE, child.wait()).await.is_err() {
@@ -170,7 +171,7 @@ async fn stop(child: &mut Child) {
 }
 
 fn send(child: &Child, signal: Signal) {
-    // None where it has ended and was waited for.
+    // There is no id if the process has ended and was waited for.
     let id = child.id().and_then(|id| i32::try_from(id).ok());
     if let Some(id) = id.and_then(Pid::from_raw) {
         let _ = kill_process(id, signal);
@@ -181,7 +182,7 @@ fn own_path() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| format!("Unable to find this program: {error}"))
 }
 
-/// The arguments of this process without the flags of this module; the last `count` are
+/// The arguments of this process without the flags of this module. The last `count` arguments are
 /// the program's.
 fn own_arguments(count: usize) -> Vec<OsString> {
     let all: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -196,8 +197,8 @@ fn own_arguments(count: usize) -> Vec<OsString> {
     own.iter().filter(is_kept).chain(rest).cloned().collect()
 }
 
-/// Watches the files that a program tells of, until it ends. The program waits for each
-/// answer, so this goes on while the program is being stopped.
+/// Watches the files that a program reports, until it ends. The program waits for each answer, so
+/// this goes on while the program is being stopped.
 async fn read_report(mut stream: UnixStream, files: Arc<Mutex<Files>>) {
     while let Ok(length) = stream.read_u32_le().await {
         if length > LONGEST_PATH {
@@ -218,7 +219,7 @@ fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
     files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The folder of the socket, for this user alone.
+/// The folder of the socket. Only this user has access to it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -226,7 +227,7 @@ impl Folder {
         use std::os::unix::fs::DirBuilderExt;
         let name = format!("duplex-watch-{}-{:x}", std::process::id(), nanoseconds());
         let path = std::env::temp_dir().join(name);
-        // It fails where something of the name is there already.
+        // This fails if something already has this name.
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
@@ -247,13 +248,13 @@ fn nanoseconds() -> u32 {
     now.map_or(0, |now| now.subsec_nanos())
 }
 
-/// What is watched.
+/// The files that are watched.
 struct Files {
     watcher: RecommendedWatcher,
-    /// Files of the program. Their folders are watched, for editors replace files.
+    /// Files of the program. Their folders are watched, because editors replace files.
     known: HashSet<PathBuf>,
     folders: HashSet<PathBuf>,
-    /// What the user named, with all that is in it.
+    /// The folders that the user named, which are watched with all that is in them.
     named: Vec<PathBuf>,
     excluded: Vec<PathBuf>,
 }
@@ -278,7 +279,7 @@ impl Files {
         })
     }
 
-    /// Watches a file, which need not be there.
+    /// Watches a file, which need not exist.
     fn add(&mut self, path: &Path) {
         let path = real(path);
         let Some(folder) = path.parent() else { return };
@@ -293,7 +294,7 @@ impl Files {
         self.known.insert(path);
     }
 
-    /// Watches what the user named: a file, or a folder with all that is in it.
+    /// Watches a file that the user named, or a folder with all that is in it.
     fn add_named(&mut self, path: &Path) -> Result<(), String> {
         let path = path
             .canonicalize()
@@ -309,14 +310,15 @@ impl Files {
         Ok(())
     }
 
-    /// Whether a change of `path` is one of the program.
+    /// Whether a change of `path` must restart the program.
     fn concerns(&self, path: &Path) -> bool {
         let is_in = |folders: &[PathBuf]| folders.iter().any(|it| path.starts_with(real(it)));
         (self.known.contains(path) || is_in(&self.named)) && !is_in(&self.excluded)
     }
 }
 
-/// As the kernel tells of it: without links. What is not there has a folder at least.
+/// The path without links, as the kernel reports it. If the file does not exist, the path of its
+/// folder is resolved.
 fn real(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;

@@ -1,5 +1,6 @@
-// The option `allowedOrigins`: which pages may open a WebSocket. Browsers let any page
-// dial any server, with the server's cookies, and say in Origin which page it is.
+// The option `allowedOrigins`: which pages may open a WebSocket. Browsers let
+// any page dial any server, and send the server's cookies. The header Origin
+// tells the origin of the page.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -20,13 +21,13 @@ const { op_http_origin } = core.ops;
 
 const ANY = "*";
 const SAME = "same-origin";
-// What a page has that has no origin to name, such as a sandboxed frame.
+// The Origin of a page without an origin, such as a sandboxed frame.
 const OPAQUE = "null";
 
 /**
  * Checks the option.
  *
- * @param {unknown} value the option, which is given
+ * @param {unknown} value the option; it is not undefined
  * @returns {AllowedOrigins}
  */
 function convertAllowedOrigins(value, prefix) {
@@ -60,9 +61,10 @@ class AllowedOrigins {
   /**
    * Whether a request may become a WebSocket.
    *
-   * @param {string | null} origin the header of the request. Only browsers must send it,
-   *   and only in a browser somebody else's page can act for a user
-   * @param {string} url that of the request
+   * @param {string | null} origin the header of the request. A request without
+   *   the header is allowed, because browsers always send it, and only in a
+   *   browser a foreign page can act for a user
+   * @param {string} url the URL of the request
    */
   allow(origin, url) {
     if (origin === null) {
@@ -81,7 +83,7 @@ class AllowedOrigins {
   }
 }
 
-/** Why `entry` matches no Origin that a browser sends, or undefined. */
+/** The reason why `entry` matches no Origin of a browser, or undefined. */
 function problemWith(entry) {
   if (entry === ANY || entry === SAME || entry === OPAQUE) {
     return undefined;
@@ -99,7 +101,7 @@ function problemWith(entry) {
   if (origin === entry) {
     return undefined;
   }
-  // Pages of applications and extensions have schemes of their own.
+  // Pages of applications and extensions have other schemes.
   if (
     origin === OPAQUE && RegExpPrototypeExec(OTHER_ORIGIN, entry) !== null
   ) {
@@ -115,8 +117,8 @@ const OTHER_ORIGIN = new SafeRegExp(
 );
 
 /**
- * Host and port of an origin or a URL. A port that is the scheme's own says nothing,
- * whichever the scheme: TLS may end at a proxy.
+ * Host and port of an origin or a URL. The ports 80 and 443 are left out for
+ * every scheme, because TLS may end at a proxy.
  */
 function hostOf(url) {
   const scheme = StringPrototypeIndexOf(url, "://");

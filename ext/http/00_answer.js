@@ -1,4 +1,5 @@
-// What becomes of what a handler returns or throws: the answer of a server to a request.
+// The answer of a server to a request, made from what a handler returns or
+// throws.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { refusalResponse } from "ext:duplex_http/00_refusal.js";
@@ -30,7 +31,7 @@ function log(level, ...args) {
     FunctionPrototypeApply(log, internals, args);
     return;
   }
-  // The program's: it may have put its own there, or none.
+  // This is the program's console. The program may have replaced or deleted it.
   const { console } = globalThis;
   const error = console?.error;
   if (typeof error === "function") {
@@ -45,7 +46,7 @@ function answer(server, inner, response) {
   try {
     if (response === undefined) {
       if (inner.isAnswered) {
-        // By upgrade().
+        // upgrade() has answered the request.
         return;
       }
       response = refusalResponse(inner.refusal);
@@ -128,7 +129,7 @@ function checkResponse(response, source) {
   }
 }
 
-// The head of the response is sent, so that the error can only be reported.
+// The head of the response has been sent, so the error can only be reported.
 function reportStreamError(onError, error) {
   const failed = (error) =>
     log("error", "Exception in onError while handling exception", error);

@@ -1,33 +1,33 @@
-// A WebSocket handshake that a handler agrees to, and the response that says so.
+// A WebSocket handshake that a handler agrees to, and its response.
 
 import { core, primordials } from "ext:core/mod.js";
 
 const { ArrayPrototypePush, MathMin, PromisePrototypeThen, PromiseResolve } =
   primordials;
 
-// What a timer can be set to, in milliseconds.
+// The longest time of a timer, in milliseconds.
 const MAX_TIMER = 2 ** 31 - 1;
 
 /**
- * All that is known of one handshake, from the call of `upgradeWebSocket()` on until the socket
- * is open or there will be none.
+ * The state of one handshake, from the call of `upgradeWebSocket()` until the
+ * socket is open or has failed.
  */
 class Upgrade {
   /**
    * @param {string} protocol the subprotocol that the server picked
    * @param {object} options of `convertUpgradeOptions()`
-   * @param {object} socket what the script gets
-   * @param {{ opened(upgrade: Upgrade): void, failed(upgrade: Upgrade, message: string): void }}
-   *   kind what tells sockets of this kind
+   * @param {object} socket the object that the script gets
+   * @param {{ opened(upgrade: Upgrade): void, failed(upgrade: Upgrade, message:
+   *   string): void }} kind tells sockets of this kind
    */
   constructor(protocol, options, socket, kind) {
     this.protocol = protocol;
     this.options = options;
     this.socket = socket;
     this.kind = kind;
-    // The ServerRequest whose connection it has.
+    // The ServerRequest whose connection the handshake has.
     this.request = undefined;
-    // The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
+    // The values of Sec-WebSocket-Accept, which HTTP/2 does not have, and of
     // Sec-WebSocket-Extensions.
     this.accept = "";
     this.extensions = "";
@@ -35,15 +35,16 @@ class Upgrade {
     this.exchange = undefined;
     // The id of the connection, when there is one.
     this.id = undefined;
-    // The request is claimed, and has not been answered.
+    // Whether the request is claimed, and has not been answered.
     this.isPending = false;
-    // The client was told that the handler takes too long: the handler's answer is of no use.
+    // Whether the client was answered because the handler took too long. The
+    // handler's answer is then ignored.
     this.isGivenUp = false;
     this.timer = undefined;
   }
 
   /**
-   * The handshake was found to be right.
+   * The handshake was checked and accepted.
    *
    * @param {{ accept: string, extensions: string }} verdict of `readVerdict()`
    */
@@ -52,13 +53,16 @@ class Upgrade {
     this.extensions = extensions;
   }
 
-  /** The connection of `request` is to become the WebSocket. */
+  /** Claims the connection of `request` for the WebSocket. */
   claim(request) {
     this.request = request;
     this.isPending = true;
   }
 
-  /** The handler will answer, but not at once. `giveUp(message)` is called when it takes too long. */
+  /**
+   * The handler will answer, but not at once. `giveUp(message)` is called if
+   * the handler takes too long.
+   */
   startTimer(giveUp) {
     const { handshakeTimeout } = this.options;
     if (handshakeTimeout === 0) {
@@ -91,7 +95,10 @@ class Upgrade {
     this.kind.opened(this);
   }
 
-  /** There will be no socket. It is told later, so that whoever gets it can listen first. */
+  /**
+   * The socket will not open. The socket is told later, so that the script can
+   * add listeners first.
+   */
   failed(message) {
     PromisePrototypeThen(
       PromiseResolve(undefined),
@@ -103,15 +110,15 @@ class Upgrade {
     );
   }
 
-  /** Nothing is to be told to the socket, which nobody has seen. */
+  /** Forgets the socket, which the script has not got. It is told nothing. */
   forget() {
     this.socket = undefined;
   }
 }
 
 /**
- * A response with status 101, as the `Response` class sees it inside. Its headers
- * are made when somebody looks at them.
+ * A response with status 101, in the form of an inner response of the class
+ * `Response`. Its headers are made when they are first read.
  */
 class UpgradeResponse {
   type = "default";
@@ -125,7 +132,7 @@ class UpgradeResponse {
   #upgrade;
   #headerList = undefined;
 
-  /** @param {Upgrade} upgrade the handshake that this answers */
+  /** @param {Upgrade} upgrade the handshake that this response answers */
   constructor(upgrade) {
     this.#upgrade = upgrade;
   }
@@ -138,16 +145,19 @@ class UpgradeResponse {
     return null;
   }
 
-  /** Whether nobody has looked at the headers, so that they are as they were made. */
+  /**
+   * Whether the headers have not been read, so that the program cannot have
+   * changed them.
+   */
   static isUntouched(inner) {
     // deno-lint-ignore prefer-primordials -- it asks for a private name
     return #headerList in inner && inner.#headerList === undefined;
   }
 
   /**
-   * The handshake that this answers, if no request has it; it is that of `request` then. This
-   * is so where the handler was not given the request that the server has received, but a
-   * copy of it.
+   * Takes the handshake that this response answers for `request`, if no request
+   * has it. This happens if the handler used a copy of the request that the
+   * server received.
    */
   static takeUpgrade(inner, request) {
     // deno-lint-ignore prefer-primordials -- it asks for a private name

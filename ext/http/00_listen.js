@@ -1,8 +1,9 @@
-// Where a server listens, and what it says about that.
+// Listening, and the greeting of a server.
 
 import { core, primordials } from "ext:core/mod.js";
 
-// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+// The ops are not imported from "ext:core/ops", because the functions that a
+// snapshot holds have lost V8's fast calls.
 const {
   op_http_serve_address_override,
   op_http_serve_tcp,
@@ -21,7 +22,8 @@ const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 
 let hasOverride = true;
 
-// The first server of a program listens where `DENO_SERVE_ADDRESS` says, if it is set.
+// The first server of a program listens at the address in `DENO_SERVE_ADDRESS`,
+// if it is set.
 function listen(options, dispatch, isOwn, isShared) {
   let place = options;
   if (hasOverride) {
@@ -102,14 +104,14 @@ function listenUnix(options, wanted, dispatch, isOwn, isShared) {
     loops,
     isSecure: false,
     addr: { transport: "unix", path },
-    // As other programs write one that has no file.
+    // Abstract sockets are written with an @, as other programs do.
     greeting: `Listening on ${
       path[0] === "\0" ? `@${StringPrototypeSlice(path, 1)}` : path
     }`,
   };
 }
 
-/** The option `maxHeaderSize`, in bytes; 0 is the default, 64 KiB. */
+/** The option `maxHeaderSize`, in bytes; 0 means the default, 64 KiB. */
 function maxHeaderSize({ maxHeaderSize: size }) {
   if (size === undefined || size === null) {
     return 0;
@@ -124,7 +126,10 @@ function maxHeaderSize({ maxHeaderSize: size }) {
   return size;
 }
 
-/** The option `maxRequestBodySize`, in bytes; 0 is the default, that of the command line. */
+/**
+ * The option `maxRequestBodySize`, in bytes; 0 means the default, which the
+ * command line sets.
+ */
 function maxRequestBodySize({ maxRequestBodySize: size }) {
   if (size === undefined || size === null) {
     return 0;
@@ -137,7 +142,7 @@ function maxRequestBodySize({ maxRequestBodySize: size }) {
   return size;
 }
 
-// What hyper's buffer can be.
+// The limits of hyper's buffer, in bytes.
 const MIN_HEADER_SIZE = 8192;
 const MAX_HEADER_SIZE = 2 ** 31 - 1;
 

@@ -1,4 +1,4 @@
-// The check of a WebSocket handshake, and what to answer where it is refused.
+// The check of a WebSocket handshake, and the answer to a refused handshake.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -13,15 +13,16 @@ const {
 const { Response } = core.loadExtScript("ext:deno_fetch/23_response.js");
 
 /**
- * What to answer to a request that is no WebSocket handshake, by the error
- * that tells it to the handler.
+ * The answers to requests that are no legal WebSocket handshakes, by the errors
+ * that the handlers get.
  *
  * @type {WeakMap<Error, { status: number, headers: [string, string][] }>}
  */
 const refusals = new SafeWeakMap();
 
 /**
- * Reads what an op found of a WebSocket handshake.
+ * Reads the result of an op that checks a WebSocket handshake. Throws if the
+ * handshake was refused.
  *
  * @returns {{ accept: string, extensions: string }} the values of
  *   Sec-WebSocket-Accept and Sec-WebSocket-Extensions
@@ -44,7 +45,7 @@ function readVerdict(verdict) {
 }
 
 /**
- * Throws where a page may not open a WebSocket.
+ * Throws if a page with `origin` may not open a WebSocket.
  *
  * @param {AllowedOrigins} allowed of 00_allowed_origins.js
  */
@@ -66,7 +67,7 @@ function refusalResponse(error) {
     : new Response(error.message, refusal);
 }
 
-/** Whether `error` says what is wrong with a WebSocket handshake. */
+/** Whether `error` tells why a WebSocket handshake was refused. */
 function isRefusal(error) {
   return typeof error === "object" && error !== null &&
     WeakMapPrototypeGet(refusals, error) !== undefined;

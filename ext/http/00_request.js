@@ -6,7 +6,8 @@ import { isUntouched, takeUpgrade } from "ext:duplex_http/00_handshake.js";
 import { checkOrigin, readVerdict } from "ext:duplex_http/00_refusal.js";
 import { responseStatus } from "ext:duplex_websocket/00_prototypes.js";
 
-// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+// The ops are not imported from "ext:core/ops", because the functions that a
+// snapshot holds have lost V8's fast calls.
 const {
   op_http_numbers,
   op_http_release,
@@ -77,11 +78,11 @@ const TEXT = "text/plain;charset=UTF-8";
 const CLIENT_LEFT = "The client closed the connection";
 
 /**
- * A request of a client, as the `Request` class of fetch sees it inside. It
- * can be read until it is answered.
+ * A request of a client, in the form of an inner request of fetch's class
+ * `Request`. The request can be read until it is answered.
  */
 class ServerRequest {
-  // What a `Request` reads of any inner request.
+  // The members that a `Request` reads from any inner request.
   redirectMode = "follow";
   redirectCount = 0;
   clientRid = null;
@@ -91,14 +92,14 @@ class ServerRequest {
   request = undefined;
 
   /**
-   * What was wrong with the handshake that it should have been.
+   * The reason why the request is not a legal handshake.
    *
    * @type {Error | undefined}
    */
   refusal = undefined;
 
-  // The handler has been called and has not returned: there is nothing yet that it
-  // could be told of its client.
+  // Whether the handler has been called and has not returned. During this time
+  // there is nothing to tell the handler about the client.
   isInTurn = false;
 
   #id;
@@ -114,9 +115,9 @@ class ServerRequest {
   // The handshake that the handler has agreed to.
   #upgrade = undefined;
   #watched = false;
-  // The answer was given.
+  // Whether the answer was given.
   #answered = false;
-  // Undefined while the exchange lasts, then whether it went well.
+  // Undefined while the exchange lasts, and then whether it succeeded.
   #success = undefined;
 
   constructor(id, server) {
@@ -201,24 +202,32 @@ class ServerRequest {
     return this.#peer;
   }
 
-  /** What knows the address of sockets whose connections have none. */
+  /**
+   * The object that tells the address of sockets whose connections do not know
+   * it.
+   */
   get serverPeer() {
     return this.#server.peer;
   }
 
-  /** For how many seconds its body may bring nothing; 0 is for ever. */
+  /**
+   * Sets for how many seconds the body may bring no bytes. 0 means without a
+   * limit.
+   */
   setTimeout(seconds) {
     if (this.#id !== NO_EXCHANGE) {
       op_http_request_timeout(this.#id, seconds);
     }
   }
 
-  /** Whether the handler need not answer any more. */
+  /** Whether the request has been answered. */
   get isAnswered() {
     return this.#answered;
   }
 
-  /** Whether the client has an answer instead of the handler's, which took too long. */
+  /**
+   * Whether the client got another answer, because the handler took too long.
+   */
   get isGivenUp() {
     return this.#upgrade !== undefined && this.#upgrade.isGivenUp;
   }
@@ -244,7 +253,7 @@ class ServerRequest {
     return this.#completed.promise;
   }
 
-  // Called by the `Request` when its signal is asked for.
+  // The `Request` calls this when its signal is first read.
   onCancel(callback) {
     if (this.#success === undefined) {
       this.#onCancel = callback;
@@ -254,8 +263,8 @@ class ServerRequest {
     }
   }
 
-  // Answers with a response that a handler gave. When it throws, there was no
-  // answer.
+  // Answers with a response that a handler gave. If this throws, no answer was
+  // given.
   respond(response) {
     if (FunctionPrototypeCall(responseStatus, response) === 101) {
       const inner = getInnerResponse(response);
@@ -356,9 +365,9 @@ class ServerRequest {
   }
 
   /**
-   * Claims the connection for a WebSocket. What comes of that is told to `upgrade`, by
-   * `opened(id)` or `failed(message)`, after the handler has returned the response
-   * with status 101 or something else.
+   * Claims the connection for a WebSocket. `upgrade` is told the result by
+   * `opened(id)` or `failed(message)`, after the handler has returned the
+   * response with status 101 or something else.
    *
    * @param {Upgrade} upgrade of 00_handshake.js
    */
@@ -370,7 +379,8 @@ class ServerRequest {
     upgrade.agree(readVerdict(
       op_http_upgrade_begin(this.#id, upgrade.protocol, deflate),
     ));
-    // The handlers of a socket look at the request when the exchange is over.
+    // The URL is read now, because the handlers of a socket may read it when
+    // the exchange is over.
     this.url();
     this.#method = "GET";
     this.#upgrade = upgrade;
@@ -386,11 +396,12 @@ class ServerRequest {
     return upgrade !== undefined && upgrade.isPending ? upgrade : undefined;
   }
 
-  // It does not wait any more.
+  // Notes that the handshake does not wait for its answer any more.
   #settleUpgrade(upgrade) {
     upgrade.settle();
     if (!upgrade.isGivenUp) {
-      // The script may hold the request for long, and not the socket.
+      // The script may hold the request for a long time. The request must not
+      // hold the socket.
       this.#upgrade = undefined;
     }
   }
@@ -418,8 +429,8 @@ class ServerRequest {
     }
   }
 
-  // Answers with the inner response of a handshake. Returns false where there is no
-  // connection left, which the socket was told.
+  // Answers with the inner response of a handshake. Returns false if no
+  // connection is left. The socket was told then.
   respondUpgrade(inner) {
     if (this.#success === false) {
       takeUpgrade(inner, this)?.failed(CLIENT_LEFT);
@@ -462,7 +473,7 @@ class ServerRequest {
       (error) => upgrade.failed(error.message),
     );
     const outcome = op_http_upgrade_respond(this.#id, headers);
-    // From here on the connection tells.
+    // From now on the promise of the connection tells the result.
     this.#settleUpgrade(upgrade);
     this.#wasAnswered(outcome);
     return true;
@@ -475,8 +486,8 @@ class ServerRequest {
     return false;
   }
 
-  // The handshake that a handler has agreed to by a copy of the request, such as
-  // `request.clone()`. Undefined where the client is gone.
+  // The handshake that a handler has agreed to by a copy of the request, such
+  // as `request.clone()`. Undefined if the client is gone.
   #adoptUpgrade(inner) {
     const upgrade = takeUpgrade(inner, this);
     if (upgrade === undefined) {
@@ -501,7 +512,7 @@ class ServerRequest {
     }
   }
 
-  // The answer was given, and this is what became of it.
+  // Notes the outcome of an answer that was given.
   #wasAnswered(outcome) {
     this.#answered = true;
     if (outcome === OUTCOME_PENDING) {
@@ -517,8 +528,9 @@ class ServerRequest {
     this.#end(id, outcome === OUTCOME_SENT);
   }
 
-  // The exchange is over: the client has the answer, or is gone. In the second
-  // case the handler may still be at work, and can read the request.
+  // The exchange is over: the client has the answer, or is gone. If the client
+  // is gone before the answer, the handler may still be running, and can still
+  // read the request.
   ended(success) {
     const id = this.#id;
     if (this.#answered && id !== NO_EXCHANGE) {
@@ -563,7 +575,7 @@ class ServerRequest {
       if (cancel !== undefined) {
         cancel();
       } else if (this.request !== undefined) {
-        // Whoever asks for the signal later finds it aborted.
+        // If the handler reads the signal later, the signal is aborted.
         abortRequest(this.request);
       }
       this.failUpgrade(CLIENT_LEFT);
@@ -583,8 +595,8 @@ class ServerRequest {
     }
   }
 
-  // What is left of a body when the answer was sent is nobody's: the connection is
-  // for the next request, or to be closed.
+  // After the answer, the rest of a body cannot be read, because the connection
+  // is used for the next request or is closed.
   #closeBody() {
     if (this.#bodyRid !== undefined) {
       core.tryClose(this.#bodyRid);

@@ -1,4 +1,4 @@
-// Topics of a server: publishing, and with whom the topics are shared.
+// The topics of a server: publishing, and sharing topics with other servers.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -12,7 +12,8 @@ import {
 } from "ext:duplex_websocket/00_publishing.js";
 import { sendUncompressed } from "ext:duplex_websocket/00_sending.js";
 
-// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+// The ops are not imported from "ext:core/ops", because the functions that a
+// snapshot holds have lost V8's fast calls.
 const {
   op_http_broker_event,
   op_http_broker_flush,
@@ -36,10 +37,10 @@ const {
 
 const { reportException } = core.loadExtScript("ext:deno_web/02_event.js");
 
-// Messages of a topic that are kept at most.
+// The most messages of a topic that can be kept.
 const MAX_HISTORY_SIZE = 1_000_000;
 
-// What the subjects and channels of a broker begin with where nothing else is said.
+// The default prefix of the subjects and channels at a broker.
 const DEFAULT_PREFIX = "duplex";
 
 const MEMBERS = membersOf([
@@ -57,8 +58,8 @@ const HISTORY_MEMBERS = membersOf(["size", "ttl"]);
  * Checks the option `topics` of a server.
  *
  * @param {{ topics?: object }} options
- * @returns {{ name: string | null, broker: string | null, prefix: string }} and what is to
- *   be called when something happens to the broker
+ * @returns {{ name: string | null, broker: string | null, prefix: string }} and
+ *   the functions to call on events of the broker
  */
 function convertTopics({ topics }) {
   const converted = {
@@ -70,7 +71,7 @@ function convertTopics({ topics }) {
     down: undefined,
     up: undefined,
     gap: undefined,
-    // 0 is none.
+    // 0 means no history.
     historySize: 0,
     historyTtl: 0,
   };
@@ -92,7 +93,7 @@ function convertTopics({ topics }) {
   return converted;
 }
 
-/** Throws where the option is no object, or has members that do not exist. */
+/** Throws if the option is not an object, or has members that do not exist. */
 function checkTopics(topics) {
   if (typeof topics !== "object") {
     throw new TypeError("Invalid type for topics: must be an object");
@@ -139,7 +140,9 @@ function callback(value, name) {
   return value ?? undefined;
 }
 
-/** Gives the server that has just been started the topics that its options say. */
+/**
+ * Shares the topics of a server that has just been started, as its options say.
+ */
 function shareTopics(rid, topics) {
   op_http_share_topics(
     rid,
@@ -158,8 +161,10 @@ function shareTopics(rid, topics) {
   }
 }
 
-/** Calls the functions of `topics` with what happens to the broker, as long as the server is
- * there. */
+/**
+ * Calls the functions of `topics` with the events of the broker while the
+ * server exists.
+ */
 async function tellEvents(rid, topics) {
   let last = 0;
   while (true) {
@@ -190,7 +195,9 @@ function call(topics, kind, argument) {
   }
 }
 
-/** How the connection to the broker is, or null where the server has none. */
+/**
+ * The state of the connection to the broker, or null if the server has none.
+ */
 function broker({ rid }) {
   const status = op_http_broker_status(rid);
   if (status === null || status === undefined) {
@@ -200,21 +207,24 @@ function broker({ rid }) {
   return { state, since: new Date(since), lost, error: error ?? null };
 }
 
-/** Resolves when the broker has taken all that was published so far. */
+/**
+ * Resolves when the broker has taken all messages that were published so far.
+ */
 function flush({ rid }) {
   return op_http_broker_flush(rid);
 }
 
 /**
- * Sends a message to all WebSockets of the server that are subscribed to `topic`.
- * Returns how many bytes it has, 1 at least, where it was taken; -1 where the kernel of
- * some subscriber takes no more for now; 0 where nobody took it.
+ * Sends a message to all WebSockets of the server that are subscribed to
+ * `topic`. Returns the length of the message in bytes, at least 1, if it was
+ * taken; -1 if the kernel of some subscriber takes no more for now; 0 if no
+ * subscriber took it.
  */
 function publish(server, length, topic, data, options) {
   const prefix = "Failed to execute 'publish' on 'HttpServer'";
   topic = convertTopic(length, topic, prefix);
   data = convertPublished(length, data, prefix);
-  // Bun has a boolean there, of whether to compress.
+  // In Bun this argument is a boolean that says whether to compress.
   const isObject = typeof options === "object" && options !== null;
   const isLocal = isObject && !!options.local;
   const compress = isObject ? options.compress : options;
@@ -232,7 +242,9 @@ function publishConverted(server, topic, data, isLocal) {
     : op_http_publish_binary(server.rid, topic, data, isLocal);
 }
 
-/** Sends likewise, and keeps the message. Resolves with its position. */
+/**
+ * Sends a message to all subscribers, and keeps it. Resolves with its position.
+ */
 async function publishRecorded(server, length, topic, data) {
   const prefix = "Failed to execute 'publishRecorded' on 'HttpServer'";
   topic = convertTopic(length, topic, prefix);

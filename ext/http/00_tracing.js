@@ -1,5 +1,5 @@
-// A span of OpenTelemetry for each request. This is loaded before the program, and only if the
-// environment asks for spans.
+// A span of OpenTelemetry for each request. This file is loaded before the
+// program, and only if the environment asks for spans.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -32,8 +32,8 @@ const { getInnerResponse, ResponsePrototype } = core.loadExtScript(
 );
 
 /**
- * Calls the handler of a server in a span. The span is a child of the client's, if the client
- * has told of one.
+ * Calls the handler of a server in a span. The span is a child of the client's
+ * span, if the request names one.
  *
  * @param {ServerRequest} inner
  * @param {() => unknown} handle calls the handler
@@ -74,7 +74,7 @@ function traceRequest(inner, handle) {
 function contextOf(headerList) {
   let context = activeContext();
   for (const { extract, propagator } of new SafeArrayIterator(propagators)) {
-    // The names are in lower case.
+    // The names of the headers are in lower case.
     context = FunctionPrototypeCall(extract, propagator, context, headerList, {
       __proto__: null,
       get: (headers, wanted) =>
@@ -99,7 +99,7 @@ function end(span, inner, response) {
   endSpan(span);
 }
 
-/** The status of the answer, if it is known already. */
+/** The status of the answer, if it is known. */
 function statusOf(inner, response) {
   if (ObjectPrototypeIsPrototypeOf(ResponsePrototype, response)) {
     return getInnerResponse(response).status;
@@ -111,11 +111,11 @@ function fail(span, error) {
   let name = "Error";
   let message = "";
   try {
-    // They may be a program's getters.
+    // These members may be getters of the program, which may throw.
     name = `${error?.name ?? name}`;
     message = `${error?.message ?? error}`;
   } catch {
-    // There is nothing to tell of it then.
+    // The error then has no name and no message.
   }
   setError(span, name, message);
   endSpan(span);

@@ -9,14 +9,16 @@ const loadHandlerForm = core.createLazyLoader(
 );
 
 /**
- * As `Deno.serve` with a handler. With the option `websocket` too, the server's
- * `upgrade(request, { data, headers, protocol })` makes a WebSocket of a request, whose
- * `data` is the socket's, and returns whether it did: not where the request is no
- * handshake. A handler that has upgraded a request returns nothing; where it returns
- * nothing otherwise, the client is told what was wrong with its handshake.
+ * `Deno.serve`. With the option `websocket`, the server has a method
+ * `upgrade(request, { data, headers, protocol })`, which makes a WebSocket of a
+ * request. The socket gets `data`. The method returns false if the request is
+ * not a legal handshake. A handler that has upgraded a request returns nothing.
+ * If a handler returns nothing without an upgrade, the client is told what was
+ * wrong with its handshake.
  */
 function serve(arg1, arg2) {
-  // The handler is in the options, under a name that Deno does not have.
+  // In the handler form the handler is in the options, under a name that Deno
+  // does not have.
   const isHandlerForm = typeof arg1 === "object" && arg1 !== null &&
     typeof arg2 !== "function" &&
     (arg1.handler === undefined || arg1.handler === null);

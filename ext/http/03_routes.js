@@ -1,6 +1,7 @@
-// The option `routes` of a server, after Bun: which handler a path has. A path without
-// parameters goes before one with (`/users/:id`), and that before a wildcard (`/files/*`),
-// of which the longest goes first.
+// The option `routes` of a server, as in Bun: the handlers of paths. A path
+// without parameters takes precedence over a path with parameters
+// (`/users/:id`). Both take precedence over wildcards (`/files/*`), of which
+// the longest comes first.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -48,11 +49,13 @@ const METHODS = [
 ];
 
 /**
- * The handler of all requests: that of the route, else `fetch`, else 404.
+ * The handler of all requests: the handler of the route, or else `fetch`, or
+ * else status 404.
  *
- * @param {Record<string, unknown>} routes what each path has: a Response; a function
- *   `(request, server)`, which finds the parameters of the path in `request.params`; an
- *   object with one of these for each method; or false for what `fetch` is to answer
+ * @param {Record<string, unknown>} routes the handler of each path: a Response;
+ *   a function `(request, server)`, which finds the parameters of the path in
+ *   `request.params`; an object with one of these for each method; or false, if
+ *   `fetch` must answer
  * @param {Function | undefined} fetch
  */
 function createRouter(routes, fetch) {
@@ -111,7 +114,10 @@ function createRouter(routes, fetch) {
   };
 }
 
-/** What answers each method; `any` is for those that are not named. */
+/**
+ * The handlers of each method. `any` is the handler of the methods that are not
+ * named.
+ */
 function convertRoute(path, route, routes) {
   const methods = { __proto__: null };
   if (route === false) {
@@ -156,7 +162,10 @@ function convertHandler(value, owner) {
   return undefined;
 }
 
-/** The parts of a path with parameters or a wildcard; null for one without. */
+/**
+ * The parts of a path with parameters or a wildcard; null for a path without
+ * them.
+ */
 function parsePattern(path) {
   const parts = StringPrototypeSplit(path, "/");
   let parameters = 0;
@@ -178,7 +187,7 @@ function isParameter(part) {
   return part.length > 1 && part[0] === ":";
 }
 
-/** The more particular first. */
+/** Sorts the more specific pattern first. */
 function byRank(a, b) {
   if (a.isWild !== b.isWild) {
     return a.isWild ? 1 : -1;
@@ -186,7 +195,7 @@ function byRank(a, b) {
   return b.parts.length - a.parts.length || a.parameters - b.parameters;
 }
 
-/** The parameters of `path`, or null where it is not of the pattern. */
+/** The parameters of `path`, or null if the path does not match the pattern. */
 function match({ parts, isWild }, path) {
   const given = StringPrototypeSplit(path, "/");
   const fixed = isWild ? parts.length - 1 : parts.length;
@@ -216,7 +225,7 @@ function match({ parts, isWild }, path) {
   return params;
 }
 
-/** Without its percent-encoding, unless that is broken. */
+/** Removes the percent-encoding, unless it is malformed. */
 function decode(part) {
   try {
     return decodeURIComponent(part);

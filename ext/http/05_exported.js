@@ -5,8 +5,8 @@ import { primordials } from "ext:core/mod.js";
 const { FunctionPrototypeCall, ObjectGetPrototypeOf, ObjectPrototype } =
   primordials;
 
-// The options of `Deno.serve`, read by name, for they may be those of an instance of a
-// class.
+// The options of `Deno.serve`. They are read by name, because the default
+// export may be an instance of a class.
 const OPTIONS = [
   "alpnProtocols",
   "cert",
@@ -28,10 +28,12 @@ const OPTIONS = [
   "unix",
   "websocket",
 ];
-// What an instance of a class may have for other reasons: Hono's has `routes`.
+// Options that are read only from plain objects, because an instance of a class
+// may have these members for other reasons. For example, an instance of Hono
+// has `routes`.
 const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 
-/** Whether it was written down as an object, and is no instance of a class. */
+/** Whether this is a plain object, not an instance of a class. */
 function isPlain(object) {
   const prototype = ObjectGetPrototypeOf(object);
   return prototype === ObjectPrototype || prototype === null;

@@ -1,5 +1,5 @@
-// `Deno.serveHttp`: a connection that the script accepted itself, served by
-// iteration. Deno had it until 2.0.
+// `Deno.serveHttp`: serves a connection that the script accepted itself, as an
+// iteration over requests. Deno had this function until 2.0.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -25,7 +25,7 @@ const { fromInnerRequest } = core.loadExtScript(
   "ext:deno_fetch/23_request.js",
 );
 
-/** One request and the way to answer it. */
+/** A request, and a method to answer it. */
 class RequestEvent {
   #inner;
   #isAnswered = false;
@@ -39,9 +39,10 @@ class RequestEvent {
 
   /**
    * @param {Response | Promise<Response>} response
-   * @returns {Promise<void>} when it is sent. It rejects with what the handler threw,
-   *   whose client gets status 500, and where the client has gone; the latter counts as
-   *   handled, so that no client can end the program
+   * @returns {Promise<void>} resolves when the answer is sent. It rejects with
+   *   what the handler threw, and the client gets status 500 then. It also
+   *   rejects if the client has gone, but that rejection counts as handled, so
+   *   that no client can end the program
    */
   respondWith = (response) => {
     if (this.#isAnswered) {
@@ -65,7 +66,8 @@ class RequestEvent {
     return promise;
   };
 
-  // Resolves when the answer is given, with the promise that it is sent.
+  // Resolves when there is an answer, with a promise that resolves when the
+  // answer is sent.
   async #respond(response) {
     const inner = this.#inner;
     try {
@@ -92,7 +94,8 @@ class RequestEvent {
 class HttpConn {
   #rid;
   #closed = false;
-  // Requests that nobody has asked for yet, or those who wait for one.
+  // Requests that the script has not asked for yet, or the script's promises
+  // that wait for a request.
   #requests = [];
   #waiting = [];
 
@@ -115,7 +118,9 @@ class HttpConn {
     return this.#rid;
   }
 
-  /** The next request, or null when the connection has ended. */
+  /**
+   * Resolves with the next request, or with null if the connection has ended.
+   */
   nextRequest() {
     const event = ArrayPrototypeShift(this.#requests);
     if (event !== undefined) {
@@ -127,7 +132,7 @@ class HttpConn {
     return new Promise((resolve) => ArrayPrototypePush(this.#waiting, resolve));
   }
 
-  /** Ends the connection at once. WebSockets that it became live on. */
+  /** Ends the connection at once. A WebSocket that it became goes on. */
   close() {
     if (!this.#closed) {
       op_http_abort(this.#rid);
@@ -161,8 +166,8 @@ class HttpConn {
 }
 
 /**
- * @param {Deno.Conn} conn from `Deno.listen` or `Deno.listenTls`; it is the
- *   server's from here on
+ * @param {Deno.Conn} conn from `Deno.listen` or `Deno.listenTls`; from then on
+ *   the connection belongs to the server
  */
 function serveHttp(conn) {
   return new HttpConn(conn);

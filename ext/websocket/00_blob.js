@@ -1,6 +1,7 @@
-// The bytes of a Blob, whatever a script has made of its class.
+// Reads the bytes of a Blob, even if a script has changed the class Blob.
 //
-// This file leans on the inside of deno_web, whose Blob keeps its parts under a symbol.
+// This file depends on an internal of deno_web: a Blob keeps its parts under a
+// symbol.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -33,9 +34,10 @@ function findParts() {
   );
 }
 
-/** Resolves with the bytes of a Blob, as many as it has. */
+/** Resolves with all bytes of a Blob. */
 function readBlob(blob) {
-  // deno_web asks the Blob for its size: this one says what it is.
+  // deno_web reads the property `size` of the Blob. This Blob has its own
+  // `size`, which a script cannot have changed.
   const plain = new Blob();
   plain[_blobParts] = blob[_blobParts];
   ObjectDefineProperty(plain, "size", {

@@ -1,5 +1,6 @@
-// The CloseEvent interface (https://websockets.spec.whatwg.org/#the-closeevent-interface).
-// deno_web's takes any type and does not convert what it is given.
+// The CloseEvent interface
+// (https://websockets.spec.whatwg.org/#the-closeevent-interface). deno_web's
+// CloseEvent takes any type and does not convert its arguments.
 
 import { core, primordials } from "ext:core/mod.js";
 

@@ -1,5 +1,5 @@
-// What the hub says of a connection, and what becomes of its socket: each function of this file
-// moves the socket from one state to the next, and tells the socket's sink.
+// The functions that the hub calls for a connection. Each function moves the
+// socket from one state to the next, and tells the socket's sink.
 
 import { core } from "ext:core/mod.js";
 import { attachFastCalls, fastOps } from "ext:duplex_websocket/00_fast_ops.js";
@@ -14,7 +14,10 @@ import { _slots } from "ext:duplex_websocket/00_slots.js";
 
 let runMicrotasks;
 
-/** Makes connections possible; nothing before the first socket needs it. */
+/**
+ * Registers the callbacks and loads the fast ops. The first socket calls this
+ * function.
+ */
 function start() {
   if (runMicrotasks !== undefined) {
     return;
@@ -38,7 +41,10 @@ function onMessage(socket, data) {
   }
 }
 
-/** The hub delivers several. Between two of them microtasks run, as between two tasks. */
+/**
+ * The hub delivers several messages. Microtasks run between two messages, as
+ * between two tasks.
+ */
 function onMessages(socket, messages) {
   onMessage(socket, messages[0]);
   for (let i = 1; i < messages.length; i++) {
@@ -47,7 +53,7 @@ function onMessages(socket, messages) {
   }
 }
 
-/** The hub says that the peer has begun the close handshake. */
+/** The hub tells that the peer has begun the closing handshake. */
 function onClosing(socket) {
   const slots = socket[_slots];
   if (slots.readyState === OPEN) {
@@ -55,7 +61,7 @@ function onClosing(socket) {
   }
 }
 
-/** The hub says that the kernel has taken all that was queued. */
+/** The hub tells that the kernel has taken all queued bytes. */
 function onDrained(socket) {
   const slots = socket[_slots];
   if (slots.readyState === OPEN) {
@@ -63,7 +69,7 @@ function onDrained(socket) {
   }
 }
 
-/** The hub says that a Ping or a Pong came. */
+/** The hub tells that a Ping or a Pong came. */
 function onControl(socket, data, isPong) {
   const slots = socket[_slots];
   if (slots.readyState === OPEN) {
@@ -71,12 +77,12 @@ function onControl(socket, data, isPong) {
   }
 }
 
-/** The hub says how the connection ended. */
+/** The hub tells how the connection ended. */
 function onClosed(socket, code, reason, wasClean, error) {
   const slots = socket[_slots];
   slots.unsent += fastOps.op_ws_buffered_amount(slots.id);
   if (slots.remoteAddr === null && slots.sink.hasClose(socket)) {
-    // The connection cannot be asked for it any more.
+    // The address cannot be read from the connection later.
     slots.remoteAddr = readRemoteAddr(slots);
   }
   slots.id = NO_ID;
@@ -84,7 +90,7 @@ function onClosed(socket, code, reason, wasClean, error) {
   slots.sink.closed(socket, code, reason, wasClean, error);
 }
 
-/** The address of a server's peer. */
+/** The address of a server's peer, or null. */
 function readRemoteAddr({ id, peer }) {
   if (id === NO_ID) {
     return peer?.remoteAddr ?? null;
@@ -95,7 +101,10 @@ function readRemoteAddr({ id, peer }) {
     : { transport: "tcp", hostname: address[0], port: address[1] };
 }
 
-/** Connection `id`, which is open, is the socket's: announces it and starts delivery. */
+/**
+ * Gives the open connection `id` to the socket, starts delivery, and tells
+ * `open`.
+ */
 function open(socket, id) {
   const slots = socket[_slots];
   slots.id = id;
@@ -108,7 +117,7 @@ function open(socket, id) {
   slots.sink.open(socket);
 }
 
-/** Starts delivery of the socket's connection, which is open. */
+/** Starts delivery of the socket's open connection. */
 function attach(socket) {
   const { id, isRef } = socket[_slots];
   if (!isRef) {
@@ -120,7 +129,10 @@ function attach(socket) {
   fastOps.op_ws_attach(id, socket);
 }
 
-/** Does with the connection what `close()` or `terminate()` asked for before there was one. */
+/**
+ * Closes or drops the connection, because the script called `close()` or
+ * `terminate()` before there was a connection.
+ */
 function closeAsAsked({ id, closeRequest }) {
   const { code, reason, terminate } = closeRequest;
   if (terminate) {
@@ -130,7 +142,7 @@ function closeAsAsked({ id, closeRequest }) {
   }
 }
 
-/** There will be no connection. */
+/** The socket will have no connection. */
 function failToOpen(socket, error) {
   const slots = socket[_slots];
   slots.readyState = CLOSED;

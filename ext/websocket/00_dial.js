@@ -46,7 +46,7 @@ const { HttpClientPrototype } = core.loadExtScript(
   "ext:deno_fetch/22_http_client.js",
 );
 
-/** What a client may say of its connection, beside the protocols it offers. */
+/** The options of a client's connection, except the protocols. */
 const connectionMembers = [
   { key: "headers", converter: webidl.converters["HeadersInit"] },
   { key: "client", converter: webidl.converters.any },
@@ -121,7 +121,7 @@ function convertInit(value, prefix) {
   return webidl.converters["WebSocketInit"](value, prefix, context);
 }
 
-/** The URL to dial, by the standard's "get a URL record". */
+/** The URL to dial, by the algorithm "get a URL record" of the standard. */
 function parseUrl(url) {
   let parsed;
   try {
@@ -154,7 +154,7 @@ function parseUrl(url) {
 }
 
 /**
- * Throws where the program may not open an insecure connection to the host (Mixed
+ * Throws if the program may not open an insecure connection to the host (Mixed
  * Content section 4.4).
  */
 function checkMixedContent(url) {
@@ -200,8 +200,9 @@ function checkProtocols(protocols) {
 
 /**
  * The headers to add to the handshake, as a list of pairs. Credentials in the
- * URL become an Authorization header and leave the URL, the program's location
- * becomes an Origin header; those that are in `init` come first.
+ * URL become an Authorization header and are removed from the URL. The
+ * program's location becomes an Origin header. The same headers in `init` take
+ * precedence.
  */
 function handshakeHeaders(url, init) {
   const origin = originOfProgram();
@@ -236,10 +237,13 @@ function handshakeHeaders(url, init) {
   return headerListFromHeaders(headers);
 }
 
-/** The origin to tell servers (RFC 6454 section 7), if the program has a location. */
+/**
+ * The origin for the header Origin (RFC 6454 section 7), if the program has a
+ * location.
+ */
 function originOfProgram() {
   const location = getLocationHref();
-  // Where a program was loaded from is no address of it.
+  // The file that a program was loaded from is not an origin.
   if (location === undefined || StringPrototypeStartsWith(location, "file:")) {
     return undefined;
   }
@@ -278,8 +282,9 @@ function hexDigit(byte) {
 }
 
 /**
- * What is dialled with, where the program may dial it; `init` has of
- * `connectionMembers` what it likes.
+ * Checks the options and returns the parts of the request. `init` may have any
+ * of the `connectionMembers`. Throws if an option is not valid, or if the
+ * program may not dial the URL.
  */
 function handshakeRequest(url, protocols, init, prefix) {
   checkMixedContent(url);
@@ -303,7 +308,7 @@ function handshakeRequest(url, protocols, init, prefix) {
   const timeouts = convertTimeouts(init, prefix);
   const headers = handshakeHeaders(url, init.headers);
   return {
-    // Without the credentials, which are in the headers now.
+    // The URL has no credentials any more, because they are in the headers.
     url: FunctionPrototypeCall(urlPrototype.href, url),
     protocols,
     headers,
@@ -315,8 +320,9 @@ function handshakeRequest(url, protocols, init, prefix) {
 }
 
 /**
- * Connects to the URL that `dialHandle` was made for, and shakes hands; closing it gives
- * that up. Resolves with `{ id, protocol, extensions }` of the connection.
+ * Connects to the URL that `dialHandle` was made for, and makes the opening
+ * handshake. Closing `dialHandle` gives up the dial. Resolves with `{ id,
+ * protocol, extensions }` of the connection.
  */
 function dial(dialHandle, request) {
   const { protocols, headers, client, deflate, limits, timeouts } = request;
@@ -335,9 +341,9 @@ function dial(dialHandle, request) {
     : internals.traceDial(request.url, headers, create);
 }
 
-/** What a script is told where there is no connection. */
+/** The error that a script gets if there is no connection. */
 function dialError(error) {
-  // That the script closed the socket is told as Deno does.
+  // If the script closed the socket, the error is the same as in Deno.
   return error.code === "EINTR" ? error : new DOMException(
     `failed to connect to WebSocket: ${error.message}`,
     "NetworkError",

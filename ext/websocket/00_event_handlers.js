@@ -1,5 +1,5 @@
-// The attributes `onmessage`, `onclose` and so on, and the lists of listeners of a socket. Most
-// sockets have handlers and nothing else, and hold no lists.
+// The attributes `onmessage`, `onclose` and so on, and the lists of listeners
+// of a socket. Most sockets have only handlers, and hold no lists.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -31,7 +31,7 @@ const HANDLER_TYPES = [
   "pong",
 ];
 
-/** Something for each type of event. */
+/** An object with a value for each type of event. */
 function ByType(value) {
   this.open = value;
   this.error = value;
@@ -41,10 +41,13 @@ function ByType(value) {
   this.ping = value;
   this.pong = value;
 }
-// An object of this kind can grow by other types too, and inherits none.
+// Such an object can get further types, and inherits none.
 ByType.prototype = ObjectCreate(null);
 
-/** What stands among the listeners of any socket for its handler, by the type. */
+/**
+ * The listener that stands for a socket's handler in the list of listeners, by
+ * the type. All sockets share these listeners.
+ */
 const handlerListeners = { __proto__: null };
 for (let i = 0; i < HANDLER_TYPES.length; i++) {
   const type = HANDLER_TYPES[i];
@@ -57,7 +60,7 @@ for (let i = 0; i < HANDLER_TYPES.length; i++) {
 }
 const messageHandlerListener = handlerListeners.message;
 
-/** The lists of a socket that has had nothing but handlers. */
+/** The lists of a socket that has had only handlers. */
 function listsOf(handlers) {
   const lists = new ByType(undefined);
   for (let i = 0; i < HANDLER_TYPES.length; i++) {
@@ -79,12 +82,12 @@ function hasListeners(socket, type) {
   return listeners !== undefined && listeners.length > 0;
 }
 
-/** Gives the sockets with `prototype` handlers for all types. */
+/** Defines the handlers of all types on `prototype`. */
 function defineEventHandlers(prototype) {
   for (let i = 0; i < HANDLER_TYPES.length; i++) {
     defineHandler(prototype, HANDLER_TYPES[i]);
   }
-  // deno_web asks for the lists, to add a listener or to dispatch an event.
+  // deno_web reads the lists to add a listener or to dispatch an event.
   ObjectDefineProperty(prototype, eventTargetData, {
     __proto__: null,
     get() {
@@ -98,7 +101,8 @@ function defineEventHandlers(prototype) {
         : slots.listenerData = new TargetData(listsOf(handlers));
     },
     set(data) {
-      // The constructor of EventTarget comes before the slots, and is not needed.
+      // The constructor of EventTarget runs before there are slots. Its value
+      // is not needed.
       const slots = this[_slots];
       if (slots !== undefined) {
         slots.listenerData = data;
@@ -132,7 +136,7 @@ function defineHandler(prototype, type) {
       }
       const data = this[_slots].listenerData;
       if (data === undefined) {
-        // Nothing but handlers so far: they need no lists.
+        // The socket has only handlers so far, so it needs no lists.
         return;
       }
       const list = data.listeners[type];

@@ -1,10 +1,11 @@
-// The inside of deno_web's Event and EventTarget.
+// The internals of deno_web's Event and EventTarget.
 //
-// A message must cost neither an Event with all its members nor a dispatch, and a socket with
-// handlers must hold no lists of listeners. For that this extension makes objects that deno_web
-// takes for its own. What has to be known of deno_web's file 02_event.js for that is in this
-// file alone, and is checked when this file is loaded. That is before a script has run: when the
-// snapshot is made, and where there is none, when the program starts.
+// A message must cost neither an Event with all its members nor a dispatch, and
+// a socket with handlers must hold no lists of listeners. Therefore this
+// extension makes objects that deno_web takes for its own. Only this file
+// contains the necessary knowledge of deno_web's file 02_event.js. The
+// knowledge is checked when this file is loaded, which is before any script
+// runs: when the snapshot is made, or when a program without a snapshot starts.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -30,7 +31,7 @@ function check(is, what) {
   }
 }
 
-/** Throws where `names` are not those that are `known`, in whatever order. */
+/** Throws unless `names` are the `known` names, in any order. */
 function checkNames(names, known, what) {
   const listed = (names) => ArrayPrototypeJoin(ArrayPrototypeSort(names), ", ");
   const expected = listed(known);
@@ -76,7 +77,7 @@ const _stopPropagationFlag = eventSymbols["[[stopPropagationFlag]]"];
 
 const AT_TARGET = 2;
 
-/** What stands under `_attributes` in an Event of `type` that is at `target`, or has no target. */
+/** The value of `_attributes` in an Event of `type`. */
 function attributesOf(type, target, currentTarget) {
   return {
     type,
@@ -95,7 +96,7 @@ checkNames(
   "[[attributes]] of an Event",
 );
 
-/** What stands under `_path` in an Event that is dispatched to `target`. */
+/** The value of `_path` in an Event that is dispatched to `target`. */
 function pathOf(target) {
   return [{
     item: target,
@@ -110,7 +111,7 @@ function pathOf(target) {
 
 // EventTarget.
 
-/** What stands in a list of listeners for `callback`. */
+/** The entry for `callback` in a list of listeners. */
 function listenerOf(callback) {
   return {
     callback,
@@ -120,7 +121,10 @@ function listenerOf(callback) {
   };
 }
 
-/** What stands under `eventTargetData` in an EventTarget with these lists of listeners by type. */
+/**
+ * The value of `eventTargetData` in an EventTarget with these lists of
+ * listeners by type.
+ */
 function TargetData(listeners) {
   this.assignedSlot = false;
   this.hasActivationBehavior = false;
@@ -174,7 +178,7 @@ function TargetData(listeners) {
     ObjectKeys(pathOf(target)[0]),
     "[[path]] of an Event",
   );
-  // Lists and a listener that deno_web has not made.
+  // deno_web must also take lists and a listener that it has not made.
   seen = undefined;
   const own = new EventTarget();
   own[eventTargetData] = new TargetData({

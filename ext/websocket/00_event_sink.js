@@ -1,5 +1,6 @@
-// What happens to a socket, as events: the Sink of 00_slots.js for all sockets but those whose
-// server has handlers that are functions.
+// Dispatches what happens to a socket as events. This is the Sink of
+// 00_slots.js for all sockets except those of a server whose handlers are
+// functions.
 
 import { core, primordials } from "ext:core/mod.js";
 import { CloseEvent } from "ext:duplex_websocket/00_close_event.js";
@@ -88,10 +89,13 @@ class EventSink {
   }
 }
 
-/** The one that all of them share. */
+/** The sink that all sockets with events share. */
 const eventSink = new EventSink();
 
-/** The function that is to be called, if there is one listener and it is a plain one. */
+/**
+ * The function to call if there is exactly one listener, and it is not `once`,
+ * `passive` or an object. Otherwise undefined or an object.
+ */
 function soleCallback(slots, listeners) {
   if (listeners.length > 1) {
     return undefined;
@@ -104,7 +108,9 @@ function soleCallback(slots, listeners) {
   return once || passive ? undefined : listener.callback;
 }
 
-/** Dispatches an ErrorEvent, as Deno does; the standard asks for a plain Event. */
+/**
+ * Dispatches an ErrorEvent, as Deno does. The standard asks for a plain Event.
+ */
 function dispatchError(socket, error, message) {
   dispatchTrusted(socket, new ErrorEvent("error", { error, message }));
 }

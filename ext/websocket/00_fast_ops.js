@@ -1,16 +1,20 @@
 // The ops that a socket calls most, with V8's fast calls.
 //
-// This file leans on the inside of deno_core. A snapshot cannot hold fast calls, so the
-// functions of `core.ops` are slow in a program that starts from one. deno_core attaches the
-// fast calls when it loads the first script afterwards. Only functions that are taken from
-// `core.ops` after that are fast, and the files of this extension are in the snapshot. So
-// these functions are taken when the program makes its first socket.
+// This file depends on internals of deno_core. A snapshot cannot hold fast
+// calls, so the functions of `core.ops` are slow in a program that starts from
+// one. deno_core attaches the fast calls when it loads the first script
+// afterwards. Only functions that are taken from `core.ops` after that are
+// fast, and the files of this extension are in the snapshot. So these functions
+// are taken when the program makes its first socket.
 
 import { core, primordials } from "ext:core/mod.js";
 
 const { ObjectCreate } = primordials;
 
-/** An engine makes room for what stands here, and need not look it up in a table. */
+/**
+ * The members are set here, so that an engine keeps them in fixed places and
+ * not in a table.
+ */
 function FastOps() {
   this.op_ws_attach = undefined;
   this.op_ws_buffered_amount = undefined;
@@ -22,7 +26,7 @@ function FastOps() {
 }
 FastOps.prototype = ObjectCreate(null);
 
-/** The ops; each is undefined before `attachFastCalls()`. */
+/** The ops. Each is undefined before `attachFastCalls()`. */
 const fastOps = new FastOps();
 
 function attachFastCalls() {

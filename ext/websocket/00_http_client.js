@@ -1,4 +1,5 @@
-// `Deno.createHttpClient()`: deno_fetch's, made known to WebSockets as well.
+// `Deno.createHttpClient()`: deno_fetch's function, whose clients WebSockets
+// can use too.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -12,14 +13,15 @@ const { createHttpClient: createFetchClient } = core.loadExtScript(
 const { loadTlsKeyPair } = core.loadExtScript("ext:deno_net/02_tls.js");
 
 /**
- * A client for `fetch()` and, as the option `client`, for WebSockets. Of its
- * options those about the pool of connections do not concern WebSockets.
+ * A client for `fetch()` and for the option `client` of WebSockets. The options
+ * about the pool of connections do not concern WebSockets.
  *
  * @param {Deno.CreateHttpClientOptions} options
  * @returns {Deno.HttpClient}
  */
 function createHttpClient(options) {
-  // Read once: both are to see the same.
+  // The options are read once, so that deno_fetch and WebSockets get the same
+  // values.
   options = ObjectAssign({ __proto__: null }, options);
   if (options.proxy) {
     options.proxy = ObjectAssign({ __proto__: null }, options.proxy);
@@ -46,7 +48,10 @@ function createHttpClient(options) {
   return client;
 }
 
-/** The scheme of a URL says which transport it is. */
+/**
+ * Completes a proxy without a known `transport`. The scheme of its URL tells
+ * the kind of the proxy.
+ */
 function convertProxy(proxy) {
   switch (proxy.transport) {
     case "tcp":

@@ -1,4 +1,5 @@
-// Options that do not exist are refused by name: a misspelt limit is no limit.
+// Options that do not exist are refused by name, because a misspelt limit would
+// not limit anything.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -12,12 +13,12 @@ const {
 } = primordials;
 
 /**
- * Throws where options that were written down as such (`{ ... }`) have a member that is not
- * known. An instance of a class may have others, which nobody reads.
+ * Throws if options that are a plain object (`{ ... }`) have a member that is
+ * not known. An instance of a class may have other members, which are ignored.
  *
  * @param {object} options
- * @param {Record<string, true | string>} known all that exist; a string says why one of
- *   another runtime does not, and what to use
+ * @param {Record<string, true | string>} known all options that exist; a string
+ *   says why an option of another runtime does not exist here, and what to use
  * @param {string} prefix begins the message
  */
 function checkMembers(options, known, prefix) {
@@ -54,7 +55,7 @@ function explain(name, why, known) {
     : `there is no option \`${name}\`, did you mean \`${nearest}\`?`;
 }
 
-/** The names as a table for `checkMembers`, beside those of another one. */
+/** A table for `checkMembers` with `names` and the entries of `others`. */
 function membersOf(names, others = { __proto__: null }) {
   const known = { __proto__: null, ...others };
   for (let i = 0; i < names.length; i++) {

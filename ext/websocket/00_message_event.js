@@ -1,5 +1,5 @@
-// The MessageEvent that a socket's listeners get. Nearly all of them read nothing but `data`, so
-// its other members are made when they are read.
+// The MessageEvent that a socket's listeners get. Nearly all listeners read
+// only `data`, so the other members of the event are made when they are read.
 
 import { core, primordials } from "ext:core/mod.js";
 import {
@@ -37,7 +37,7 @@ const _socket = Symbol("[[socket]]");
 function SocketMessageEvent(socket, data) {
   this.data = data;
   this[_socket] = socket;
-  // Whether a single listener is looking at it.
+  // Whether a single listener is being called with the event.
   this[_isCurrent] = true;
 }
 
@@ -46,7 +46,7 @@ function lazy(symbol, make) {
   return computed(symbol, (event) => event[symbol] = make(event));
 }
 
-/** A member that is what `get` says until it is set. */
+/** A member with the value of `get` until it is set. */
 function computed(symbol, get) {
   return {
     __proto__: null,
@@ -73,7 +73,7 @@ function attribute(get) {
   return { __proto__: null, get, enumerable: true, configurable: true };
 }
 
-/** How many of their members were made that say who is looking. */
+/** How many members were made that depend on `_isCurrent`. */
 let looks = 0;
 
 SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
@@ -106,14 +106,17 @@ SocketMessageEvent.prototype = ObjectCreate(MessageEvent.prototype, {
   },
 });
 
-/** Does with the event of a message what deno_web's `dispatch()` does. */
+/** Dispatches the event of a message by deno_web's `dispatch()`. */
 function dispatchMessage(socket, data) {
   const event = new SocketMessageEvent(socket, data);
   event[_isCurrent] = false;
   dispatch(socket, event);
 }
 
-/** The same where there is one listener, which is the function `callback`. */
+/**
+ * Dispatches the event of a message if there is exactly one listener, the
+ * function `callback`.
+ */
 function callWithMessage(socket, callback, data) {
   const event = new SocketMessageEvent(socket, data);
   const looksBefore = looks;

@@ -1,4 +1,4 @@
-// The numbers that Rust and JavaScript share, under one name each: src/numbers.rs has them.
+// The numbers that Rust and JavaScript share. src/numbers.rs defines them.
 
 import { core } from "ext:core/mod.js";
 

@@ -1,5 +1,5 @@
-// Options of clients and servers: compression and limits, which they have in
-// common, and the client's timeouts.
+// The options that clients and servers have in common, compression and limits,
+// and the timeouts of clients.
 
 import { primordials } from "ext:core/mod.js";
 import {
@@ -18,8 +18,9 @@ const { NumberIsFinite, NumberIsInteger, NumberMAX_SAFE_INTEGER, TypeError } =
  *   clientMaxWindowBits?: number,
  *   threshold?: number,
  *   level?: number,
- * }} PerMessageDeflateOptions the parameters of RFC 7692 section 7.1; from how
- *   many bytes on a message is compressed (64); and how hard, 0 to 9 (6)
+ * }} PerMessageDeflateOptions the parameters of RFC 7692 section 7.1; the
+ *   shortest message that is compressed, in bytes (64); and the level of
+ *   compression, 0 to 9 (6)
  */
 
 const DEFLATE_MEMBERS = membersOf([
@@ -39,7 +40,7 @@ const DEFLATE_MEMBERS = membersOf([
   concurrencyLimit: "there is no such limit",
 });
 
-/** Checks and completes the option `perMessageDeflate`; null is off. */
+/** Checks and completes the option `perMessageDeflate`; null means off. */
 function convertPerMessageDeflate(options, prefix) {
   if (options === undefined || options === null || options === false) {
     return null;
@@ -78,16 +79,21 @@ function convertPerMessageDeflate(options, prefix) {
  *   maxTopics?: number,
  *   maxTopicLength?: number,
  * }} LimitOptions the longest message that is received, in bytes (64 MiB); how
- *   many frames it may take (2^17); how many pings and pongs may come in a second
- *   (10,000); how many bytes of memory what is queued may hold where another message is
- *   sent (64 MiB), and whether the connection is closed beyond, or the message refused
- *   (true); how many seconds the peer may take to answer a Close frame, 0 is without end
- *   (10); how many bytes a second it has to take of what stands before a Close frame or a
- *   Ping, so that its time does not run (1024); of a server's socket, to how many topics it
- *   may be subscribed (2^17), and how many bytes their names may have (256)
+ *   many frames a message may take (2^17); how many Pings and Pongs may come in
+ *   a second (10,000); how many bytes of memory the queued frames may hold when
+ *   another message is sent (64 MiB), and whether the connection is closed if
+ *   there are more, or the message refused (true); how many seconds the peer
+ *   may take to answer a Close frame, 0 for no limit (10); how many bytes a
+ *   second the peer has to take of the bytes before a Close frame or a Ping, so
+ *   that its time does not run (1024); for a server's socket, how many topics
+ *   it may be subscribed to (2^17), and how many bytes the name of a topic may
+ *   have (256)
  */
 
-/** Checks the options that are limits; null is the default, for one or for all. */
+/**
+ * Checks the options that are limits; null means the default, for one limit or
+ * for all.
+ */
 function convertLimits(options, prefix) {
   if (options === undefined || options === null) {
     return null;
@@ -150,12 +156,12 @@ function convertLimits(options, prefix) {
  * @typedef {{
  *   connectTimeout?: number,
  *   handshakeTimeout?: number,
- * }} TimeoutOptions how long a client waits for a connection: look-up, TCP, a
- *   proxy, TLS (30); and then for the answer to the opening handshake (60). In
- *   seconds, of which there may be a part; 0 is without end
+ * }} TimeoutOptions how many seconds a client waits for a connection, which
+ *   includes the look-up, TCP, a proxy and TLS (30), and then for the answer to
+ *   the opening handshake (60). Fractions are allowed; 0 means no limit
  */
 
-/** Checks the options that are timeouts of a client; null is the default. */
+/** Checks the options that are timeouts of a client; null means the default. */
 function convertTimeouts(options, prefix) {
   const timeout = (key) => seconds(options?.[key], `${prefix}: ${key}`);
   return {
@@ -164,7 +170,9 @@ function convertTimeouts(options, prefix) {
   };
 }
 
-/** Checks a number of seconds, of which there may be a part; null is the default. */
+/**
+ * Checks a number of seconds. Fractions are allowed; null means the default.
+ */
 function seconds(value, name) {
   if (value === undefined || value === null) {
     return null;
@@ -175,7 +183,7 @@ function seconds(value, name) {
   return value;
 }
 
-/** Checks a boolean; null is the default. */
+/** Checks a boolean; null means the default. */
 function boolean(value, name) {
   if (value === undefined || value === null) {
     return null;

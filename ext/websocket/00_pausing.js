@@ -1,5 +1,5 @@
-// A script that cannot keep up has nothing more read: the peer's messages wait in the kernels of
-// both ends then, and at last at the peer.
+// A script that cannot keep up pauses reading. The peer's messages then wait in
+// the kernels of both ends, and in the end the peer has to wait.
 
 import { core, primordials } from "ext:core/mod.js";
 import { CLOSED, NO_ID } from "ext:duplex_websocket/00_numbers.js";
@@ -39,7 +39,7 @@ function isPaused(socket) {
     : core.ops.op_ws_is_held_back(id);
 }
 
-/** Whether the connection that `socket` has got now is to be paused from the start. */
+/** Whether `socket` was paused before it had a connection. */
 function wasPausedEarly(socket) {
   return early !== undefined && WeakSetPrototypeHas(early, socket);
 }

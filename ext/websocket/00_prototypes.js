@@ -1,5 +1,5 @@
-// What is taken from prototypes that a script can change. This is evaluated before any
-// script runs, while most of the extension is loaded when it is first used.
+// The functions of prototypes that a script can change. This file is evaluated
+// before any script runs. Other files of the extension may be loaded later.
 
 import { core, primordials } from "ext:core/mod.js";
 
@@ -21,7 +21,7 @@ const getter = (prototype, name) =>
 const setter = (prototype, name) =>
   ObjectGetOwnPropertyDescriptor(prototype, name).set;
 
-// Each is called with `FunctionPrototypeCall`.
+// The functions are called with `FunctionPrototypeCall`.
 
 const url = {
   __proto__: null,

@@ -1,4 +1,5 @@
-// What is published: the name of a topic, its messages, and the position of one.
+// Checks the arguments of publishing: the name of a topic and a message.
+// Converts the position of a message.
 
 import { core, primordials } from "ext:core/mod.js";
 import { convertData } from "ext:duplex_websocket/00_sending.js";
@@ -14,13 +15,16 @@ const {
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { BlobPrototype } = core.loadExtScript("ext:deno_web/09_file.js");
 
-/** Checks the first of `length` arguments, the name of a topic. */
+/** Converts the first of `length` arguments, the name of a topic. */
 function convertTopic(length, topic, prefix) {
   webidl.requiredArguments(length, 1, prefix);
   return webidl.converters.USVString(topic, prefix, "Argument 1");
 }
 
-/** Checks the second, what is published: a string or a BufferSource. */
+/**
+ * Converts the second of `length` arguments, the message: a string or a
+ * BufferSource.
+ */
 function convertPublished(length, data, prefix) {
   webidl.requiredArguments(length, 2, prefix);
   if (typeof data === "string") {
@@ -34,7 +38,7 @@ function convertPublished(length, data, prefix) {
   return convertData(data, prefix, "Argument 2");
 }
 
-/** A position as scripts have it, of how it is written. */
+/** Converts the text of a position to the object that scripts get. */
 function positionOf(text) {
   const { 0: epoch, 1: offset } = StringPrototypeSplit(text, "-");
   return { epoch, offset: Number(offset) };

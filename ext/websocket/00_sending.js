@@ -1,4 +1,5 @@
-// What a script sends: messages, Pings and Pongs, and the code and the reason of a Close frame.
+// Sending: messages, Pings and Pongs, and the code and the reason of a Close
+// frame.
 
 import { core, primordials } from "ext:core/mod.js";
 import { readBlob } from "ext:duplex_websocket/00_blob.js";
@@ -39,8 +40,9 @@ const { reportException } = core.loadExtScript("ext:deno_web/02_event.js");
 const { BlobPrototype } = core.loadExtScript("ext:deno_web/09_file.js");
 
 /**
- * What can be handed to an op that sends text. QuickJS would turn a lone surrogate into
- * three U+FFFD on its way to Rust; V8 makes it one, and looks at each string anyway.
+ * Converts a string so that it can be handed to an op that sends text. QuickJS
+ * would turn a lone surrogate into three U+FFFD on its way to Rust. V8 makes
+ * one U+FFFD of it, and the string needs no conversion.
  */
 const toSendable = TAKES_ANY_TEXT
   ? (text) => text
@@ -68,14 +70,17 @@ function checkConnected(slots) {
   }
 }
 
-/** Counts what will not be sent. */
+/** Counts data that will not be sent. */
 function countUnsent(slots, data) {
   checkConnected(slots);
   slots.unsent += byteLength(data);
   return SEND_CLOSED;
 }
 
-/** Hands data to the connection. Returns what `send()` is to return, or `SEND_CLOSED`. */
+/**
+ * Hands data to the connection. Returns the result of `send()`, or
+ * `SEND_CLOSED`.
+ */
 function transmit(slots, data) {
   let sent;
   if (typeof data === "string") {
@@ -88,15 +93,16 @@ function transmit(slots, data) {
     sent = transmitBlob(slots, data);
   }
   if (sent === SEND_CLOSED) {
-    // The connection is ending, which the socket is about to be told.
+    // The connection is ending. The socket is told soon.
     slots.unsent += byteLength(data);
   }
   return sent;
 }
 
 /**
- * The content of a Blob is read asynchronously. The connection keeps its place: everything
- * that is sent after it waits there, as it is now.
+ * The content of a Blob is read asynchronously. The connection keeps the place
+ * of the Blob. Messages that are sent later wait behind the Blob, with the
+ * content that they have now.
  */
 function transmitBlob(slots, blob) {
   const sent = core.ops.op_ws_defer_blob(
@@ -115,7 +121,7 @@ function transmitBlob(slots, blob) {
   return sent;
 }
 
-/** Brings the bytes of the Blobs that have a place, in order. */
+/** Reads the waiting Blobs and hands over their bytes, in order. */
 async function transmitBlobs(slots) {
   const blobs = slots.blobs;
   while (blobs.length > 0) {
@@ -139,7 +145,7 @@ async function transmitBlobs(slots) {
   slots.blobs = null;
 }
 
-/** Calls `send`, which runs no script. What it sends is left as it is. */
+/** Calls `send` with compression switched off. `send` must run no script. */
 function sendUncompressed(send) {
   core.ops.op_ws_suspend_compression(true);
   try {
@@ -167,7 +173,7 @@ function convertPayload(data, prefix) {
   return bytes;
 }
 
-/** Sends a Ping or a Pong. Returns what `ping()` is to return. */
+/** Sends a Ping or a Pong. Returns the result of `ping()`. */
 function sendControl(slots, isPong, bytes) {
   checkConnected(slots);
   if (slots.readyState !== OPEN) {
@@ -191,14 +197,15 @@ function byteLength(data) {
     try {
       return DataViewPrototypeGetByteLength(data);
     } catch {
-      // Unlike a typed array's, the length of a DataView without its buffer throws.
+      // The length of a DataView whose buffer is detached throws. That of a
+      // typed array does not.
       return 0;
     }
   }
   return FunctionPrototypeCall(blobSize, data);
 }
 
-/** Throws where a Close frame with `code` and `reason` may not be sent. */
+/** Throws if a script may not send a Close frame with `code` and `reason`. */
 function checkClose(code, reason, isServer) {
   const fault = core.ops.op_ws_check_close(
     code !== undefined,

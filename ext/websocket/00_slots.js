@@ -1,18 +1,19 @@
-// What a socket has inside.
+// The internal slots of a socket.
 
 import { primordials } from "ext:core/mod.js";
 import { CONNECTING, NO_ID } from "ext:duplex_websocket/00_numbers.js";
 
 const { ObjectCreate, Symbol } = primordials;
 
-/** Where a socket keeps its {@linkcode Slots}. */
+/** The symbol under which a socket keeps its {@linkcode Slots}. */
 const _slots = Symbol("[[slots]]");
 
 /**
- * All that a socket has, like the internal slots of the standard: a script may freeze the
- * socket. An engine makes room for what stands here, and looks up in a table what comes later.
+ * All state of a socket, like the internal slots of the standard. A script may
+ * freeze the socket, but not this object. All members are set here, so that an
+ * engine keeps them in fixed places and not in a table.
  *
- * @param {Sink} sink gets what happens to the socket
+ * @param {Sink} sink is told what happens to the socket
  */
 function Slots(sink) {
   this.binaryType = "blob";
@@ -31,16 +32,16 @@ function Slots(sink) {
   this.readyState = CONNECTING;
   this.remoteAddr = undefined;
   this.sink = sink;
-  // Bytes that were handed to send() after the end.
+  // The number of bytes that were handed to send() and will not be sent.
   this.unsent = 0;
   this.url = "";
 }
 Slots.prototype = ObjectCreate(null);
 
 /**
- * What happens to a socket goes to one object with these functions, which must not throw.
- * For sockets with events that is `eventSink` of 00_event_sink.js; a server whose handlers are
- * functions has one of its own.
+ * The object that is told what happens to a socket. Its functions must not
+ * throw. Sockets with events have `eventSink` of 00_event_sink.js. A server
+ * whose handlers are functions has a sink of its own.
  *
  * @typedef {{
  *   open(socket: WebSocket): void,
@@ -51,8 +52,8 @@ Slots.prototype = ObjectCreate(null);
  *     error: string | undefined): void,
  *   failed(socket: WebSocket, error: Error): void,
  *   hasClose(socket: WebSocket): boolean,
- * }} Sink `failed` is for a socket that was never open; `hasClose` says whether `closed` has a
- *   script look at the socket
+ * }} Sink `failed` is called for a socket that was never open; `hasClose` tells
+ *   whether `closed` calls a script, which may look at the socket
  */
 
 export { _slots, Slots };

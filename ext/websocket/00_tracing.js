@@ -1,5 +1,5 @@
-// Spans of OpenTelemetry. This is loaded before the program, and only if the environment asks
-// for spans.
+// Spans of OpenTelemetry. This file is loaded before the program, and only if
+// the environment asks for spans.
 
 import { core, primordials } from "ext:core/mod.js";
 import { url as urlPrototype } from "ext:duplex_websocket/00_prototypes.js";
@@ -24,7 +24,7 @@ const {
   otelState,
 } = core.loadExtScript("ext:deno_telemetry/telemetry.ts");
 
-// A program can reach these classes.
+// The methods are taken now, because a program can change these classes.
 const setAttribute = uncurryThis(Span.prototype.setAttribute);
 const setStatus = uncurryThis(Span.prototype.setStatus);
 const updateName = uncurryThis(Span.prototype.updateName);
@@ -41,10 +41,10 @@ const propagators = ArrayPrototypeMap(
   }),
 );
 
-// Of OpenTelemetry's SpanKind.
+// Values of OpenTelemetry's SpanKind.
 const SERVER = 1;
 const CLIENT = 2;
-// Of its SpanStatusCode.
+// A value of OpenTelemetry's SpanStatusCode.
 const ERROR = 2;
 
 function activeContext() {
@@ -85,11 +85,13 @@ function setError(span, type, message) {
 }
 
 /**
- * Dials by `create`, in a span. The server is told of it.
+ * Dials by `create`, in a span. Headers tell the server the context of the
+ * span.
  *
  * @template T
  * @param {string} url a `ws` or `wss` URL
- * @param {[string, string][]} headers of the request; what tells the server is added
+ * @param {[string, string][]} headers of the request; the headers of the trace
+ *   are added
  * @param {() => Promise<T>} create
  * @returns {Promise<T>}
  */

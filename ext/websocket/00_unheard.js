@@ -1,11 +1,15 @@
-// What is said of a socket that cannot connect, in a program that would not hear of it.
+// The message about a socket that cannot connect, in a program that does not
+// listen for the failure.
 
 import { core, primordials } from "ext:core/mod.js";
 import { hasListeners } from "ext:duplex_websocket/00_event_handlers.js";
 
 const { StringPrototypeCharCodeAt } = primordials;
 
-/** Tells on standard error that `socket` failed to open, if nothing listens for that. */
+/**
+ * Prints on standard error that `socket` failed to open, if no listener is
+ * told.
+ */
 function reportUnheard(socket, url, { message }) {
   if (hasListeners(socket, "error") || hasListeners(socket, "close")) {
     return;
@@ -16,11 +20,14 @@ function reportUnheard(socket, url, { message }) {
       true,
     );
   } catch {
-    // Nobody reads it.
+    // Standard error is closed.
   }
 }
 
-/** What a server has a part in, without what a terminal would act on. */
+/**
+ * A text that a server may have influenced, without control characters, which a
+ * terminal would obey.
+ */
 function printable(text) {
   let result = "";
   for (let i = 0; i < text.length; i++) {

@@ -55,7 +55,7 @@ const { createFilteredInspectProxy } = core.loadExtScript(
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { EventTarget } = core.loadExtScript("ext:deno_web/02_event.js");
 
-/** What has the constructor make a socket that does not dial. */
+/** With this argument the constructor makes a socket that does not dial. */
 const ACCEPTED = Symbol("accepted");
 
 class WebSocket extends EventTarget {
@@ -98,7 +98,7 @@ class WebSocket extends EventTarget {
         const slots = this[_slots];
         slots.dialHandle = undefined;
         const reason = dialError(error);
-        // A program that has closed it knows.
+        // A program that has closed the socket knows that it has no connection.
         if (slots.readyState === CONNECTING) {
           reportUnheard(this, slots.url, reason);
         }
@@ -151,10 +151,11 @@ class WebSocket extends EventTarget {
   }
 
   /**
-   * A server's socket says besides what became of the message, in the numbers of Bun:
-   * how many bytes it has, 1 at least, where it was taken; -1 where the kernel takes no
-   * more for now and it is queued; 0 where it was refused, for the socket is closing or
-   * more than `backpressureLimit` is queued.
+   * A server's socket also returns the outcome of the message, in the numbers
+   * of Bun: the length of the message in bytes, at least 1, if it was taken; -1
+   * if the message is queued because the kernel takes no more for now; 0 if the
+   * message was refused, because the socket is closing or more bytes than
+   * `backpressureLimit` are queued.
    */
   send(data) {
     webidl.assertBranded(this, WebSocketPrototype);
@@ -172,7 +173,7 @@ class WebSocket extends EventTarget {
     if (slots.isServer) {
       return sent === SEND_CLOSED ? SEND_REFUSED : sent;
     }
-    // The standard says so.
+    // The standard's `send()` returns nothing.
     return undefined;
   }
 
@@ -205,8 +206,9 @@ class WebSocket extends EventTarget {
   }
 
   /**
-   * Sends a Ping (RFC 6455 section 5.5.2) with at most 125 bytes. Returns what `send()`
-   * does. The answer is an event `pong`.
+   * Sends a Ping (RFC 6455 section 5.5.2) with at most 125 bytes. Returns the
+   * same numbers as `send()` of a server's socket. The answer is an event
+   * `pong`.
    */
   ping(data = undefined) {
     webidl.assertBranded(this, WebSocketPrototype);
@@ -214,14 +216,16 @@ class WebSocket extends EventTarget {
     return sendControl(this[_slots], false, convertPayload(data, prefix));
   }
 
-  /** Sends a Pong that no Ping asked for; those that did are answered already. */
+  /** Sends a Pong that no Ping asked for. Pings are answered automatically. */
   pong(data = undefined) {
     webidl.assertBranded(this, WebSocketPrototype);
     const prefix = "Failed to execute 'pong' on 'WebSocket'";
     return sendControl(this[_slots], true, convertPayload(data, prefix));
   }
 
-  /** Drops the connection without a close handshake; a `close` event follows. */
+  /**
+   * Drops the connection without a closing handshake. A `close` event follows.
+   */
   terminate() {
     webidl.assertBranded(this, WebSocketPrototype);
     if (this[_slots].readyState === CLOSED) {
@@ -240,13 +244,15 @@ class WebSocket extends EventTarget {
     }
   }
 
-  /** Has nothing more read. What was received already may still be delivered. */
+  /**
+   * Pauses reading. Messages that were received before may still be delivered.
+   */
   pause() {
     webidl.assertBranded(this, WebSocketPrototype);
     setPaused(this, true);
   }
 
-  /** Goes on after {@linkcode pause}. */
+  /** Resumes reading after {@linkcode pause}. */
   resume() {
     webidl.assertBranded(this, WebSocketPrototype);
     setPaused(this, false);
@@ -257,7 +263,7 @@ class WebSocket extends EventTarget {
     return isPaused(this);
   }
 
-  /** Has the socket keep the program going, as it does by default. */
+  /** Makes the socket keep the program going. This is the default. */
   ref() {
     webidl.assertBranded(this, WebSocketPrototype);
     setRef(this, true);
@@ -304,8 +310,9 @@ ObjectDefineProperties(WebSocket.prototype, constants);
 webidl.configureInterface(WebSocket);
 const WebSocketPrototype = WebSocket.prototype;
 
-// A socket is neither serializable nor transferable: no message can hold one,
-// however deep. Structured cloning calls this for an object that has it.
+// A socket is neither serializable nor transferable: no message can contain a
+// socket, at any depth. Structured cloning calls this function if an object has
+// it.
 ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
   __proto__: null,
   value() {
@@ -315,7 +322,6 @@ ObjectDefineProperty(WebSocketPrototype, core.hostObjectBrand, {
     );
   },
 });
-/** The server's end, which knows the others of its server. */
 
 defineEventHandlers(WebSocketPrototype);
 
@@ -327,7 +333,10 @@ function setRef(socket, isRef) {
   }
 }
 
-/** What a server's socket calls of it, whatever a script has made of the prototype. */
+/**
+ * The members that a server's socket calls, even if a script has changed the
+ * prototype.
+ */
 const { send } = WebSocketPrototype;
 const bufferedAmount =
   ObjectGetOwnPropertyDescriptor(WebSocketPrototype, "bufferedAmount").get;

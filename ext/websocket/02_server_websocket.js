@@ -30,12 +30,13 @@ const { ObjectGetOwnPropertyDescriptor, TypeError } = primordials;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 
-/** The server's end, which knows the others of its server. */
+/** The server's end, which can publish to the other sockets of its server. */
 class ServerWebSocket extends WebSocket {
   constructor(protocol, peer, sink) {
     super(ACCEPTED);
     const slots = this[_slots];
-    // As in Deno: a Blob would cost a server a turn for each message.
+    // The default is that of Deno, because reading a Blob would cost a server a
+    // turn for each message.
     slots.binaryType = "arraybuffer";
     slots.isServer = true;
     slots.peer = peer;
@@ -44,15 +45,16 @@ class ServerWebSocket extends WebSocket {
     slots.sink = sink;
   }
 
-  /** The address of the client, as `Deno.serve` tells it. */
+  /** The address of the client, in the form of `Deno.serve`. */
   get remoteAddr() {
     webidl.assertBranded(this, ServerWebSocketPrototype);
     return this[_slots].remoteAddr ??= readRemoteAddr(this[_slots]);
   }
 
   /**
-   * Subscribes to a topic of the server. Returns whether it was not; with `since`, resolves
-   * with what came of replaying what was published since then.
+   * Subscribes to a topic of the server. Returns whether the socket was not
+   * subscribed before. With `since`, resolves with the result of replaying the
+   * messages that were published since then.
    */
   subscribe(topic, options = undefined) {
     const prefix = "Failed to execute 'subscribe' on 'WebSocket'";
@@ -91,8 +93,9 @@ class ServerWebSocket extends WebSocket {
   }
 
   /**
-   * Sends a message to all other subscribers of a topic. Returns what `send()` does: -1
-   * where some subscriber's kernel takes no more for now, 0 where nobody took it.
+   * Sends a message to all other subscribers of a topic. Returns the same
+   * numbers as `send()`: -1 if some subscriber's kernel takes no more for now,
+   * 0 if no subscriber took the message.
    */
   publish(topic, data) {
     const prefix = "Failed to execute 'publish' on 'WebSocket'";
@@ -118,8 +121,10 @@ async function subscribeSince(slots, topic, since, prefix) {
     if (isRead) {
       await op_ws_read_log(slots.id, topic, since);
     }
-    // In the turn in which that has resolved: so nothing comes between what is replayed and
-    // what is sent by whoever waits for this. The socket may have closed meanwhile.
+    // The subscription is made in the turn in which the read has resolved. The
+    // caller goes on in the same turn, so no message comes between the replay
+    // and the messages that the caller sends. The socket may have closed
+    // meanwhile.
     result = slots.id === NO_ID
       ? [SUBSCRIBE_ENDED, ""]
       : op_ws_subscribe_since(slots.id, topic, since, isRead);
@@ -140,10 +145,12 @@ async function subscribeSince(slots, topic, since, prefix) {
 }
 
 const ServerWebSocketPrototype = ServerWebSocket.prototype;
-// To scripts it is a WebSocket.
+// To scripts the object is a WebSocket.
 delete ServerWebSocketPrototype.constructor;
 
-/** What subclasses call, whatever a script has made of the prototype. */
+/**
+ * The members that subclasses call, even if a script has changed the prototype.
+ */
 const serverMethods = {
   __proto__: null,
   isSubscribed: ServerWebSocketPrototype.isSubscribed,
@@ -161,17 +168,17 @@ function topicOf(socket, length, topic, prefix) {
  * A socket whose opening handshake is being answered.
  *
  * @param {string} protocol the subprotocol that the server picked
- * @param {{ remoteAddr: Deno.Addr } | null} peer knows the address while the socket has no
- *   connection, and where the connection knows none
- * @param {Sink} sink of 00_slots.js, gets what happens to the socket
+ * @param {{ remoteAddr: Deno.Addr } | null} peer tells the address while the
+ *   socket has no connection, and if the connection does not know the address
+ * @param {Sink} sink of 00_slots.js, is told what happens to the socket
  */
 function createServerWebSocket(protocol = "", peer = null, sink = eventSink) {
   return new ServerWebSocket(protocol, peer, sink);
 }
 
 /**
- * The handshake was answered: connection `id` is the socket's, with the
- * extensions that were agreed on; `peer` takes the place of the one before.
+ * The handshake was answered. Gives the connection `id` to the socket, with the
+ * extensions that were agreed on. `peer` replaces the earlier peer.
  */
 function openServerWebSocket(socket, id, extensions = "", peer = null) {
   socket[_slots].extensions = extensions;
@@ -179,7 +186,7 @@ function openServerWebSocket(socket, id, extensions = "", peer = null) {
   open(socket, id);
 }
 
-/** The handshake was not answered, because of what `message` says. */
+/** The handshake was not answered, for the reason in `message`. */
 function failServerWebSocket(socket, message) {
   if (socket[_slots].readyState !== CLOSED) {
     failToOpen(socket, new DOMException(message, "NetworkError"));

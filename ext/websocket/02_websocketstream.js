@@ -30,7 +30,8 @@ import {
 } from "ext:duplex_websocket/00_prototypes.js";
 import { checkClose } from "ext:duplex_websocket/00_sending.js";
 
-// Not from "ext:core/ops": what a snapshot holds has lost V8's fast calls.
+// The ops are not imported from "ext:core/ops", because the functions that a
+// snapshot holds have lost V8's fast calls.
 const {
   op_ws_attach_pull,
   op_ws_backlog,
@@ -151,7 +152,7 @@ class WebSocketStream {
       giveUpOpening(session, FunctionPrototypeCall(abortSignal.reason, signal));
     };
     if (signal !== undefined) {
-      // One that is not aborted has no reason.
+      // A signal that is not aborted has no reason.
       if (FunctionPrototypeCall(abortSignal.reason, signal) !== undefined) {
         giveUp();
         return;
@@ -228,7 +229,7 @@ class WebSocketError extends DOMException {
     );
     checkClose(closeCode, reason, false);
     super(message, "WebSocketError");
-    // A reason needs a code on the wire.
+    // On the wire, a reason needs a code.
     this[_closeCode] = closeCode ?? (reason === "" ? null : NORMAL_CLOSURE);
     this[_reason] = reason;
   }
@@ -272,19 +273,21 @@ function promiseOf(stream, slot) {
   return stream[slot];
 }
 
-// A session is what a WebSocketStream, its readable and its writable have in
-// common: who can reach one of them can reach it.
+// A session is the state that a WebSocketStream, its readable and its writable
+// have in common. Each of the three holds the session.
 //
-// The hub does not hold the session but its handle, and the handle holds the
-// session only while something can come of it: while a message is asked for, a
-// write waits, or the connection closes. Where nobody reads what has come and
-// nobody can, the session is collected, and with it the connection ends.
+// The hub holds the handle of the session and not the session. The handle holds
+// the session only while something can happen to it: while a message is asked
+// for, while a write waits, or while the connection closes. If no object of the
+// program can read or write any more, the engine collects the session, and the
+// connection is closed.
 
-/** Makes `stream` one that is CONNECTING, and returns its session. */
+/** Sets `stream` up in the state CONNECTING, and returns its session. */
 function initialize(stream, url, isServer = false) {
   const opened = PromiseWithResolvers();
   const closed = PromiseWithResolvers();
-  // As with the streams: who does not ask how it ended is not told.
+  // A program that does not read `closed` gets no unhandled rejection, as with
+  // the promises of streams.
   markHandled(closed.promise);
   const session = {
     __proto__: null,
@@ -318,7 +321,7 @@ const abandoned = new SafeFinalizationRegistry((handle) => {
   }
 });
 
-/** The connection is open. */
+/** The session's connection is open. */
 function open(session, id, protocol, extensions) {
   if (!hasCallbacks) {
     hasCallbacks = true;
@@ -328,7 +331,7 @@ function open(session, id, protocol, extensions) {
   handle.id = id;
   op_ws_attach_pull(id, handle);
   if (session.readyState !== CONNECTING) {
-    // It was given up in between.
+    // The script gave the connection up in between.
     op_ws_close(id, 0, "");
     return;
   }
@@ -342,12 +345,12 @@ function open(session, id, protocol, extensions) {
 
 let hasCallbacks = false;
 
-/** There will be no connection, because of what `message` says. */
+/** The session will have no connection, for the reason in `message`. */
 function failToOpen(session, message) {
   if (session.readyState === CONNECTING) {
     session.readyState = CLOSED;
     if (session.isServer) {
-      // A client that goes is no error of the server's.
+      // A client that goes away is not an error of the server's program.
       markHandled(session.opened.promise);
     }
     session.opened.reject(new WebSocketError(message));
@@ -355,7 +358,7 @@ function failToOpen(session, message) {
   }
 }
 
-/** The script wants no connection any more, and knows `reason`. */
+/** The script has aborted the dial with `reason`. */
 function giveUpOpening(session, reason) {
   session.readyState = CLOSED;
   markHandled(session.opened.promise);
@@ -382,11 +385,11 @@ function close(session, code, reason) {
   session.readyState = CLOSING;
   session.handle.session = session;
   op_ws_close(session.handle.id, code ?? 0, reason);
-  // What comes after the Close frame will not be sent.
+  // Nothing is sent after the Close frame.
   endWritable(session, closedError());
 }
 
-/** Closes as a stream does that is cancelled or aborted with `reason`. */
+/** Closes because a stream was cancelled or aborted with `reason`. */
 function closeUsingReason(session, reason) {
   let code;
   let text = "";
@@ -399,7 +402,8 @@ function closeUsingReason(session, reason) {
     try {
       checkClose(code, text, session.isServer);
     } catch {
-      // One that tells of another connection's end.
+      // The error tells the end of another connection, with a code that may not
+      // be sent.
       code = undefined;
       text = "";
     }
@@ -407,7 +411,7 @@ function closeUsingReason(session, reason) {
   close(session, code, text);
 }
 
-/** Nothing can be written any more. The script knows where it did this itself. */
+/** Ends the writable with `error`, unless the script has ended it itself. */
 function endWritable(session, error) {
   if (!session.isWritableDone) {
     session.isWritableDone = true;
@@ -424,7 +428,7 @@ function createReadable(session) {
     (controller) => {
       session.readable = controller;
     },
-    // Without a promise: the message comes by onMessage().
+    // This returns no promise, because onMessage() brings the message.
     () => {
       if (session.readyState === OPEN) {
         session.isWanted = true;
@@ -439,7 +443,7 @@ function createReadable(session) {
   );
 }
 
-/** The hub delivers the message that was asked for. */
+/** The hub delivers the message that the script asked for. */
 function onMessage(handle, data) {
   const { session } = handle;
   session.isWanted = false;
@@ -450,7 +454,10 @@ function onMessage(handle, data) {
   letGo(session);
 }
 
-/** Lets go of a session that nothing can come of, unless the script holds it. */
+/**
+ * Lets the handle release a session to which nothing can happen. The session
+ * lives on if the script holds it.
+ */
 function letGo(session) {
   if (
     !session.isWanted && session.pendingWrite === null &&
@@ -473,8 +480,8 @@ function createWritable(session) {
       );
       FunctionPrototypeCall(abortSignal.add, signal, () => {
         if (session.pendingWrite !== null) {
-          // The stream would wait for the write, and this may be for a peer that
-          // does not read.
+          // The stream would wait for the write, and the write may wait for a
+          // peer that does not read.
           const reason = FunctionPrototypeCall(abortSignal.reason, signal);
           session.isWritableDone = true;
           closeUsingReason(session, reason);
@@ -496,7 +503,10 @@ function createWritable(session) {
   });
 }
 
-/** Sends a message. Waits, with a promise, where much is not written yet. */
+/**
+ * Sends a message. Returns a promise to wait for if many bytes are not written
+ * yet.
+ */
 function write(session, chunk) {
   const data = convertChunk(chunk);
   const { handle } = session;
@@ -510,7 +520,8 @@ function write(session, chunk) {
   if (op_ws_backlog(handle.id) === BACKLOG_LOW) {
     return undefined;
   }
-  // Until the hub says that it is written, or how the connection ends.
+  // The promise is settled when the hub tells that the bytes are written, or
+  // how the connection ended.
   handle.session = session;
   session.pendingWrite = PromiseWithResolvers();
   return session.pendingWrite.promise;
@@ -548,17 +559,17 @@ function convertChunk(chunk) {
   return chunk;
 }
 
-/** The hub says that what was sent is written as far as need be. */
+/** The hub tells that enough of the sent bytes are written. */
 function onDrained(handle) {
   const { session } = handle;
   const { pendingWrite } = session;
   session.pendingWrite = null;
   letGo(session);
-  // Not where abort() was quicker.
+  // There is no write if abort() was quicker.
   pendingWrite?.resolve(undefined);
 }
 
-/** A write that waits will not be through any more. */
+/** Rejects a write that waits, because it will not be finished. */
 function rejectWrite(session, error) {
   const { pendingWrite } = session;
   session.pendingWrite = null;
@@ -573,23 +584,26 @@ function sessionOf(handle) {
     (handle.weak === null ? undefined : WeakRefPrototypeDeref(handle.weak));
 }
 
-/** The hub says that the close handshake has begun, and not by the script. */
+/**
+ * The hub tells that the closing handshake has begun, and that the script did
+ * not begin it.
+ */
 function onClosing(handle) {
   const session = sessionOf(handle);
   if (session?.readyState === OPEN) {
     session.readyState = CLOSING;
     handle.session = session;
     readableStreamDefaultControllerClose(session.readable);
-    // A write that waits is told at the end.
+    // A write that waits is settled when the connection ends.
     endWritable(session, closedError());
   }
 }
 
-/** The hub says how the connection ended. */
+/** The hub tells how the connection ended. */
 function onClosed(handle, code, reason, wasClean, message) {
   const session = sessionOf(handle);
   if (!wasClean && message === undefined && code !== ABNORMAL_CLOSURE) {
-    // The peer's Close frame overtook a write.
+    // The peer's Close frame came before a write was finished.
     onClosing(handle);
   }
   handle.id = NO_ID;
@@ -616,7 +630,8 @@ function onClosed(handle, code, reason, wasClean, message) {
     readableStreamDefaultControllerError(session.readable, error);
     endWritable(session, error);
     session.closing?.reject(error);
-    // Where the peer closed before it had read the message, too.
+    // The write is also rejected if the peer closed before it had read the
+    // message.
     rejectWrite(session, error);
   }
 }
@@ -631,14 +646,14 @@ function createServerWebSocketStream() {
 }
 
 /**
- * The handshake was answered: connection `id` is the stream's, with the
+ * The handshake was answered. Gives the connection `id` to the stream, with the
  * subprotocol that the server picked and the extensions that were agreed on.
  */
 function openServerWebSocketStream(stream, id, protocol, extensions = "") {
   open(stream[_session], id, protocol, extensions);
 }
 
-/** The handshake was not answered, because of what `message` says. */
+/** The handshake was not answered, for the reason in `message`. */
 function failServerWebSocketStream(stream, message) {
   failToOpen(stream[_session], message);
 }

@@ -1,5 +1,6 @@
-// The server's end of a WebSocket whose server has handlers in one object, after Bun: what
-// Bun's ServerWebSocket has beyond the one of this server.
+// The server's end of a WebSocket whose server has its handlers in one object,
+// as in Bun. This file adds the members that Bun's ServerWebSocket has beyond
+// those of ServerWebSocket.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
@@ -54,7 +55,7 @@ class HandlerWebSocket extends ServerWebSocket {
     this.#publishesToSelf = sink.publishesToSelf;
   }
 
-  /** What binary messages come as. */
+  /** The type of binary messages. */
   get binaryType() {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     return this.#binaryType;
@@ -76,7 +77,7 @@ class HandlerWebSocket extends ServerWebSocket {
     this.#binaryType = value;
   }
 
-  /** The client's address without its port; undefined where it has none. */
+  /** The client's address without its port; undefined if it has none. */
   get remoteAddress() {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     return FunctionPrototypeCall(remoteAddr, this)?.hostname;
@@ -87,7 +88,7 @@ class HandlerWebSocket extends ServerWebSocket {
     return FunctionPrototypeCall(bufferedAmount, this);
   }
 
-  /** Calls the function. All that a turn sends leaves together anyway. */
+  /** Calls the function. All messages of a turn leave together anyway. */
   cork(callback) {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     if (typeof callback !== "function") {
@@ -106,7 +107,10 @@ class HandlerWebSocket extends ServerWebSocket {
     return FunctionPrototypeCall(send, this, checkBytes(bytes, "sendBinary"));
   }
 
-  /** Reaches the socket itself too if it subscribes and the option `publishToSelf` is on. */
+  /**
+   * Publishes to the other subscribers, and also to this socket if it is
+   * subscribed and the option `publishToSelf` is on.
+   */
   publish(topic, data) {
     webidl.assertBranded(this, HandlerWebSocketPrototype);
     if (arguments.length < 2) {
@@ -120,7 +124,7 @@ class HandlerWebSocket extends ServerWebSocket {
       return sent;
     }
     const own = FunctionPrototypeCall(send, this, data);
-    // -1 where some kernel takes no more for now, 0 where nobody took it.
+    // -1 if some kernel takes no more for now, 0 if no socket took the message.
     return sent === SEND_BUFFERED || own === SEND_REFUSED ? sent : own;
   }
 
@@ -144,7 +148,7 @@ class HandlerWebSocket extends ServerWebSocket {
     );
   }
 
-  /** A message that came, as the socket's `binaryType` says. */
+  /** Converts a received message to the type of the socket's `binaryType`. */
   static received(socket, data) {
     if (typeof data === "string" || socket.#binaryType === "arraybuffer") {
       return data;
@@ -156,8 +160,9 @@ class HandlerWebSocket extends ServerWebSocket {
 }
 
 /**
- * One that may compress. The last argument of what sends says whether this message is to be
- * compressed, which true and undefined leave to the option `perMessageDeflate`.
+ * A socket that may compress. The last argument of the sending methods says
+ * whether this message is compressed. `true` and `undefined` leave the decision
+ * to the option `perMessageDeflate`.
  */
 class CompressingWebSocket extends HandlerWebSocket {
   send(data, compress) {
@@ -236,7 +241,7 @@ delete CompressingWebSocket.prototype.constructor;
 const { received } = HandlerWebSocket;
 const HandlerWebSocketPrototype = HandlerWebSocket.prototype;
 const { publish: publishAnyHere } = HandlerWebSocketPrototype;
-// To scripts it is a WebSocket.
+// To scripts the object is a WebSocket.
 delete HandlerWebSocketPrototype.constructor;
 delete HandlerWebSocket.received;
 
@@ -254,7 +259,7 @@ function checkBytes(bytes, name) {
   return bytes;
 }
 
-/** As `createServerWebSocket`, with Bun's methods. */
+/** Like `createServerWebSocket`, with Bun's methods. */
 function createHandlerWebSocket(protocol, peer, sink) {
   return sink.compresses
     ? new CompressingWebSocket(protocol, peer, sink)

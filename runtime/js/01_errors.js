@@ -1,4 +1,4 @@
-// `Deno.errors`, and which JavaScript error each error class of the ops is.
+// `Deno.errors`, and the JavaScript error of each error class of the ops.
 
 import { core, primordials } from "ext:core/mod.js";
 const { Error, ObjectDefineProperty } = primordials;
@@ -46,7 +46,7 @@ const DOM_EXCEPTION_NAMES = [
 ];
 
 const errors = {
-  // The core throws these itself and so brings their classes.
+  // deno_core throws these itself, and so it defines their classes.
   BadResource: core.BadResource,
   Interrupted: core.Interrupted,
   NotCapable: core.NotCapable,

@@ -33,7 +33,7 @@
     "ffi",
     "import",
   ];
-  // What narrows a permission of each name, besides its name.
+  // For each permission, the member of a descriptor that narrows it.
   const DETAILS = {
     __proto__: null,
     read: "path",
@@ -77,8 +77,8 @@
   }
   defineEventHandler(PermissionStatus.prototype, "change");
 
-  // One status object a descriptor, so that `change` events reach whoever
-  // asked earlier.
+  // There is one status object for each descriptor, so that code that asked
+  // earlier gets the `change` events too.
   const known = new SafeMap();
 
   function statusOf(descriptor, found) {
@@ -103,7 +103,7 @@
     return earlier.status;
   }
 
-  // The descriptor with what the ops read and nothing else.
+  // A descriptor with only the members that the ops read.
   function normalize(descriptor) {
     const name = descriptor?.name;
     if (!ArrayPrototypeIncludes(NAMES, name)) {

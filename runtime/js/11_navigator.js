@@ -18,7 +18,7 @@
   } = primordials;
   const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 
-  // As browsers on the same system answer.
+  // The same values as in browsers on the same system.
   function platform() {
     const { arch, os } = core.build;
     switch (os) {
@@ -45,8 +45,8 @@
   };
   const names = ObjectKeys(attributes);
 
-  // The class and its one object. `Navigator` and `WorkerNavigator` have the same
-  // members here.
+  // Defines a class and its only object. `Navigator` and `WorkerNavigator` have
+  // the same members here.
   function define(className) {
     const Navigator = {
       [className]: class {
@@ -72,7 +72,7 @@
     const NavigatorPrototype = Navigator.prototype;
     webidl.configureInterface(Navigator);
 
-    // Each answer is asked for once.
+    // Each value is computed once.
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
       let value;

@@ -1,5 +1,5 @@
-// `Worker` (HTML, section 10.2.6), and what both ends of a worker's channel do
-// with messages.
+// `Worker` (HTML, section 10.2.6), and the code for messages that both ends of
+// a worker's channel use.
 
 (function () {
   const { core, primordials } = __bootstrap;
@@ -49,13 +49,15 @@
     "ext:duplex_websocket/00_prototypes.js",
   );
 
-  // A message may hold what this engine has not seen yet: these scripts register
-  // how it is read, and the core takes for granted that they have.
+  // A message may contain objects of classes that this engine has not loaded
+  // yet. These scripts register how such objects are read, and deno_core relies
+  // on that.
   core.loadExtScript("ext:deno_crypto/00_crypto.js");
   core.loadExtScript("ext:deno_web/09_file.js");
 
-  // The arguments of a `postMessage` as the ops take them, `transferables` among
-  // them. As in Deno, errors name MessagePort, whose method it is underneath.
+  // Serializes the arguments of a `postMessage` for the ops, including
+  // `transferables`. As in Deno, errors name MessagePort, because the code of
+  // its method is used.
   function serialize(message, transferOrOptions, count) {
     const prefix = "Failed to execute 'postMessage' on 'MessagePort'";
     webidl.requiredArguments(count, 1, prefix);
@@ -82,9 +84,10 @@
     }
   }
 
-  // The engine that says by an error of its own what it does not clone.
+  // QuickJS throws a TypeError for a value that it cannot clone.
   const isQuickJS = core.ops.op_runtime_reserve_stack !== undefined;
 
+  // Returns the list of objects to transfer, for both forms
   // `postMessage(message, transfer)` and `postMessage(message, { transfer })`.
   function toTransfer(transferOrOptions, prefix) {
     if (
@@ -107,7 +110,7 @@
   const isMessagePort = (object) =>
     ObjectPrototypeIsPrototypeOf(MessagePortPrototype, object);
 
-  // Fires `message` at `target`, or `messageerror` where the message cannot be
+  // Fires `message` at `target`, or `messageerror` if the message cannot be
   // read.
   function dispatchMessage(target, data) {
     let event;
@@ -118,7 +121,7 @@
         : ArrayPrototypeFilter(transferred, isMessagePort);
       event = new MessageEvent("message", { data: message, ports });
       if (message === undefined) {
-        // The constructor takes it for a member that is left out.
+        // The constructor treats undefined as a member that is missing.
         event.data = undefined;
       }
     } catch (error) {
@@ -141,7 +144,7 @@
   const PATHS = ["ffi", "read", "run", "write"];
   const OTHERS = ["env", "import", "net", "sys"];
 
-  // `deno.permissions` as the op takes it.
+  // Converts `deno.permissions` to the form for the op.
   function toPermissions(permissions) {
     if (permissions === undefined || permissions === null) {
       return null;
@@ -163,7 +166,7 @@
   }
 
   class Worker extends EventTarget {
-    // Null when the worker has ended.
+    // Null after the worker has ended.
     #rid = null;
 
     constructor(specifier, options = { __proto__: null }) {
@@ -195,7 +198,7 @@
       const rid = this.#rid;
       while (true) {
         const data = await op_worker_receive(rid);
-        // What comes after `terminate()` was never received.
+        // A message that comes after `terminate()` is dropped.
         if (this.#rid === null) {
           return;
         }
@@ -227,7 +230,8 @@
             error: null,
           }),
         );
-      // As in Deno, only what is in a script reaches the global object.
+      // As in Deno, only an error in a script is also reported to the global
+      // object.
       const isHandled = !fire(this) || (fileName !== null && !fire(globalThis));
       if (!isHandled) {
         throw new Error("Unhandled error in child worker.");

@@ -1,5 +1,5 @@
-// Properties whose values load when they are first used. What a program does
-// not touch, it does not pay for at start-up.
+// Properties whose values are loaded when they are first used, so that they
+// cost a program that does not use them nothing at start-up.
 
 import { primordials } from "ext:core/mod.js";
 const {
@@ -21,9 +21,9 @@ function defineValue(target, name, value, enumerable) {
   });
 }
 
-// Defines `target[name]` so that reading it calls `load` and makes the
-// property a plain one with the answer. Assigning to it does what assigning to
-// a writable data property does. With `late`, `materialize` leaves it alone.
+// Defines `target[name]` so that reading it calls `load`, and makes the
+// property a plain data property with the result. Assigning to it does the same
+// as for a writable data property. With `late`, `materialize` does not load it.
 function defineLazy(
   target,
   name,
@@ -52,8 +52,8 @@ function defineLazy(
   }
 }
 
-// Loads what is still pending. For snapshots, where loading costs the start
-// of a program next to nothing.
+// Loads the properties that are still pending. This is for snapshots, because
+// loading from a snapshot costs the start of a program almost nothing.
 function materialize() {
   for (let i = 0; i < pending.length; i++) {
     pending[i]();

@@ -1,5 +1,5 @@
-// `alert`, `confirm` and `prompt` on a terminal. Without one they answer as
-// if the user had dismissed the dialog.
+// `alert`, `confirm` and `prompt` on a terminal. Without a terminal they return
+// the same as if the user had dismissed the dialog.
 
 (function () {
   const { core, primordials } = __bootstrap;
@@ -9,7 +9,8 @@
   const LINE_FEED = 0x0a;
   const CARRIAGE_RETURN = 0x0d;
 
-  // A line of stdin without its end, or null at the end of input.
+  // Reads a line of stdin and returns it without its end, or null at the end of
+  // input.
   function readLine() {
     const byte = new Uint8Array(1);
     const line = [];

@@ -15,7 +15,7 @@
   } = primordials;
   const { pathFromURL } = core.loadExtScript("ext:deno_web/00_infra.js");
 
-  // Only `watchFs` makes one.
+  // Only `watchFs` can make a watcher, because only it has this token.
   const token = { __proto__: null };
 
   class FsWatcher {
@@ -60,7 +60,7 @@
         }
         return { value, done: false };
       } catch (error) {
-        // It was closed.
+        // The watcher was closed.
         if (
           ObjectPrototypeIsPrototypeOf(BadResourcePrototype, error) ||
           ObjectPrototypeIsPrototypeOf(InterruptedPrototype, error)
@@ -94,7 +94,7 @@
     }
   }
 
-  /** One path or several, as strings. */
+  /** Converts one path or an array of paths to strings. */
   function toPaths(paths) {
     return ArrayPrototypeMap(
       ArrayIsArray(paths) ? paths : [paths],

@@ -1,4 +1,5 @@
-// What node:console asks of the global scope, by the name that deno_node knows it by.
+// The part of the global scope that node:console needs, under the name that
+// deno_node expects.
 
 import { internals } from "ext:core/mod.js";
 

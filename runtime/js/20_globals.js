@@ -1,4 +1,4 @@
-// What a program finds on the global object, but for `Deno`.
+// The properties of the global object, except for `Deno`.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
@@ -112,16 +112,18 @@ const FUNCTIONS = {
   "ext:duplex_runtime/13_prompt.js": ["alert", "confirm", "prompt"],
 };
 
-// What Deno has of Node.js's globals beside the timers, by the module that exports them.
+// The globals of Node.js that Deno also has, except for the timers, by the
+// module that exports them.
 const NODE = {
   __proto__: null,
   "node:buffer": ["Buffer"],
 };
 
-// For sockets whose messages come as one.
+// For sockets that deliver binary messages as a `Buffer`.
 internals.loadBuffer = () => load("node:buffer").Buffer;
 
-// The ES modules among the scripts, all of them of deno_node.
+// The specifiers in these tables that are ES modules. All of them are of
+// deno_node.
 const MODULES = {
   __proto__: null,
   "node:buffer": core.createLazyLoader("node:buffer"),
@@ -129,9 +131,9 @@ const MODULES = {
   "node:timers": core.createLazyLoader("node:timers"),
 };
 
-// What does not go into a snapshot: modules whose ops must be fast (a snapshot
-// keeps the slow ones), and what few programs use. All programs pay for what is
-// in it.
+// The scripts that are not in the snapshot. Some have ops that must be fast,
+// but a snapshot keeps only the slow functions. Others are used by few
+// programs, but all programs pay for what is in the snapshot.
 const LATE = {
   __proto__: null,
   "ext:deno_fetch/21_formdata.js": true,
@@ -179,7 +181,8 @@ function loadPerformance() {
   return script;
 }
 
-// A snapshot must not hold the time of its making.
+// Sets the time origin when a program starts, because a snapshot must not hold
+// the time when it was made.
 function setTimeOrigin() {
   timeOriginKnown = true;
   if (performanceLoaded) {
@@ -187,7 +190,8 @@ function setTimeOrigin() {
   }
 }
 
-// The script of Blob puts these on URL when it is loaded, and they load it.
+// The script of Blob defines these functions on URL when it is loaded. Until
+// then, they are lazy properties that load that script.
 function loadURL() {
   const script = core.loadExtScript("ext:deno_web/00_url.js");
   const { URL } = script;
@@ -234,8 +238,8 @@ function loadConsole() {
 }
 
 /**
- * Has the methods of `target` throw where too little of QuickJS's stack is left
- * for what they call in Rust.
+ * Makes the methods of `target` throw if too little of QuickJS's stack is left
+ * for the Rust code that they call.
  */
 function reserveStack(target) {
   const { op_runtime_reserve_stack } = core.ops;
@@ -289,7 +293,7 @@ function load(specifier) {
   }
 }
 
-// Defines the names in `table` on `target`, to load when they are used.
+// Defines the names in `table` on `target` as lazy properties.
 function defineTable(target, table, enumerable) {
   const specifiers = ObjectKeys(table);
   for (let i = 0; i < specifiers.length; i++) {
@@ -303,8 +307,8 @@ function defineTable(target, table, enumerable) {
   }
 }
 
-// What does not depend on how the program was started, so that it can be in a
-// snapshot.
+// Defines the globals that do not depend on how the program was started. They
+// can be in a snapshot.
 function defineGlobals(global) {
   defineTable(global, INTERFACES, false);
   defineTable(global, FUNCTIONS, true);
@@ -353,8 +357,8 @@ function defineGlobals(global) {
     "rejectionhandled",
   ];
   for (let i = 0; i < handlers.length; i++) {
-    // As in Deno, `onerror` too gets the event and not the five arguments
-    // that a browser's `window.onerror` gets.
+    // As in Deno, `onerror` also gets the event, not the five arguments that a
+    // browser's `window.onerror` gets.
     event.defineEventHandler(global, handlers[i]);
   }
 
@@ -380,8 +384,8 @@ function defineGlobals(global) {
   }
 }
 
-// `location`: with an address it is the standard's; without one it is
-// undefined and the program may put its own there.
+// Defines `location`. With an address it is the object of the standard. Without
+// an address it is undefined, and the program may assign a value.
 function defineLocation(global, href) {
   const specifier = "ext:deno_web/12_location.js";
   defineLazy(

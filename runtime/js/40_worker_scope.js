@@ -1,5 +1,5 @@
-// The global object of a worker (HTML, section 10.2.1), made out of the main
-// program's.
+// The global object of a worker (HTML, section 10.2.1), which is made from the
+// global object of a main program.
 
 (function () {
   const { core, primordials } = __bootstrap;
@@ -41,7 +41,7 @@
     "ext:duplex_runtime/11_workers.js",
   );
 
-  // What a worker's global object lacks.
+  // The properties that a worker's global object does not have.
   const OF_WINDOW = [
     "Location",
     "Navigator",
@@ -65,7 +65,7 @@
 
   let isClosing = false;
 
-  // The script that runs goes on to its end, and is the last one.
+  // Ends the worker when the running script has ended.
   function close() {
     if (!isClosing) {
       isClosing = true;
@@ -74,7 +74,7 @@
     }
   }
 
-  // Does not return.
+  // Ends the worker at once. This function does not return.
   function stop(code) {
     isClosing = true;
     op_worker_scope_exit_code(code | 0);
@@ -83,8 +83,8 @@
     while (true);
   }
 
-  // The first half of `importScripts` reads all scripts, the second runs them
-  // in their order (HTML, section 10.3.1).
+  // The first half of `importScripts` reads all scripts, and the second half
+  // runs them in their order (HTML, section 10.3.1).
   function importScripts(...urls) {
     if (!isClassic) {
       throw new TypeError("Module scripts don't support importScripts()");
@@ -122,7 +122,8 @@
     while (true) {
       const received = op_worker_scope_receive();
       if (isNode) {
-        // As in Node.js, a listener keeps the thread, not what it listens to.
+        // As in Node.js, a listener keeps the thread alive, but waiting for a
+        // message does not.
         core.unrefOpPromise(received);
       }
       const data = await received;
@@ -133,7 +134,8 @@
     }
   }
 
-  // Whether a thread of node:worker_threads has something to wait for.
+  // Whether a thread of node:worker_threads has a listener that waits for
+  // messages.
   function awaitsMessages() {
     return !isClosing &&
       ((listenerCount(globalThis, "message") > 0 &&
@@ -144,7 +146,7 @@
   let isClassic = false;
   let isNode = false;
 
-  // Makes `global` the scope of the worker that is at `href`.
+  // Makes `global` the scope of the worker with the script at `href`.
   function defineWorkerScope(global, href) {
     const scope = op_worker_scope();
     isClassic = scope.isClassic;
@@ -169,8 +171,8 @@
       WorkerNavigator: core.propNonEnumerable(WorkerNavigator),
       navigator: core.propGetterOnly(() => navigator),
     });
-    // Unlike that of the main program, and as in Deno and in browsers, it gets
-    // the five arguments of an OnErrorEventHandler.
+    // Unlike in the main program, the handler gets the five arguments of an
+    // OnErrorEventHandler, as in Deno and in browsers.
     defineEventHandler(global, "error", undefined, true);
     defineEventHandler(global, "message");
     defineEventHandler(global, "messageerror");
@@ -182,7 +184,7 @@
     if (!isNode) {
       return undefined;
     }
-    // What Node.js's threads do not have.
+    // Threads of Node.js do not have these properties.
     delete global.WorkerGlobalScope;
     delete global.importScripts;
     delete global.self;

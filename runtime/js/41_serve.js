@@ -1,4 +1,4 @@
-// `duplex serve`: serves what the main module exports by default.
+// `duplex serve`: serves the default export of the main module.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
@@ -36,17 +36,17 @@ const { AbortController, AbortSignal } = core.loadExtScript(
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 const { exit, getExitCode } = core.loadExtScript("ext:deno_os/30_os.js");
 
-// That of `Deno.serve`.
+// The default of `Deno.serve`.
 const DEFAULT_HOSTNAME = "0.0.0.0";
 
 // How many event loops a program may have.
 const { maxLoops: MAX_LOOPS } = op_http_numbers();
 
 /**
- * Starts the server, which signals end.
+ * Starts the server, which SIGINT and SIGTERM shut down.
  *
- * @param {object} namespace the main module's
- * @param {Record<string, ErrorConstructor>} errors those of `Deno.errors`
+ * @param {object} namespace the namespace of the main module
+ * @param {Record<string, ErrorConstructor>} errors the classes in `Deno.errors`
  * @returns {string | undefined} why there is nothing to serve
  */
 function serve(namespace, { NotCapable }) {
@@ -69,7 +69,7 @@ function serve(namespace, { NotCapable }) {
     ? aborter.signal
     : AbortSignal.any([signal, aborter.signal]);
 
-  // Listened to before anybody can know that the server is up.
+  // The signals are handled before anything shows that the server is up.
   const signalled = op_serve_signal();
   core.unrefOpPromise(signalled);
   let server;
@@ -87,7 +87,7 @@ function serve(namespace, { NotCapable }) {
   PromisePrototypeThen(signalled, (name) => stop(server, aborter, name));
 }
 
-/** Why there is nothing to serve, or undefined. */
+/** Returns why there is nothing to serve, or undefined. */
 function refusal(namespace) {
   const file = op_runtime_main_module();
   const wanted = "duplex serve wants an object that answers requests:\n" +
@@ -123,13 +123,14 @@ function refusal(namespace) {
   }
 }
 
-/** The module's options; the command line goes before them. */
+/** The module's options, except where the command line has an option. */
 function readOptions(exported) {
   const options = readExported(exported);
   const { hostname, port, path, fallback, broker, isSecure } =
     op_serve_options();
   if (isSecure) {
-    // The files of the command line, which Rust has.
+    // Rust has the certificate files of the command line, which take
+    // precedence.
     delete options.cert;
     delete options.key;
     delete options.tls;
@@ -137,7 +138,8 @@ function readOptions(exported) {
   if (broker !== null) {
     const topics = options.topics ?? null;
     if (topics !== null) {
-      // What is inherited is not checked any more.
+      // The topics are checked here, because inherited members are not checked
+      // later.
       checkTopics(topics);
     }
     options.topics = { __proto__: topics, broker };
@@ -148,14 +150,15 @@ function readOptions(exported) {
     delete options.path;
   }
   if (!ObjectHasOwn(options, "path")) {
-    // As `Deno.serve` reads them: a port may be a string of the environment.
+    // The values are converted as in `Deno.serve`, so a port may be a string
+    // from the environment.
     options.hostname = `${hostname ?? options.hostname ?? DEFAULT_HOSTNAME}`;
     options.port = validatePort(port ?? options.port ?? fallback, true);
   }
   return options;
 }
 
-/** How many event loops the module wants, as `op_serve_loops` takes it. */
+/** How many event loops the module wants, in the form for `op_serve_loops`. */
 function readLoops({ parallel }) {
   if (parallel === undefined || parallel === null || parallel === false) {
     return -1;
@@ -171,7 +174,7 @@ function readLoops({ parallel }) {
   return parallel;
 }
 
-/** What the system says of an address, for those who chose it on the command line. */
+/** The message for the user if the system refuses an address. */
 function cannotListen({ hostname, path, port }, { code, message }) {
   const where = path ?? `${hostname}:${port}`;
   switch (code) {
@@ -198,10 +201,10 @@ async function stop(server, aborter, name) {
         true,
       );
     } catch {
-      // Nobody reads it.
+      // Standard error is closed.
     }
   }
-  // Requests and WebSockets that have not ended by then are dropped.
+  // Requests and WebSockets that have not ended in that time are dropped.
   const tooLate = new Promise((resolve) => {
     core.createSystemTimer(
       resolve,
@@ -211,7 +214,7 @@ async function stop(server, aborter, name) {
   });
   const late = PromisePrototypeThen(tooLate, () => aborter.abort());
   await SafePromiseRace([server.shutdown(), late]);
-  // What the last events have left for this turn goes first.
+  // Work that the last events have left for this turn is done first.
   await new Promise((resolve) => core.createSystemTimer(resolve, 0, true));
   const code = await op_serve_end();
   exit(getExitCode() || code);

@@ -1,5 +1,6 @@
-// Sets up the global object. The module's body runs when a snapshot is made,
-// or at start-up where there is none; `mainRuntime` runs at every start.
+// Sets up the global object. The module's body runs when a snapshot is made, or
+// at start-up if there is no snapshot. `mainRuntime` runs at every start of a
+// program, and `workerRuntime` at every start of a worker.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import {
@@ -46,7 +47,8 @@ const {
   uncurryThis,
 } = primordials;
 
-// Before a script can change what it takes.
+// These scripts are loaded before a program can change the objects that they
+// use.
 core.loadExtScript("ext:duplex_websocket/00_prototypes.js");
 core.loadExtScript("ext:duplex_websocket/00_event_internals.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
@@ -66,11 +68,11 @@ core.setUnhandledPromiseRejectionHandler((promise, reason) => {
     reason,
   });
   dispatch(rejection);
-  // Listeners on `process`, if the program has made any.
+  // Calls the listeners on `process`, if there are any.
   if (!rejection.defaultPrevented) {
     internals.nodeProcessUnhandledRejectionCallback?.(rejection);
   }
-  // When false, the rejection becomes the program's uncaught error.
+  // If this is false, the rejection becomes the uncaught error of the program.
   return rejection.defaultPrevented;
 });
 core.setHandledPromiseRejectionHandler((promise, reason) => {
@@ -82,7 +84,7 @@ core.setHandledPromiseRejectionHandler((promise, reason) => {
   internals.nodeProcessRejectionHandledCallback?.(handled);
 });
 
-// How an uncaught exception that is not an Error reads.
+// The text of an uncaught exception that is not an Error.
 function formatException(thrown) {
   if (
     core.isNativeError(thrown) ||
@@ -100,7 +102,7 @@ function formatException(thrown) {
 
 let closing = false;
 
-// Lets what is under way in this turn finish, then exits.
+// Exits after the work of this turn.
 function close() {
   if (closing) {
     return;
@@ -113,8 +115,8 @@ function close() {
   );
 }
 
-// The engines' own `Math.random` takes a seed before the first worker or not
-// at all, so a seeded one is put in its place (mulberry32).
+// The engines can seed their own `Math.random` only before the first worker
+// starts, or not at all. So it is replaced by a seeded generator (mulberry32).
 function seedMathRandom(seed) {
   let state = seed | 0;
   // deno-lint-ignore prefer-primordials -- no script has run
@@ -134,35 +136,36 @@ function seedMathRandom(seed) {
 
 let started = false;
 
-// What all programs start with, the main one and its workers.
+// The start that the main program and its workers have in common.
 function start() {
   if (started) {
     throw new Error("The runtime has started already");
   }
   started = true;
 
-  // The core's own way in must not stay for the program to find.
+  // The program must not be able to reach the internals of deno_core.
   delete globalThis.__bootstrap;
   delete globalThis.bootstrap;
 
-  // As in Deno: the accessor is a way to pollute prototypes.
+  // As in Deno, this accessor is removed because it is a way to pollute
+  // prototypes.
   if (!op_runtime_unsafe_proto()) {
     delete ObjectPrototype.__proto__;
   }
-  // As in Deno: not a standard's.
+  // As in Deno, this member is removed because it is in no standard.
   if (typeof Intl !== "undefined") {
     delete Intl.v8BreakIterator;
   }
 
-  // The first call makes the core look for the engine's own function behind
-  // the property and loses the property's attributes over it.
+  // At the first call, deno_core replaces the property by the engine's own
+  // function and loses the property's attributes.
   const { queueMicrotask } = globalThis;
   queueMicrotask(() => {});
   defineValue(globalThis, "queueMicrotask", queueMicrotask, true);
 
   internals.isQuiet = op_serve_is_quiet();
 
-  // What is logged is told to the debugger, too.
+  // Console messages also go to the debugger.
   if (op_runtime_is_inspected()) {
     core.wrapConsole(internals.globalConsole(), core.v8Console);
   }
@@ -186,7 +189,7 @@ function start() {
   core.setBuildInfo(versions.target);
   defineVersion(Deno, versions);
   if (versions.engine === "quickjs") {
-    // What V8 has only when its flags ask for it.
+    // V8 has these only if its flags ask for them.
     delete globalThis.gc;
     delete globalThis.ShadowRealm;
   }
@@ -207,12 +210,13 @@ function start() {
   );
 }
 
-// A method that engines have or have not, for deno_node.
+// For deno_node, a method that not all engines have.
 const method = (value) =>
   typeof value === "function" ? uncurryThis(value) : undefined;
 
-// What the modules of Node.js start with when the first of them is loaded. A process
-// that another one has a channel to must be one of Node.js from the start.
+// Prepares the start of Node.js's modules, which happens when the first of them
+// is loaded. If another process has a channel to this one, Node.js's modules
+// must start at once.
 function prepareNode({ isMain, ...options }) {
   internals.uint8ArrayToHex = method(Uint8ArrayPrototype.toHex);
   internals.uint8ArraySetFromHex = method(Uint8ArrayPrototype.setFromHex);
@@ -261,7 +265,10 @@ function mainRuntime() {
   ObjectSetPrototypeOf(globalThis, Window.prototype);
 }
 
-/** Whoever runs what is to be served would see nothing happen. */
+/**
+ * Warns a user who used `duplex run` for a program that should be served,
+ * because otherwise nothing would happen.
+ */
 function suggestServe(namespace) {
   if (internals.hasServed || !ObjectHasOwn(namespace, "default")) {
     return;
@@ -275,7 +282,7 @@ function suggestServe(namespace) {
       );
     }
   } catch {
-    // A getter of the program, or nobody who reads it.
+    // A getter of the program has thrown, or standard error is closed.
   }
 }
 
@@ -290,7 +297,7 @@ function workerRuntime() {
     op_runtime_location(),
   );
   prepareNode({ ...thread, isMain: false, isNode: thread !== undefined });
-  // As in Deno: the main module is the main program's.
+  // As in Deno, only the main program has a main module.
   delete Deno.mainModule;
 }
 
@@ -307,13 +314,13 @@ globalThis.bootstrap = {
   dispatchLoadEvent: () => {
     dispatch(new event.Event("load"));
   },
-  // False when a listener prevented the default.
+  // Returns false if a listener prevented the default.
   dispatchBeforeUnloadEvent: () =>
     dispatch(new event.Event("beforeunload", { cancelable: true })),
   dispatchUnloadEvent: () => {
     dispatch(new event.Event("unload"));
   },
-  // True when a listener on `process` has found something to do.
+  // Returns true if a listener on `process` has started new work.
   dispatchBeforeExit: () =>
     internals.dispatchProcessBeforeExitEvent?.() ?? false,
   dispatchExit: () => {

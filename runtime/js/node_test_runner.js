@@ -1,6 +1,7 @@
-// Runs the tests of `node:test`, which deno_node leaves to `deno test`. This file is put into
-// the script of deno_node (runtime/src/snapshot.rs), which calls runTest() in place of
-// Deno.test(). What came of the tests goes to standard output in the form of TAP 13.
+// Runs the tests of `node:test`, which deno_node leaves to `deno test`. This
+// file is inserted into the script of deno_node (runtime/src/snapshot.rs), which
+// calls runTest() instead of Deno.test(). The results go to standard output in
+// the format TAP 13.
 
 // deno-lint-ignore no-unused-vars
 const runTest = (() => {
@@ -13,9 +14,9 @@ const runTest = (() => {
     StringPrototypeTrimEnd,
   } = primordials;
 
-  /** Tests that have been registered and not been run. */
+  /** Tests that are registered but have not been run. */
   const queue = [];
-  /** Of the tests and suites at the top. */
+  /** The counts of the tests and suites at the top level. */
   const total = { count: 0, failed: 0, skipped: 0 };
   let isRunning = false;
 
@@ -25,10 +26,12 @@ const runTest = (() => {
     isRunning = true;
     if (total.count === 0) {
       core.print("TAP version 13\n");
-      // A test may be registered at any time, so the end is that of the program.
+      // A test may be registered at any time, so the summary comes at the end
+      // of the program.
       globalThis.addEventListener("unload", summarize);
     }
-    // The module goes on first. `realSetTimeout` is that of deno_node.
+    // The rest of the module runs first. `realSetTimeout` is a variable of
+    // deno_node's script.
     realSetTimeout(runAll, 0);
   }
 
@@ -40,7 +43,10 @@ const runTest = (() => {
     isRunning = false;
   }
 
-  /** Runs a test, and returns what is to be printed. Those beside it are counted in `all`. */
+  /**
+   * Runs a test, and returns the text to print. `all` counts the tests of the
+   * same level.
+   */
   async function run({ name, fn, ignore }, indent, all) {
     const number = ++all.count;
     const title = `${number} - ${escape(name)}`;
@@ -89,7 +95,7 @@ const runTest = (() => {
     );
   }
 
-  /** A `#` begins a directive. */
+  /** Escapes a name. A `#` would begin a directive. */
   function escape(name) {
     const text = StringPrototypeReplaceAll(String(name), "\\", "\\\\");
     return StringPrototypeReplaceAll(
@@ -99,13 +105,13 @@ const runTest = (() => {
     );
   }
 
-  /** The error's text, with each line behind `indent`. */
+  /** The error's text, with `indent` before each line. */
   function describe(error, indent) {
     let text;
     try {
       text = String(error);
       const stack = error?.stack;
-      // V8's stack begins with the message, QuickJS's does not have it.
+      // V8's stack begins with the message, but QuickJS's does not contain it.
       if (typeof stack === "string") {
         const isWhole = StringPrototypeIncludes(stack, text);
         text = isWhole ? stack : `${text}\n${stack}`;

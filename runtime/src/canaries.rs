@@ -1,8 +1,10 @@
-//! Tests of what this repository knows of the inside of V8 and of Deno's crates where nothing
-//! else would tell that it has changed: a program would be slower, and right.
+//! Tests of what this repository assumes about the internals of V8 and of Deno's crates, in the
+//! cases that no other test notices: if such an assumption fails, a program is still right, but
+//! slower.
 //!
-//! What is known of deno_web's events is checked by `ext/websocket/00_event_internals.js` when it
-//! is loaded, and compared with what deno_web does by `tests/specs/websocket/event_state.js`.
+//! What this repository assumes about deno_web's events is checked when
+//! `ext/websocket/00_event_internals.js` is loaded, and is compared with deno_web's behaviour by
+//! `tests/specs/websocket/event_state.js`.
 
 #![allow(
     clippy::expect_used,
@@ -19,7 +21,7 @@ use deno_core::v8;
 use crate::extensions;
 use crate::startup_data::StartupData;
 
-/// The snapshot of all programs, made once: V8 does not make two at a time.
+/// The snapshot of all programs, made once, because V8 cannot make two at a time.
 pub(crate) fn snapshot() -> &'static [u8] {
     static SNAPSHOT: OnceLock<Vec<u8>> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
@@ -33,8 +35,8 @@ pub(crate) fn snapshot() -> &'static [u8] {
     })
 }
 
-/// Evaluates `script`, which finds deno_core's internals, in an engine that starts from the
-/// snapshot as programs do. Of what is loaded on demand there is an empty script.
+/// Evaluates `script`, which has access to deno_core's internals, in an engine that starts from the
+/// snapshot as programs do. The script that is loaded on demand is empty.
 fn evaluate(script: &'static str) -> String {
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -67,8 +69,8 @@ fn evaluate(script: &'static str) -> String {
     v8::Local::new(scope, result).to_rust_string_lossy(scope)
 }
 
-/// A snapshot holds no fast calls. deno_core puts functions that have them in the place of those
-/// of the snapshot when it loads a script, and `00_fast_ops.js` takes these.
+/// A snapshot holds no fast calls. When deno_core loads a script, it replaces the functions of the
+/// snapshot by functions with fast calls, and `00_fast_ops.js` takes the new functions.
 #[test]
 fn ops_that_are_taken_after_a_script_was_loaded_are_not_those_of_the_snapshot() {
     let seen = evaluate(
@@ -100,7 +102,8 @@ fn ops_that_are_taken_after_a_script_was_loaded_are_not_those_of_the_snapshot() 
     ] {
         expected.push(format!("{name} true true"));
     }
-    // It has no fast call: V8 has none for any kind of view.
+    // This op has no fast call, because V8 has no fast call for an argument that may be any kind of
+    // view.
     expected.push("op_ws_send_binary false true".to_owned());
     expected.push("op_ws_send_text true true".to_owned());
     assert_eq!(seen, expected.join("\n"));

@@ -1,5 +1,5 @@
-//! What V8 makes of scripts and modules when it compiles them, made when the program is
-//! built, so that its start need not read them.
+//! The code that V8 makes of scripts and modules when it compiles them. It is made when the program
+//! is built, so that the start of the program need not compile them.
 
 use deno_core::JsRuntime;
 use deno_core::RuntimeOptions;
@@ -14,16 +14,16 @@ use deno_core::v8::script_compiler::compile_module2;
 use crate::extensions;
 use crate::startup_data::StartupData;
 
-/// Compiles lazy modules and scripts, each with its specifier, as an engine with this
-/// snapshot will, and returns what that can be given then, sorted. Another engine, or one
-/// with other flags, refuses it and compiles them itself.
+/// Compiles lazy modules and scripts, each given with its specifier, as an engine with this
+/// snapshot will, and returns the compiled code for each specifier, sorted. An engine with another
+/// version or with other flags refuses the code and compiles the text itself.
 ///
-/// Functions in them are left to be compiled when they are called: to read all of them
-/// takes longer than that.
+/// Functions in the scripts are not compiled here but when they are called, because it takes longer
+/// to read the code of all of them than to compile the ones that are called.
 ///
 /// # Errors
 ///
-/// When the snapshot does not fit the extensions.
+/// If the snapshot does not fit the extensions.
 pub(crate) fn compile(
     snapshot: &'static [u8],
     modules: &[(String, String)],
@@ -57,7 +57,7 @@ fn create(
         let module = compile_module2(scope, &mut source, options, reason)?;
         return module.get_unbound_module_script(scope).create_code_cache();
     }
-    // The core makes a function of a script.
+    // deno_core compiles a script as the body of a function.
     let parameters = [v8::String::new(scope, "__bootstrap")?];
     compile_function(scope, &mut source, &parameters, &[], options, reason)?.create_code_cache()
 }
@@ -114,7 +114,8 @@ fn with_engine(
 mod tests {
     use super::*;
 
-    /// Nothing tells when an engine refuses code, but that it starts more slowly.
+    /// Nothing shows that an engine has refused the code, except that the engine starts more
+    /// slowly.
     #[test]
     fn an_engine_with_the_same_snapshot_takes_the_code() {
         let snapshot = crate::canaries::snapshot();

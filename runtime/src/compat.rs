@@ -1,9 +1,9 @@
 //! The modules of deno.land/std that no registry has in a form that runs today. They are in
-//! `runtime/js/compat/std`, are loaded when they are imported, and need no network.
+//! `runtime/js/compat/std`. They are loaded when they are imported, without the network.
 
 use deno_core::ModuleSpecifier;
 
-/// The modules of deno.land/std that there are, with the module in the binary.
+/// The modules of deno.land/std that duplex has, each with the module in the binary.
 const STD_MODULES: [(&str, &str); 6] = [
     ("async/delay.ts", "node:deno_std/async"),
     ("async/mod.ts", "node:deno_std/async"),
@@ -13,8 +13,8 @@ const STD_MODULES: [(&str, &str); 6] = [
     ("ws/mod.ts", "node:deno_std/ws"),
 ];
 
-/// The module in the binary that stands for `specifier`, which was resolved. The
-/// engine loads these itself.
+/// The module in the binary that replaces `specifier`, a resolved specifier. The engine loads such
+/// a module itself.
 pub(crate) fn module_for(specifier: &ModuleSpecifier) -> Option<ModuleSpecifier> {
     let path = match specifier.scheme() {
         "http" | "https" => std_path(specifier)?,

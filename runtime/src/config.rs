@@ -1,6 +1,6 @@
 //! `deno.json`: how it is found, and the parts of it that every program needs (`imports`,
-//! `scopes`, `importMap`, `permissions`, and the `compilerOptions` that change what
-//! transpiling emits). What is in it for packages is read when a program needs some.
+//! `scopes`, `importMap`, `permissions`, and the `compilerOptions` that change what transpiling
+//! emits). The members that concern packages are read when a program needs a package.
 
 use std::io;
 use std::path::Path;
@@ -18,20 +18,20 @@ use deno_core::url::Url;
 use deno_permissions::PermissionsOptions;
 use serde::Deserialize;
 
-/// A `deno.json` or `deno.jsonc` that was read and is a JSON object.
+/// The members of a `deno.json` or `deno.jsonc`.
 #[derive(Debug)]
 pub struct ConfigFile {
-    /// The `file:` URL of the file, against which the paths in it resolve.
+    /// The `file:` URL of the file, which the paths in the file are relative to.
     pub specifier: Url,
     members: serde_json::Map<String, Value>,
 }
 
 impl ConfigFile {
-    /// Looks for `deno.json`, then `deno.jsonc`, in `start` and then in each of
-    /// its parents. A folder that may not be read counts as one without a file.
+    /// Looks for `deno.json`, then `deno.jsonc`, in `start` and then in each of its parents. A
+    /// folder that may not be read is treated as a folder without such a file.
     ///
     /// # Errors
-    /// The nearest file is unreadable or malformed.
+    /// [`ConfigError`] if the nearest file is unreadable or malformed.
     pub fn discover(start: &Path) -> Result<Option<Self>, ConfigError> {
         for folder in start.ancestors() {
             for name in ["deno.json", "deno.jsonc"] {
@@ -48,7 +48,7 @@ impl ConfigFile {
     /// Reads the file at `path`, which must be absolute.
     ///
     /// # Errors
-    /// The file cannot be read, is not JSON (comments and trailing commas are
+    /// [`ConfigError`] if the file cannot be read, is not JSON (comments and trailing commas are
     /// allowed), or is JSON but not an object.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
@@ -80,8 +80,7 @@ impl ConfigFile {
         }
     }
 
-    /// `imports` and `scopes` as the value of an import map, when the file has
-    /// either of them.
+    /// `imports` and `scopes` as the value of an import map, if the file has either of them.
     pub fn inline_import_map(&self) -> Option<Value> {
         let members: serde_json::Map<_, _> = ["imports", "scopes"]
             .into_iter()
@@ -93,7 +92,7 @@ impl ConfigFile {
     /// The URL of the import map that the `importMap` member names.
     ///
     /// # Errors
-    /// The member is not a string, or not a path or URL.
+    /// [`ConfigError`] if the member is not a string, or not a path or a URL.
     pub fn import_map_specifier(&self) -> Result<Option<Url>, ConfigError> {
         match self.members.get("importMap") {
             None | Some(Value::Null) => Ok(None),
@@ -111,10 +110,10 @@ impl ConfigFile {
         names.into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// How modules are to be transpiled under this file's `compilerOptions`.
+    /// The options for transpiling modules that this file's `compilerOptions` ask for.
     ///
     /// # Errors
-    /// A member has the wrong type, or `jsx` names no known transform.
+    /// [`ConfigError`] if a member has the wrong type, or `jsx` names no known transform.
     pub fn transpile_options(&self) -> Result<TranspileOptions, ConfigError> {
         let options = match self.members.get("compilerOptions") {
             None | Some(Value::Null) => CompilerOptions::default(),
@@ -141,12 +140,12 @@ impl ConfigFile {
         })
     }
 
-    /// Grants and denies what the set `name` of the member `permissions` does. What the
-    /// command line says of a kind goes first.
+    /// Grants and denies what the set `name` in the member `permissions` grants and denies. What
+    /// `options` already says about a kind of permission takes precedence.
     ///
     /// # Errors
     ///
-    /// When there is no such set, or it is malformed.
+    /// [`ConfigError`] if there is no such set, or the set is malformed.
     pub fn add_permissions(
         &self,
         name: &str,
@@ -199,8 +198,8 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// True means everything, false nothing, a list what is in it; a path in it is relative to
-    /// the file.
+    /// A value of true means everything, and false means nothing. A list means its items, in which
+    /// paths are relative to the folder of the file.
     fn permission_list(&self, value: &Value, is_path: bool) -> Option<Option<Vec<String>>> {
         match value {
             Value::Bool(true) => Some(Some(Vec::new())),
@@ -256,10 +255,10 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is not what a configuration has to be.
+    /// The contents of the file are not a valid configuration.
     #[error("Failed parsing config file \"{}\": {reason}", .path.display())]
     Malformed {
         /// The file.
@@ -269,9 +268,8 @@ pub enum ConfigError {
     },
 }
 
-/// What transpiling does where no configuration says otherwise: standard
-/// decorators, JSX by `React.createElement` unless a pragma in the file names
-/// another factory.
+/// The options of transpiling if no configuration says otherwise: standard decorators, and JSX by
+/// `React.createElement` unless a pragma in the file names another factory.
 pub fn default_transpile_options() -> TranspileOptions {
     TranspileOptions {
         decorators: DecoratorsTranspileOption::Ecma,
@@ -279,8 +277,8 @@ pub fn default_transpile_options() -> TranspileOptions {
     }
 }
 
-/// Turns JSON with comments and trailing commas into JSON, keeping every line
-/// and column where it is so that a parse error names the right place.
+/// Turns JSON with comments and trailing commas into JSON. Every character keeps its line and
+/// column, so that a parse error names the right place.
 pub(crate) fn strip_comments(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = text.as_bytes();
@@ -315,11 +313,12 @@ pub(crate) fn strip_comments(text: &str) -> String {
         }
         index += 1;
     }
-    // Only whole comments and ASCII commas were replaced, so this borrows.
+    // Only whole comments and ASCII commas were replaced, so the text is still UTF-8 and nothing is
+    // lost.
     String::from_utf8_lossy(&json).into_owned()
 }
 
-/// The index behind the string that begins at `start`.
+/// The index after the end of the string that begins at `start`.
 fn end_of_string(source: &[u8], start: usize) -> usize {
     let mut index = start + 1;
     while let Some(&byte) = source.get(index) {
@@ -332,7 +331,7 @@ fn end_of_string(source: &[u8], start: usize) -> usize {
     source.len()
 }
 
-/// The index behind the comment that begins at `start`.
+/// The index after the end of the comment that begins at `start`.
 fn end_of_comment(source: &[u8], start: usize) -> usize {
     let rest = &source[start..];
     let length = if rest[1] == b'/' {
@@ -370,7 +369,7 @@ struct CompilerOptions {
 }
 
 impl CompilerOptions {
-    /// The JSX transform, or the name that is not one of a transform.
+    /// The JSX transform, or as the error the name, if no transform has it.
     fn jsx_runtime(&self) -> Result<Option<JsxRuntime>, String> {
         let automatic = |development| JsxAutomaticOptions {
             development,

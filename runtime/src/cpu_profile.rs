@@ -1,5 +1,5 @@
-//! Where a program spends its time: a profile of V8, from the start of an engine to its end, in
-//! the form that Chrome's DevTools read (`--cpu-prof`).
+//! CPU profiles (`--cpu-prof`): V8's profile of where a program spends its time, from the start of
+//! an engine to its end, in the format that Chrome's DevTools read.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use deno_core::serde_json::json;
 use crate::cpu_profile_options::CpuProfileOptions;
 use crate::written_file::WrittenFile;
 
-/// The profile of one engine.
+/// The profile of one engine, which is being recorded.
 pub(crate) struct CpuProfile {
     session: LocalInspectorSession,
     answer: Rc<RefCell<Option<String>>>,
@@ -24,7 +24,7 @@ pub(crate) struct CpuProfile {
 }
 
 impl CpuProfile {
-    /// Begins. The engine has its inspector on, and no debugger attached.
+    /// Begins the recording. The engine's inspector must be on, with no debugger attached.
     pub(crate) fn start(runtime: &JsRuntime, options: CpuProfileOptions) -> Self {
         let answer = Rc::new(RefCell::new(None));
         let told = answer.clone();
@@ -48,7 +48,7 @@ impl CpuProfile {
         profile
     }
 
-    /// Ends, and writes the file.
+    /// Ends the recording, and writes the file.
     pub(crate) fn write(mut self) {
         let answer = self.ask("Profiler.stop", None);
         let profile = answer.as_ref().and_then(|it| it.pointer("/result/profile"));
@@ -65,7 +65,7 @@ impl CpuProfile {
         }
     }
 
-    /// The engine answers before this returns.
+    /// Calls a method of the inspector. The engine answers before this returns.
     fn ask(
         &mut self,
         method: &str,

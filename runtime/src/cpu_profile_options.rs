@@ -1,20 +1,20 @@
-//! How a CPU profile is made.
+//! The options of a CPU profile.
 
 use std::path::PathBuf;
 
-/// How the profile of a program is made, and where it goes.
+/// How often the CPU profile of a program takes a sample, and where the profile is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CpuProfileOptions {
-    /// The folder of the file. It is made if it is not there.
+    /// The folder of the file. It is made if it does not exist.
     pub folder: PathBuf,
-    /// The name of the file. By default it is `CPU.TIME.PROCESS.NUMBER.cpuprofile`, where the
-    /// number is that of the file in its process.
+    /// The name of the file. The default is `CPU.TIME.PROCESS.NUMBER.cpuprofile`, in which NUMBER
+    /// counts the files that this process has written.
     pub name: Option<String>,
-    /// How often the engine is looked at, in microseconds.
+    /// The time between two samples, in microseconds.
     pub interval: u32,
 }
 
 impl CpuProfileOptions {
-    /// The interval by default, in microseconds.
+    /// The default of the interval, in microseconds.
     pub const INTERVAL: u32 = 1_000;
 }

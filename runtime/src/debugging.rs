@@ -1,4 +1,4 @@
-//! What an engine writes for whoever looks into it, without a debugger.
+//! Files about an engine that help to find defects without a debugger.
 
 #[cfg(feature = "v8")]
 use std::{cell::RefCell, rc::Rc, task::Context};
@@ -14,17 +14,17 @@ use crate::cpu_profile_options::CpuProfileOptions;
 #[cfg(feature = "v8")]
 use crate::heap_snapshots::HeapSnapshots;
 
-/// What an engine writes. V8 only: QuickJS writes nothing.
+/// Which files an engine writes about itself. QuickJS writes none.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Debugging {
     /// A profile of where the program spends its time, written when the program ends.
     pub cpu_profile: Option<CpuProfileOptions>,
-    /// The number of the signal at which a snapshot of the heap is written, to the current
+    /// The number of the signal that makes the engine write a snapshot of its heap to the current
     /// folder.
     pub heap_snapshot_signal: Option<i32>,
 }
 
-/// What one engine is about to write.
+/// The files that one engine will write.
 #[cfg(feature = "v8")]
 #[derive(Clone, Default)]
 pub(crate) struct Records {
@@ -34,10 +34,10 @@ pub(crate) struct Records {
 
 #[cfg(feature = "v8")]
 impl Records {
-    /// Begins. The engine has its inspector on, if there is to be a profile.
+    /// Begins to record. The engine's inspector must be on if a profile is asked for.
     ///
     /// # Errors
-    /// No process may wait for the signal.
+    /// If a process cannot handle the signal.
     pub(crate) fn start(runtime: &JsRuntime, debugging: Debugging) -> std::io::Result<Self> {
         let profile = debugging.cpu_profile;
         let profile = profile.map(|options| CpuProfile::start(runtime, options));
@@ -48,7 +48,7 @@ impl Records {
         })
     }
 
-    /// The engine ends: the profile is written, once.
+    /// Writes the profile, because the engine ends. A second call writes nothing.
     pub(crate) fn finish(&self) {
         let profile = self.profile.borrow_mut().take();
         if let Some(profile) = profile {
@@ -56,7 +56,7 @@ impl Records {
         }
     }
 
-    /// Writes what a signal has asked for.
+    /// Writes a heap snapshot if the signal has come.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, isolate: &mut v8::Isolate) {
         if let Some(snapshots) = &mut *self.snapshots.borrow_mut() {
             snapshots.poll(cx, isolate);

@@ -1,6 +1,6 @@
-//! What a module imports, by its text. An engine tells this while it links a
-//! module; the text is needed where it does not: to say at which line an import
-//! failed, and to know the `import()` calls whose target is written out.
+//! The imports of a module, found in its text. An engine reports imports while it links a module.
+//! The text is needed for two things that the engine does not report: the line of an import that
+//! failed, and the `import()` calls whose specifier is a literal.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use deno_core::url::Url;
 
 use crate::transpile::parse_module;
 
-/// One `import`, `export … from` or `import()` with a written-out specifier.
+/// One `import`, `export … from` or `import()` whose specifier is a literal.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// The specifier as it stands in the text.
+    /// The specifier as it is written in the text.
     pub specifier: String,
     /// Whether this is an `import()`.
     pub is_dynamic: bool,
@@ -28,8 +28,8 @@ pub struct Dependency {
     pub column: usize,
 }
 
-/// The dependencies of a module in the order of the text, without those that
-/// are types only. A text that does not parse has none.
+/// The dependencies of a module in the order of the text, without imports that are only of types. A
+/// text that does not parse has no dependencies.
 pub fn analyze(specifier: &Url, media_type: MediaType, text: &Arc<str>) -> Vec<Dependency> {
     let Ok(parsed) = parse_module(specifier, media_type, text.clone()) else {
         return Vec::new();

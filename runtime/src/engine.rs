@@ -1,5 +1,5 @@
-//! An engine with the runtime's globals: what the main program and its web
-//! workers have alike.
+//! An engine with the runtime's globals: the part that the main program and its web workers have in
+//! common.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,9 +28,9 @@ use crate::worker_error::WorkerError;
 
 /// How to start an [`Engine`].
 pub(crate) struct EngineOptions {
-    /// What it has in common with the program's other engines.
+    /// The options that all engines of the program share.
     pub shared: SharedOptions,
-    /// The script or module that the engine is for.
+    /// The script or module that the engine will run.
     pub main_module: Url,
     /// `globalThis.location`.
     pub location: Option<Url>,
@@ -38,7 +38,7 @@ pub(crate) struct EngineOptions {
     pub module_loader: Rc<dyn ModuleLoader>,
     pub node: Node,
     pub is_main: bool,
-    /// Whether a profile is made of it.
+    /// Whether a CPU profile of the engine is made.
     pub is_profiled: bool,
 }
 
@@ -46,15 +46,16 @@ pub(crate) struct EngineOptions {
 pub(crate) struct Engine {
     pub runtime: JsRuntime,
     pub exit_code: ExitCode,
-    /// What the bootstrap script leaves on the global object until it runs.
+    /// The object with the functions of the bootstrap script, which is a property of the global
+    /// object until one of the functions removes it.
     bootstrap: v8::Global<v8::Object>,
 }
 
 impl Engine {
-    /// Starts an engine. Its globals are set up by a function of the bootstrap
-    /// script, which is the caller's to choose.
+    /// Starts an engine. The caller chooses which function of the bootstrap script sets up the
+    /// globals.
     pub(crate) fn start(options: EngineOptions) -> Result<Self, WorkerError> {
-        // Fails when a provider is installed already, which serves as well.
+        // This fails if a provider is installed already, and that provider is used then.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
 
         let shared = options.shared;
@@ -70,7 +71,7 @@ impl Engine {
         let mut runtime = JsRuntime::try_new(RuntimeOptions {
             module_loader: Some(options.module_loader),
             startup_snapshot: startup.snapshot,
-            // The functions of the snapshot are bound to the ops already.
+            // The functions in the snapshot are already bound to the ops.
             skip_op_registration: startup.snapshot.is_some(),
             residual_lazy_js_sources: startup.lazy_js,
             residual_lazy_esm_sources: startup.lazy_esm,
@@ -148,7 +149,7 @@ impl Engine {
             .ok_or(WorkerError::Undefined(name))
     }
 
-    /// Calls a function of the bootstrap script without arguments; whether it
+    /// Calls a function of the bootstrap script without arguments. Returns whether the function
     /// returned true.
     pub(crate) fn call(
         &mut self,
@@ -157,8 +158,8 @@ impl Engine {
         self.call_with(function, None, |_, value| value.is_true())
     }
 
-    /// Calls a function of the bootstrap script with an object, or without, and
-    /// reads its result.
+    /// Calls a function of the bootstrap script, with an object as its argument if there is one,
+    /// and reads its result.
     pub(crate) fn call_with<T: Default>(
         &mut self,
         function: &v8::Global<v8::Function>,
@@ -189,8 +190,8 @@ fn take_bootstrap(runtime: &mut JsRuntime) -> Result<v8::Global<v8::Object>, Wor
         .ok_or(WorkerError::Undefined("bootstrap"))
 }
 
-/// Deno hides some of what deno_net offers behind `--unstable-` flags and
-/// exits when one is missing. Here all of it is on.
+/// Deno has some of deno_net behind `--unstable-` flags, and exits if a program needs a flag that
+/// is missing. duplex has all of deno_net on.
 fn features() -> FeatureChecker {
     let mut features = FeatureChecker::default();
     features.enable_feature("net");
@@ -198,8 +199,8 @@ fn features() -> FeatureChecker {
     features
 }
 
-/// Throws where a module may not be imported, or not with these attributes. The core
-/// calls this for each import before it resolves it.
+/// Throws if a module may not be imported, or may not be imported with these attributes. deno_core
+/// calls this for each import before it resolves the specifier.
 fn validate_import(
     startup: &StartupData,
     scope: &mut v8::PinScope<'_, '_>,

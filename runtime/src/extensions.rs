@@ -1,4 +1,4 @@
-//! The one list of extensions, for the snapshot and for every start.
+//! The list of extensions, which the snapshot and every start use.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::packages::PackageChecker;
 use crate::packages::PackageFolders;
 use crate::packages::Sys;
 
-/// What the extensions are told at start-up.
+/// The options of the extensions at start-up.
 pub(crate) struct ExtensionOptions {
     pub location: Option<Url>,
     pub blob_store: Arc<dyn deno_web::BlobStoreTrait>,
@@ -29,9 +29,8 @@ pub(crate) struct ExtensionOptions {
     pub runtime: ops::info::RuntimeInfo,
 }
 
-/// The extensions in the order in which the snapshot and [`arguments`] have
-/// them. All are initialised late, so that a snapshot holds no state of the
-/// machine that made it.
+/// The extensions, in the order that the snapshot and [`arguments`] need. All are initialised late,
+/// so that a snapshot holds no state of the machine that made it.
 pub(crate) fn list() -> Vec<Extension> {
     vec![
         deno_telemetry::deno_telemetry::lazy_init(),
@@ -54,15 +53,15 @@ pub(crate) fn list() -> Vec<Extension> {
     ]
 }
 
-/// The same where the files that are evaluated on demand are read: all of them are classic
-/// scripts, but for those that a program may import.
+/// The list for builds and for starts without start-up data: the files that are evaluated on demand
+/// are classic scripts in it, except for the ES modules that a program may import.
 pub(crate) fn list_of_scripts() -> Vec<Extension> {
     let mut extensions = list();
     lazy_scripts::make_scripts(&mut extensions);
     extensions
 }
 
-/// The state of the extensions, in the order of [`list`].
+/// The arguments of the extensions, in the order of [`list`].
 pub(crate) fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
     vec![
         deno_telemetry::deno_telemetry::args(),
@@ -102,9 +101,9 @@ pub(crate) fn arguments(options: ExtensionOptions) -> Vec<ExtensionArguments> {
     ]
 }
 
-/// Evaluates the extension's modules when a program first uses them and not
-/// at start-up. What `20_globals.js` calls late stays out of the snapshot as well:
-/// functions in a snapshot have lost V8's fast calls into Rust.
+/// Makes the extension's modules be evaluated when a program first uses them, not at start-up. So
+/// what `20_globals.js` loads late is not in the snapshot either, which matters because functions
+/// in a snapshot have lost V8's fast calls into Rust.
 fn on_demand(mut extension: Extension) -> Extension {
     extension
         .lazy_loaded_esm_files

@@ -1,17 +1,17 @@
-//! Deno's unstable features that change something here when they are asked for.
+//! Deno's unstable features that change how duplex behaves.
 
-/// Which of them are on.
+/// Which unstable features are on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// `sloppy-imports`: a path in an import may lack its extension, or name a folder with
-    /// an index file.
+    /// `sloppy-imports`: a path in an import may lack its extension, or name a folder that has an
+    /// index file.
     pub sloppy_imports: bool,
     /// `unsafe-proto`: the accessor `Object.prototype.__proto__` stays.
     pub unsafe_proto: bool,
 }
 
 impl Features {
-    /// Whether a feature is one of these.
+    /// Whether duplex knows an unstable feature of this name.
     ///
     /// ```
     /// assert!(duplex_runtime::Features::has("unsafe-proto"));
@@ -21,7 +21,7 @@ impl Features {
         Self::named([name]) != Self::default()
     }
 
-    /// Those that the names are of; other names change nothing.
+    /// The features with these names. Other names are ignored.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut features = Self::default();
         for name in names {
@@ -34,7 +34,7 @@ impl Features {
         features
     }
 
-    /// The flags of the command line that ask for those that are on.
+    /// The command-line flags for the features that are on.
     pub fn flags(self) -> Vec<String> {
         let named = [
             (self.sloppy_imports, "--unstable-sloppy-imports"),

@@ -1,5 +1,5 @@
-//! Errors as a terminal shows them: message, source line with a caret, stack,
-//! causes; in colour where colour is wanted.
+//! Errors as a terminal shows them: the message, the source line with a caret, the stack, and the
+//! causes. They are in colour if colour is wanted.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -18,11 +18,11 @@ use deno_terminal::colors;
 use crate::module_loader::DuplexModuleLoader;
 use crate::transpile::common_js_error;
 
-/// What is printed behind `error: ` when a program ends by this error.
+/// What is printed after `error: ` when this error ends a program.
 ///
-/// `initial_cwd` is the URL of the folder in which the program was started;
-/// paths below it are shown with the common part dimmed. `loader` is asked for
-/// the parser's view where an engine rejected a module's syntax.
+/// `initial_cwd` is the URL of the folder in which the program was started. In paths below that
+/// folder the common part is dimmed. `loader` gives the parser's message if an engine rejected a
+/// module's syntax.
 pub fn format_core_error(
     error: &CoreError,
     initial_cwd: Option<&Url>,
@@ -41,8 +41,8 @@ pub fn format_core_error(
     }
 }
 
-/// Formats an exception with its source line, stack, causes and, of an
-/// `AggregateError`, its errors.
+/// Formats an exception with its source line, stack and causes, and with its errors if it is an
+/// `AggregateError`.
 pub fn format_js_error(error: &JsError, initial_cwd: Option<&Url>) -> String {
     let mut text = Formatter {
         initial_cwd,
@@ -55,12 +55,12 @@ pub fn format_js_error(error: &JsError, initial_cwd: Option<&Url>) -> String {
     text
 }
 
-/// Causes and aggregates are followed this deep.
+/// How deep causes and aggregated errors are followed.
 const MAX_DEPTH: usize = 32;
 
 struct Formatter<'a> {
     initial_cwd: Option<&'a Url>,
-    /// The errors on the way from the outermost one to the current.
+    /// The errors that lead from the outermost error to the current one.
     ancestors: Vec<&'a JsError>,
 }
 
@@ -126,8 +126,8 @@ impl ErrorFormat for Colours {
     }
 }
 
-/// The parser's message for a module that the engine would not compile. The
-/// engine reports such an error with one frame, the place in the module.
+/// The parser's message for a module that the engine could not compile. The engine reports such an
+/// error with one frame, which is the place in the module.
 fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> {
     if error.name.as_deref() != Some("SyntaxError") {
         return None;
@@ -139,8 +139,8 @@ fn syntax_error(error: &JsError, loader: &DuplexModuleLoader) -> Option<String> 
     Some(colour_locations(&error.to_string()))
 }
 
-/// The parser's message for a CommonJS file that the engine would not compile, with who
-/// required it. The engine's own error has no frame in that file.
+/// The parser's message for a CommonJS file that the engine could not compile, with the stack of
+/// the `require` call. The engine's own error has no frame in that file.
 fn required_syntax_error(
     error: &JsError,
     initial_cwd: Option<&Url>,
@@ -153,7 +153,7 @@ fn required_syntax_error(
         frame.file_name.as_deref() == Some("node:module")
             && frame.function_name.as_deref() == Some("wrapSafe")
     };
-    // The core's own frames are above it, and with QuickJS one in the file.
+    // deno_core's own frames are above this frame, and with QuickJS also one frame in the file.
     error.frames.iter().take(4).find(is_compiling)?;
     let path = loader.packages().last_required()?;
     let file = Url::from_file_path(&path).ok()?;
@@ -175,8 +175,8 @@ fn required_syntax_error(
     Some(text)
 }
 
-/// The module that waits for ever. V8 knows where in it; QuickJS says 1:1,
-/// wherever it is.
+/// The message for a module whose top-level `await` never resolves. V8 knows the place in the
+/// module. QuickJS always says line 1, column 1.
 fn never_resolved(error: &JsError) -> Option<String> {
     if cfg!(feature = "v8") || error.exception_message != "Top-level await promise never resolved" {
         return None;
@@ -189,8 +189,8 @@ fn never_resolved(error: &JsError) -> Option<String> {
     ))
 }
 
-/// The source line of the frame that the engine chose, and a caret below the
-/// column; nothing where the line is unknown or does not reach to the column.
+/// The source line of the frame that the engine chose, and a caret below the column. Returns
+/// nothing if the line is unknown or is shorter than the column.
 fn source_line(error: &JsError) -> Option<String> {
     let line = error
         .source_line
@@ -202,8 +202,7 @@ fn source_line(error: &JsError) -> Option<String> {
     Some(format!("\n{line}\n{}", colors::red(caret)))
 }
 
-/// White space as wide as the first `column` UTF-16 units of `line`, keeping
-/// its tabs.
+/// White space as wide as the first `column` UTF-16 units of `line`. Tabs stay tabs.
 fn indent_to(line: &str, column: usize) -> Option<String> {
     let mut units = 0;
     let mut indent = String::new();
@@ -220,7 +219,7 @@ fn indent_to(line: &str, column: usize) -> Option<String> {
     (units == column).then_some(indent)
 }
 
-/// The event loop's own functions, below every callback's.
+/// Whether the frame is of deno_core, whose event loop is at the bottom of every callback's stack.
 fn is_machinery(frame: &JsStackFrame) -> bool {
     frame
         .file_name
@@ -239,7 +238,7 @@ fn without_prefix(text: &str) -> &str {
     text.strip_prefix("Uncaught ").unwrap_or(text)
 }
 
-/// Colours the `at file:///…:1:7` lines of a message that is text only.
+/// Colours the `at file:///…:1:7` lines of a message that has no stack frames.
 fn colour_locations(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     for (index, line) in message.lines().enumerate() {
@@ -266,7 +265,7 @@ fn colour_locations(message: &str) -> String {
     text
 }
 
-/// Advice for errors that say little to those who come from elsewhere.
+/// Advice for errors that users of other runtimes often meet.
 fn hints(error: &JsError) -> Vec<&'static str> {
     let Some(message) = error.message.as_deref() else {
         return Vec::new();
@@ -306,13 +305,13 @@ fn hints(error: &JsError) -> Vec<&'static str> {
     hints
 }
 
-/// Whether one of the errors behind this one says `text`.
+/// Whether the message of this error or of one of its causes contains `text`.
 fn comes_of(error: &JsError, text: &str) -> bool {
     let causes = std::iter::successors(Some(error), |error| error.cause.as_deref());
     let mut messages = causes
         .take(MAX_DEPTH)
         .filter_map(|it| it.message.as_deref());
-    // What a WebSocket says has the hint in it.
+    // The error of a WebSocket already contains this hint.
     messages.any(|message| message.contains(text) && !message.contains("CA:FALSE"))
 }
 
@@ -322,7 +321,7 @@ fn missing_member_of_deno(message: &str) -> Option<&str> {
     matches!(what, "function" | "constructor").then_some(name)
 }
 
-/// Globals of Bun, Deno and browsers that are not here, with what to do.
+/// Globals of Bun, Deno and browsers that duplex does not have, each with a hint.
 const MISSING_GLOBALS: [(&str, &str); 8] = [
     (
         "Bun",
@@ -350,7 +349,7 @@ const MISSING_GLOBALS: [(&str, &str); 8] = [
 const NO_STORAGE: &str =
     "duplex has no storage of browsers. Keep the data in files, or in a database.";
 
-/// Members of the namespace `Deno` that are not here, with what to do.
+/// Members of the namespace `Deno` that duplex does not have, each with a hint.
 const MISSING_MEMBERS_OF_DENO: [(&str, &str); 10] = [
     (
         "test",

@@ -1,5 +1,6 @@
-//! What is in the memory of an engine: snapshots of V8's heap, in the form that Chrome's
-//! DevTools read, each time that the process gets a signal (`--heapsnapshot-signal`).
+//! Snapshots of V8's heap, which show what is in the memory of an engine. One is written each time
+//! that the process gets a signal (`--heapsnapshot-signal`), in the format that Chrome's DevTools
+//! read.
 
 use std::env;
 use std::io;
@@ -20,11 +21,11 @@ pub(crate) struct HeapSnapshots {
 }
 
 impl HeapSnapshots {
-    /// Waits for the signal of this number. The files go to the folder that is the current one
-    /// now.
+    /// Waits for the signal with this number. The files are written to the folder that is the
+    /// current folder now.
     ///
     /// # Errors
-    /// No process may wait for this signal, or there is no current folder.
+    /// If a process cannot handle this signal, or there is no current folder.
     pub(crate) fn on(number: i32) -> io::Result<Self> {
         Ok(Self {
             asked: signal(SignalKind::from_raw(number))?,
@@ -32,8 +33,8 @@ impl HeapSnapshots {
         })
     }
 
-    /// Writes one, if the signal has come. Otherwise the task is woken when it comes. No script
-    /// runs meanwhile, so the engine is between two turns.
+    /// Writes a snapshot if the signal has come. If it has not come, the task is woken when it
+    /// comes. This must be called while no script runs, between two turns of the event loop.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, isolate: &mut v8::Isolate) {
         while let Poll::Ready(Some(())) = self.asked.poll_recv(cx) {
             self.write(isolate);

@@ -1,8 +1,9 @@
-//! Gives memory back that a busy time has left, once it is over.
+//! Gives memory back to the system when a busy time is over.
 //!
-//! An engine collects when its program makes more, and the C library keeps what was
-//! freed for what comes next: a server that has taken in ten thousand connections, or a
-//! hundred long messages, would hold for as long as it is quiet what that took for moments.
+//! An engine collects garbage only when its program makes more, and the C library keeps freed
+//! memory for later. So a server that has accepted ten thousand connections, or has received a
+//! hundred long messages, would keep the memory that it needed for a moment for as long as it is
+//! idle.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -15,30 +16,32 @@ use deno_core::v8;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 
-/// Watches over one event loop, that of the process's main thread.
+/// Watches one event loop that runs a program or serves. Web workers have none.
 #[derive(Default)]
 pub(crate) struct IdleMemory(Rc<State>);
 
 #[derive(Default)]
 struct State {
-    /// Whether a timer runs that looks at what has happened. It rests with the event loop.
+    /// Whether the timer runs that checks for a quiet time. It stops when there is nothing to give
+    /// back, and starts at the next poll of the event loop.
     is_ticking: Cell<bool>,
-    /// The event loop's.
+    /// The waker of the event loop.
     waker: RefCell<Option<Waker>>,
-    /// For how many ticks it has been quiet.
+    /// How many ticks in a row were quiet.
     quiet: Cell<u32>,
-    /// Whether the engine is to collect.
+    /// Whether the engine should collect garbage.
     is_due: Cell<bool>,
-    /// Whether it has, and may have swept since the C library was told.
+    /// Whether the engine has collected garbage. It may have freed more memory since the last
+    /// [`trim`].
     has_collected: Cell<bool>,
-    /// What the thread had computed at the last tick.
+    /// The CPU time of the thread at the last tick.
     computed: Cell<Duration>,
-    /// What the process held after the last release, in bytes.
+    /// How much memory the process held after the last release, in bytes.
     resident: Cell<u64>,
 }
 
 impl IdleMemory {
-    /// Called in the event loop, whenever it was polled and goes on.
+    /// To be called whenever the event loop was polled and has not ended.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &Context<'_>, isolate: &mut v8::Isolate) {
         if !self.0.is_ticking.get() {
@@ -69,7 +72,7 @@ impl IdleMemory {
 }
 
 impl State {
-    /// Returns whether there is something to look at the next time.
+    /// Returns whether the timer should go on.
     fn tick(&self) -> bool {
         let computed = computed();
         let last = self.computed.replace(computed);
@@ -98,14 +101,14 @@ impl State {
     }
 }
 
-/// Has the engine collect all that nobody refers to.
+/// Makes the engine collect all its garbage.
 fn collect(isolate: &mut v8::Isolate) {
     #[cfg(feature = "v8")]
     {
         let heap = isolate.get_heap_statistics();
         isolate.memory_pressure_notification(match heap.used_heap_size() <= AT_ONCE {
             true => v8::MemoryPressureLevel::Critical,
-            // In steps, between what the program does.
+            // The engine collects in steps, while the program runs.
             false => v8::MemoryPressureLevel::Moderate,
         });
     }
@@ -113,40 +116,40 @@ fn collect(isolate: &mut v8::Isolate) {
     let _ = isolate;
 }
 
-/// Gives the system back what the C library has free.
+/// Gives the free memory of the C library back to the system.
 fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it has no requirements.
+    // SAFETY: the function has no requirements.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// How long the thread has computed.
+/// The CPU time of the thread.
 #[cfg(unix)]
 fn computed() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// How many bytes of memory the process holds. Where the system does not tell, as outside of
-/// Linux, none: then nothing is given back.
+/// How many bytes of memory the process holds. The number is 0 if the system does not tell it, as
+/// on all systems but Linux. Then nothing is given back.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
     pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
-/// How often it is looked.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_millis(500);
-/// A tick is quiet in which the thread has computed for less than that.
+/// A tick is quiet if the thread's CPU time since the last tick is less than this.
 const QUIET: Duration = Duration::from_millis(10);
-/// So many have to be, one after the other: who comes back each half second finds what was
-/// left.
+/// How many ticks in a row have to be quiet. If there is work every half second, the memory is kept
+/// for that work.
 const QUIET_TICKS: u32 = 2;
-/// How much more memory has to be there than after the last release, in bytes; and a
-/// sixteenth of that.
+/// How much more memory than after the last release the process must hold, in bytes, so that a
+/// release is worth its cost. A sixteenth of that memory is the limit instead if that is more.
 const WORTH: u64 = 2 << 20;
-/// A heap of so many bytes is collected at once.
+/// A heap with at most this many bytes in use is collected at once.
 #[cfg(feature = "v8")]
 const AT_ONCE: usize = 32 << 20;

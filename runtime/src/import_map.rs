@@ -1,5 +1,5 @@
-//! Import maps: from a file or `data:` URL (`--import-map`, `importMap` of a
-//! `deno.json`) and from the `imports` and `scopes` of a `deno.json` itself.
+//! Import maps: from a file or a `data:` URL (`--import-map`, or `importMap` of a `deno.json`), and
+//! from the members `imports` and `scopes` of a `deno.json`.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use crate::config::ConfigFile;
 use crate::config::strip_comments;
 use crate::module_loader::source::read_data_url;
 
-/// The import map that a configuration file holds or names, if it does either.
+/// The import map that a configuration file holds or names, if there is one.
 ///
 /// # Errors
 /// See [`ImportMapLoadError`].
@@ -29,7 +29,8 @@ pub fn from_config(config: &ConfigFile) -> Result<Option<ImportMap>, ImportMapLo
                 config.specifier
             );
         }
-        // "imports" of a deno.json map a package and the paths below it at once.
+        // An entry in "imports" of a deno.json that maps a package also maps the paths below the
+        // package.
         let options = ImportMapOptions {
             expand_imports: true,
             ..Default::default()
@@ -47,7 +48,7 @@ pub fn load(specifier: &Url) -> Result<ImportMap, ImportMapLoadError> {
     from_value(specifier, read(specifier)?)
 }
 
-/// The import map that was read at `specifier`.
+/// Makes an import map of a value that was read from `specifier`.
 ///
 /// # Errors
 /// See [`ImportMapLoadError`].
@@ -75,10 +76,10 @@ pub fn read(specifier: &Url) -> Result<Value, ImportMapLoadError> {
     from_text(specifier, &String::from_utf8_lossy(&bytes))
 }
 
-/// The value of an import map's text, JSON with or without comments.
+/// Parses the text of an import map, which is JSON with or without comments.
 ///
 /// # Errors
-/// The text is not JSON.
+/// [`ImportMapLoadError::Json`] if the text is not JSON.
 pub fn from_text(specifier: &Url, text: &str) -> Result<Value, ImportMapLoadError> {
     serde_json::from_str(&strip_comments(text)).map_err(|source| ImportMapLoadError::Json {
         specifier: specifier.clone(),
@@ -86,7 +87,7 @@ pub fn from_text(specifier: &Url, text: &str) -> Result<Value, ImportMapLoadErro
     })
 }
 
-/// Why there is no import map to use.
+/// Why an import map cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportMapLoadError {
     /// The configuration file cannot be used.
@@ -97,7 +98,7 @@ pub enum ImportMapLoadError {
     Read {
         /// The import map.
         specifier: Url,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The import map is not JSON.
@@ -105,15 +106,15 @@ pub enum ImportMapLoadError {
     Json {
         /// The import map.
         specifier: Url,
-        /// What the parser says.
+        /// The parser's error.
         source: serde_json::Error,
     },
-    /// The JSON is no import map.
+    /// The JSON is not an import map.
     #[error("Unable to parse import map \"{specifier}\": {source}")]
     ImportMap {
         /// The import map.
         specifier: Url,
-        /// What is wrong with it.
+        /// What is wrong.
         source: ImportMapError,
     },
     /// The configuration file names an import map on another machine.

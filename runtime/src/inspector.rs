@@ -1,5 +1,5 @@
-//! The engine's inspector: Chrome DevTools and editors attach to it, by Chrome's DevTools
-//! protocol over a WebSocket. The server is Deno's.
+//! The engine's inspector. Chrome's DevTools and editors attach to it over a WebSocket, by the
+//! Chrome DevTools Protocol. The server is Deno's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,25 +19,26 @@ pub struct Inspector {
     start: InspectorStart,
 }
 
-/// When a program starts that can be debugged.
+/// When a program that can be debugged starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InspectorStart {
     /// At once (`--inspect`).
     AtOnce,
     /// When a debugger has attached (`--inspect-wait`).
     Attached,
-    /// Likewise, and it stops before its first statement (`--inspect-brk`).
+    /// When a debugger has attached. The program then stops before its first statement
+    /// (`--inspect-brk`).
     Paused,
 }
 
 impl Inspector {
-    /// Listens for debuggers. Whoever reaches the address can do all that the program can, so
-    /// it should be one of this machine. Port 0 is one that the system chooses. The URL for each
-    /// engine is logged when the engine starts.
+    /// Listens for debuggers. A client that can reach the address can do all that the program can,
+    /// so the address should be one of this machine that others cannot reach. With port 0 the
+    /// system chooses a port. The URL for each engine is logged when the engine starts.
     ///
     /// # Errors
     ///
-    /// The address is taken, or is not one of this machine.
+    /// If the address is taken, or is not an address of this machine.
     pub fn listen(address: SocketAddr, start: InspectorStart) -> io::Result<Self> {
         let server = InspectorServer::new(address, "duplex", InspectPublishUid::default());
         let server = server.map_err(|error| match error {
@@ -51,7 +52,8 @@ impl Inspector {
         })
     }
 
-    /// The same for an engine that waits for nobody, since another one of the program does.
+    /// A copy for an engine that does not wait for a debugger, because another engine of the
+    /// program waits.
     #[must_use]
     pub fn without_waiting(self) -> Self {
         Self {
@@ -60,7 +62,7 @@ impl Inspector {
         }
     }
 
-    /// Lets debuggers find an engine, whose inspector is on.
+    /// Lets debuggers find an engine. The engine's inspector must be on.
     pub(crate) fn register(&self, module: &Url, runtime: &JsRuntime) {
         let waits = self.start != InspectorStart::AtOnce;
         self.server
@@ -68,7 +70,7 @@ impl Inspector {
         show_to_debuggers(&runtime.inspector());
     }
 
-    /// Blocks the thread until a debugger has attached, if the program is to wait for one.
+    /// Blocks the thread until a debugger has attached, if the program must wait for one.
     pub(crate) fn wait(&self, runtime: &JsRuntime) {
         match self.start {
             InspectorStart::AtOnce => {}

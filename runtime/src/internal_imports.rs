@@ -1,25 +1,25 @@
-//! No program imports what is internal.
+//! Refuses imports of internal modules by a program.
 //!
-//! deno_core lets a module import `ext:` modules where its name is internal and an internal
-//! ES module is being loaded meanwhile. A program can have text with such a name: `eval`
-//! names what it evaluates after its caller, and the runtime calls functions of the program,
-//! `eval` too, with strings of the program. And microtasks of the program run while an
-//! internal module is loaded. So names do not do; what imports is looked at here, for each
-//! import, before it is resolved.
+//! deno_core lets a module import `ext:` modules if the module's name is internal and an internal
+//! ES module is being loaded at that time. These two conditions do not keep a program out. A
+//! program can have text with an internal name: `eval` names its text after the caller, and the
+//! runtime calls functions of the program, which can be `eval`, with strings of the program. And
+//! microtasks of the program run while an internal module is loaded. So the check here looks at the
+//! importing module itself. It runs for each import, before the specifier is resolved.
 //!
-//! The modules of the runtime import statically only. A static import of an internal module
-//! stands in a module that the program was built with.
+//! The modules of the runtime have only static imports. So an import of an internal module is
+//! allowed only if it is static and the importing module was built into the program.
 
 use deno_core::ImportAttributesContext;
 
 use crate::startup_data::StartupData;
 
-/// Why an import is refused, if so.
+/// The reason if an import is refused.
 pub(crate) fn refusal(startup: &StartupData, import: &ImportAttributesContext) -> Option<String> {
     if !is_internal(&import.specifier) {
         return None;
     }
-    // A dynamic import has no place.
+    // A dynamic import has no line number.
     let is_static = import.line_number.is_some();
     let is_built_in = is_named_internal(&import.referrer) && is_built_in(startup, &import.referrer);
     if is_static && is_built_in {
@@ -34,9 +34,9 @@ pub(crate) fn refusal(startup: &StartupData, import: &ImportAttributesContext) -
     })
 }
 
-/// Whether this is the name of a module of the runtime that no program imports by it.
+/// Whether this specifier names a module of the runtime that no program may import.
 fn is_internal(specifier: &str) -> bool {
-    // As the parser of URLs takes it.
+    // The parser of URLs removes these characters too.
     let specifier = specifier.trim_matches(|char: char| char <= ' ');
     let Some((scheme, rest)) = specifier.split_once(':') else {
         return false;
@@ -52,15 +52,15 @@ fn is_internal(specifier: &str) -> bool {
     }
 }
 
-/// Whether the core takes a module of this name for internal.
+/// Whether deno_core takes a module with this name for internal.
 fn is_named_internal(name: &str) -> bool {
     ["ext:", "node:", "checkin:"]
         .iter()
         .any(|scheme| name.starts_with(scheme))
 }
 
-/// Whether a module with such a name was built into the program. Without start-up data,
-/// which tests do without, it is.
+/// Whether a module with such a name was built into the program. Without start-up data, as in
+/// tests, the answer is always true.
 fn is_built_in(startup: &StartupData, name: &str) -> bool {
     if startup.is_empty() {
         return true;

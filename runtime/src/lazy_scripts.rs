@@ -1,23 +1,23 @@
-//! ES modules of the extensions that are evaluated on demand, as classic scripts.
+//! Turns the ES modules of the extensions that are evaluated on demand into classic scripts.
 //!
-//! While deno_core loads an ES module of an extension it lets internal code import any
-//! `ext:` module, runs microtasks, and tells internal code from a program's by name
-//! only. A program that has its text run then, under such a name, has all ops. A classic
-//! script (`core.loadExtScript`) opens nothing while it is loaded. deno_node has ES modules
-//! that are loaded on demand all the same, so imports are checked too: `internal_imports.rs`.
+//! While deno_core loads an ES module of an extension, it lets internal code import any `ext:`
+//! module, it runs microtasks, and it tells internal code from a program's code by the name only.
+//! So a program that gets its text to run at that time, under an internal name, has access to all
+//! ops. Loading a classic script (`core.loadExtScript`) gives no such access. But deno_node has ES
+//! modules that are loaded on demand, so imports are checked too (`internal_imports.rs`).
 
 use std::borrow::Cow;
 
 use deno_core::Extension;
 use duplex_websocket::classic_script;
 
-/// Makes classic scripts of the ES modules of `extensions` that are loaded on demand.
-/// Those whose name a program may import stay.
+/// Makes classic scripts of the ES modules of `extensions` that are loaded on demand. The modules
+/// with a name that a program may import stay modules.
 ///
 /// # Panics
 ///
-/// When a module is not of the form that [`classic_script`] takes, or cannot be read.
-/// That is found when the program is built.
+/// If a module is not of the form that [`classic_script`] takes, or cannot be read. Both are
+/// found when the program is built.
 pub(crate) fn make_scripts(extensions: &mut [Extension]) {
     for extension in extensions {
         let modules = extension.lazy_loaded_esm_files.to_mut();
@@ -32,8 +32,8 @@ pub(crate) fn make_scripts(extensions: &mut [Extension]) {
     }
 }
 
-/// Whether a module is one that only the runtime loads. Those of deno_node are imported by
-/// the modules that a program imports, and so must stay modules.
+/// Whether only the runtime loads a module. The modules of deno_node are imported by modules that a
+/// program imports, and so must stay modules.
 fn becomes_script(specifier: &str) -> bool {
     specifier.starts_with("ext:")
         && !specifier.starts_with("ext:deno_node/")

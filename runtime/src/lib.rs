@@ -1,10 +1,10 @@
-//! The runtime of duplex: the web's globals, the `Deno` namespace, module
-//! loading and permissions, on deno_core with either of its engines.
+//! The runtime of duplex: the globals of the web, the `Deno` namespace, module loading and
+//! permissions, on deno_core with V8 or QuickJS.
 //!
-//! A program makes a [`MainWorker`] with [`WorkerOptions`] and calls
-//! [`MainWorker::run_main_module`]. A build script calls [`write_startup_data`]
-//! and the program includes what it wrote as its [`StartupData`], so that
-//! starting costs no reading of JavaScript from disk and, on V8, hardly any
+//! A program makes a [`MainWorker`] from [`WorkerOptions`] and calls
+//! [`MainWorker::run_main_module`]. The program's build script calls [`write_startup_data`], and
+//! the program includes the output as its [`StartupData`]. So a start reads no JavaScript from disk
+//! and, on V8, evaluates hardly any.
 //! evaluation.
 
 #[cfg(not(any(feature = "v8", feature = "quickjs")))]

@@ -1,4 +1,4 @@
-//! A worker: one engine with the runtime's globals, running one program.
+//! The main worker: one engine with the runtime's globals, which runs one program.
 
 use std::future::poll_fn;
 use std::task::Context;
@@ -30,13 +30,13 @@ use crate::web_worker::thread;
 use crate::worker_error::WorkerError;
 use crate::worker_options::WorkerOptions;
 
-/// An engine with the runtime's globals. Make and use it on a thread with a
-/// current-thread tokio runtime. Its web workers end when it is dropped.
+/// An engine with the runtime's globals, which runs one program. It must be made and used on a
+/// thread with a current-thread tokio runtime. Its web workers end when it is dropped.
 pub struct MainWorker {
     engine: Engine,
     main_module: Url,
     preload: Vec<Url>,
-    /// Until the program has waited for it.
+    /// `None` after the program has waited for a debugger.
     inspector: Option<Inspector>,
     is_inspected: bool,
     between_turns: BetweenTurns,
@@ -49,7 +49,7 @@ pub struct MainWorker {
     after_main_module: v8::Global<v8::Function>,
 }
 
-/// What is done while no script runs.
+/// The work that is done while no script runs.
 struct BetweenTurns {
     idle_memory: IdleMemory,
     #[cfg(feature = "v8")]
@@ -66,18 +66,17 @@ impl BetweenTurns {
 }
 
 impl MainWorker {
-    /// Starts an engine and sets up the globals. No code of the program runs
-    /// yet.
+    /// Starts an engine and sets up the globals. This does not run any code of the program.
     ///
     /// # Errors
     ///
-    /// When the start-up data does not fit this runtime. Nothing that a
-    /// program does leads here.
+    /// [`WorkerError::Signal`] if the signal for heap snapshots cannot be handled. The other errors
+    /// mean that the start-up data does not fit this runtime, and no program can cause them.
     pub fn new(options: WorkerOptions) -> Result<Self, WorkerError> {
         Self::beside(options, Channels::default())
     }
 
-    /// The same with the `channels` of another engine of the program.
+    /// Like [`Self::new`], with the `channels` of another engine of the program.
     pub(crate) fn beside(options: WorkerOptions, channels: Channels) -> Result<Self, WorkerError> {
         let mut engine = Engine::start(EngineOptions {
             shared: SharedOptions {
@@ -138,18 +137,17 @@ impl MainWorker {
         Ok(worker)
     }
 
-    /// Loads and evaluates the main module, fires `load`, runs the event loop
-    /// to its end, fires `beforeunload` (a listener that prevents its default
-    /// keeps the loop going) and `unload`, and those of Node.js's `process`. Returns the exit
-    /// code, which is 0 unless the program set it.
+    /// Loads and evaluates the main module, fires `load`, and runs the event loop to its end. Then
+    /// it fires `beforeunload` and `beforeExit`, of which a listener can keep the loop going, and
+    /// after them `unload` and `exit`. `beforeExit` and `exit` are events of Node.js's `process`.
+    /// Returns the exit code, which is 0 unless the program has set another.
     ///
     /// # Errors
     ///
-    /// What the loader answered, or the exception or rejection that nobody
-    /// handled.
+    /// The error of the loader, or the exception or rejection that nothing handled.
     pub async fn run_main_module(&mut self) -> Result<i32, CoreError> {
         let id = self.evaluate_main_module().await?;
-        // A module that has thrown has none. The event loop reports what it has thrown.
+        // A module that has thrown has no namespace. The event loop reports the exception.
         if let Ok(namespace) = self.engine.runtime.get_module_namespace(id) {
             let after = &self.after_main_module;
             self.engine.call_with(after, Some(&namespace), |_, _| ())?;
@@ -158,7 +156,7 @@ impl MainWorker {
         self.run_to_end().await
     }
 
-    /// Serves in one event loop.
+    /// Serves the main module in this event loop, which is one of the `siblings`.
     pub(crate) async fn serve_as(&mut self, siblings: Siblings) -> Result<i32, CoreError> {
         let is_first = siblings.is_first();
         let server_end = ServerEnd::new();
@@ -190,7 +188,7 @@ impl MainWorker {
         self.finish()
     }
 
-    /// What is called before `Deno.exit()` ends the process.
+    /// Sets the function that is called before `Deno.exit()` ends the process.
     pub(crate) fn set_before_exit(&mut self, callback: Box<dyn FnMut()>) {
         let mut callbacks = OpExitCallbacks::default();
         #[cfg(feature = "v8")]
@@ -216,7 +214,8 @@ impl MainWorker {
         Ok(id)
     }
 
-    /// Before anything of the program runs, and once.
+    /// Waits for a debugger if the program should. This is called before any code of the program
+    /// runs, and waits only once.
     fn wait_for_debugger(&mut self) {
         if let Some(inspector) = self.inspector.take() {
             inspector.wait(&self.engine.runtime);
@@ -227,7 +226,7 @@ impl MainWorker {
         let runtime = &mut self.engine.runtime;
         let mut evaluated = std::pin::pin!(runtime.mod_evaluate(id));
         tokio::select! {
-            // The module's own failure first: the loop reports it as well, but
+            // The module's own error comes first, because the event loop reports the same error
             // less precisely.
             biased;
             result = &mut evaluated => result?,
@@ -258,8 +257,8 @@ impl MainWorker {
         Ok(self.engine.exit_code.get())
     }
 
-    /// Writes the profile that [`WorkerOptions::debugging`] asks for. The program has ended;
-    /// where it ends by `Deno.exit()`, that does so.
+    /// Writes the profile that [`WorkerOptions::debugging`] asks for. To be called when the program
+    /// has ended. If `Deno.exit()` ends the program, that call writes the profile.
     pub fn write_profile(&self) {
         #[cfg(feature = "v8")]
         self.between_turns.records.finish();
@@ -275,7 +274,7 @@ impl MainWorker {
         Ok(())
     }
 
-    /// False when a listener prevented the default.
+    /// Returns false if a listener prevented the default.
     fn dispatch_before_unload(&mut self) -> Result<bool, CoreError> {
         Ok(self.engine.call(&self.dispatch_before_unload)?)
     }
@@ -286,7 +285,8 @@ impl MainWorker {
     }
 }
 
-/// Runs the event loop until nothing keeps it; a debugger does if `waits_for_debuggers`.
+/// Runs the event loop until nothing keeps it going. An attached debugger keeps it going if
+/// `waits_for_debuggers` is true.
 async fn run_event_loop(
     runtime: &mut JsRuntime,
     between_turns: &mut BetweenTurns,

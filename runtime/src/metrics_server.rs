@@ -1,8 +1,8 @@
-//! The address that operators ask for numbers and health: `/metrics`, `/live`, `/ready`.
+//! The HTTP server for operators, with metrics and health checks: `/metrics`, `/live`, `/ready`.
 //!
-//! It has a thread of its own, so that it answers while scripts are busy. Whoever asks can
-//! read and do nothing else. What one client can have it hold is limited, and no client can
-//! slow down the program.
+//! It has a thread of its own, so that it answers while scripts are busy. A client can read and do
+//! nothing else. What one client can make the server hold is limited, and no client can slow down
+//! the program.
 
 use std::convert::Infallible;
 use std::io;
@@ -34,15 +34,15 @@ use tokio::sync::Semaphore;
 use crate::process_numbers;
 use crate::versions::engine_version;
 
-/// Answers on `address` until the process ends, and has the event loops watched that start
-/// from now on. Port 0 is one that the system chooses. Returns the address that was bound.
+/// Serves on `address` until the process ends, and makes all event loops that start from now on
+/// measure their delay. With port 0 the system chooses a port. Returns the address that was bound.
 ///
-/// `/metrics` has the numbers of the program in the text format of Prometheus. `/live` is 200.
-/// `/ready` is 200 where the program can be sent work, and 503 with the reason where not.
+/// `/metrics` has the metrics of the program in the text format of Prometheus. `/live` is 200.
+/// `/ready` is 200 if the program is ready for work, and otherwise 503 with the reason.
 ///
 /// # Errors
 ///
-/// The address is taken, or is not one of this machine; or there is no thread to be had.
+/// If the address is taken or is not an address of this machine, or if no thread can be started.
 pub fn serve_metrics(address: SocketAddr) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
@@ -68,17 +68,17 @@ async fn accept(listener: TcpListener) {
     };
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        // The others wait in the kernel.
+        // Further connections wait in the kernel.
         let place = places.clone().acquire_owned().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 tokio::spawn(async move {
-                    // What fails or takes too long is the client's own affair.
+                    // An error or a timeout concerns only this client.
                     let _ = tokio::time::timeout(PATIENCE, serve(stream)).await;
                     drop(place);
                 });
             }
-            // Out of descriptors, perhaps.
+            // The process may have run out of file descriptors.
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
@@ -131,7 +131,7 @@ fn respond(method: &Method, path: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// All numbers of the program.
+/// All metrics of the program.
 pub(crate) fn numbers() -> Exposition {
     let mut out = Exposition::default();
     duplex_http::expose_metrics(&mut out);
@@ -148,15 +148,15 @@ pub(crate) fn numbers() -> Exposition {
     out
 }
 
-/// How many clients are answered at a time.
+/// How many clients are served at a time.
 const MAX_CONNECTIONS: usize = 16;
-/// How long one client may take.
+/// How long one connection may last.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take to ask.
+/// How long a client may take to send the head of its request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the head of a request may be. It is the least that hyper takes.
+/// How long the head of a request may be. This is the least that hyper accepts.
 const MAX_HEAD: usize = 8 << 10;
-/// How many lines it may have.
+/// How many header fields a request may have.
 const MAX_HEADERS: usize = 64;
-/// How long to wait where the system refuses to accept.
+/// How long to wait after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

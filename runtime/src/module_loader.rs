@@ -1,5 +1,5 @@
-//! The module loader: what a specifier means, where its source comes from, and
-//! what an engine needs to run it.
+//! The module loader: it resolves specifiers, finds the source of modules, and makes what an engine
+//! needs to run them.
 
 mod hints;
 mod options;
@@ -64,19 +64,24 @@ use crate::transpile::needs_transpile;
 use crate::transpile::parse_module;
 use crate::transpile::transpile;
 
-/// Loads modules: the program's files, `data:` and `blob:` URLs by itself, JSON, text and
-/// bytes by import attribute, TypeScript and JSX by transpiling, CommonJS by an ES module
-/// that runs it; packages and remote modules by [`Packages`].
+/// Loads modules:
+///
+/// - the program's files, and `data:` and `blob:` URLs
+/// - JSON, text and bytes by import attribute
+/// - TypeScript and JSX, which it transpiles
+/// - CommonJS, for which it makes an ES module that runs it
+/// - packages and remote modules, by [`Packages`]
 pub struct DuplexModuleLoader(Rc<Inner>);
 
-/// What a load that waits holds.
+/// The state of a [`DuplexModuleLoader`], which a pending load also holds.
 pub struct Inner {
     options: ModuleLoaderOptions,
     permissions: ModulePermissions,
     packages: Rc<Packages>,
-    /// What was loaded, for source maps, source lines and the rules of imports.
+    /// The modules that were loaded, for source maps, source lines and the rules of imports.
     loaded: RefCell<HashMap<String, LoadedModule>>,
-    /// Whether the package.json that holds for a folder says that its files are CommonJS.
+    /// For each folder, whether the package.json that applies to it says that its files are
+    /// CommonJS.
     common_js_folders: RefCell<HashMap<PathBuf, bool>>,
 }
 
@@ -96,7 +101,7 @@ impl DuplexModuleLoader {
         }))
     }
 
-    /// What an engine with this loader has of Node.js.
+    /// The Node.js modules and packages of an engine that uses this loader.
     pub fn node(&self) -> Node {
         let inner = self.0.clone();
         let is_of_program = move |specifier: &ModuleSpecifier| inner.is_of_program(specifier);
@@ -108,8 +113,8 @@ impl DuplexModuleLoader {
         &self.0.packages
     }
 
-    /// The parser's account of why a loaded module is not one. An engine that
-    /// rejects a module says less about it.
+    /// The parser's error about a loaded module that does not parse. It says more than the error of
+    /// the engine.
     pub fn syntax_error(&self, specifier: &str) -> Option<SourceParseError> {
         let (url, media_type, text) = {
             let loaded = self.0.loaded.borrow();
@@ -132,7 +137,7 @@ impl Inner {
         module.is_some_and(|module| module.ground == Ground::Program)
     }
 
-    /// Whose permissions decide about a load.
+    /// The permissions that a load is checked against.
     fn permissions_for(&self, is_dynamic_import: bool) -> &PermissionsContainer {
         match &self.options.program_permissions {
             Some(permissions) if !is_dynamic_import => permissions,
@@ -140,8 +145,8 @@ impl Inner {
         }
     }
 
-    /// Where in `referrer` the static import stands that `matches`, as the line
-    /// that ends an error's message.
+    /// The place of the first static import in `referrer` for which `matches` returns true, as the
+    /// last line of an error's message.
     fn import_location(
         &self,
         referrer: &str,
@@ -166,7 +171,7 @@ impl Inner {
         error: ModuleLoaderError,
     ) -> ModuleLoaderError {
         let name = referrer.specifier.as_str();
-        // `$deno$eval` and the like are no places that a user can open.
+        // A user cannot open `$deno$eval` and similar modules.
         if name.contains("/$deno$") {
             return error;
         }
@@ -212,9 +217,10 @@ impl Inner {
             .await
     }
 
-    /// For whom a module is read.
+    /// Who reads a module, which decides what is checked.
     fn reader(&self, requested: &RequestedModuleType, ground: Ground) -> Reader<'_> {
-        // The main module of a web worker is its owner's choice, not the user's.
+        // The user chooses the main module of the program, but the owner chooses the main module of
+        // a web worker.
         if self.loaded.borrow().is_empty() && self.options.program_permissions.is_none() {
             return Reader::User;
         }
@@ -238,7 +244,7 @@ impl Inner {
         read(specifier, self.options.blob_store.as_deref(), reader).map_err(JsErrorBox::from_err)
     }
 
-    /// Makes what the engine takes of what was read.
+    /// Makes the source for the engine from the bytes that were read.
     async fn make_source(
         &self,
         specifier: &ModuleSpecifier,
@@ -311,7 +317,7 @@ impl Inner {
                 .await?;
             (ModuleSourceCode::String(code.into()), None)
         } else if media_type.is_declaration() {
-            // A module of types only is a module of nothing.
+            // A module that has only types is an empty module.
             (ModuleSourceCode::String(String::new().into()), None)
         } else if needs_transpile(media_type) {
             let mut transpiled =
@@ -344,8 +350,8 @@ impl Inner {
 }
 
 impl Inner {
-    /// A module of the program, or of a package that is there. It is read at once, but for
-    /// CommonJS, which is parsed on another thread.
+    /// Loads a module of the program, or of an installed package. It is read at once. Only CommonJS
+    /// takes longer, because it is parsed on another thread.
     async fn load_here(
         self: Rc<Self>,
         specifier: ModuleSpecifier,
@@ -357,12 +363,13 @@ impl Inner {
             let from = referrer.as_ref().map(|referrer| &referrer.specifier);
             self.load_of_package(&specifier, from, requested).await
         } else {
-            // What a script loads while it waits, it has named itself.
+            // A script that loads a module synchronously has named the module itself.
             let is_static = !options.is_dynamic_import && !options.is_synchronous;
             self.load_source(&specifier, requested, is_static).await
         };
         let loaded = loaded.and_then(|source| {
-            // A program that handles the error wants the engine's, of the right class.
+            // With `import()` the program may handle the error. Then the engine's own error, which
+            // has the right class, is better.
             if source.module_type == ModuleType::Json && !options.is_dynamic_import {
                 check_json(&specifier, source.code.as_bytes())?;
             }
@@ -393,7 +400,7 @@ impl Inner {
         to_module_source(specifier, found, requested)
     }
 
-    /// A package or a remote module, which may have to be fetched.
+    /// Loads a package or a remote module, which may have to be fetched.
     async fn load_from_afar(
         self: Rc<Self>,
         specifier: ModuleSpecifier,
@@ -421,8 +428,8 @@ impl Inner {
         })
     }
 
-    /// Whether a file is CommonJS: by its name, or by the `type` of the package.json
-    /// nearest to it, as in Node.js. Without one it is an ES module, as in Deno.
+    /// Whether a file is CommonJS. Its name decides, or the `type` in the nearest package.json, as
+    /// in Node.js. Without a `type` the file is an ES module, as in Deno.
     fn is_common_js(&self, specifier: &ModuleSpecifier, media_type: MediaType) -> bool {
         match media_type {
             MediaType::Cjs | MediaType::Cts => true,
@@ -511,7 +518,7 @@ impl ModuleLoader for DuplexModuleLoader {
         specifier: &ModuleSpecifier,
         _source: &str,
     ) -> Option<SourceCodeCacheInfo> {
-        // The source is the one that was compiled.
+        // The source need not be compared, because the code was compiled from it.
         let code = self.0.options.startup.compiled(specifier.as_str())?;
         Some(SourceCodeCacheInfo {
             hash: 0,
@@ -528,7 +535,7 @@ impl ModuleLoader for DuplexModuleLoader {
     fn load_external_source_map(&self, source_map_url: &str) -> Option<Cow<'_, [u8]>> {
         let url = ModuleSpecifier::parse(source_map_url).ok()?;
         let path = (url.scheme() == "file").then(|| url.to_file_path().ok())??;
-        // A script names it in a comment: nothing but a file is read.
+        // A comment in a script names the URL, so nothing but a file is read.
         module_permissions::read_file(&path, Reader::Program)
             .ok()
             .map(Cow::Owned)
@@ -550,11 +557,11 @@ impl ModuleLoader for DuplexModuleLoader {
     }
 }
 
-/// The class of an error that asks for a permission; it names no place.
+/// The class of the error about a missing permission. No place is added to its message.
 const NOT_CAPABLE: &str = "NotCapable";
 
 struct LoadedModule {
-    /// As it was read, before transpiling.
+    /// The text as it was read, before transpiling.
     text: Arc<str>,
     media_type: MediaType,
     source_map: Option<Box<[u8]>>,
@@ -572,7 +579,7 @@ impl LoadedModule {
     }
 }
 
-/// The `type` in the package.json that holds for a folder.
+/// The `type` in the package.json that applies to a folder.
 fn package_type(folder: &Path) -> Option<String> {
     let package = folder
         .ancestors()
@@ -581,7 +588,7 @@ fn package_type(folder: &Path) -> Option<String> {
     package["type"].as_str().map(String::from)
 }
 
-/// Whether a file is in a package, and not a link out of it.
+/// Whether a file is in a package, and is not a link that leads out of the package.
 fn is_package_file(packages: &Packages, specifier: &ModuleSpecifier) -> bool {
     packages.in_package(specifier)
         && specifier
@@ -626,7 +633,7 @@ fn to_module_source(
     ))
 }
 
-/// Whether the engine will take it. Its own error does not tell where it is.
+/// Checks that JSON parses. The engine's own error does not say where the mistake is.
 fn check_json(specifier: &ModuleSpecifier, bytes: &[u8]) -> Result<(), ModuleLoaderError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {

@@ -1,14 +1,14 @@
-//! What is known of a module before it is loaded.
+//! What the user gave for a module before it is loaded.
 
 use std::sync::Arc;
 
 use deno_ast::MediaType;
 
-/// What is known of a module before it is loaded.
+/// A text or a media type that the user gave for a module.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleOverride {
-    /// Its text; without one it is read from where the specifier points.
+    /// The text of the module. If this is `None`, the text is read from the specifier.
     pub text: Option<Arc<str>>,
-    /// What it is, in place of what its name says.
+    /// The media type of the module. If this is `None`, the name of the module decides.
     pub media_type: Option<MediaType>,
 }

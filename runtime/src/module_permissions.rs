@@ -1,14 +1,14 @@
-//! Which files a program may load as modules, and on what ground.
+//! Which files a program may load as modules, and why.
 //!
-//! As in Deno, what a program names in its text is part of it and needs no permission:
-//! static imports, and `import()` of a string. The latter are loaded later, when the
-//! program may have written to them; so they are part of it as they were when the program
-//! started, and what has changed since needs the permission to read it, as what the
-//! program computes does.
+//! As in Deno, a module that the text of a program names is part of the program and needs no
+//! permission: by a static import, or by an `import()` of a string literal. Files that an
+//! `import()` names are loaded later, when the program may have changed them. So they are part of
+//! the program with the contents that they had when the program started. A file that has changed
+//! since then needs the permission to read it, as does a file whose name the program computes.
 //!
-//! A file that a script sees as data, by an import of text or of bytes, is checked by its
-//! canonical path, and so is what is loaded by permission. What is checked is what is
-//! read: the file that was opened.
+//! For a file that a script sees as data, by an import of text or of bytes, the canonical path is
+//! checked, and so it is for a file that is loaded because of a permission. The checked file is the
+//! file that is read, because it is compared with the opened file.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -30,24 +30,25 @@ use sha2::Sha256;
 /// The name that permission prompts give to the call.
 const API_NAME: &str = "import()";
 
-/// Why a module may be loaded.
+/// The reason why a module may be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ground {
-    /// It is part of the program: the main module, or named in the text of one
-    /// that is.
+    /// The module is part of the program: it is the main module, or is named in the text of a
+    /// module of the program.
     Program,
-    /// The program computed its name, and has the permission to read it.
+    /// The program has the permission to read the module. It computed the name, or the file has
+    /// changed since the program started.
     Permission,
 }
 
-/// What a program may load.
+/// The rules for which modules a program may load.
 pub(crate) struct ModulePermissions {
-    /// The program's own.
+    /// The permissions of the program.
     own: PermissionsContainer,
-    /// What is checked for modules of the program; without it they need no permission.
-    /// A web worker has those of its owner here.
+    /// The permissions that modules of the program are checked against. If this is `None`, these
+    /// modules need no permission. A web worker has the permissions of its owner here.
     program: Option<PermissionsContainer>,
-    /// The files that the program names for later, with what is in them.
+    /// The files that the program names in an `import()`, with fingerprints of their contents.
     named: RefCell<HashMap<ModuleSpecifier, Fingerprint>>,
 }
 
@@ -71,14 +72,14 @@ impl ModulePermissions {
         &self.own
     }
 
-    /// Whether it matters what the program names for later: a program that may read all
-    /// files needs no other ground.
+    /// Whether it matters which files the program names in an `import()`. It does not matter for a
+    /// program that may read all files.
     pub(crate) fn distinguishes(&self) -> bool {
         !self.own.query_read_all()
     }
 
-    /// Takes a file with these contents for part of the program when it is loaded
-    /// later. Returns false where it is known already.
+    /// Makes a file with these contents part of the program, for a later load. Returns false if the
+    /// file is known already.
     pub(crate) fn name(&self, specifier: ModuleSpecifier, bytes: &[u8]) -> bool {
         let mut named = self.named.borrow_mut();
         if named.contains_key(&specifier) {
@@ -88,8 +89,8 @@ impl ModulePermissions {
         true
     }
 
-    /// Whether a module may be loaded, before it is read. A static import `is_static`:
-    /// one of the graph that the program starts with.
+    /// Checks whether a module may be loaded, before it is read. `is_static` is true for a static
+    /// import.
     pub(crate) fn check(
         &self,
         specifier: &ModuleSpecifier,
@@ -105,9 +106,9 @@ impl ModulePermissions {
         Ok(Ground::Permission)
     }
 
-    /// Whether a module with these contents may be loaded on the ground that
-    /// [`check`](Self::check) gave: not where it is part of the program and another than
-    /// it was, unless the program may read it.
+    /// Checks whether a module with these contents may be loaded for the reason that
+    /// [`check`](Self::check) gave. A file that the program names, but with other contents than at
+    /// the start, may be loaded only if the program may read it.
     pub(crate) fn check_contents(
         &self,
         specifier: &ModuleSpecifier,
@@ -131,16 +132,16 @@ impl ModulePermissions {
     }
 }
 
-/// For whom a file is read.
+/// Who reads a file, which decides what is checked.
 #[derive(Clone, Copy)]
 pub(crate) enum Reader<'a> {
-    /// The user, who named it on the command line.
+    /// The user, who named the file on the command line.
     User,
-    /// Nobody yet: it is read to know it again.
+    /// The runtime, which takes the fingerprint of the file. Only regular files are read.
     Program,
-    /// The engine, which runs it: a link may lead to it.
+    /// The engine, which runs the file. A link may lead to the file.
     Engine(&'a PermissionsContainer),
-    /// A script, which gets to see it, or has named it by itself.
+    /// A script, which sees the contents of the file, or has computed its name.
     Script(&'a PermissionsContainer),
 }
 
@@ -153,7 +154,7 @@ pub(crate) enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// Reads the file at `path` where its canonical path allows that.
+/// Reads the file at `path` if its canonical path may be read.
 pub(crate) fn read_file(path: &Path, reader: Reader<'_>) -> Result<Vec<u8>, ReadError> {
     if let Reader::User = reader {
         return Ok(std::fs::read(path)?);
@@ -185,7 +186,8 @@ pub(crate) fn read_file(path: &Path, reader: Reader<'_>) -> Result<Vec<u8>, Read
     Ok(bytes)
 }
 
-/// Whether a file is the system's: to open one can do things by itself.
+/// Whether a file is in a folder of the system, in which the mere opening of a file can have an
+/// effect.
 fn is_special(path: &Path) -> bool {
     ["/proc", "/sys", "/dev"]
         .iter()
@@ -202,7 +204,8 @@ fn check_read(permissions: &PermissionsContainer, path: &Path) -> Result<(), Per
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or a link has been put in its way since.
+/// If the file cannot be opened, or a folder of its path has been replaced by a link in the
+/// meantime.
 fn open(real: &Path) -> io::Result<File> {
     let file = File::open(real)?;
     if is_at(&file, &real.canonicalize()?, real)? {
@@ -213,7 +216,7 @@ fn open(real: &Path) -> io::Result<File> {
     ))
 }
 
-/// Whether an open file is the one at `path`, and that still is its canonical path.
+/// Whether an open file is the file at `path`, and `path` is equal to the canonical path `real`.
 #[cfg(unix)]
 fn is_at(file: &File, path: &PathBuf, real: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;

@@ -1,10 +1,9 @@
-//! A module that is served on several event loops: each has the module, on a thread of its
-//! own.
+//! Serves a module on several event loops. Each loop evaluates the module, on a thread of its own.
 //!
-//! The process's main thread is the first loop. When its module has been evaluated, it says
-//! how many loops there are (`op_serve_loops`), binds the address, and starts the others
-//! (`op_serve_start_loops`). A loop ends when its server has been shut down; the first one
-//! waits for all. An error that nobody handles in one of them is the program's, and so is
+//! The process's main thread is the first loop. When its module has been evaluated, it sets the
+//! number of loops (`op_serve_loops`), binds the address, and starts the others
+//! (`op_serve_start_loops`). A loop ends when its server has been shut down. The first loop waits
+//! for all others. An error that nothing handles in one of them ends the program, and so does
 //! `Deno.exit()`.
 
 use std::future::poll_fn;
@@ -25,11 +24,11 @@ use crate::web_worker::lifeline;
 use crate::web_worker::lifeline::Lifeline;
 use crate::web_worker::thread;
 
-/// Why a served program ended before its time.
+/// Why a served program ended early.
 pub enum ServeError {
-    /// In the first event loop.
+    /// An error in the first event loop.
     First(Box<CoreError>),
-    /// In another one, as its embedder has formatted it.
+    /// An error in another event loop, as text.
     Other(String),
 }
 
@@ -40,16 +39,15 @@ impl From<CoreError> for ServeError {
 }
 
 impl MainWorker {
-    /// Like [`run_main_module`](Self::run_main_module), but serves what the module
-    /// exports by default, `{ fetch, websocket, … }`, once it was evaluated, on as many event
-    /// loops as `parallel` or the module says. The server may listen on the address of the
-    /// command line, or on the default, without a permission. SIGINT and SIGTERM shut it
-    /// down, and the process exits when the last connection has ended; a second signal ends
-    /// the process at once.
+    /// Like [`run_main_module`](Self::run_main_module), but serves the default export of the
+    /// module, `{ fetch, websocket, … }`, after the module was evaluated. `parallel` or the module
+    /// says on how many event loops. The server may listen without a permission on the address of
+    /// the command line, or on the default address. SIGINT and SIGTERM shut it down, and the
+    /// process exits when the last connection has ended. A second signal ends the process at once.
     ///
     /// # Errors
     ///
-    /// As `run_main_module`, and when the module exports nothing to serve, or the
+    /// The errors of `run_main_module`, and an error if the module exports nothing to serve or the
     /// address is taken.
     pub async fn serve_main_module(
         &mut self,
@@ -60,7 +58,7 @@ impl MainWorker {
     }
 }
 
-/// Runs the first loop, and with it the program, to its end.
+/// Runs the first event loop to its end, which is the end of the program.
 async fn serve(
     worker: &mut MainWorker,
     options: ServeOptions,
@@ -70,7 +68,8 @@ async fn serve(
     let together = siblings.together();
     let isolate = worker.js_runtime().v8_isolate().thread_safe_handle();
     let lifeline = together.adopt_first(isolate);
-    // It leaves before it waits for the others to end.
+    // The loop leaves before it waits for the others to end, because otherwise it would wait for
+    // itself.
     let before_exit = {
         let lifeline = lifeline.clone();
         move || {
@@ -93,7 +92,7 @@ async fn serve(
             biased;
             failure = together.failed() => Err(ServeError::Other(failure)),
             result = run => result.map_err(|error| match together.failure() {
-                // What was stopped halfway has no error of its own.
+                // A loop that was stopped has no error of its own.
                 Some(failure) => ServeError::Other(failure),
                 None => ServeError::from(error),
             }),
@@ -104,8 +103,8 @@ async fn serve(
     result
 }
 
-/// The future's output. Where another loop ends the process meanwhile, this one stops here,
-/// for the engine must not run while the process is taken down.
+/// The future's output. If another loop ends the process in the meantime, this loop stops here,
+/// because the engine must not run while the process is taken down.
 async fn unless_exiting<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| {

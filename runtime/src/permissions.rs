@@ -12,13 +12,12 @@ use sys_traits::impls::RealSys;
 
 use crate::packages::jsr_url;
 
-/// The permissions that command-line flags grant and deny. Paths are taken
-/// relative to the current directory.
+/// The permissions that command-line flags grant and deny. Paths are relative to the current
+/// directory.
 ///
 /// # Errors
 ///
-/// When a flag's value cannot be read as a host, a path or a name of system
-/// information.
+/// If a flag's value is not a valid host, path or name of system information.
 pub fn from_options(
     options: &PermissionsOptions,
 ) -> Result<PermissionsContainer, PermissionsFromOptionsError> {
@@ -27,7 +26,7 @@ pub fn from_options(
     Ok(PermissionsContainer::new(parser, permissions))
 }
 
-/// Hosts that modules may be imported from where the user says nothing: Deno's.
+/// The hosts that modules may be imported from by default, as in Deno.
 const TRUSTED_HOSTS: [&str; 7] = [
     "jsr.io:443",
     "deno.land:443",
@@ -38,9 +37,9 @@ const TRUSTED_HOSTS: [&str; 7] = [
     "gist.githubusercontent.com:443",
 ];
 
-/// Without `--allow-import` modules may be imported from trusted hosts, from the registry
-/// of JSR and from where the modules on the command line are; and with `--cached-only`
-/// from everywhere, for nothing is asked.
+/// Sets which hosts modules may be imported from if the user did not give `--allow-import`: the
+/// trusted hosts, the registry of JSR, and the hosts of the modules on the command line. With
+/// `--cached-only` all hosts are allowed, because no request is made.
 pub fn allow_trusted_imports<'a>(
     options: &mut PermissionsOptions,
     named: impl IntoIterator<Item = &'a Url>,
@@ -64,7 +63,7 @@ pub fn allow_trusted_imports<'a>(
     options.allow_import = Some(hosts);
 }
 
-/// Everything is allowed (`--allow-all`).
+/// Permissions that allow everything (`--allow-all`).
 pub fn allow_all() -> PermissionsContainer {
     PermissionsContainer::allow_all(Arc::new(RuntimePermissionDescriptorParser::new(RealSys)))
 }

@@ -1,5 +1,5 @@
-//! What the system knows of the process, under the names that all of Prometheus's clients
-//! use. Outside of Linux there is nothing of it.
+//! Metrics of the process that the system knows, under the names that the clients of Prometheus
+//! use. They exist only on Linux.
 
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use duplex_websocket::metrics::Exposition;
 use duplex_websocket::metrics::Kind;
 
-/// Adds what is known.
+/// Adds the metrics of the process.
 pub(crate) fn expose(out: &mut Exposition) {
     let Some(numbers) = Numbers::read() else {
         return;
@@ -58,7 +58,7 @@ impl Numbers {
         let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
         let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        // The name of the program stands in front, and may have anything in it.
+        // The name of the program comes first, and may contain any character.
         let (_, stat) = stat.rsplit_once(')')?;
         let field = |number: usize| stat.split_whitespace().nth(number - FIRST_FIELD);
         let ticks = |number: usize| -> Option<f64> {
@@ -77,7 +77,7 @@ impl Numbers {
 }
 
 fn system_number(name: libc::c_int) -> Option<u64> {
-    // SAFETY: it has no requirements.
+    // SAFETY: the function has no requirements.
     u64::try_from(unsafe { libc::sysconf(name) }).ok()
 }
 
@@ -86,12 +86,12 @@ fn max_descriptors() -> Option<u64> {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the call fills the structure that it is given, or leaves it.
+    // SAFETY: the call fills the structure that it is given, or leaves it unchanged.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
     (result == 0).then_some(limit.rlim_cur)
 }
 
-// The numbers of the fields, as proc_pid_stat(5) counts them. That behind the name of the
+// The numbers of the fields, as proc_pid_stat(5) counts them. The field after the name of the
 // program is the third.
 const FIRST_FIELD: usize = 3;
 const USER: usize = 14;

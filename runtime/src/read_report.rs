@@ -1,5 +1,5 @@
-//! Telling another process which files a program is made of, so that it can start the
-//! program anew when one of them changes (`--watch`).
+//! Tells another process which files a program consists of, so that that process can restart the
+//! program when one of the files changes (`--watch`).
 
 use std::io::Read;
 use std::io::Write;
@@ -11,21 +11,21 @@ use std::sync::PoisonError;
 
 static REPORT: OnceLock<Mutex<UnixStream>> = OnceLock::new();
 
-/// Has all files that modules are read from reported to the socket at `path`: the length
-/// of each path as four bytes, the least first, then the path. The peer answers each report
-/// with one byte when it watches the file. The file is read after that answer, so no change
-/// is missed.
+/// Makes the runtime report all files that modules are read from to the socket at `path`. A report
+/// is the length of the file's path as four bytes, little-endian, and then the path. The peer
+/// answers each report with one byte when it watches the file. The file is read after that answer,
+/// so no change is missed.
 ///
 /// # Errors
-/// Nobody listens there.
+/// If nothing listens at `path`.
 pub fn report_files_to(path: &Path) -> std::io::Result<()> {
     let stream = UnixStream::connect(path)?;
-    // The first one stays.
+    // A second call has no effect.
     let _ = REPORT.set(Mutex::new(stream));
     Ok(())
 }
 
-/// Reports a file that is about to be read, if somebody wants to know. Waits until the peer
+/// Reports a file that is about to be read, if [`report_files_to`] was called. Waits until the peer
 /// watches it.
 pub fn report_file(path: &Path) {
     let Some(report) = REPORT.get() else {
@@ -38,7 +38,7 @@ pub fn report_file(path: &Path) {
     let mut record = length.to_le_bytes().to_vec();
     record.extend_from_slice(path);
     let mut stream = report.lock().unwrap_or_else(PoisonError::into_inner);
-    // Who has gone wants to know nothing.
+    // An error is ignored, because a peer that has ended needs no reports.
     if stream.write_all(&record).is_ok() {
         let _ = stream.read_exact(&mut [0]);
     }

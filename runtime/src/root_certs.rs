@@ -11,8 +11,8 @@ use deno_tls::RootCertStoreProvider;
 use deno_tls::deno_native_certs::load_native_certs;
 use deno_tls::rustls::RootCertStore;
 
-/// The authorities of some lists and those of the files that the user named
-/// (`--cert`). Read when the first TLS connection is made.
+/// The certificate authorities of some lists, and those in the files that the user named
+/// (`--cert`). They are read when the first TLS connection is made.
 pub struct RootCerts {
     lists: Vec<CertList>,
     files: Vec<PathBuf>,
@@ -20,7 +20,7 @@ pub struct RootCerts {
 }
 
 impl RootCerts {
-    /// `files` are PEM files; every certificate in them is trusted.
+    /// Makes this from lists and PEM files. Every certificate in the files is trusted.
     pub fn new(lists: Vec<CertList>, files: Vec<PathBuf>) -> Self {
         Self {
             lists,
@@ -46,7 +46,7 @@ impl RootCerts {
     }
 }
 
-/// Mozilla's list.
+/// The default is Mozilla's list.
 impl Default for RootCerts {
     fn default() -> Self {
         Self::new(vec![CertList::Mozilla], Vec::new())
@@ -66,9 +66,9 @@ impl RootCertStoreProvider for RootCerts {
 /// A list of certificate authorities (`DENO_TLS_CA_STORE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertList {
-    /// The authorities that Mozilla's products trust, as of the build.
+    /// The authorities that Mozilla's products trust, at the time of the build.
     Mozilla,
-    /// Those that this machine trusts.
+    /// The authorities that this machine trusts.
     System,
 }
 
@@ -84,7 +84,7 @@ impl FromStr for CertList {
     }
 }
 
-/// Certificates that cannot be used.
+/// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub enum RootCertsError {
     /// No list has this name.
@@ -95,7 +95,7 @@ pub enum RootCertsError {
     #[class(inherit)]
     #[error("Failed to load the system's certificates: {source}")]
     System {
-        /// What the system says.
+        /// The system's error.
         #[inherit]
         source: std::io::Error,
     },
@@ -105,7 +105,7 @@ pub enum RootCertsError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         #[inherit]
         source: std::io::Error,
     },
@@ -115,15 +115,14 @@ pub enum RootCertsError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's error.
         source: deno_tls::TlsError,
     },
 }
 
 fn add_system_certs(store: &mut RootCertStore) -> Result<(), RootCertsError> {
     let certs = load_native_certs().map_err(|source| RootCertsError::System { source })?;
-    // A machine may hold certificates that rustls does not take, which then are
-    // trusted by nobody.
+    // A machine may have certificates that rustls does not accept. They are left out.
     store.add_parsable_certificates(certs.into_iter().map(|cert| cert.0.into()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How a module is served.
+//! The options of serving a module.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,21 +10,23 @@ use duplex_http::OwnAddress;
 use duplex_http::OwnPath;
 use duplex_http::ServerLimits;
 
-/// Where to serve, through which broker, and within which limits, as far as the command line
-/// says. It goes before what the module says.
+/// The options from the command line: where to serve, through which broker, and within which
+/// limits. They take precedence over the options of the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// A name or an address, IPv6 without brackets.
+    /// A name or an address. An IPv6 address has no brackets.
     pub hostname: Option<String>,
-    /// 0 lets the system choose.
+    /// The port. With 0 the system chooses a port.
     pub port: Option<u16>,
-    /// A unix socket, in place of a name and a port.
+    /// The path of a unix socket, in place of a name and a port.
     pub path: Option<PathBuf>,
-    /// Where neither the command line nor the module names a port: that of the environment.
+    /// The port of the environment, which is used if neither the command line nor the module names
+    /// a port.
     pub default_port: Option<u16>,
     /// The URL of the broker that the topics go through.
     pub broker: Option<String>,
-    /// With them the server speaks TLS, whatever the module says.
+    /// The certificates for TLS. If there are any, the server uses TLS even if the module says
+    /// nothing of it.
     pub certificates: Option<Arc<Certificates>>,
     /// How many connections and WebSockets all servers of the program may have. Further
     /// connections are closed when they are accepted. No limit by default.
@@ -32,18 +34,17 @@ pub struct ServeOptions {
     /// How many bytes a request body may have. A longer one is answered with 413. No limit by
     /// default.
     pub max_request_body_size: Option<u64>,
-    /// How long requests and WebSockets may take to end when a signal has ended the server.
-    /// 8 s by default, which is less than the 10 s after which Docker kills.
+    /// How long requests and WebSockets may take to end when a signal has ended the server. 8 s by
+    /// default, which is less than the 10 s after which Docker kills a container.
     pub shutdown_timeout: Option<Duration>,
 }
 
 impl ServeOptions {
-    /// Puts into the `state` of an event loop, before any of the program runs, what holds for
-    /// the server that is started there for the user.
+    /// Puts the options into the `state` of an event loop, before any code of the program runs.
     ///
-    /// The server may listen without a permission at an address of the command line, or at the
-    /// default, since serving there is what the user asked for. What the module says has no
-    /// part in it.
+    /// The server may listen without a permission on an address of the command line, or on the
+    /// default address, because the user asked to serve there. This does not apply to an address
+    /// that the module names.
     pub(crate) fn install(&self, state: &mut OpState) {
         match &self.path {
             Some(path) => state.put(OwnPath(path.clone())),
@@ -65,12 +66,12 @@ impl ServeOptions {
         state.put(self.clone());
     }
 
-    /// Milliseconds, as the module that serves wants it.
+    /// The shutdown timeout in milliseconds, for the serving script.
     pub(crate) fn shutdown_milliseconds(&self) -> f64 {
         let timeout = self.shutdown_timeout.unwrap_or(SHUTDOWN_TIMEOUT);
         timeout.as_secs_f64() * 1000.0
     }
 }
 
-/// The default.
+/// The default of the shutdown timeout.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);

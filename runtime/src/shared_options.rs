@@ -1,4 +1,4 @@
-//! What all engines of one program share.
+//! The options that all engines of one program share.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::root_certs::RootCerts;
 use crate::startup_data::StartupData;
 use crate::web_worker::request::WebWorkerLoaders;
 
-/// What all engines of one program share.
+/// The options that all engines of one program share.
 #[derive(Clone)]
 pub(crate) struct SharedOptions {
     pub args: Vec<String>,
@@ -29,7 +29,7 @@ pub(crate) struct SharedOptions {
     pub channels: Channels,
 }
 
-/// What messages go through from one engine to another.
+/// The stores through which messages go from one engine to another.
 #[derive(Clone, Default)]
 pub(crate) struct Channels {
     pub broadcast: InMemoryBroadcastChannel,

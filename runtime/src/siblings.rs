@@ -1,4 +1,4 @@
-//! What the event loops of a served program know of each other.
+//! The state that the event loops of a served program share.
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -19,33 +19,33 @@ use crate::shared_options::SharedOptions;
 use crate::web_worker::lifeline::Lifeline;
 use crate::worker_options::WorkerOptions;
 
-/// Makes what an event loop runs, on the loop's thread.
+/// Makes the parts of an event loop, on the loop's thread.
 pub type LoopMaker = Arc<dyn Fn() -> LoopParts + Send + Sync>;
 
-/// What an event loop needs of its embedder.
+/// What an event loop needs from its embedder.
 pub struct LoopParts {
-    /// The program, as in the first loop.
+    /// The options of the program, as for the first loop.
     pub options: WorkerOptions,
-    /// The text of an error that ends the program.
+    /// Formats an error that ends the program.
     pub format_error: Box<dyn Fn(&CoreError) -> String>,
 }
 
 /// How many event loops serve a module, and how they are made.
 #[derive(Clone)]
 pub struct Parallel {
-    /// What the command line says; it goes before what the module says, which has one loop
-    /// where it says nothing.
+    /// The number of loops on the command line, which takes precedence over the module. If neither
+    /// gives a number, there is one loop.
     pub loops: Option<NonZeroUsize>,
     /// Makes all loops but the first.
     pub make: LoopMaker,
 }
 
 impl Parallel {
-    /// How many loops there may be.
+    /// The greatest number of loops.
     pub const MAX_LOOPS: NonZeroUsize = NonZeroUsize::new(MAX_LOOPS).unwrap();
 
-    /// How many loops there are by default where somebody asks for more than one: what
-    /// `DENO_JOBS` says, or else as many as the program may use cores.
+    /// The number of loops if several are asked for without a number: the environment variable
+    /// `DENO_JOBS`, or else the number of cores that the program may use.
     pub fn default_loops() -> NonZeroUsize {
         let jobs = std::env::var("DENO_JOBS").ok();
         jobs.and_then(|jobs| jobs.parse().ok())
@@ -54,7 +54,7 @@ impl Parallel {
     }
 }
 
-/// What an event loop knows of the others. It is in the loop's `OpState`.
+/// The state that an event loop has of the others. It is in the loop's `OpState`.
 pub(crate) struct Siblings {
     /// Starts the thread of another loop.
     spawn: SpawnLoop,
@@ -67,7 +67,7 @@ pub(crate) struct Siblings {
 }
 
 impl Siblings {
-    /// The first loop. It starts the others by `spawn`.
+    /// Makes the state of the first loop, which starts the others by `spawn`.
     pub(crate) fn first(options: ServeOptions, parallel: Parallel, spawn: SpawnLoop) -> Self {
         Self {
             spawn,
@@ -89,7 +89,7 @@ impl Siblings {
         &self.parallel
     }
 
-    /// Puts what the loop is to know into its `state`, before any of the program runs.
+    /// Puts this into the `state` of the loop, before any code of the program runs.
     pub(crate) fn install(self, state: &mut OpState, server_end: &ServerEnd) {
         self.options.install(state);
         state.put(server_end.clone());
@@ -102,13 +102,13 @@ impl Siblings {
         self.index == 0
     }
 
-    /// What it has in common with the others.
+    /// The state that all loops share.
     pub(crate) fn together(&self) -> Arc<Together> {
         self.together.clone()
     }
 
-    /// Fixes how many loops there are, where that is not known yet. `wanted` is what the
-    /// module says: 0 is the default of those that want several.
+    /// Sets the number of loops, if it is not set yet. `wanted` is the number that the module asks
+    /// for, and 0 asks for [`Parallel::default_loops`].
     pub(crate) fn set_loops(state: &OpState, wanted: Option<usize>) {
         let Some(siblings) = state.try_borrow::<Self>() else {
             return;
@@ -120,7 +120,7 @@ impl Siblings {
         siblings.loops.set_count(loops.get());
     }
 
-    /// Starts the other loops, where this one is the first.
+    /// Starts the other loops if this is the first loop.
     pub(crate) fn start(state: &mut OpState) -> std::io::Result<()> {
         let shared = state.borrow::<SharedOptions>().clone();
         let Some(siblings) = state.try_borrow::<Self>() else {
@@ -152,19 +152,19 @@ impl Siblings {
     }
 }
 
-/// What all event loops of a program have in common.
+/// The state that all event loops of a program share.
 pub(crate) struct Together {
     state: Mutex<State>,
     changed: watch::Sender<()>,
-    /// The first loop's, once there are others.
+    /// The lifeline of the first loop, if the program is served.
     first: Mutex<Option<Arc<Lifeline>>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// How many loops run beside the first.
+    /// How many loops run besides the first.
     running: usize,
-    /// The first exit code of one of those that is not 0.
+    /// The first exit code of these loops that is not 0.
     exit_code: i32,
     /// The text of the first error.
     failure: Option<String>,
@@ -185,7 +185,7 @@ impl Together {
         lock(&self.state).running = running;
     }
 
-    /// Makes it possible for another loop to stop the first one.
+    /// Makes it possible for another loop to stop the first loop.
     pub(crate) fn adopt_first(&self, isolate: v8::IsolateHandle) -> Arc<Lifeline> {
         let lifeline = Lifeline::new();
         lifeline.attach(isolate);
@@ -193,17 +193,17 @@ impl Together {
         lifeline
     }
 
-    /// An error has ended one of the loops.
+    /// Reports that an error has ended one of the loops.
     pub(crate) fn fail(&self, message: String) {
         lock(&self.state).failure.get_or_insert(message);
         self.changed.send_replace(());
-        // It may be in a script that does not come back.
+        // The first loop may be in a script that never returns.
         if let Some(first) = &*lock(&self.first) {
             first.end();
         }
     }
 
-    /// A loop that is not the first has ended.
+    /// Reports that a loop other than the first has ended.
     pub(crate) fn end(&self, exit_code: i32) {
         {
             let mut state = lock(&self.state);
@@ -226,7 +226,7 @@ impl Together {
             if let Some(failure) = self.failure() {
                 return failure;
             }
-            // Fails where the sender is gone, which this holds.
+            // This cannot fail, because `self` holds the sender.
             let _ = changed.changed().await;
         }
     }
@@ -246,11 +246,11 @@ impl Together {
     }
 }
 
-/// What a loop that is not the first starts with.
+/// The parameters for the start of a loop other than the first.
 pub(crate) struct LoopStart {
-    /// The loop and what it knows of the others.
+    /// The loop's state of the other loops.
     pub siblings: Siblings,
-    /// What all engines of the program share.
+    /// The options that all engines of the program share.
     pub shared: SharedOptions,
     pub lifeline: Arc<Lifeline>,
 }
@@ -258,8 +258,8 @@ pub(crate) struct LoopStart {
 /// Starts the thread of an event loop.
 pub(crate) type SpawnLoop = fn(LoopStart) -> std::io::Result<()>;
 
-/// Resolved by `op_serve_end` of a loop that is not the first: its server has been shut
-/// down.
+/// A signal that `op_serve_end` sets in a loop other than the first, when the server of the loop
+/// has been shut down.
 #[derive(Clone)]
 pub(crate) struct ServerEnd(Rc<watch::Sender<bool>>);
 
@@ -278,7 +278,7 @@ impl ServerEnd {
     }
 }
 
-/// The data is whole between any two statements that hold it.
+/// Locks a mutex. A poisoned mutex is used on, because no statement leaves the data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,6 @@
-//! What a build script prepares so that starting is fast: on V8 a heap
-//! snapshot in which the globals exist already, on both engines the
-//! JavaScript of the extensions, transpiled and wrapped, as static strings, and
-//! what V8 makes of it when it compiles it.
+//! What a build script prepares so that starting is fast. On V8 it is a heap snapshot in which the
+//! globals exist already. On both engines it is the JavaScript of the extensions as static strings,
+//! transpiled and wrapped. On V8 it is also the compiled code of that JavaScript.
 
 use std::path::Path;
 
@@ -24,12 +23,11 @@ use crate::startup_data::StartupDataError;
 ///
 /// # Errors
 ///
-/// When an extension cannot be evaluated or transpiled, or a file cannot be
-/// read or written.
+/// If an extension cannot be evaluated or transpiled, or a file cannot be read or written.
 pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
     #[cfg(feature = "v8")]
     let (snapshot, in_snapshot) = {
-        // V8 takes compiled code where its flags are those that it was compiled with.
+        // V8 accepts compiled code only if its flags are the ones that the code was compiled with.
         crate::collect_early(false);
         let path = out.join("snapshot.bin");
         let consumed = create_snapshot(&path)?;
@@ -56,7 +54,7 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
         collect(&extension.lazy_loaded_js_files, &in_snapshot, &mut lazy_js)?;
     }
     for (_, source) in &mut lazy_js {
-        // The form that the core hands to the engine without a copy.
+        // deno_core hands this form to the engine without a copy.
         *source = deno_core::wrap_lazy_ext_script(source);
     }
 
@@ -100,7 +98,7 @@ pub fn write_startup_data(out: &Path) -> Result<(), StartupDataError> {
 ///
 /// # Errors
 ///
-/// When an extension cannot be evaluated or the file cannot be written.
+/// If an extension cannot be evaluated or the file cannot be written.
 #[cfg(feature = "v8")]
 #[expect(
     clippy::expect_used,
@@ -132,7 +130,7 @@ pub fn create_snapshot(path: &Path) -> Result<Vec<String>, StartupDataError> {
     Ok(output.consumed_lazy_specifiers)
 }
 
-/// `node:vm` makes its contexts from one in the snapshot.
+/// Adds the context from which `node:vm` makes its contexts.
 #[cfg(feature = "v8")]
 fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
     use deno_core::v8;
@@ -145,12 +143,12 @@ fn add_vm_context(runtime: &mut deno_core::JsRuntime) {
     assert_eq!(scope.add_context(context), deno_node::VM_CONTEXT_INDEX);
 }
 
-/// What runs the tests of `node:test`.
+/// The script that runs the tests of `node:test`.
 const TEST_RUNNER: &str = include_str!("../js/node_test_runner.js");
 
-/// Strips the types from an extension's TypeScript; JavaScript passes as it is. A module of
-/// Node.js does not say by its name which of both it is. The JavaScript of Deno's crates
-/// loses its comments, for it is a large part of the program.
+/// Strips the types from an extension's TypeScript. JavaScript of this repository stays as it is.
+/// The name of a module of Node.js does not say whether it is TypeScript. The JavaScript of Deno's
+/// crates loses its comments, because it is a large part of the program.
 pub(crate) fn transpile_extension(
     specifier: ModuleName,
     source: ModuleCodeString,
@@ -162,12 +160,12 @@ pub(crate) fn transpile_extension(
         return Ok((source, None));
     }
     let source = match name {
-        // What deno_node leaves to whoever builds it in.
+        // deno_node leaves this value to its embedder.
         "ext:deno_node/_process/process.ts" => source
             .as_str()
             .replace("__NODE_VERSION__", deno_node::NODE_VERSION)
             .into(),
-        // It leaves the running of tests to `deno test`, which is not here.
+        // deno_node leaves the running of tests to `deno test`, which duplex does not have.
         "ext:deno_node/testing.ts" => source
             .as_str()
             .replace("Deno.test(denoTestOptions)", "runTest(denoTestOptions)")
@@ -176,7 +174,7 @@ pub(crate) fn transpile_extension(
                 &format!("function noop() {{}}\n{TEST_RUNNER}"),
             )
             .into(),
-        // The module is a classic script by now; see lazy_scripts.
+        // The module has become a classic script (see `lazy_scripts`).
         "node:worker_threads" | "ext:deno_node/worker_threads.ts" => source
             .as_str()
             .replace(
@@ -244,7 +242,7 @@ fn collect(
     Ok(())
 }
 
-/// Has Cargo make all of it again when one of the files changes.
+/// Makes Cargo run the build script again when one of the files changes.
 fn watch(files: &[ExtensionFileSource]) {
     for file in files {
         #[allow(deprecated)] // No other name for the variant exists.
@@ -254,8 +252,9 @@ fn watch(files: &[ExtensionFileSource]) {
     }
 }
 
-/// Only a source that is ASCII can be shared with the engine. What is not stands in
-/// strings, templates, regular expressions and comments, where an escape means the same.
+/// Escapes the characters that are not ASCII, because only an ASCII source can be shared with the
+/// engine. Such characters are only in strings, templates, regular expressions and comments, in
+/// which an escape means the same.
 fn to_ascii(source: &str) -> String {
     let mut ascii = String::with_capacity(source.len());
     for character in source.chars() {
@@ -270,7 +269,7 @@ fn to_ascii(source: &str) -> String {
     ascii
 }
 
-/// An engine may use it for as long as the process lives.
+/// Reads the snapshot. It is leaked, because an engine may use it for as long as the process lives.
 #[cfg(feature = "v8")]
 fn read_snapshot(path: &Path) -> Result<&'static [u8], StartupDataError> {
     match std::fs::read(path) {

@@ -1,4 +1,4 @@
-//! What starting is fast with: a snapshot, and sources and compiled code in the program.
+//! The data that makes starting fast: a snapshot, and sources and compiled code in the program.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use deno_core::ExtensionFileSource;
 use deno_core::error::CoreError;
 use deno_error::JsErrorBox;
 
-/// What [`write_startup_data`](crate::write_startup_data) prepared. A program includes it:
+/// The data that [`write_startup_data`](crate::write_startup_data) prepared. A program includes it:
 ///
 /// ```ignore
 /// static STARTUP: duplex_runtime::StartupData =
 ///     include!(concat!(env!("OUT_DIR"), "/startup.rs"));
 /// ```
 ///
-/// The default is empty: the extensions' JavaScript is then read from the
-/// crates' sources, which works on the machine that built the program only.
+/// The default is empty. The extensions' JavaScript is then read from the sources of the crates,
+/// which works only on the machine that built the program.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StartupData {
     /// A V8 start-up snapshot. QuickJS has none.
     pub snapshot: Option<&'static [u8]>,
     /// ES modules to evaluate at start: specifier and source, sorted.
     pub esm: &'static [(&'static str, &'static str)],
-    /// ES modules to evaluate when they are asked for.
+    /// ES modules to evaluate on demand.
     pub lazy_esm: &'static [(&'static str, &'static str)],
-    /// Scripts to evaluate when they are asked for.
+    /// Scripts to evaluate on demand.
     pub lazy_js: &'static [(&'static str, &'static str)],
-    /// What V8 has compiled of the last two: specifier and code, sorted.
+    /// The code that V8 compiled of `lazy_esm` and `lazy_js`: specifier and code, sorted.
     pub code_cache: &'static [(&'static str, &'static [u8])],
 }
 
 impl StartupData {
-    /// What the engine need not compile again of a lazy module or script.
+    /// The compiled code of a lazy module or script.
     pub(crate) fn compiled(&self, specifier: &str) -> Option<&'static [u8]> {
         let found = self
             .code_cache
@@ -45,8 +45,8 @@ impl StartupData {
         self.snapshot.is_none() && self.esm.is_empty() && self.lazy_js.is_empty()
     }
 
-    /// Puts the sources of this data in place of the extensions' paths, which
-    /// exist on the building machine only.
+    /// Puts the sources of this data in place of the extensions' paths, because the files at these
+    /// paths exist only on the machine that built the program.
     pub(crate) fn provide_sources(&self, extensions: &mut [Extension]) {
         if self.is_empty() {
             return;
@@ -81,9 +81,9 @@ pub enum StartupDataError {
     /// A file of an extension cannot be transpiled.
     #[error("cannot transpile {specifier}: {source}")]
     Transpile {
-        /// Its name.
+        /// The name of the file.
         specifier: String,
-        /// Why.
+        /// The error.
         source: JsErrorBox,
     },
     /// A file cannot be read or written.
@@ -91,7 +91,7 @@ pub enum StartupDataError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }

@@ -1,6 +1,6 @@
-//! OpenTelemetry: spans, numbers and logs of a program go to a collector by OTLP. The
-//! environment says where and what, by the variables that Deno reads. The work is
-//! deno_telemetry's; the numbers are those of `/metrics`.
+//! OpenTelemetry: sends the spans, metrics and logs of a program to a collector by OTLP. The
+//! environment says where to send them and which of them, by the variables that Deno reads.
+//! deno_telemetry does the work. The metrics are those of `/metrics`.
 
 use std::collections::HashSet;
 use std::env;
@@ -29,11 +29,11 @@ use sys_traits::impls::RealSys;
 
 use crate::metrics_server::numbers;
 
-/// Starts it, if the environment asks for it. To be called once, before the first engine
-/// starts. [`end_telemetry`] sends what is left at the end of the process.
+/// Starts OpenTelemetry if the environment asks for it. To be called once, before the first engine
+/// starts. At the end of the process, [`end_telemetry`] sends the data that has not been sent.
 ///
 /// # Errors
-/// The environment names a protocol that there is not, or something else that cannot be used.
+/// If the environment names an unknown protocol, or has another value that cannot be used.
 pub fn start_telemetry() -> Result<(), String> {
     let config = config_of_environment();
     let has_metrics = config.metrics_enabled;
@@ -49,14 +49,15 @@ pub fn start_telemetry() -> Result<(), String> {
     Ok(())
 }
 
-/// Sends what has not been sent, as far as that goes within a moment.
+/// Sends the data that has not been sent, within a short time limit.
 pub fn end_telemetry() {
     if OTEL_GLOBALS.get().is_some() {
         deno_signals::run_exit();
     }
 }
 
-/// Hands a message of the log on. Returns whether nobody else is to show it.
+/// Hands a message of the log on to OpenTelemetry. Returns true if the message must not be shown
+/// elsewhere.
 pub fn log_to_telemetry(record: &log::Record<'_>) -> bool {
     let console = OTEL_GLOBALS.get().map(|globals| globals.config.console);
     match console {
@@ -72,7 +73,7 @@ pub fn log_to_telemetry(record: &log::Record<'_>) -> bool {
     }
 }
 
-/// What `bootstrap` of deno_telemetry takes; null where nothing is to be sent.
+/// The configuration for `bootstrap` of deno_telemetry, or null if telemetry is off.
 #[op2]
 #[buffer]
 pub(crate) fn op_runtime_telemetry() -> Option<Box<[u8]>> {
@@ -122,7 +123,7 @@ fn flag(name: &str) -> Option<bool> {
     Some(is_true)
 }
 
-/// By which headers other programs know of a trace.
+/// The kinds of headers that carry a trace to other programs.
 fn propagators() -> HashSet<OtelPropagators> {
     let Ok(names) = env::var("OTEL_PROPAGATORS") else {
         return HashSet::from([OtelPropagators::TraceContext, OtelPropagators::Baggage]);
@@ -135,12 +136,12 @@ fn propagators() -> HashSet<OtelPropagators> {
     known.collect()
 }
 
-/// Has the numbers read whenever they are to be sent. They have the names that Prometheus
-/// knows, but for `_total`, which collectors add. Of a histogram there are the count and the
-/// sum.
+/// Registers the metrics, which are read whenever they are sent. They have their Prometheus names
+/// without `_total`, because collectors add that suffix. Of a histogram, only the count and the sum
+/// are sent.
 fn register_numbers(meter: &Meter) {
     let readings = Arc::new(Readings::default());
-    // Only for the names. What is sent is read when it is sent.
+    // This reading is only for the names. The values are read when they are sent.
     for (index, family) in numbers().families().iter().enumerate() {
         let name = family.name.strip_suffix("_total").unwrap_or(family.name);
         let suffixes: &[&'static str] = match family.kind {
@@ -187,7 +188,7 @@ fn observe(family: &Family, suffix: &str, observer: &dyn AsyncInstrument<f64>) {
     }
 }
 
-/// The numbers, which are read once for all instruments.
+/// The metrics, which are read once for all instruments of a collection.
 #[derive(Default)]
 struct Readings {
     last: Mutex<Option<(Instant, Arc<Exposition>)>>,
@@ -207,5 +208,5 @@ impl Readings {
     }
 }
 
-/// One collection takes less, and two are further apart.
+/// A collection takes less time than this, and two collections are further apart.
 const FRESH: Duration = Duration::from_millis(10);

@@ -1,4 +1,4 @@
-//! TypeScript and JSX to JavaScript. Types are erased, never checked.
+//! Transpiles TypeScript and JSX to JavaScript. Types are removed and never checked.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use deno_ast::TranspileModuleOptions;
 use deno_ast::TranspileOptions;
 use deno_error::JsErrorBox;
 
-/// JavaScript made from a module, and the way back.
+/// The JavaScript that was made from a module, and its source map.
 #[derive(Debug)]
 pub struct Transpiled {
     /// The JavaScript.
@@ -32,7 +32,8 @@ pub fn needs_transpile(media_type: MediaType) -> bool {
 /// Parses a module.
 ///
 /// # Errors
-/// The text is no module of its media type; the error shows the place.
+/// [`SourceParseError`] if the text is not a valid module of its media type. The error shows the
+/// place.
 pub fn parse_module(
     specifier: &ModuleSpecifier,
     media_type: MediaType,
@@ -52,7 +53,7 @@ pub fn parse_module(
     }
 }
 
-/// Why a CommonJS file does not parse; nothing if it does.
+/// The error of a CommonJS file that does not parse.
 pub fn common_js_error(
     specifier: &ModuleSpecifier,
     media_type: MediaType,
@@ -75,7 +76,7 @@ pub fn common_js_error(
 /// Transpiles a module for an engine.
 ///
 /// # Errors
-/// The text does not parse, or holds syntax that has no JavaScript counterpart.
+/// If the text does not parse, or has syntax without a counterpart in JavaScript.
 pub fn transpile(
     specifier: &ModuleSpecifier,
     media_type: MediaType,
@@ -86,7 +87,8 @@ pub fn transpile(
     let emitted = parsed
         .transpile(
             options,
-            // `.cts` too: there is no `require()` for it to call.
+            // The text is always an ES module. The module loader translates CommonJS by other
+            // means.
             &TranspileModuleOptions {
                 module_kind: Some(ModuleKind::Esm),
             },
@@ -105,7 +107,7 @@ pub fn transpile(
 }
 
 impl Transpiled {
-    /// Adds a comment to the code that holds the source map, with the source in it.
+    /// Adds a comment with the source map to the code. The source map contains the source.
     pub fn inline_source_map(&mut self, source: &str) {
         let Ok(serde_json::Value::Object(mut map)) = serde_json::from_slice(&self.source_map)
         else {
@@ -120,7 +122,7 @@ impl Transpiled {
     }
 }
 
-/// A module that is not a module.
+/// The error of a text that is not a valid module.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 #[class(syntax)]
 #[error("The module's source code could not be parsed: {0}")]

@@ -9,14 +9,14 @@ pub enum WorkerError {
     /// The engine or an extension did not start.
     #[error("cannot start the engine: {0}")]
     Core(#[from] CoreError),
-    /// The bootstrap script threw. A defect of the runtime.
+    /// The bootstrap script threw, which is a defect of the runtime.
     #[error("cannot set up the globals: {0}")]
     Bootstrap(Box<JsError>),
-    /// The bootstrap script did not define what the worker calls. A defect of
+    /// The bootstrap script did not define a function that the worker calls, which is a defect of
     /// the runtime.
     #[error("the bootstrap script does not define {0}")]
     Undefined(&'static str),
-    /// No process may wait for the signal of
+    /// A process cannot handle the signal in
     /// [`Debugging::heap_snapshot_signal`](crate::Debugging::heap_snapshot_signal).
     #[error("cannot wait for the signal: {0}")]
     Signal(std::io::Error),

@@ -1,4 +1,4 @@
-//! How to make a worker.
+//! The options of a worker.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,49 +18,48 @@ use crate::startup_data::StartupData;
 use crate::versions::DENO_VERSION;
 use crate::web_worker::request::WebWorkerLoaders;
 
-/// How to make a [`MainWorker`](crate::MainWorker).
+/// The options of a [`MainWorker`](crate::MainWorker).
 pub struct WorkerOptions {
     /// The program's arguments, `Deno.args`.
     pub args: Vec<String>,
     /// The program, `Deno.mainModule`.
     pub main_module: Url,
-    /// `globalThis.location`; without one it is undefined.
+    /// `globalThis.location`, which is undefined if this is `None`.
     pub location: Option<Url>,
-    /// What the program may do. See [`crate::permissions`].
+    /// The permissions of the program. See [`crate::permissions`].
     pub permissions: PermissionsContainer,
     /// Resolves and loads the program's modules.
     pub module_loader: Rc<dyn ModuleLoader>,
     /// Node.js's modules and packages. Share the packages with the loader.
     pub node: Node,
-    /// What `URL.createObjectURL` fills. Share it with the loader for `blob:`
-    /// modules.
+    /// The store that `URL.createObjectURL` fills. Share it with the loader for `blob:` modules.
     pub blob_store: Arc<dyn BlobStoreTrait>,
     /// The certificate authorities that TLS clients trust.
     pub root_certs: Arc<RootCerts>,
-    /// Hosts whose certificates are not verified; an empty list means all.
+    /// Hosts whose certificates are not verified. An empty list means all hosts.
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
-    /// Makes `Math.random` and `crypto.getRandomValues` repeatable.
+    /// The seed that makes `Math.random` and `crypto.getRandomValues` repeatable.
     pub seed: Option<u64>,
-    /// Deno's unstable features that are on.
+    /// The unstable features of Deno that are on.
     pub features: Features,
-    /// What the build script prepared, see [`crate::write_startup_data`].
+    /// The data that the build script prepared. See [`crate::write_startup_data`].
     pub startup: StartupData,
     /// `navigator.userAgent` and the `User-Agent` of requests.
     pub user_agent: String,
-    /// Modules that are evaluated before the program's.
+    /// Modules that are evaluated before the main module.
     pub preload: Vec<Url>,
-    /// Makes the module loaders of web workers. Without it a program cannot make
-    /// any.
+    /// Makes the module loaders of web workers. If this is `None`, a program cannot make web
+    /// workers.
     pub web_workers: Option<WebWorkerLoaders>,
     /// Lets debuggers attach. V8 only.
     pub inspector: Option<Inspector>,
-    /// What the engine writes for whoever looks into it. V8 only.
+    /// Which files the engine writes about itself. V8 only.
     pub debugging: Debugging,
 }
 
 impl WorkerOptions {
-    /// Options for `main_module` with the given permissions and loader and
-    /// the defaults for everything else.
+    /// Options for `main_module` with the given permissions and loader, and defaults for everything
+    /// else.
     pub fn new(
         main_module: Url,
         permissions: PermissionsContainer,

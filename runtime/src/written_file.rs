@@ -1,4 +1,4 @@
-//! A file that is written for whoever looks into a program, under a name that no other has.
+//! Files about a program, such as profiles, each under a name of its own or under a given name.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
-/// Where files of one kind go.
+/// The folder and the naming scheme of files of one kind.
 pub(crate) struct WrittenFile {
     folder: PathBuf,
     kind: &'static str,
@@ -27,10 +27,11 @@ impl WrittenFile {
         }
     }
 
-    /// Writes one by `write`, under `name` if there is one. Returns its path.
+    /// Writes a file by `write`. Its name is `name`, or if there is none a name that no other file
+    /// has. Returns the path.
     ///
     /// # Errors
-    /// The file cannot be made or written. The error names it.
+    /// If the file cannot be made or written. The error names the file.
     pub(crate) fn write(
         &self,
         name: Option<&str>,
@@ -49,7 +50,7 @@ impl WrittenFile {
             Some(_) => options.create(true).truncate(true),
             None => options.create_new(true),
         };
-        // It may hold what only this user may know.
+        // Only this user may read the file, because it may contain secrets.
         let file = options.mode(0o600).open(&path).map_err(named)?;
         let mut file = BufWriter::new(file);
         write(&mut file)

@@ -372,7 +372,7 @@ if (!Deno.stdin.isTerminal()) {
   assertEquals(prompt("p", "d"), null);
 }
 
-// `Deno`: what the process is
+// `Deno`: what it tells of the process
 assertEquals(typeof Deno.pid, "number");
 assertEquals(typeof Deno.ppid, "number");
 assertEquals(Deno.mainModule, "file:///main.js");
@@ -540,12 +540,12 @@ for (const name of Object.keys(Deno.errors)) {
   assertEquals(error.cause, 1);
 }
 
-// Known symbols
+// Well-known symbols
 assertEquals(typeof Symbol.dispose, "symbol");
 assertEquals(typeof Symbol.asyncDispose, "symbol");
 assertEquals(typeof Symbol.metadata, "symbol");
 
-// Listing everything fails nowhere.
+// No property throws when it is read.
 for (const target of [globalThis, Deno]) {
   for (const key of Reflect.ownKeys(target)) {
     void target[key];

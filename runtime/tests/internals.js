@@ -1,4 +1,4 @@
-// What the runtime is made of must not be in a program's hands.
+// A program must not be able to reach the internals of the runtime.
 
 function assert(condition, message) {
   if (!condition) {
@@ -26,7 +26,7 @@ for (
   try {
     imported = await import(specifier);
   } catch {
-    // As it should be.
+    // The import must fail.
   }
   assert(imported === undefined, `${specifier} can be imported`);
 }

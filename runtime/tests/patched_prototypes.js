@@ -1,8 +1,9 @@
 // A program that breaks the prototypes breaks itself, not the runtime.
 
 const { log } = console;
-// The modules of Node.js, which the timers are of, are loaded when they are first used, and
-// are not written to be so after this.
+// The timers are in modules of Node.js, which are loaded when they are first
+// used. These modules cannot be loaded after the prototypes are broken, so this
+// call loads them before.
 setTimeout(() => {}, 1);
 const broken = () => {
   throw new Error("called what the program patched");

@@ -21,8 +21,8 @@ use duplex_runtime::permissions;
 use duplex_runtime::web_worker::WebWorkerLoader;
 use duplex_runtime::web_worker::WebWorkerLoaders;
 
-/// Runs `source` as a main module whose workers run `worker`, and returns what
-/// came of it with the engine.
+/// Runs `source` as a main module whose workers run `worker`, and returns the result and the
+/// engine.
 async fn run(source: String, worker: Option<&'static str>) -> (Result<i32, CoreError>, MainWorker) {
     let main_module = Url::parse("file:///main.js").unwrap();
     let loader = Rc::new(StaticModuleLoader::with(main_module.clone(), source));

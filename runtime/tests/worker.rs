@@ -16,7 +16,7 @@ use duplex_runtime::deno_core::error::CoreErrorKind;
 use duplex_runtime::deno_core::url::Url;
 use duplex_runtime::permissions;
 
-/// Runs `source` as a main module that may do everything.
+/// Runs `source` as a main module with all permissions.
 fn run(source: &'static str) -> Result<i32, CoreError> {
     run_with(source, |_| ())
 }
@@ -39,7 +39,7 @@ fn run_with(
     })
 }
 
-/// What the program's uncaught exception says.
+/// The message of the program's uncaught exception.
 fn exception_of(source: &'static str) -> String {
     match *run(source).unwrap_err().0 {
         CoreErrorKind::Js(error) => error.exception_message.clone(),

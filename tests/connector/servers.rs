@@ -1,5 +1,5 @@
-//! What stands between client and server in these tests: proxies, ends of TLS, a
-//! server of HTTP/2. Each counts or notes what went through it.
+//! The servers between client and server in these tests: proxies, servers that terminate TLS, and a
+//! server of HTTP/2. Each counts its connections, or notes what it has seen.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,10 +20,10 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::certificates::{Authority, Identity};
 
-/// Hosts below this are known to the proxies alone: they are 127.0.0.1.
+/// The domain of hosts that only the proxies can resolve, to 127.0.0.1.
 pub(crate) const PRIVATE: &str = ".behind.invalid";
 
-/// The servers of a test, which end with it.
+/// The servers of a test, which end with the test.
 pub(crate) struct Servers {
     runtime: Runtime,
 }
@@ -36,17 +36,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// How many connections it has accepted.
+    /// How many connections the server has accepted.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// What it has noted.
+    /// The notes of the server.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap().clone()
     }
 
-    /// Waits until it has noted `note`.
+    /// Waits until the server has noted `note`.
     pub(crate) fn wait_for(&self, note: &str) {
         let deadline = std::time::Instant::now() + crate::support::LIMIT;
         while !self.notes().iter().any(|noted| noted == note) {
@@ -60,7 +60,7 @@ impl Server {
     }
 }
 
-/// Where a server writes what it has seen.
+/// The notes that a server makes.
 #[derive(Clone)]
 pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -75,7 +75,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 pub(crate) type Handled = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-/// What is asked of the server of HTTP/2.
+/// The handler of a request to the server of HTTP/2.
 pub(crate) type Http2Handler =
     fn(Request<h2::RecvStream>, SendResponse<bytes::Bytes>, Notes) -> Handled;
 
@@ -106,15 +106,15 @@ impl Servers {
         self.runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                // What fails here is seen by the client.
+                // An error here is ignored, because the client sees it.
                 tokio::spawn(handle(stream, notes.clone()));
             }
         });
         server
     }
 
-    /// A proxy that tunnels, over TLS with `tls`, for whoever has `credentials`.
-    /// Notes the targets.
+    /// Starts a proxy that tunnels, over TLS if there is `tls`, for clients with `credentials`. It
+    /// notes the targets.
     pub(crate) fn http_proxy(
         &self,
         tls: Option<ServerConfig>,
@@ -135,13 +135,14 @@ impl Servers {
         })
     }
 
-    /// A proxy by RFC 1928, and RFC 1929 where it wants `credentials`. Notes the
-    /// targets as they came: as a name or as an address.
+    /// Starts a proxy by RFC 1928, and by RFC 1929 if there are `credentials`. It notes the targets
+    /// as they came, as a name or as an address.
     pub(crate) fn socks_proxy(&self, credentials: Option<(&'static str, &'static str)>) -> Server {
         self.listen(move |stream, notes| Box::pin(socks(stream, credentials, notes)))
     }
 
-    /// Ends TLS in front of `backend`. Notes what ALPN agreed on.
+    /// Starts a server that terminates TLS for `backend`. It notes the protocol that ALPN has
+    /// chosen.
     pub(crate) fn tls_front(&self, config: ServerConfig, backend: u16) -> Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         self.listen(move |stream, notes| {
@@ -156,9 +157,9 @@ impl Servers {
         })
     }
 
-    /// A server of HTTP/2, over TLS with `tls`, which has WebSockets where
-    /// `extended_connect` says so, and leads HTTP/1.1 to `backend`. Notes what ALPN
-    /// agreed on, and the paths of requests.
+    /// Starts a server of HTTP/2, over TLS if there is `tls`. It has WebSockets if
+    /// `extended_connect` is true, and passes HTTP/1.1 on to `backend`. It notes the protocol that
+    /// ALPN has chosen, and the paths of requests.
     pub(crate) fn http2(
         &self,
         tls: Option<ServerConfig>,
@@ -186,7 +187,7 @@ impl Servers {
         })
     }
 
-    /// Leads what comes to a unix socket to `backend`.
+    /// Passes the connections to a unix socket on to `backend`.
     #[cfg(unix)]
     pub(crate) fn forward_unix(&self, listener: std::os::unix::net::UnixListener, backend: u16) {
         listener.set_nonblocking(true).unwrap();
@@ -201,7 +202,7 @@ impl Servers {
         });
     }
 
-    /// Accepts and says nothing.
+    /// Starts a server that accepts connections and sends nothing.
     pub(crate) fn silent(&self) -> Server {
         self.listen(|stream, _| {
             Box::pin(async move {
@@ -212,8 +213,8 @@ impl Servers {
     }
 }
 
-/// How a server speaks TLS: as `identity`, with clients of `authority` alone where
-/// that is given.
+/// The TLS configuration of a server with this `identity`. If there is an authority for `clients`,
+/// only clients with its certificates may connect.
 pub(crate) fn tls(identity: &Identity, alpn: &[&str], clients: Option<&Authority>) -> ServerConfig {
     let builder = ServerConfig::builder();
     let builder = match clients {
@@ -280,7 +281,7 @@ async fn tunnel(
     Ok(())
 }
 
-/// What a proxy's own look-up has for a host.
+/// The address to which a proxy resolves a host.
 fn address(host: &str, port: u16) -> Option<SocketAddr> {
     match host.ends_with(PRIVATE) || host == "localhost" {
         true => Some(([127, 0, 0, 1], port).into()),
@@ -355,7 +356,7 @@ async fn serve_http2(
         .handshake(stream)
         .await
         .map_err(std::io::Error::other)?;
-    // The client may leave with a reset: it reads nothing behind its GOAWAY.
+    // The client may end with a reset, because it reads nothing after its GOAWAY.
     while let Some(Ok((request, respond))) = connection.accept().await {
         let protocol = request.extensions().get::<h2::ext::Protocol>();
         let protocol = protocol.map_or("", h2::ext::Protocol::as_str);
@@ -370,7 +371,7 @@ async fn serve_http2(
     Ok(())
 }
 
-/// Answers with a status alone.
+/// Answers with only a status.
 pub(crate) fn status(code: u16, mut respond: SendResponse<bytes::Bytes>) -> Handled {
     let response = Response::builder().status(code).body(()).unwrap();
     let sent = respond.send_response(response, true);

@@ -12,7 +12,7 @@ use crate::name_of;
 use crate::pages;
 use crate::support;
 
-/// The pages that are made from the program are what it says now.
+/// Checks that the pages that are made from the program match its current output.
 pub(crate) fn generated() -> Result<(), Failed> {
     for page in ["cli", "declarations"] {
         let mut command = Command::new(support::repository().join("scripts/manual-reference"));
@@ -31,7 +31,7 @@ pub(crate) fn generated() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Each option that is declared has a row in the reference, and each row is an option.
+/// Checks that each declared option has a row in the reference, and that each row is an option.
 pub(crate) fn options() -> Result<(), Failed> {
     let declarations = support::finish(support::duplex().arg("types"))?.stdout;
     let mut declared = BTreeSet::new();
@@ -75,8 +75,8 @@ pub(crate) fn options() -> Result<(), Failed> {
     }
 }
 
-/// Each member that a table of the reference names is declared, and each that is declared for
-/// servers and their sockets is in a table.
+/// Checks that each member in a table of the reference is declared, and that each declared member
+/// of servers and their sockets is in a table.
 pub(crate) fn members() -> Result<(), Failed> {
     let declarations = support::finish(support::duplex().arg("types"))?.stdout;
     let mut declared = BTreeSet::new();
@@ -111,7 +111,7 @@ pub(crate) fn members() -> Result<(), Failed> {
             rows.insert(name.split('(').next().unwrap_or_default().to_string());
         }
     }
-    // Those of browsers are not explained again.
+    // The members that browsers have too are not explained again.
     let missing: Vec<_> = declared
         .difference(&rows)
         .filter(|name| !OF_BROWSERS.contains(&name.as_str()))
@@ -156,10 +156,10 @@ const OPTIONS: [&str; 16] = [
     "WebSocketStreamOptions",
 ];
 
-/// Rows of what the declarations have elsewhere, as types of their own.
+/// Rows of members that the declarations have elsewhere, as separate types.
 const UNDECLARED: [&str; 3] = ["fetch", "handler", "websocket"];
 
-/// Each flag of duplex that a page names exists.
+/// Checks that each flag of duplex in a page exists.
 pub(crate) fn flags() -> Result<(), Failed> {
     let help = fs::read_to_string(manual().join("reference/cli.md"))?;
     let known: BTreeSet<&str> = flags_in(&help).collect();
@@ -172,7 +172,7 @@ pub(crate) fn flags() -> Result<(), Failed> {
                 in_block = !in_block;
                 continue;
             }
-            // Commands of other programs have flags of their own.
+            // Commands of other programs have other flags.
             let codes: Vec<&str> = match in_block {
                 true => vec![line],
                 false => line.split('`').skip(1).step_by(2).collect(),
@@ -210,7 +210,7 @@ const FLAGS_OF_OTHERS: [&str; 5] = [
     "--slash",
 ];
 
-/// Each text of an error that a reader may look for is one that the program has.
+/// Checks that the program has each error text that the manual lists.
 pub(crate) fn error_texts() -> Result<(), Failed> {
     let mut source = String::new();
     for folder in ["cli/src", "ext", "runtime/js", "runtime/src"] {
@@ -227,7 +227,7 @@ pub(crate) fn error_texts() -> Result<(), Failed> {
             let cell = row.split(" | ").next().unwrap_or_default();
             for text in cell.split('`').skip(1).step_by(2) {
                 count += 1;
-                // What differs from run to run stands between these.
+                // The parts that differ from run to run are between these characters.
                 let parts = text.split(|c: char| "…\"':".contains(c) || c.is_ascii_digit());
                 let part = parts.map(str::trim).max_by_key(|part| part.len());
                 let part = part.unwrap_or_default();
@@ -273,7 +273,7 @@ fn read_all(folder: &Path, source: &mut String) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Where the texts stand.
+/// The pages and the headings under which the texts are.
 const TEXTS: [(&str, &str); 1] = [("troubleshooting.md", "## By error text")];
 
 /// Parts of texts that come from the system, from a crate, or from a template.

@@ -17,7 +17,7 @@ use crate::pages;
 use crate::support;
 use crate::write_below;
 
-/// With Deno's type checker.
+/// Checks the types with Deno's type checker.
 pub(crate) fn by_deno(deno: OsString) -> Result<(), Failed> {
     let folder = folder_of("types", Path::new("deno"))?;
     let settings = support::tests_dir().join("types/deno.json");
@@ -31,7 +31,7 @@ pub(crate) fn by_deno(deno: OsString) -> Result<(), Failed> {
     passes(&mut command)
 }
 
-/// With tsc, the settings of the page on TypeScript, and the types of Node.js beside. The
+/// Checks the types with tsc, the settings of the page on TypeScript, and the types of Node.js. The
 /// examples are checked as well.
 pub(crate) fn beside_node(node: OsString) -> Result<(), Failed> {
     let folder = folder_of("types", Path::new("node"))?;
@@ -56,13 +56,13 @@ pub(crate) fn beside_node(node: OsString) -> Result<(), Failed> {
     passes(&mut command)
 }
 
-/// What `make test` has installed.
+/// The folder of the packages that `make test` has installed.
 pub(crate) fn packages() -> PathBuf {
     support::tests_dir().join("packages/node_modules")
 }
 
-/// Writes the declarations, and the files in TypeScript of all pages, each in a folder of its
-/// own with the files above it.
+/// Writes the declarations, and the files in TypeScript of all pages, each in its own folder with
+/// the files above it on the page.
 fn write_files(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
     let declarations = support::finish(support::duplex().arg("types"))?;
     fs::write(folder.join("duplex.d.ts"), declarations.stdout)?;
@@ -74,7 +74,7 @@ fn write_files(folder: &Path) -> Result<Vec<PathBuf>, Failed> {
             let Some(name) = block.file().filter(|_| is_typed) else {
                 continue;
             };
-            // A file imports those above it, and a page may show one more than once.
+            // A file imports the files above it, and a page may show a file more than once.
             let place = folder.join(name_of(&page)).join(block.line.to_string());
             for (other, text) in &above {
                 write_below(&place, other, text)?;

@@ -1,4 +1,4 @@
-//! Brokers of a test's own: `nats-server` and `redis-server` from the PATH.
+//! Brokers for one test: `nats-server` and `redis-server` from the PATH.
 #![allow(dead_code)] // each target uses a part
 
 #[path = "free_port.rs"]
@@ -18,25 +18,25 @@ pub(crate) enum Kind {
     Redis,
 }
 
-/// A broker of the test's own. Killed when dropped.
+/// A broker for one test. It is killed when this is dropped.
 pub(crate) struct Broker {
     pub kind: Kind,
-    /// The address that it listens at.
+    /// The address on which the broker listens.
     pub host: String,
     pub port: u16,
-    /// Certificate and key.
+    /// The files of the certificate and the key.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Where it keeps what it has, when it keeps anything.
+    /// The folder in which the broker stores its data, if it stores any.
     pub folder: Option<PathBuf>,
     running: Option<Running>,
 }
 
-/// One of each kind that is installed.
+/// Starts one broker of each kind that is installed.
 pub(crate) fn brokers() -> Vec<Broker> {
     brokers_in(|_| None)
 }
 
-/// The same, with folders for what they keep: those of the test of this name.
+/// Like [`brokers`], with folders for stored data, which have the name of the test.
 pub(crate) fn brokers_that_keep(test: &str) -> Vec<Broker> {
     brokers_in(|kind| {
         let tests = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -75,7 +75,7 @@ fn brokers_in(folder: impl Fn(Kind) -> Option<PathBuf>) -> Vec<Broker> {
 }
 
 impl Broker {
-    /// Returns when it takes connections.
+    /// Starts the broker, and returns when it accepts connections.
     pub(crate) fn start(&mut self) {
         let port = self.port.to_string();
         let (mut command, ready) = match self.kind {

@@ -1,4 +1,4 @@
-//! An authority of the test's own, and what it signs.
+//! A certificate authority for a test, and the certificates that it signs.
 #![allow(dead_code)] // each target uses a part
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer};
@@ -6,7 +6,7 @@ use rcgen::{KeyPair, KeyUsagePurpose};
 
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate, as PEM.
+    /// The authority's own certificate, as PEM.
     pub certificate: String,
 }
 
@@ -32,12 +32,12 @@ impl Authority {
         }
     }
 
-    /// For a server of these names.
+    /// Makes a certificate for a server with these names.
     pub(crate) fn server(&self, names: &[&str]) -> Identity {
         self.sign(names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// For a client.
+    /// Makes a certificate for a client.
     pub(crate) fn client(&self) -> Identity {
         self.sign(&["client"], ExtendedKeyUsagePurpose::ClientAuth)
     }

@@ -1,5 +1,5 @@
-//! Clients over HTTP/1.1 and HTTP/2 (RFC 8441) that read when they are told to, and
-//! show frames as they come.
+//! Clients over HTTP/1.1 and HTTP/2 (RFC 8441) that read only when a test asks for it, and return
+//! the frames that come.
 #![allow(dead_code)] // each target uses a part
 
 use std::io;
@@ -22,7 +22,7 @@ pub(crate) async fn connect(port: u16, path: &str) -> io::Result<(Reader, Writer
     open(port, path, "").await
 }
 
-/// Opens one whose server compresses what it sends (RFC 7692).
+/// Opens a WebSocket whose server compresses its messages (RFC 7692).
 pub(crate) async fn connect_deflate(port: u16, path: &str) -> io::Result<(Reader, Writer)> {
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut reader, writer) = open(port, path, offer).await?;
@@ -69,8 +69,8 @@ async fn open(port: u16, path: &str, offer: &str) -> io::Result<(Reader, Writer)
 pub(crate) struct Http2(SendRequest<Bytes>);
 
 impl Http2 {
-    /// The server has sent its settings, and takes WebSockets. A stream has a window of
-    /// 65,535 bytes, and all of them together have no end.
+    /// Connects, and waits for the server's settings, which allow WebSockets. Each stream has a
+    /// window of 65,535 bytes, and the window of the connection is practically unlimited.
     pub(crate) async fn connect(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let (send, connection) = h2::client::Builder::new()
@@ -125,7 +125,7 @@ impl Frame {
         std::str::from_utf8(&self.payload).expect("text is UTF-8")
     }
 
-    /// Of a Close frame. 1005 stands for none.
+    /// The code of a Close frame, or 1005 if it has none.
     pub(crate) fn close_code(&self) -> u16 {
         match self.payload[..] {
             [high, low, ..] => u16::from_be_bytes([high, low]),
@@ -133,7 +133,7 @@ impl Frame {
         }
     }
 
-    /// Of a Close frame.
+    /// The reason of a Close frame.
     pub(crate) fn close_reason(&self) -> &str {
         std::str::from_utf8(self.payload.get(2..).unwrap_or_default()).expect("text is UTF-8")
     }
@@ -143,7 +143,7 @@ pub(crate) struct Reader {
     source: Source,
     read: BytesMut,
     inflate: Option<Box<Decoder>>,
-    /// How long it waits before it reads, and then a little.
+    /// How long the reader waits before each read of a few bytes.
     pause: Option<Duration>,
 }
 
@@ -153,7 +153,7 @@ enum Source {
 }
 
 impl Reader {
-    /// Reads little from now on, with pauses, and has the kernel take no more.
+    /// From now on, reads only little at a time, with pauses, and makes the kernel's buffer small.
     pub(crate) fn slow_down(&mut self, pause: Duration) {
         self.pause = Some(pause);
         if let Source::Tcp(stream) = &self.source {
@@ -162,7 +162,7 @@ impl Reader {
         }
     }
 
-    /// The next frame; none at the end, however it came.
+    /// The next frame, or none at the end of the connection, however it ended.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         loop {
             let header = FrameHeader::decode(&self.read, Role::Client).expect("a frame");
@@ -188,7 +188,7 @@ impl Reader {
         }
     }
 
-    /// The next text, behind frames that are none.
+    /// The next text message. Other frames are skipped.
     pub(crate) async fn text(&mut self) -> String {
         loop {
             let frame = self.frame().await.expect("a text");
@@ -198,7 +198,7 @@ impl Reader {
         }
     }
 
-    /// The payload of a compressed frame.
+    /// Inflates the payload of a compressed frame.
     fn inflate(&mut self, mut frame: BytesMut) -> Bytes {
         let decoder = self.inflate.as_mut().expect("compression was agreed on");
         match decoder.decode(&mut frame).expect("a message").event {
@@ -241,13 +241,13 @@ pub(crate) enum Writer {
 }
 
 impl Writer {
-    /// Sends a frame. Whether it could be.
+    /// Sends a frame. Returns whether that was possible.
     pub(crate) async fn send(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let (header, length) = FrameHeader {
             fin: true,
             rsv1: false,
             opcode,
-            // The mask that leaves everything as it is. Over HTTP/2 too.
+            // This mask does not change the payload. Frames over HTTP/2 are masked too.
             mask: Some([0; 4]),
             payload_length: payload.len() as u64,
         }

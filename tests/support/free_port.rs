@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A port that no connection of this machine takes by itself while the server is away: one
-/// below those that Linux gives out. Of two tests none gets the other's.
+/// A port that no other connection of this machine takes while the server is away, because it is
+/// below the range that Linux assigns. Two tests never get the same port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16;

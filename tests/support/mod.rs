@@ -1,5 +1,5 @@
-//! What the test targets share: running programs with a limit, and reading what
-//! they print.
+//! The code that the test targets share: running programs with a time limit, and reading their
+//! output.
 #![allow(dead_code)] // each target uses a part
 
 use std::fs;
@@ -27,8 +27,8 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
-/// How long a program may take. Only a guard against one that hangs: no test's
-/// outcome depends on how fast the machine is.
+/// How long a program may take. This is only a guard against a program that hangs. No result of a
+/// test depends on how fast the machine is.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The folder `tests`.
@@ -36,7 +36,7 @@ pub(crate) fn tests_dir() -> PathBuf {
     repository().join("tests")
 }
 
-/// The top of the repository.
+/// The root folder of the repository.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -44,23 +44,23 @@ pub(crate) fn repository() -> PathBuf {
         .to_path_buf()
 }
 
-/// `duplex run --no-prompt`, with an environment that does not change its output.
+/// The command `duplex run --no-prompt`, in an environment that does not change its output.
 pub(crate) fn duplex_run() -> Command {
     let mut command = duplex();
     command.args(["run", "--no-prompt"]);
     command
 }
 
-/// The `duplex` under test.
+/// The command of the `duplex` under test.
 pub(crate) fn duplex() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duplex"));
     plain_output(&mut command);
     command
 }
 
-/// No colours, no notes about updates, no Rust backtraces, no input. Cargo sets
-/// LD_LIBRARY_PATH for the tests, and a script that may run only some programs may not hand
-/// that variable on to them.
+/// Sets the environment of a program: no colours, no notes about updates, no Rust backtraces, no
+/// input. Cargo sets LD_LIBRARY_PATH for the tests. It is removed, because a script that may run
+/// only some programs may not pass that variable on to them.
 pub(crate) fn plain_output(command: &mut Command) {
     command
         .env("NO_COLOR", "1")
@@ -73,7 +73,7 @@ pub(crate) fn plain_output(command: &mut Command) {
         .stdin(Stdio::null());
 }
 
-/// What a program left behind.
+/// The result of a program that has ended.
 pub(crate) struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
@@ -81,7 +81,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Exit code, or 128 + signal as a shell counts.
+    /// The exit code, or 128 + the signal as in a shell.
     pub(crate) fn code(&self) -> i32 {
         use std::os::unix::process::ExitStatusExt;
         match (self.status.code(), self.status.signal()) {
@@ -153,7 +153,7 @@ pub(crate) fn finish(command: &mut Command) -> Result<Finished, String> {
     }
 }
 
-/// A program that runs beside the test, such as a server. Killed when dropped.
+/// A program that runs during the test, such as a server. It is killed when this is dropped.
 pub(crate) struct Running {
     name: String,
     child: Child,
@@ -162,8 +162,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the program. Its standard error joins the lines of its standard
-    /// output.
+    /// Starts the program. The lines of its standard error are read together with those of its
+    /// standard output.
     pub(crate) fn start(name: &str, command: &mut Command) -> Result<Running, String> {
         let mut child = command
             .stdout(Stdio::piped())
@@ -196,20 +196,20 @@ impl Running {
         self.find(prefix, |line| line.strip_prefix(prefix).map(str::to_string))
     }
 
-    /// Waits for a line that has `part` in it.
+    /// Waits for a line that contains `part`.
     pub(crate) fn line_with(&mut self, part: &str) -> Result<(), String> {
         self.find(part, |line| line.contains(part).then_some(()))
     }
 
-    /// Waits for a line that has `part` in it and returns what stands behind it.
+    /// Waits for a line that contains `part` and returns the text after it.
     pub(crate) fn after(&mut self, part: &str) -> Result<String, String> {
         self.find(part, |line| {
             line.split_once(part).map(|(_, rest)| rest.to_string())
         })
     }
 
-    /// The same for a line that may have come before others that were waited for: the two
-    /// streams of a program are not in order.
+    /// Like [`Self::line`], for a line that may have come before lines that were waited for
+    /// earlier, because the two streams of a program have no common order.
     pub(crate) fn line_in_any_order(&mut self, prefix: &str) -> Result<String, String> {
         let seen = self.seen.iter().find_map(|line| line.strip_prefix(prefix));
         match seen {
@@ -241,7 +241,7 @@ impl Running {
         }
     }
 
-    /// The most memory that the program has held so far, in bytes.
+    /// The greatest memory of the program so far, in bytes.
     pub(crate) fn peak_memory(&self) -> Result<u64, String> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(path).map_err(|error| error.to_string())?;
@@ -253,21 +253,21 @@ impl Running {
         Ok(kilobytes * 1024)
     }
 
-    /// The lines that have come by now and have `part` in them.
+    /// The lines so far that contain `part`.
     pub(crate) fn lines_with(&mut self, part: &str) -> Vec<String> {
         self.seen.extend(self.lines.try_iter());
         let lines = self.seen.iter().filter(|line| line.contains(part));
         lines.cloned().collect()
     }
 
-    /// How many descriptors it has open.
+    /// How many descriptors the program has open.
     pub(crate) fn descriptors(&self) -> Result<usize, String> {
         let folder = format!("/proc/{}/fd", self.child.id());
         let descriptors = fs::read_dir(folder).map_err(|error| error.to_string())?;
         Ok(descriptors.count())
     }
 
-    /// Whether it has io_uring.
+    /// Whether the program has an io_uring.
     pub(crate) fn has_io_uring(&self) -> bool {
         let folder = format!("/proc/{}/fd", self.child.id());
         let descriptors = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -276,12 +276,12 @@ impl Running {
             .any(|link| link.as_os_str() == "anon_inode:[io_uring]")
     }
 
-    /// Sends a signal by its number.
+    /// Sends a signal to the program, by its name.
     pub(crate) fn signal(&self, signal: &str) -> Result<(), String> {
         self.kill(signal, self.child.id().to_string())
     }
 
-    /// Sends a signal to the program's process group, which it has to lead.
+    /// Sends a signal to the program's process group. The program must be its leader.
     pub(crate) fn signal_group(&self, signal: &str) -> Result<(), String> {
         self.kill(signal, format!("-{}", self.child.id()))
     }
@@ -296,7 +296,7 @@ impl Running {
             .ok_or_else(|| format!("could not signal {}", self.name))
     }
 
-    /// Waits for the program's own end.
+    /// Waits until the program ends by itself.
     pub(crate) fn end(mut self) -> Result<Finished, String> {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -328,7 +328,7 @@ impl Drop for Running {
     }
 }
 
-/// A TCP relay to a port of this machine, which sees what passes through it.
+/// A TCP relay to a port of this machine, which observes the bytes that pass.
 pub(crate) struct Relay {
     pub port: u16,
     seen: Arc<Seen>,
@@ -338,12 +338,12 @@ pub(crate) struct Relay {
 struct Seen {
     to_server: AtomicU64,
     to_client: AtomicU64,
-    /// The start of what the server said on each connection.
+    /// The first bytes of the server on each connection.
     answers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Relay {
-    /// Takes connections until the process ends.
+    /// Starts the relay, which accepts connections until the process ends.
     pub(crate) fn start(server_port: u16) -> Result<Self, String> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
         let port = listener.local_addr().map_err(|error| error.to_string())?;
@@ -362,7 +362,7 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Bytes that have passed to the server and to the client.
+    /// How many bytes have passed to the server and to the client.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         let Seen {
             to_server,

@@ -1,4 +1,4 @@
-//! A client made of a plain socket, which does what no WebSocket would let it do.
+//! A client on a plain socket, which can do what a WebSocket of a library does not allow.
 #![allow(dead_code)] // each target uses a part
 
 use std::io;
@@ -16,14 +16,14 @@ use crate::support::LIMIT;
 pub(crate) struct Peer<S = TcpStream>(pub S);
 
 impl Peer {
-    /// Opens a WebSocket, which offers `extensions` where that is not empty.
+    /// Opens a WebSocket. It offers `extensions` if that is not empty.
     #[track_caller]
     pub(crate) fn connect(port: u16, extensions: &str) -> Self {
         Self::open(tcp(port), extensions)
     }
 }
 
-/// A connection on which nothing waits for ever.
+/// Makes a connection on which no operation waits for ever.
 #[track_caller]
 pub(crate) fn tcp(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -33,7 +33,7 @@ pub(crate) fn tcp(port: u16) -> TcpStream {
 }
 
 impl<S: Read + Write> Peer<S> {
-    /// The same over `stream`.
+    /// Opens a WebSocket over `stream`.
     #[track_caller]
     pub(crate) fn open(mut stream: S, extensions: &str) -> Self {
         let extensions = match extensions {
@@ -56,7 +56,7 @@ impl<S: Read + Write> Peer<S> {
         Self(stream)
     }
 
-    /// Sends `number` and waits for it.
+    /// Sends `number` and waits for its echo.
     #[track_caller]
     pub(crate) fn echo(&mut self, number: u32) {
         let text = number.to_string();
@@ -71,7 +71,7 @@ impl<S: Read + Write> Peer<S> {
         self.0.write_all(&frame)
     }
 
-    /// Sends a frame, whose payload is compressed where it is a binary one.
+    /// Sends a frame. The payload of a binary frame is compressed.
     pub(crate) fn send(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         let mut frame = Vec::new();
         push(&mut frame, opcode, opcode == Opcode::Binary, payload);
@@ -79,17 +79,17 @@ impl<S: Read + Write> Peer<S> {
         self.write(&frame);
     }
 
-    /// Writes as much as the server takes: it may be gone before the end.
+    /// Writes as many bytes as the server takes. The server may close before the end.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
-    /// Writes all of it. Whether the server has taken it, and not gone.
+    /// Writes all bytes. Returns whether the server has taken them and has not closed.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
-    /// The code of the Close frame, behind whatever else has come.
+    /// The code of the Close frame. Frames before it are skipped.
     #[track_caller]
     pub(crate) fn close_code(&mut self) -> u16 {
         loop {
@@ -100,14 +100,14 @@ impl<S: Read + Write> Peer<S> {
         }
     }
 
-    /// Answers a Close frame that has come.
+    /// Answers a Close frame.
     pub(crate) fn answer_close(&mut self, code: u16) {
         let mut frame = Vec::new();
         push(&mut frame, Opcode::Close, false, &code.to_be_bytes());
         self.write(&frame);
     }
 
-    /// Waits for the end of the connection, behind whatever comes first.
+    /// Waits for the end of the connection. Bytes before it are skipped.
     pub(crate) fn is_dropped(&mut self) -> bool {
         let mut bytes = vec![0; 64 * 1024];
         loop {
@@ -134,13 +134,13 @@ impl<S: Read + Write> Peer<S> {
     }
 }
 
-/// Appends a frame of a client: a control frame, or a part of a message that goes on.
+/// Appends a frame of a client: a control frame, or a fragment of a message that is not the last.
 pub(crate) fn push(frames: &mut Vec<u8>, opcode: Opcode, compressed: bool, payload: &[u8]) {
     let (header, length) = FrameHeader {
         fin: opcode.is_control(),
         rsv1: compressed,
         opcode,
-        // The mask that leaves everything as it is.
+        // This mask does not change the payload.
         mask: Some([0; 4]),
         payload_length: payload.len() as u64,
     }

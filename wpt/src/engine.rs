@@ -1,4 +1,4 @@
-//! One run of a page's program.
+//! Runs the program of a page in a process of its own.
 
 use std::fmt;
 use std::io;
@@ -11,18 +11,18 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-/// What runs the programs: duplex, or another with Deno's command line.
+/// The program that runs the pages: duplex, or another program with Deno's command line.
 pub(crate) struct Engine {
     pub binary: PathBuf,
     pub args: Vec<String>,
     pub timeout_multiplier: u32,
 }
 
-/// What became of a page.
+/// The result of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub harness: Status,
-    /// Why, where the harness is not [`Status::Ok`].
+    /// The reason if the harness is not [`Status::Ok`].
     pub message: String,
     pub subtests: Vec<Subtest>,
 }
@@ -34,8 +34,8 @@ pub(crate) struct Subtest {
     pub message: String,
 }
 
-/// The statuses of `testharness.js` for a page or a subtest, and `CRASH`: the
-/// process did not end as it should.
+/// The statuses of `testharness.js` for a page or a subtest, and `CRASH` if the process did not end
+/// as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Status {
@@ -72,11 +72,11 @@ impl fmt::Display for Status {
 }
 
 impl Engine {
-    /// Runs `program` as a page at `url` that trusts `authority`. After `limit` the
-    /// program ends by itself; it is killed where it does not.
+    /// Runs `program` as a page at `url` that trusts `authority`. After `limit` the program ends by
+    /// itself. If it does not end, it is killed.
     ///
     /// # Errors
-    /// The binary cannot be started.
+    /// If the binary cannot be started.
     pub(crate) async fn run(
         &self,
         program: &Path,
@@ -107,7 +107,7 @@ impl Engine {
     }
 }
 
-/// Gathers what a child prints until it ends.
+/// Reads the output of a child process until it ends.
 async fn watch(mut child: Child, limit: Duration) -> Outcome {
     let mut outcome = Outcome {
         harness: Status::Crash,
@@ -134,7 +134,7 @@ async fn watch(mut child: Child, limit: Duration) -> Outcome {
                     outcome.harness = harness.harness;
                     outcome.message = harness.message.unwrap_or_default();
                 }
-                // What the page prints.
+                // This line is output of the page.
                 Some(Err(_)) | None => {}
             }
         }
@@ -207,9 +207,9 @@ fn last_lines(log: &str) -> String {
     lines[lines.len().saturating_sub(8)..].join("\n")
 }
 
-/// What `page.js` puts before its lines.
+/// The prefix of the lines that `page.js` prints.
 const MARK: &str = "##wpt ";
-/// How long a program may take beyond its limit, to start and to end.
+/// How much time a program has beyond its limit, to start and to end.
 const GRACE: Duration = Duration::from_secs(10);
 const MAX_LOG_LENGTH: u64 = 1 << 20;
 

@@ -1,4 +1,4 @@
-//! `expectation.json`: for each page that does not pass, what does not.
+//! `expectation.json`: the subtests that do not pass, for each page.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,36 +9,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Outcome, Status};
 
-/// What is expected not to pass. All that is not written down is to pass.
+/// The results that are expected. Pages and subtests that are not in the file are expected to pass.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Expectations(BTreeMap<String, Expected>);
 
-/// Of one page.
+/// The expected results of one page.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
-    /// The status of the page as a whole, where that is not `OK`.
+    /// The status of the page as a whole, if it is not `OK`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     harness: Option<Status>,
-    /// The statuses of its subtests, by their names.
+    /// The statuses of the subtests that do not pass, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     subtests: BTreeMap<String, Status>,
 }
 
-/// A difference to what was expected, for people to read.
+/// A difference from the expected results, as text.
 pub(crate) type Surprise = String;
 
 impl Expectations {
+    /// Reads the file. If there is no file, nothing is expected not to pass.
+    ///
     /// # Errors
-    /// The file cannot be read, or is not what [`Expectations::write`] writes.
+    /// If the file cannot be read, or does not have the form that [`Expectations::write`] writes.
     pub(crate) fn read(file: &Path) -> io::Result<Expectations> {
         let text = match fs::read(file) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(error),
         };
-        // Such as /dev/null.
+        // The file may be /dev/null.
         if text.is_empty() {
             return Ok(Self::default());
         }
@@ -46,15 +48,17 @@ impl Expectations {
             .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))
     }
 
+    /// Writes the file.
+    ///
     /// # Errors
-    /// The file cannot be written.
+    /// If the file cannot be written.
     pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
         text.push('\n');
         fs::write(file, text)
     }
 
-    /// What `outcome` has that was not expected of `page`.
+    /// The differences of `outcome` from the expected results of `page`.
     pub(crate) fn compare(&self, page: &str, outcome: &Outcome) -> Vec<Surprise> {
         let none = Expected::default();
         let expected = self.0.get(page).unwrap_or(&none);
@@ -88,7 +92,7 @@ impl Expectations {
         surprises
     }
 
-    /// Expects `outcome` of `page` from now on.
+    /// Makes `outcome` the expected result of `page`.
     pub(crate) fn record(&mut self, page: &str, outcome: &Outcome) {
         let actual = Expected::of(outcome);
         match actual == Expected::default() {
@@ -97,7 +101,7 @@ impl Expectations {
         };
     }
 
-    /// The pages other than these of which something is expected.
+    /// The pages with expected results, except for these pages.
     pub(crate) fn others(&self, pages: &[String]) -> Vec<String> {
         let names = self.0.keys().filter(|name| !pages.contains(name));
         names.cloned().collect()

@@ -1,21 +1,21 @@
-//! What the runner reads of HTML documents.
+//! Reads the parts of HTML documents that the runner needs.
 
 use encoding_rs::{Encoding, UTF_8};
 
-/// What matters of an HTML document here.
+/// The parts of an HTML document that the runner needs.
 pub(crate) struct Html {
-    /// Its scripts, in their order.
+    /// The scripts, in their order.
     pub scripts: Vec<Script>,
-    /// The `name` and `content` of its `meta` elements.
+    /// The `name` and `content` of the `meta` elements.
     metas: Vec<(String, String)>,
 }
 
 /// A script of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Script {
-    /// By its URL.
+    /// The URL of a script file.
     File(String),
-    /// By its text.
+    /// The text of an inline script.
     Inline(String),
 }
 
@@ -80,7 +80,7 @@ impl Html {
 struct Tag {
     name: String,
     attributes: Vec<(String, String)>,
-    /// In the text, with both brackets.
+    /// The length of the tag in the text, with both brackets.
     length: usize,
 }
 
@@ -112,10 +112,10 @@ impl Tag {
                 };
                 let _ = scanner.eat('"') || scanner.eat('\'');
             } else if name.is_empty() {
-                // A stray character.
+                // A stray character is skipped.
                 scanner.skip();
             }
-            // The only entity in the attributes that are read here.
+            // `&amp;` is the only entity in the attributes that are read here.
             let value = value.replace("&amp;", "&");
             tag.attributes.push((name.to_ascii_lowercase(), value));
         }
@@ -136,7 +136,8 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// All before the first character that `ends` says yes to.
+    /// Returns the text before the first character for which `ends` returns true, and moves to that
+    /// character.
     fn until(&mut self, ends: impl Fn(char) -> bool) -> &'a str {
         let rest = &self.text[self.at..];
         let length = rest.find(ends).unwrap_or(rest.len());

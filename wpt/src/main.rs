@@ -1,13 +1,14 @@
-//! Runs the `websockets/` part of a web-platform-tests checkout; see the README beside `Cargo.toml`.
+//! Runs the `websockets/` part of a web-platform-tests checkout; see the README in the folder of
+//! `Cargo.toml`.
 //!
 //! | module | concern |
 //! |---|---|
-//! | [`suite`] | which pages the checkout has |
-//! | [`server`] | the suite's servers, and fetching from them |
+//! | [`suite`] | the pages of the checkout |
+//! | [`server`] | starts the suite's servers, and fetches from them |
 //! | [`program`] | a page as a program that an engine can run |
-//! | [`engine`] | one run of a program in a process of its own |
-//! | [`expectation`] | `expectation.json`: what does not pass |
-//! | [`report`] | what the user sees |
+//! | [`engine`] | runs a program in a process of its own |
+//! | [`expectation`] | `expectation.json`: the subtests that do not pass |
+//! | [`report`] | output for the user |
 
 mod engine;
 mod expectation;
@@ -39,28 +40,28 @@ struct Args {
     /// A checkout of web-platform-tests
     #[arg(long, value_name = "DIR")]
     suite: PathBuf,
-    /// Only pages whose name has this in it, or matches it where it has a *; may be repeated
+    /// Run only pages whose name contains this, or matches it if it has a *; can be repeated
     #[arg(long, value_name = "PATTERN")]
     filter: Vec<String>,
     /// The binary to test [default: the duplex beside this one, or the release build]
     #[arg(long, value_name = "PATH")]
     engine_bin: Option<PathBuf>,
-    /// One more argument for the binary, behind `run`; may be repeated
+    /// One more argument for the binary, after `run`; can be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     engine_arg: Vec<String>,
     /// Which form of the pages to run
     #[arg(long, value_enum, default_value_t = Form::Window)]
     form: Form,
-    /// What does not pass
+    /// The file of what is expected not to pass
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/expectation.json"))]
     expectations: PathBuf,
-    /// Write down what does not pass, in place of complaining
+    /// Write what does not pass to the file, and do not fail
     #[arg(long)]
     update_expectations: bool,
     /// How many pages to run at a time [default: twice the processors]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Makes the time that a page has longer: 10 seconds, and 60 where it asks for it
+    /// Multiply the time that a page has: 10 seconds, or 60 if the page asks for it
     #[arg(long, value_name = "FACTOR", default_value_t = 2)]
     timeout_multiplier: u32,
     /// Print the names of the pages and run none
@@ -129,7 +130,8 @@ async fn run(args: &Args) -> io::Result<bool> {
     progress.finish();
     drop(server);
 
-    // What is expected of pages that are gone would be kept forever.
+    // Pages that no longer exist must be found here, because otherwise their expected results would
+    // stay forever.
     let mut gone = match is_complete {
         true => expectations.others(&ran),
         false => Vec::new(),
@@ -196,7 +198,7 @@ fn binary(given: Option<&Path>) -> io::Result<PathBuf> {
     })
 }
 
-/// The pages mostly wait.
+/// Pages mostly wait, so there are twice as many as processors.
 fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(4, |count| count.get() * 2)
 }

@@ -1,4 +1,4 @@
-// Before the call of `run` that stands below: what makes a program of a page.
+// Makes a program of a page. The runner appends a call of `run` to this file.
 
 const MARK = "##wpt ";
 const { stringify } = JSON;
@@ -32,7 +32,8 @@ function run({ harness, script, isAny, timeout }) {
       isShadowRealm: () => false,
     };
   }
-  // A page lives on after an exception. testharness.js has listeners of its own.
+  // A page goes on after an exception. testharness.js has its own listeners for
+  // exceptions.
   const keepRunning = (event) => event.preventDefault();
   addEventListener("error", keepRunning);
   addEventListener("unhandledrejection", keepRunning);
@@ -52,7 +53,7 @@ function run({ harness, script, isAny, timeout }) {
     });
     exit(0);
   });
-  // In a shell testharness.js leaves time to whoever runs it.
+  // In a shell, testharness.js has no timeout of its own.
   startTimer(globalThis.timeout, timeout);
   try {
     evaluate(script);

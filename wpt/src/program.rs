@@ -1,4 +1,5 @@
-//! A page as a program: its scripts, run one after the other in the global scope.
+//! Makes a program of a page: it runs the scripts of the page one after the other in the global
+//! scope.
 
 use std::io;
 use std::time::Duration;
@@ -11,11 +12,11 @@ use crate::html::{HARNESS, Html, Script};
 use crate::server::Server;
 use crate::suite::{Page, Source};
 
-/// The program that does what the page does, and prints what became of its
-/// subtests. `limit` is how long it may take.
+/// Makes the program that does the same as the page, and prints the results of the subtests.
+/// `limit` is the time that the program has.
 ///
 /// # Errors
-/// One of the page's files cannot be fetched.
+/// If one of the page's files cannot be fetched.
 pub(crate) async fn compose(page: &Page, server: &Server, limit: Duration) -> io::Result<String> {
     let base = Url::parse(&server.url(page)).map_err(io::Error::other)?;
     let (scripts, is_any) = match &page.source {
@@ -47,7 +48,7 @@ pub(crate) async fn compose(page: &Page, server: &Server, limit: Duration) -> io
     for script in scripts {
         match script {
             Script::Inline(text) => rest.push(text),
-            // The program reports by itself.
+            // The program prints the results itself.
             Script::File(file) if file == REPORT => {}
             Script::File(file) => {
                 let url = base.join(&file).map_err(io::Error::other)?;
@@ -62,7 +63,7 @@ pub(crate) async fn compose(page: &Page, server: &Server, limit: Duration) -> io
     }
     let page = json!({
         "harness": harness,
-        // One script for all: what one of them declares is seen by the next.
+        // All scripts are one script, so that each sees the declarations of the ones before.
         "script": rest.join("\n;\n"),
         "isAny": is_any,
         "timeout": limit.as_millis() as u64,

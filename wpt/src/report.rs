@@ -1,4 +1,4 @@
-//! What the user sees: progress, surprises, the table.
+//! The output for the user: progress, unexpected results, and the table.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -7,7 +7,7 @@ use crate::engine::{Outcome, Status};
 use crate::expectation::Surprise;
 use crate::suite::Page;
 
-/// A bar on a terminal, and the surprises as they come.
+/// Shows a progress bar on a terminal, and unexpected results when they come.
 pub(crate) struct Progress {
     total: usize,
     done: usize,
@@ -25,7 +25,7 @@ impl Progress {
         }
     }
 
-    /// A page has run. With `is_update` surprises are no news.
+    /// Reports that a page has run. With `is_update`, unexpected results are not shown.
     pub(crate) fn page(
         &mut self,
         name: &str,
@@ -68,12 +68,12 @@ impl Progress {
     }
 }
 
-/// Counts by variant.
+/// Counts of pages and subtests, by variant.
 #[derive(Default)]
 pub(crate) struct Tally {
     rows: BTreeMap<String, Row>,
     surprising: usize,
-    /// Pages that do not pass, as expected.
+    /// How many pages do not pass, as expected.
     known: usize,
 }
 
@@ -106,7 +106,7 @@ impl Tally {
         self.surprising == 0
     }
 
-    /// Prints the table and the verdict. `gone` are pages that the suite has no more.
+    /// Prints the table and the result. `gone` are the pages that the suite no longer has.
     pub(crate) fn print(&self, gone: &[String]) {
         let mut all = Row::default();
         println!("\n| variant | pages | passed | subtests | passed |");

@@ -1,4 +1,4 @@
-//! The suite's own servers, started by `serve.py`, and fetching from them.
+//! Starts the suite's own servers by `serve.py`, and fetches files from them.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,14 +22,14 @@ use crate::suite::{Page, Scheme};
 /// The servers. They stop when this is dropped, or when the runner ends in any way.
 pub(crate) struct Server {
     announced: Announced,
-    /// Standard input of this process keeps the servers running.
+    /// The servers run for as long as this process's standard input is open.
     _process: Child,
     folder: TempFolder,
-    /// Files that do not depend on who asks.
+    /// The files that were fetched, by host and path.
     cache: Mutex<HashMap<String, Bytes>>,
 }
 
-/// What `serve.py` prints.
+/// The line that `serve.py` prints.
 #[derive(Deserialize)]
 struct Announced {
     ports: HashMap<String, Vec<u16>>,
@@ -37,11 +37,10 @@ struct Announced {
 }
 
 impl Server {
-    /// Starts the servers of the checkout in `suite` and waits until they are there.
+    /// Starts the servers of the checkout in `suite` and waits until they are ready.
     ///
     /// # Errors
-    /// Python is missing, or the suite's servers do not start; the error has what
-    /// they printed.
+    /// If Python is missing, or the suite's servers do not start. The error contains their output.
     pub(crate) async fn start(suite: &Path) -> io::Result<Server> {
         let folder = TempFolder::new()?;
         let mut process = Command::new("python3")
@@ -88,12 +87,12 @@ impl Server {
         })
     }
 
-    /// A folder for files that are of no use after the run.
+    /// A folder for files that are needed only during the run.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder.0
     }
 
-    /// The certificate authority of the servers, a PEM file.
+    /// The PEM file with the certificate authority of the servers.
     pub(crate) fn authority(&self) -> &Path {
         &self.announced.authority
     }
@@ -113,11 +112,11 @@ impl Server {
         )
     }
 
-    /// Fetches the file at `path`, which begins with a slash, as the page's host has
-    /// it. What is served does not depend on the scheme, so this is plain HTTP.
+    /// Fetches the file at `path`, which begins with a slash, from the page's host. The contents do
+    /// not depend on the scheme, so this is plain HTTP.
     ///
     /// # Errors
-    /// The server has no such file, or there is no reaching it.
+    /// If the server has no such file, or cannot be reached.
     pub(crate) async fn fetch(&self, page: &Page, path: &str) -> io::Result<Bytes> {
         let key = format!("{}{path}", page.host());
         if let Some(content) = self.cache().get(&key) {
@@ -166,7 +165,7 @@ impl Server {
     }
 }
 
-/// A folder that is removed with all that is in it.
+/// A folder that is removed with its contents when this is dropped.
 struct TempFolder(PathBuf);
 
 impl TempFolder {
@@ -183,5 +182,6 @@ impl Drop for TempFolder {
     }
 }
 
-/// The suite makes keys, and loads Python that was never compiled.
+/// How long the servers may take to start. The suite makes keys, and its Python code is not
+/// compiled yet.
 const START_TIMEOUT: Duration = Duration::from_secs(120);

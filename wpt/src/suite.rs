@@ -1,4 +1,4 @@
-//! The pages of a checkout: which files are tests, in which variants.
+//! Finds the pages of a checkout: which files are tests, and in which variants.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -10,12 +10,12 @@ use crate::html::Html;
 /// A test file in one variant and form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Below the root of the suite, with the name that the suite's server gives it:
+    /// The path below the root of the suite, with the name that the suite's server gives the page:
     /// `websockets/Close-1000.any.html`.
     pub path: String,
-    /// The query with its question mark, or nothing.
+    /// The query with its question mark, or an empty text.
     pub variant: String,
-    /// Asks for a minute in place of ten seconds.
+    /// Whether the page asks for a minute in place of ten seconds.
     pub is_long: bool,
     pub source: Source,
 }
@@ -23,28 +23,28 @@ pub(crate) struct Page {
 /// Where the scripts of a page are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Elements of an HTML document.
+    /// The `script` elements of an HTML document.
     Html,
-    /// One file, with what its `META: script=` comments name before it.
+    /// A script file, and before it the files that its `META: script=` comments name.
     Script {
-        /// Below the root of the suite.
+        /// The path below the root of the suite.
         path: String,
         includes: Vec<String>,
-        /// The same file is made for other kinds of globals.
+        /// Whether the file is also run in other kinds of globals.
         is_any: bool,
     },
     /// A script that a worker of the page runs, as the suite's server makes it.
     Worker {
-        /// Below the root of the suite.
+        /// The path below the root of the suite.
         path: String,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Form {
-    /// As a page runs it.
+    /// The test runs in a page.
     Window,
-    /// As a dedicated worker of a page does.
+    /// The test runs in a dedicated worker of a page.
     Worker,
 }
 
@@ -57,13 +57,13 @@ pub(crate) enum Scheme {
 }
 
 impl Page {
-    /// The path below [`FOLDER`] with the variant: how people call it.
+    /// The name of the page for people: the path below [`FOLDER`] with the variant.
     pub(crate) fn name(&self) -> String {
         let path = self.path.strip_prefix(FOLDER).unwrap_or(&self.path);
         format!("{}{}", path.trim_start_matches('/'), self.variant)
     }
 
-    /// Whether `pattern` is in the name or, where it has a `*`, matches all of it.
+    /// Whether the name contains `pattern` or, if the pattern has a `*`, matches it as a whole.
     pub(crate) fn matches(&self, pattern: &str) -> bool {
         match pattern.contains('*') {
             true => matches(pattern, &self.name()),
@@ -85,8 +85,8 @@ impl Page {
         }
     }
 
-    /// The host that the page is of. A page about mixed content cannot be of a
-    /// loopback address, where there is none; it makes no connection.
+    /// The host of the page. A page about mixed content cannot have a loopback address, because
+    /// there is no mixed content then. Such a page makes no connection.
     pub(crate) fn host(&self) -> &'static str {
         match self.path.contains("mixed-content") {
             true => "web-platform.test",
@@ -99,7 +99,7 @@ impl Page {
 /// names.
 ///
 /// # Errors
-/// `root` is no checkout, or it cannot be read.
+/// If `root` is not a checkout, or cannot be read.
 pub(crate) fn pages(root: &Path, form: Form) -> io::Result<Vec<Page>> {
     let start = root.join(FOLDER);
     if !start.is_dir() || !root.join("tools/serve").is_dir() {
@@ -147,7 +147,7 @@ fn files(start: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The pages that the suite makes of one file; none where it is no test of this
+/// The pages that the suite makes of one file. There are none if the file is not a test of this
 /// form.
 fn pages_of(path: &str, content: &[u8], form: Form) -> Vec<Page> {
     let (path, source, variants, is_long) = if form == Form::Worker {
@@ -247,7 +247,8 @@ impl Meta {
         meta
     }
 
-    /// Without the comment a script is for windows and dedicated workers.
+    /// Whether the script is for this kind of global. Without a comment, a script is for windows
+    /// and dedicated workers.
     fn is_for(&self, global: &str) -> bool {
         match &self.globals {
             Some(globals) => globals
@@ -267,7 +268,7 @@ impl Meta {
     }
 }
 
-/// The patterns of `skipped.txt`.
+/// The patterns in `skipped.txt`.
 fn skipped() -> Vec<&'static str> {
     include_str!("../skipped.txt")
         .lines()
@@ -276,7 +277,7 @@ fn skipped() -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether `pattern`, in which `*` stands for anything, matches all of `text`.
+/// Whether `pattern` matches all of `text`. In the pattern, `*` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else {
         return pattern == text;

@@ -6,7 +6,10 @@ import { openTerminal } from "./$duplex$connect_terminal.js";
 
 const options = JSON.parse(Deno.args[0]);
 
-/** What the program ends with. docs/manual/reference/exit-codes.md has them for users. */
+/**
+ * The exit codes of the program. docs/manual/reference/exit-codes.md describes
+ * them for users.
+ */
 const exitCode = {
   closed: 0,
   mistake: 1,
@@ -15,16 +18,19 @@ const exitCode = {
   refused: 4,
 };
 
-/** Close codes that say that all is well (RFC 6455, section 7.4.1). */
+/**
+ * Whether a close code says that the connection ended without an error (RFC
+ * 6455, section 7.4.1).
+ */
 const isGoodEnd = (code) => code === 1000 || code === 1001 || code === 1005;
 
 const terminal = openTerminal(options);
 
 // ---------------------------------------------------------------------------
-// What is told
+// Output
 // ---------------------------------------------------------------------------
 
-/** Tells of what happened: a line of JSON, or a line that people read. */
+/** Reports an event, as a line of JSON or as a line for people. */
 function tell(event, text, mark) {
   if (options.json) {
     terminal.print(
@@ -78,7 +84,7 @@ function fail(text, code) {
 // Round-trip times
 // ---------------------------------------------------------------------------
 
-/** Pings a socket each second, and knows the times of the answers. */
+/** Pings a socket each second, and measures the round-trip times. */
 class RoundTrips {
   #timer;
   #times = [];
@@ -96,7 +102,10 @@ class RoundTrips {
     this.#timer = setInterval(ping, 1000);
   }
 
-  /** Whether the pong answers a ping of this, which is told. */
+  /**
+   * Returns whether the pong answers a ping of this object. If so, the time is
+   * reported.
+   */
   take(data) {
     const name = textOf(data);
     const since = this.#sent.get(name);
@@ -131,7 +140,7 @@ class RoundTrips {
 }
 
 // ---------------------------------------------------------------------------
-// What the user types
+// Input of the user
 // ---------------------------------------------------------------------------
 
 const HELP = `A line is sent as a text message.
@@ -154,7 +163,10 @@ function bytesOfHex(text) {
   return Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16));
 }
 
-/** Sends a line of the user's, or does what it commands, on each of these sockets. */
+/**
+ * Sends a line to each of these sockets, or executes the command in the line
+ * for each of them.
+ */
 function act(line, sockets) {
   const [, command, rest] = /^\/([a-z]+)(?:\s+(.*))?$/su.exec(line) ?? [];
   const each = (act) => {
@@ -195,7 +207,7 @@ function act(line, sockets) {
   );
 }
 
-/** The same; a mistake is told. */
+/** Like `act`, but reports errors. */
 function obey(line, sockets) {
   try {
     act(line, sockets);
@@ -254,7 +266,7 @@ function httpClient() {
 }
 
 const LAST_PING = "is that all?";
-/** Milliseconds for the answer to the last ping. */
+/** How long to wait for the answer to the last ping, in milliseconds. */
 const LONGEST_WAIT = 10_000;
 
 class Client {
@@ -264,7 +276,7 @@ class Client {
   #attempt = 0;
   #received = 0;
   #isOpen = false;
-  /** The user, or the options, have ended it. */
+  /** Whether the user or an option has ended the connection. */
   #isEnded = false;
   #error = "";
   #lines = [];
@@ -327,7 +339,10 @@ class Client {
     }
   }
 
-  /** What the command line has to be sent, then what standard input has. */
+  /**
+   * Sends the messages of the command line or, if there are none, of standard
+   * input.
+   */
   #sendWhatIsGiven(socket) {
     for (const { text, file } of options.messages) {
       if (text !== undefined) {
@@ -357,18 +372,18 @@ class Client {
   #input(data) {
     const socket = this.#socket;
     if (socket.readyState !== WebSocket.OPEN) {
-      // Between two connections, what is typed waits for the next.
+      // Between two connections, input waits for the next connection.
       if (options.reconnect && !this.#isEnded) this.#lines.push(data);
       return;
     }
     if (terminal.isInteractive) {
       obey(data, [socket]);
-      // The user has closed it.
+      // The user has closed the connection.
       if (socket.readyState !== WebSocket.OPEN) this.#isEnded = true;
       return;
     }
     socket.send(data);
-    // The peer sets the pace.
+    // If the peer is slow, no more input is read for a while.
     if (socket.bufferedAmount > 1 << 20) {
       terminal.pause();
       socket.ondrain = () => terminal.resume();
@@ -386,13 +401,14 @@ class Client {
     if (options.count !== null) return;
     if (options.wait !== null) {
       setTimeout(() => this.end(), options.wait * 1000);
-    } // Who measures round trips does so until the interrupt.
+    } // With --rtt, the connection stays open until an interrupt.
     else if (terminal.isInteractive || !options.rtt) this.#endAfterAnswers();
   }
 
   /**
-   * Closes when the server has answered a ping, since messages that come after `close()` are
-   * not given to a program. A server answers in order, unless it takes its time.
+   * Closes when the server has answered a ping, because the program does not
+   * get messages that come after `close()`. A server that answers messages at
+   * once has answered all of them before the ping.
    */
   #endAfterAnswers() {
     if (this.#socket.readyState !== WebSocket.OPEN) return this.end();
@@ -408,7 +424,7 @@ class Client {
     else this.#exitAtOnce();
   }
 
-  /** The second interrupt waits for nothing. */
+  /** Closes the connection. A second interrupt exits at once. */
   interrupt() {
     if (this.#isEnded) this.#exitAtOnce();
     this.end();
@@ -438,7 +454,10 @@ class Client {
     Deno.exit(isGoodEnd(event.code) ? exitCode.closed : exitCode.refused);
   }
 
-  /** Waits longer each time, and never as long as another client does. */
+  /**
+   * Waits longer each time. The time is random, so that not all clients connect
+   * at the same time.
+   */
   #dialAgain() {
     const longest = Math.min(options.reconnect, 2 ** this.#attempt++);
     const seconds = longest * (0.5 + Math.random() / 2);

@@ -1,5 +1,5 @@
-// How `duplex connect` reads what the user types, and shows what comes: with a line that can
-// be edited on a terminal, line by line elsewhere.
+// Input and output of `duplex connect`. On a terminal the user has a line that
+// can be edited. Otherwise input is read line by line.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import process from "node:process";
@@ -7,7 +7,10 @@ import { Buffer } from "node:buffer";
 
 const HISTORY_SIZE = 500;
 
-/** Characters that would change the terminal or hide text: controls, and directions. */
+/**
+ * Characters that would change the terminal or hide text: control characters,
+ * and characters that set the direction of text.
+ */
 const DANGEROUS = /(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
 const asEscape = (character) => {
@@ -17,10 +20,10 @@ const asEscape = (character) => {
     : `\\u${code.toString(16).padStart(4, "0")}`;
 };
 
-/** The text with nothing in it that a terminal would obey. */
+/** The text with escapes for the characters that a terminal would obey. */
 const harmless = (text) => text.replace(DANGEROUS, asEscape);
 
-/** Sixteen bytes a line: where, hexadecimal, and as ASCII. */
+/** Formats bytes, 16 on a line: the offset, hexadecimal digits, and ASCII. */
 function hexDump(bytes) {
   const lines = [];
   for (let start = 0; start < bytes.length; start += 16) {
@@ -38,7 +41,7 @@ function hexDump(bytes) {
   return lines.join("\n");
 }
 
-/** How many bytes of a binary message a terminal shows. */
+/** How many bytes of a binary message are shown on a terminal. */
 const SHOWN = 256;
 
 class Terminal {
@@ -50,7 +53,7 @@ class Terminal {
 
   constructor(options) {
     this.#options = options;
-    // Whoever reads the output may have seen enough.
+    // The reader of the output has closed the pipe.
     process.stdout.on("error", () => Deno.exit(0));
   }
 
@@ -58,7 +61,7 @@ class Terminal {
     return this.#isColoured ? `\x1b[${code}m${text}\x1b[0m` : text;
   }
 
-  /** Writes whole lines above the one that is being typed. */
+  /** Writes whole lines above the line that is being typed. */
   #above(text, stream) {
     if (this.#lines === null || !this.isInteractive) {
       stream.write(`${text}\n`);
@@ -68,19 +71,22 @@ class Terminal {
     this.#lines.prompt(true);
   }
 
-  /** A line of the program's output. */
+  /** Prints a line of the program's output. */
   print(line) {
     this.#above(line, process.stdout);
   }
 
-  /** Something to know, which is no message. `peer` is a number of a server's client. */
+  /**
+   * Prints information that is not a message. `peer` is the number of a client
+   * of the server.
+   */
   note(text, peer) {
     if (this.#options.quiet) return;
     const from = peer === undefined ? "" : `[${peer}] `;
     this.#above(this.#colour("90", from + harmless(text)), process.stderr);
   }
 
-  /** A message that came: a string, or a Uint8Array. */
+  /** Prints a received message, which is a string or a Uint8Array. */
   message(data, peer) {
     const from = peer === undefined ? "" : `[${peer}] `;
     if (!this.isInteractive) {
@@ -145,7 +151,7 @@ class Terminal {
     this.#lines?.resume();
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal, and saves the history. */
   close() {
     const lines = this.#lines;
     this.#lines = null;
@@ -167,7 +173,7 @@ function historyFile() {
     : null;
 }
 
-/** The newest first. */
+/** Reads the history. The newest line is first. */
 function readHistory() {
   try {
     const lines = readFileSync(historyFile().file, "utf8").split("\n").filter(
@@ -179,7 +185,9 @@ function readHistory() {
   }
 }
 
-/** Lines that begin with a blank are not kept, as in a shell. */
+/**
+ * Saves the history. As in a shell, lines that begin with a space are not kept.
+ */
 function writeHistory(history) {
   const where = historyFile();
   if (where === null) return;
@@ -190,6 +198,6 @@ function writeHistory(history) {
       mode: 0o600,
     });
   } catch {
-    // A history that cannot be kept is no reason to fail.
+    // The program does not fail if the history cannot be saved.
   }
 }

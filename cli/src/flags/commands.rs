@@ -1,13 +1,13 @@
-//! The names of the commands: those that are here, and those that others have.
+//! The names of commands: the commands of duplex, and commands of other programs.
 
 use std::ffi::OsString;
 
-/// The commands that are here.
+/// The commands of duplex.
 const OWN: [&str; 8] = [
     "run", "eval", "serve", "connect", "cache", "install", "types", "help",
 ];
 
-/// The commands of Deno, Node.js and npm that are not here, with what to do.
+/// The commands of Deno, Node.js and npm that duplex does not have, each with what to use instead.
 const FOREIGN: [(&str, &str); 29] = [
     (
         "add",
@@ -55,8 +55,8 @@ const FOREIGN: [(&str, &str); 29] = [
     ("watch", "duplex run --watch"),
 ];
 
-/// Why a command is refused: it is not here, or it is misspelt, and there is no file of that
-/// name.
+/// The message if a command is refused. It is refused if duplex does not have it or it is misspelt,
+/// and no file has that name.
 pub(super) fn foreign_command(args: &[OsString]) -> Option<String> {
     let mut rest = args.iter().skip(1).filter_map(|argument| argument.to_str());
     let name = rest.find(|argument| !matches!(*argument, "-q" | "--quiet"))?;
@@ -76,13 +76,13 @@ pub(super) fn foreign_command(args: &[OsString]) -> Option<String> {
     Some(message)
 }
 
-/// Whether two letters at most are wrong, missing, too many or exchanged; one in a short
-/// name.
+/// Whether a name may be a misspelling. At most two letters are wrong, missing, too many or
+/// exchanged, or at most one in a short name.
 fn is_misspelt(name: &str, meant: &str) -> bool {
     strsim::damerau_levenshtein(name, meant) <= if meant.len() > 4 { 2 } else { 1 }
 }
 
-/// Inserts `run` where the user left it out.
+/// Inserts `run` if the user left it out.
 pub(super) fn with_subcommand(mut args: Vec<OsString>) -> Vec<OsString> {
     let mut index = 1;
     while let Some(argument) = args.get(index).and_then(|argument| argument.to_str()) {

@@ -1,4 +1,4 @@
-//! The flags of `duplex connect`, which its program (`cli/src/connect`) gets as JSON.
+//! The flags of `duplex connect`. Its program (`cli/src/connect`) gets them as JSON.
 
 use std::path::PathBuf;
 
@@ -124,7 +124,7 @@ pub(super) struct ConnectArgs {
     echo: bool,
 }
 
-/// What standard input is.
+/// How standard input is sent.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Input {
     /// Each line is a text message.
@@ -136,7 +136,7 @@ enum Input {
 }
 
 impl ConnectArgs {
-    /// What the program is given.
+    /// The options of the program.
     pub(super) fn options(&self, is_quiet: bool) -> Value {
         let mut headers = self.headers.clone();
         if let Some(origin) = &self.origin {
@@ -224,7 +224,7 @@ fn parse_seconds(value: &str) -> Result<f64, String> {
     }
 }
 
-/// A host and a port; the host is this machine where only a port stands.
+/// Parses a host and a port. If there is only a port, the host is this machine.
 fn parse_address(value: &str) -> Result<(String, u16), String> {
     let (host, port) = value.rsplit_once(':').unwrap_or(("127.0.0.1", value));
     let port = port

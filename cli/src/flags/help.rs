@@ -1,4 +1,4 @@
-//! What the help says beside the flags.
+//! The texts of the help that are not about single flags.
 
 pub(super) const ABOUT: &str =
     "Runs JavaScript and TypeScript programs that serve and dial WebSockets.
@@ -43,7 +43,7 @@ pub(super) const SERVE_NOTES: &str = "\x1b[1mThe program:\x1b[0m
   SIGINT and SIGTERM close all WebSockets with code 1001. The process ends when they have
   closed. A second signal ends the process at once.";
 
-/// `duplex 0.1.0 (release, x86_64-unknown-linux-gnu)`, then the engine.
+/// `duplex 0.1.0 (release, x86_64-unknown-linux-gnu)`, then the engine and TypeScript.
 pub(crate) fn long_version() -> String {
     let profile = if cfg!(debug_assertions) {
         "debug"

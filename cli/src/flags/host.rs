@@ -1,8 +1,8 @@
-//! A host, as flags take one.
+//! The parser of the hosts in flags.
 
 use duplex_runtime::deno_permissions::NetDescriptor;
 
-/// A name or an address. Brackets around an IPv6 address are the URL's.
+/// Parses a name or an address. An IPv6 address may have brackets, as in a URL.
 pub(super) fn parse_serve_host(value: &str) -> Result<String, String> {
     let bracketed = value
         .strip_prefix('[')

@@ -1,4 +1,4 @@
-//! The flags of debuggers: Deno's, and Node.js's.
+//! The flags for debuggers and profiles, which Deno and Node.js have.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::listen_address::parse_listen_address;
 
-/// Where Chrome's DevTools look for programs to debug.
+/// The port on which Chrome's DevTools look for programs to debug.
 const DEFAULT_PORT: u16 = 9229;
 
 #[derive(Args)]
@@ -51,7 +51,7 @@ impl InspectArgs {
         at_once.or(attached).or(paused)
     }
 
-    /// What the program writes for whoever looks into it.
+    /// Which files the program writes about itself.
     pub(super) fn debugging(&mut self) -> Result<Debugging, &'static str> {
         let folder = self.cpu_prof_dir.take();
         let is_profiled = self.cpu_prof || folder.is_some();
@@ -74,7 +74,7 @@ impl InspectArgs {
     }
 }
 
-/// `HOST:PORT`, a port alone, a host alone, or nothing.
+/// Parses `HOST:PORT`, only a port, only a host, or an empty text.
 fn parse_address(value: &str) -> Result<SocketAddr, String> {
     if cfg!(not(feature = "v8")) {
         return Err("debuggers need a build with V8: this one runs on QuickJS".to_string());
@@ -82,7 +82,7 @@ fn parse_address(value: &str) -> Result<SocketAddr, String> {
     parse_listen_address(value, Some(DEFAULT_PORT))
 }
 
-/// The name of a signal that a program may use as it likes.
+/// Parses the name of a signal that has no fixed meaning for the system.
 fn parse_signal(value: &str) -> Result<i32, String> {
     if cfg!(not(feature = "v8")) {
         return Err("heap snapshots need a build with V8: this one runs on QuickJS".to_string());

@@ -1,9 +1,10 @@
-//! Flags whose value is a list with commas.
+//! Flags whose value is a comma-separated list.
 
-/// What `--allow-net` alone stands for. No argument can hold it.
+/// The value of a flag without a value, such as `--allow-net`. No argument can contain this
+/// character.
 pub(super) const ALL: &str = "\0";
 
-/// A value that a flag does not take.
+/// A value that is not valid for its flag.
 #[derive(Debug)]
 pub(super) struct InvalidValue {
     pub(super) flag: String,
@@ -11,8 +12,8 @@ pub(super) struct InvalidValue {
     pub(super) reason: String,
 }
 
-/// Splits the values of a flag at commas (a doubled one stands for itself). The
-/// flag without a value, anywhere, makes the list empty, which means everything.
+/// Splits the values of a flag at commas. Two commas stand for one comma in an item. If the flag is
+/// also given without a value, the list is empty, which means everything.
 pub(super) fn list(
     flag: &str,
     values: Option<Vec<String>>,

@@ -1,4 +1,4 @@
-//! The flags of where `duplex serve` listens, and within which limits it serves.
+//! The flags for the address on which `duplex serve` listens, and for its limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) struct ListenArgs {
 }
 
 impl ListenArgs {
-    /// The files of the certificates: the first key is that of the first certificate.
+    /// The files of the certificates: the first key belongs to the first certificate, and so on.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateFiles>, &'static str> {
         if self.tls_cert.len() != self.tls_key.len() {
             return Err("each --tls-cert needs a --tls-key, in the same order");
@@ -66,7 +66,7 @@ impl ListenArgs {
     }
 }
 
-/// A number from 0 to 86,400, which may have a fraction.
+/// Parses a number from 0 to 86,400, which may have a fraction.
 fn parse_seconds(value: &str) -> Result<Duration, String> {
     value
         .parse()

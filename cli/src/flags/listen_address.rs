@@ -1,11 +1,11 @@
-//! An address to listen on, as flags take one.
+//! The parser of the addresses in flags on which the process listens.
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 
-/// `HOST:PORT`, `:PORT` or a port alone, which are of this machine; where there is a default
-/// port a host alone, or nothing.
+/// Parses `HOST:PORT`, or a port with or without a colon before it, for which the host is
+/// 127.0.0.1. If there is a default port, the value may also be only a host, or empty.
 pub(super) fn parse_listen_address(
     value: &str,
     default_port: Option<u16>,

@@ -1,4 +1,4 @@
-//! The flag of operators.
+//! The flag for operators.
 
 use std::net::SocketAddr;
 

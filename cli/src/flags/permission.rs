@@ -1,4 +1,4 @@
-//! The flags of permissions, which are Deno's.
+//! The flags for permissions, which are the same as in Deno.
 
 use clap::Args;
 use duplex_runtime::deno_permissions::NetDescriptor;
@@ -74,7 +74,7 @@ pub(super) struct PermissionArgs {
 }
 
 impl PermissionArgs {
-    /// The options, or none when everything is allowed and nothing denied.
+    /// The options, or `None` if everything is allowed and nothing is denied.
     pub(super) fn into_options(self) -> Result<Option<PermissionsOptions>, InvalidValue> {
         let any = |value: &str| Ok(vec![value.to_string()]);
         let mut options = PermissionsOptions {
@@ -126,7 +126,7 @@ impl PermissionArgs {
     }
 }
 
-/// Permissions of a command line that grants none.
+/// The permissions if the command line grants none.
 pub(super) fn only_prompt() -> PermissionsOptions {
     PermissionsOptions {
         prompt: std::env::var_os("DENO_NO_PROMPT").is_none(),
@@ -134,7 +134,8 @@ pub(super) fn only_prompt() -> PermissionsOptions {
     }
 }
 
-/// A port alone stands for that port on every address of this machine.
+/// Parses a host for the network permission. Only a port (`:PORT`) means that port on `0.0.0.0`,
+/// `127.0.0.1` and `localhost`.
 pub(super) fn net(value: &str) -> Result<Vec<String>, String> {
     if let Some(port) = value.strip_prefix(':')
         && port.parse::<u16>().is_ok()

@@ -1,4 +1,4 @@
-//! The flags that all commands have which run a program.
+//! The flags that all commands that run a program have.
 
 use std::path::PathBuf;
 
@@ -95,7 +95,7 @@ pub(super) struct RuntimeArgs {
     pub(super) v8_flags: Option<Vec<String>>,
 }
 
-/// Deno's `--unstable-…`, of which there is one for each feature.
+/// Deno's `--unstable-…` flags. There is one for each feature.
 #[derive(Default)]
 pub(super) struct UnstableArgs {
     pub(super) names: Vec<String>,

@@ -68,7 +68,7 @@ fn lists_of_permissions() {
         permissions("--allow-net=:80").allow_net,
         strings(&["0.0.0.0:80", "127.0.0.1:80", "localhost:80"])
     );
-    // A bare flag widens: it is what the user wrote.
+    // The flag without a value applies to everything, even if the flag also has a value.
     assert_eq!(
         permissions("--deny-net=a.com --deny-net").deny_net,
         strings(&[])

@@ -1,10 +1,11 @@
-//! What publishing costs this process, and how much later a message arrives by the broker:
+//! Measures how much publishing costs this process, and how long a message takes through the
+//! broker:
 //!
 //! ```sh
 //! cargo run --release -p duplex_broker --example cost -- nats://localhost
 //! ```
 //!
-//! With `record` behind that it has the broker keep the messages.
+//! With the further argument `record`, the broker keeps the messages.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use duplex_broker::{
 use tokio::net::TcpStream;
 
 const MESSAGES: usize = 1_000_000;
-/// How many are published before the broker is asked whether it has them.
+/// How many are published before the broker is asked whether it has all of
+/// them.
 const IN_FLIGHT: usize = 10_000;
 const ROUND_TRIPS: usize = 5_000;
 const PAYLOAD: [u8; 64] = [b'x'; 64];
@@ -132,8 +134,8 @@ impl Dial for Plain {
     }
 }
 
-/// What all threads of the process have computed: user and system (`/proc/self/stat`, fields
-/// 14 and 15, in hundredths of a second).
+/// The processor time of all threads of the process: user and system (`/proc/self/stat`, fields 14
+/// and 15, in hundredths of a second).
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);

@@ -5,10 +5,10 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// Where a broker is, and who asks.
+/// The address of a broker, with the credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// What it speaks.
+    /// The protocol of the broker.
     pub protocol: Protocol,
     /// Whether the URL asks for TLS.
     pub is_secure: bool,
@@ -16,27 +16,27 @@ pub struct Address {
     pub host: String,
     /// The port of TCP.
     pub port: u16,
-    /// Who asks, where the URL names somebody.
+    /// The user, if the URL names one.
     pub user: Option<String>,
-    /// The password, where the URL has one.
+    /// The password, if the URL has one.
     pub password: Option<String>,
-    /// A number in place of Redis's database 0.
+    /// The number of the database of Redis. The default is 0.
     pub database: u32,
 }
 
-/// What a broker speaks.
+/// The protocol of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// NATS.
     Nats,
-    /// Redis, or what speaks its protocol.
+    /// Redis, or a server with its protocol.
     Redis,
 }
 
-/// Why a URL is none of a broker.
+/// Why a URL is not that of a broker.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// It cannot be parsed.
+    /// The text is not a URL.
     #[error("{0}")]
     Url(#[from] url::ParseError),
     /// The scheme is that of no broker.
@@ -48,23 +48,23 @@ pub enum AddressError {
     /// The path is not the number of a database.
     #[error("the path of the URL must be the number of a database")]
     Database,
-    /// There is a path where there can be none.
+    /// The URL of a NATS server has a path.
     #[error("the URL of a NATS server has no path")]
     Path,
-    /// There is a query or a fragment.
+    /// The URL has a query or a fragment.
     #[error("the URL of a broker has no query and no fragment")]
     Extra,
-    /// User or password are not UTF-8.
+    /// The user or the password is not UTF-8.
     #[error("user and password must be UTF-8")]
     Credentials,
 }
 
 impl Address {
-    /// Reads `nats://`, `tls://`, `redis://` and `rediss://`, with `user:password@` where the
-    /// broker wants it. A user without a password is a token to NATS.
+    /// Reads `nats://`, `tls://`, `redis://` and `rediss://`, with `user:password@` if the broker
+    /// needs it. A user without a password is a token for NATS.
     ///
     /// # Errors
-    /// The text is no such URL.
+    /// [`AddressError`] if the text is not such a URL.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let url = Url::parse(text)?;
         let (protocol, is_secure, default_port) = match url.scheme() {
@@ -110,7 +110,7 @@ fn decode(text: &str) -> Result<String, AddressError> {
     Ok(decoded.map_err(|_| AddressError::Credentials)?.into_owned())
 }
 
-/// Without who asks.
+/// The address without the credentials.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match (self.protocol, self.is_secure) {

@@ -1,4 +1,4 @@
-//! Numbers as both protocols write them.
+//! Numbers in the form of both protocols.
 
 /// The decimal digits of a number.
 pub(crate) fn decimal(mut number: usize, buffer: &mut [u8; 20]) -> &[u8] {

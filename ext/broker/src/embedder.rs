@@ -1,4 +1,4 @@
-//! What an embedder gives to a broker.
+//! The parts that an embedder provides for a broker.
 
 use std::future::Future;
 use std::io;
@@ -11,17 +11,18 @@ use crate::address::Address;
 use crate::payload::Payload;
 use crate::recording::{LogSink, Recording};
 
-/// How to make a [`Broker`](crate::Broker).
+/// The options of a [`Broker`](crate::Broker).
 pub struct Options {
-    /// Where it is.
+    /// The address of the broker.
     pub address: Address,
-    /// What the names of all subjects and channels begin with.
+    /// The prefix of the names of all subjects and channels.
     pub prefix: String,
     /// Makes the connections.
     pub dial: Arc<dyn Dial>,
     /// Takes the messages of other processes.
     pub sink: Arc<dyn Sink>,
-    /// Where the broker keeps messages: how many, and who takes them.
+    /// How many messages the broker keeps, and the receiver of the logs. `None`
+    /// means that the broker keeps no messages.
     pub recording: Option<(Recording, Arc<dyn LogSink>)>,
 }
 
@@ -30,7 +31,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// What a [`Dial`] returns.
+/// The result of a [`Dial`].
 pub type Dialled<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
 
 /// Makes connections. The functions run on the broker's thread, in a tokio runtime.
@@ -42,9 +43,8 @@ pub trait Dial: Send + Sync {
     fn secure<'a>(&'a self, address: &'a Address, stream: Box<dyn Stream>) -> Dialled<'a>;
 }
 
-/// Takes what comes from a broker. The functions run on the broker's thread and must not
-/// wait.
+/// Takes the messages of a broker. The functions run on the broker's thread and must not block.
 pub trait Sink: Send + Sync {
-    /// A message of another process that is not kept; a text `payload` is UTF-8.
+    /// Takes a message of another process that the broker does not keep.
     fn message(&self, topic: &str, payload: Payload);
 }

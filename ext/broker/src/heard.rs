@@ -1,24 +1,25 @@
-//! What a broker says.
+//! The messages of a broker.
 
 use std::sync::Arc;
 
 use crate::payload::Payload;
 use crate::recording::{Answer, Position, Recorded};
 
-/// What a broker says.
+/// A message of a broker.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// The handshake is done: it may be subscribed and published.
+    /// The handshake is done. The process may subscribe and publish.
     Ready {
-        /// Bytes of a message that the broker takes.
+        /// The longest message that the broker accepts, in bytes.
         longest: usize,
-        /// TLS is to begin before anything is written.
+        /// Whether TLS must begin before anything is written.
         must_secure: bool,
     },
     Message(Arc<str>, Payload),
     /// A message of a topic's log.
     Recorded(Arc<str>, Recorded),
-    /// A message that this process has published is in its log, or is refused.
+    /// A message that this process has published was stored in its log, or was
+    /// refused.
     Stored {
         number: u64,
         result: Result<Position, String>,
@@ -28,14 +29,15 @@ pub(crate) enum Heard {
         number: u64,
         answer: Answer,
     },
-    /// The broker has done all that was asked before [`Wire::sync`](crate::wire::Wire::sync) with this number.
+    /// The broker has done everything that was asked before [`Wire::sync`](crate::wire::Wire::sync)
+    /// with this number.
     Synced(u64),
-    /// It has taken so many messages.
+    /// The broker has taken this many messages.
     Confirmed(u64),
-    /// It has refused to publish or to subscribe.
+    /// The broker has refused to publish or to subscribe.
     Refused {
         message: String,
-        /// How many messages are lost with that.
+        /// How many messages are lost because of the refusal.
         lost: u64,
     },
     /// The probe has come back.
@@ -45,7 +47,7 @@ pub(crate) enum Heard {
 /// Why a connection cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
-    /// In its own words.
+    /// The broker has refused, with this message.
     #[error("the broker refuses: {0}")]
     Refused(String),
     #[error("the broker speaks no TLS")]

@@ -1,35 +1,33 @@
-//! Publish and subscribe through a broker: NATS, or Redis and what speaks its protocol.
+//! Publish and subscribe through a broker: NATS, Redis, or a server with the protocol of Redis.
 //!
 //! | module | concern |
 //! |---|---|
 //! | [`address`] | the URL of a broker |
-//! | `embedder` | what an embedder gives: connections, and who takes the messages |
-//! | `payload` | what a message holds |
+//! | `embedder` | the parts that an embedder provides: connections, and the receiver of messages |
+//! | `payload` | the content of a message |
 //! | `names` | topics as subjects and channels |
 //! | `loss` | why messages were lost |
-//! | `recording` | topics whose last messages the broker keeps: positions, messages, who takes them |
-//! | `digits` | numbers as both protocols write them |
-//! | `heard` | what a broker says, in either protocol |
+//! | `recording` | topics whose last messages the broker keeps: positions, messages, and their receiver |
+//! | `digits` | numbers in the form of both protocols |
+//! | `heard` | the messages of a broker, in either protocol |
 //! | `nats` | the protocol of NATS: bytes in, events out |
 //! | `nats_log` | logs of topics in a stream of JetStream |
-//! | `resp` | how Redis writes: RESP3 |
-//! | `redis` | the protocol of Redis (RESP3), likewise |
+//! | `resp` | the encoding of Redis: RESP3 |
+//! | `redis` | the protocol of Redis (RESP3): bytes in, events out |
 //! | `redis_log` | logs of topics in streams of Redis |
-//! | `wire` | what the two have alike |
-//! | `shared` | what the threads of a program and the connection have in common |
-//! | `logs` | following and reading the logs of topics: no gap that is not filled or told |
+//! | `wire` | the common interface of the two protocols |
+//! | `shared` | the state that the threads of a program and the connection share |
+//! | `logs` | following and reading the logs of topics: every gap is filled or reported |
 //! | `session` | the connection: dialling, subscribing, probing, dialling again |
 //!
-//! The protocols do no I/O, and connections are made by a [`Dial`] of the embedder: what may
-//! be connected to, and which certificates are trusted, is decided there. A [`Broker`] has a
-//! thread of its own, so that a script that does not come back holds up no answer to the
-//! broker.
+//! The protocols do no I/O. A [`Dial`] of the embedder makes the connections, and decides which
+//! addresses are allowed and which certificates are trusted. A [`Broker`] has a thread of its own,
+//! so that a busy script does not delay the answers to the broker.
 //!
-//! Both protocols are written here because of three promises that the crates `async-nats` and
-//! `redis` cannot keep. What the broker has not confirmed is counted, to the message. The
-//! address that was resolved is checked against the permissions before it is dialled. And a
-//! topic costs some hundred bytes, where a subscription of `async-nats` has a channel of
-//! several kilobytes of its own.
+//! This crate implements both protocols itself, because the crates `async-nats` and `redis` cannot
+//! keep three promises. Every message that the broker has not confirmed is counted. The resolved
+//! address is checked against the permissions before it is dialled. And a topic costs a few hundred
+//! bytes, but a subscription of `async-nats` has a channel of several kilobytes.
 
 pub mod address;
 mod digits;
@@ -63,14 +61,15 @@ pub use crate::shared::{BrokerEvent, FlushError, State, Status};
 use crate::shared::Shared;
 use crate::wire::Publisher;
 
-/// A connection to a broker, made anew whenever it is lost. It ends when it is dropped.
+/// A connection to a broker. A lost connection is made again. Dropping this value ends the
+/// connection.
 pub struct Broker(Arc<Shared>);
 
 impl Broker {
     /// Starts the thread that connects, and returns at once.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The error of the system if it cannot start a thread.
     pub fn start(options: Options) -> io::Result<Self> {
         let node = rand::random();
         let recording = options.recording.as_ref().map(|it| it.0);
@@ -80,32 +79,32 @@ impl Broker {
         Ok(Self(shared))
     }
 
-    /// Says whether this process has a subscriber of `topic`. The broker is told of a first
-    /// one at once, and of the end of the last one some seconds later.
+    /// Says whether this process has a subscriber of `topic`. The broker is told the first
+    /// subscriber at once, and the end of the last one some seconds later.
     pub fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool) {
         self.0.set_wanted(topic, is_wanted);
     }
 
-    /// Sends a message to the other processes. It is counted as lost where there is no
-    /// connection, where the connection ends before the broker has confirmed it, where more
-    /// than 64 MiB wait for the broker, and where it is longer than the broker takes.
+    /// Sends a message to the other processes. The message is counted as lost if there is no
+    /// connection, if the connection ends before the broker has confirmed the message, if more than
+    /// 64 MiB wait for the broker, or if the message is longer than the broker accepts.
     pub fn publish(&self, topic: &str, payload: &[u8], is_text: bool) {
         self.0.publish(topic, payload, is_text);
     }
 
-    /// Has the broker keep a message and send it to all processes, to this one too: with a
-    /// `tag` that is not 0, by which it is known again. Returns false where the broker is away
-    /// or does not take it: then it is counted as lost. For a broker with
-    /// [`Options::recording`].
+    /// Makes the broker keep a message and send it to all processes, including this one. This
+    /// process recognises the message by a `tag` other than 0. Returns false, and counts the
+    /// message as lost, if the broker is away or does not accept the message. This is for a broker
+    /// with [`Options::recording`].
     pub fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
         self.0.record(topic, payload, is_text, tag)
     }
 
-    /// Records a message likewise, and waits for its position.
+    /// Records a message, and waits for its position.
     ///
     /// # Errors
-    /// The broker is away or does not take the message. Where the connection ends meanwhile
-    /// the message may have been recorded.
+    /// [`RecordError`] if the broker is away or does not accept the message. If the connection ends
+    /// meanwhile, the message may have been recorded.
     pub fn record_and_tell(
         &self,
         topic: &str,
@@ -115,12 +114,12 @@ impl Broker {
         self.0.record_and_tell(topic, payload, is_text)
     }
 
-    /// Waits until the [`LogSink`] has been given what the log of `topic`, which is wanted, has
-    /// behind `since`, as far as all of that is there; without `since` until it knows where the
-    /// log is.
+    /// Waits until the [`LogSink`] has all messages of the log of `topic` after `since`, if the
+    /// log still has all of them. Without `since`, waits until the sink knows the end of the log.
+    /// The topic must be wanted.
     ///
     /// # Errors
-    /// The broker is away, or does not answer this.
+    /// [`RecordError`] if the broker is away, or refuses to answer.
     pub fn read(
         &self,
         topic: &Arc<str>,
@@ -129,22 +128,22 @@ impl Broker {
         self.0.read(topic, since)
     }
 
-    /// Waits until the broker has confirmed all that was published, and all subscriptions that
-    /// were made, before. While the first connection is being made, waits for that.
+    /// Waits until the broker has confirmed all messages that were published before, and all
+    /// subscriptions that were made before. Also waits for the first connection.
     ///
     /// # Errors
-    /// The connection is down, or goes down before.
+    /// [`FlushError`] if the connection is down or goes down.
     pub fn flush(&self) -> impl Future<Output = Result<(), FlushError>> + Send + use<> {
         self.0.flush()
     }
 
-    /// How the connection is.
+    /// The state of the connection.
     pub fn status(&self) -> Status {
         self.0.status()
     }
 
-    /// Waits for the first event behind the one with the number `after`, of those that are
-    /// remembered: the last 64. The first of all has the number 1.
+    /// Waits for the first event whose number is greater than `after`. The last 64 events are
+    /// remembered. The first event of all has the number 1.
     pub fn next_event(
         &self,
         after: u64,

@@ -1,13 +1,13 @@
-//! The logs of the topics that this process wants: joining them, following them in order,
-//! finding and filling gaps, and reading what lies before.
+//! The logs of the topics that this process wants: joining them, following them in order, finding
+//! and filling gaps, and reading older messages.
 //!
-//! A topic's live messages come by the subscription. What is asked about its log comes as
-//! answers, of which one is awaited at a time. A message that does not follow the one before
-//! is held until what is missing has been read. After the connection was away all logs are
-//! read from where they were left.
+//! A topic's live messages come by the subscription. Questions about its log get answers, and one
+//! answer is awaited at a time. A message that does not follow the message before is held until the
+//! missing messages have been read. After the connection was away, all logs are read on from their
+//! last positions.
 //!
-//! A topic that is only subscribed to leaves nothing at the broker: its log begins with the
-//! first message, or when somebody asks where it is.
+//! A topic that is only subscribed to leaves nothing at the broker: its log begins with the first
+//! message, or when a process asks for the position of the log.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 
 use crate::recording::{Answer, Ask, Extent, LogSink, Position, RecordError, Recorded};
 
-/// A wish to have in this process what the log of a topic has behind a position.
+/// A request to read the messages of a topic's log after a position.
 pub(crate) struct Read {
     pub topic: Arc<str>,
-    /// Without one, only where the log is.
+    /// The position. `None` asks only for the position of the log.
     pub since: Option<Position>,
     pub done: oneshot::Sender<Result<(), RecordError>>,
 }
@@ -31,10 +31,11 @@ pub(crate) struct Logs {
     /// How long messages are kept.
     ttl: Duration,
     topics: HashMap<Arc<str>, TopicLog>,
-    /// The topics of the questions that have no answer yet.
+    /// The topics of the questions that have no answer yet, by the numbers of
+    /// the questions.
     asked: HashMap<u64, Arc<str>>,
     last_question: u64,
-    /// Topics to look at, each once.
+    /// The topics that may need work. No topic occurs twice.
     due: VecDeque<Arc<str>>,
     is_due: HashSet<Arc<str>>,
     /// Topics about which the broker refused to answer.
@@ -44,35 +45,37 @@ pub(crate) struct Logs {
 
 #[derive(Default)]
 struct TopicLog {
-    /// Where it is, once that is known.
+    /// The position of the last message, if it is known.
     at: Option<Position>,
-    /// Whether there was no log when that was asked.
+    /// Whether there was no log when its position was asked for.
     was_empty: bool,
-    /// Whether live messages follow on `at`, or are the first ones, as far as it is known.
+    /// Whether live messages follow directly on `at`, or are the first messages of the log, as far
+    /// as is known.
     is_current: bool,
-    /// When the connection ended on which that was so.
+    /// When the connection ended on which `is_current` was true.
     left: Option<Instant>,
-    /// Whether what follows on `at` is gone.
+    /// Whether the messages that follow on `at` are gone.
     is_lost: bool,
     /// Live messages that do not follow on `at` yet.
     held: VecDeque<Recorded>,
-    /// Messages behind the position, of which there are more before those that are there.
+    /// The messages that were read after a position. More messages are missing between them and
+    /// the floor.
     before: Option<(Position, Vec<Recorded>)>,
     question: Option<Question>,
     readers: Vec<Reader>,
 }
 
-/// What an answer is for.
+/// The purpose of a question.
 enum Question {
-    /// Where the log is.
+    /// The position of the log.
     Join,
-    /// What follows on `at`.
+    /// The messages that follow on `at`.
     Fill,
-    /// Where the log is by now: what was missed is gone.
+    /// The present position of the log, because the missed messages are gone.
     Lost,
-    /// Where the log is by now: somebody knows a later position, or another epoch.
+    /// The present position of the log, because a later position or another epoch has been seen.
     Check,
-    /// What lies between a position and what is there.
+    /// The messages between a position and the floor.
     Before {
         since: Position,
         messages: Vec<Recorded>,
@@ -81,7 +84,7 @@ enum Question {
 
 struct Reader {
     since: Option<Position>,
-    /// Whether the broker was asked where the log is.
+    /// Whether the broker was asked for the position of the log.
     is_checked: bool,
     done: oneshot::Sender<Result<(), RecordError>>,
 }
@@ -101,7 +104,7 @@ impl Logs {
         }
     }
 
-    /// There is a new connection, on which `wanted` are subscribed to.
+    /// There is a new connection, with subscriptions to the topics `wanted`.
     pub(crate) fn reconnect(&mut self, wanted: &[Arc<str>]) {
         self.asked.clear();
         self.due.clear();
@@ -119,7 +122,7 @@ impl Logs {
         }
     }
 
-    /// The connection has ended. Whoever waits is told so.
+    /// The connection has ended. All readers are told.
     pub(crate) fn disconnect(&mut self, reason: &str) {
         self.asked.clear();
         for log in self.topics.values_mut() {
@@ -130,7 +133,7 @@ impl Logs {
         }
     }
 
-    /// The broker is being told of a subscription.
+    /// A subscription to the topic is being made.
     pub(crate) fn want(&mut self, topic: &Arc<str>) {
         if !self.topics.contains_key(topic) {
             self.topics.insert(topic.clone(), TopicLog::default());
@@ -138,7 +141,7 @@ impl Logs {
         }
     }
 
-    /// The subscription has ended.
+    /// The subscription to the topic has ended.
     pub(crate) fn forget(&mut self, topic: &Arc<str>) {
         self.topics.remove(topic);
         self.sink.forget(topic);
@@ -146,7 +149,8 @@ impl Logs {
 
     pub(crate) fn read(&mut self, read: Read) {
         let Some(log) = self.topics.get_mut(&read.topic) else {
-            // Whoever reads wants the topic: it may have been given up since.
+            // A reader wants the topic, but the topic may have been given up
+            // since.
             let _ = (read.done).send(Err(RecordError("the topic is not wanted".to_string())));
             return;
         };
@@ -175,7 +179,7 @@ impl Logs {
             return;
         }
         if log.held.len() == MAX_HELD {
-            // They are read again from the log.
+            // The dropped messages are read again from the log.
             log.held.clear();
             log.is_current = false;
         }
@@ -195,7 +199,8 @@ impl Logs {
             return;
         };
         if matches!(answer, Answer::Refused(_)) {
-            // Not at once: it would be refused again.
+            // The question is not asked again at once, because it would be
+            // refused again.
             self.refused.push(topic.clone());
             log.settle(&topic, question, answer, &*self.sink);
             return;
@@ -204,15 +209,14 @@ impl Logs {
         self.look_at(&topic);
     }
 
-    /// Asks again what the broker has refused to answer.
+    /// Asks the questions again that the broker has refused to answer.
     pub(crate) fn tick(&mut self) {
         for topic in std::mem::take(&mut self.refused) {
             self.look_at(&topic);
         }
     }
 
-    /// Does what is to be done, and hands questions to `ask`: their number, the topic, and what
-    /// is asked.
+    /// Does the due work, and hands questions to `ask`: their number, the topic, and the question.
     pub(crate) fn pump(&mut self, mut ask: impl FnMut(u64, &Arc<str>, Ask)) {
         while self.asked.len() < MAX_ASKED
             && let Some(topic) = self.due.pop_front()
@@ -229,7 +233,7 @@ impl Logs {
         }
     }
 
-    /// Whether messages have been missed since this was last asked that cannot be had any more.
+    /// Whether messages have been lost since the last call, which cannot be read any more.
     pub(crate) fn take_lost(&mut self) -> bool {
         std::mem::take(&mut self.has_lost)
     }
@@ -242,7 +246,7 @@ impl Logs {
 }
 
 impl TopicLog {
-    /// The connection is another one, or there is none.
+    /// The connection has ended.
     fn leave(&mut self) {
         if std::mem::take(&mut self.is_current) {
             self.left = Some(Instant::now());
@@ -253,7 +257,8 @@ impl TopicLog {
         self.question = None;
     }
 
-    /// Goes on as far as possible. Returns what has to be asked for that.
+    /// Goes on as far as possible. Returns the question that has to be asked to
+    /// go on.
     fn advance(&mut self, topic: &str, ttl: Duration, sink: &dyn LogSink) -> Option<Ask> {
         if self.question.is_some() {
             return None;
@@ -281,7 +286,8 @@ impl TopicLog {
         if !self.is_current {
             let ask = Ask::After {
                 position: at,
-                // What was missed was published after the connection was lost.
+                // The missed messages were published after the connection was
+                // lost.
                 is_recent: self.left.is_none_or(|left| left.elapsed() < ttl),
             };
             return Some(self.ask(Question::Fill, ask));
@@ -299,8 +305,8 @@ impl TopicLog {
         ask
     }
 
-    /// Takes the live messages that follow. Returns where the log is then, or what has to be
-    /// asked.
+    /// Takes the held messages that follow. Returns the position of the log, or the question that
+    /// has to be asked.
     fn take_held(
         &mut self,
         mut at: Position,
@@ -322,8 +328,8 @@ impl TopicLog {
                 break;
             };
             if begins_anew {
-                // The log was over, for nothing was published for long. Nothing came between:
-                // the connection has been there.
+                // The log had expired, because nothing was published for a long time. No message
+                // was missed, because the connection was up.
                 at = Position {
                     epoch: message.position.epoch,
                     offset: 0,
@@ -339,7 +345,8 @@ impl TopicLog {
         Ok(at)
     }
 
-    /// Tells the readers whose wish is fulfilled. Returns what has to be asked for others.
+    /// Tells the readers whose messages have come. Returns the question that has to be asked for
+    /// the others.
     fn serve_readers(&mut self, at: Position, extent: Option<Extent>) -> Option<Ask> {
         let floor = extent.map_or(at.offset, |it| it.floor);
         let mut must_check = false;
@@ -351,7 +358,8 @@ impl TopicLog {
                     !reader.is_checked
                 }
                 Some(since) if since.offset < floor => {
-                    // All that is missed by one is enough for those who have missed less.
+                    // The messages for the oldest position are enough for all readers with later
+                    // positions.
                     if oldest.is_none_or(|it| since.offset < it.offset) {
                         oldest = Some(since);
                     }
@@ -390,7 +398,7 @@ impl TopicLog {
                 }
             }
             (Question::Join, Answer::Position(position)) if self.was_empty => {
-                // All that is there has come since.
+                // There was no log before, so all of its messages are new.
                 self.begin(topic, position.epoch, sink);
                 self.is_current = position.offset == 0;
             }
@@ -437,7 +445,7 @@ impl TopicLog {
                 }
             }
             (Question::Before { since, .. }, Answer::Gone) => self.finish_readers(since),
-            // The answer to another question: no protocol gives one.
+            // The answer to another question, which no protocol gives.
             (
                 Question::Join | Question::Lost | Question::Check,
                 Answer::Messages { .. } | Answer::Gone,
@@ -448,7 +456,7 @@ impl TopicLog {
         false
     }
 
-    /// Compares where the log is with where it should be.
+    /// Compares the position of the log with the expected position.
     fn check(&mut self, topic: &str, position: Position, sink: &dyn LogSink) -> bool {
         for reader in &mut self.readers {
             reader.is_checked = true;
@@ -456,7 +464,7 @@ impl TopicLog {
         match self.at {
             Some(at) if at.epoch != position.epoch => self.lose(topic, position, sink),
             Some(at) => {
-                // What is held came before the answer.
+                // The held messages came before the answer.
                 self.held.retain(|it| it.position.epoch == at.epoch);
                 self.is_current = at.offset >= position.offset;
                 false
@@ -465,7 +473,7 @@ impl TopicLog {
         }
     }
 
-    /// Goes on at `position`, and returns whether there was something before.
+    /// Goes on at `position`. Returns whether messages were lost.
     fn lose(&mut self, topic: &str, position: Position, sink: &dyn LogSink) -> bool {
         self.is_lost = false;
         self.held.retain(|it| it.position.epoch == position.epoch);
@@ -473,7 +481,8 @@ impl TopicLog {
             && at.offset == 0
             && at.epoch != position.epoch
         {
-            // There was nothing in the log: all of the new one may be there.
+            // The log was empty, so all messages of the new log may be
+            // readable.
             self.begin(topic, position.epoch, sink);
             self.is_current = false;
             return false;
@@ -484,7 +493,7 @@ impl TopicLog {
         true
     }
 
-    /// The log of this epoch is read from its begin on.
+    /// Begins to read the log of this epoch from its start.
     fn begin(&mut self, topic: &str, epoch: u64, sink: &dyn LogSink) {
         let start = Position { epoch, offset: 0 };
         sink.begin(topic, start);
@@ -508,7 +517,7 @@ impl TopicLog {
 }
 
 impl Ask {
-    /// The messages behind a position that somebody had at whatever time.
+    /// Asks for the messages after a position of any age.
     fn behind(position: Position) -> Self {
         Self::After {
             position,
@@ -519,14 +528,16 @@ impl Ask {
 
 impl Reader {
     fn finish(self, result: Result<(), RecordError>) {
-        // Who does not wait any more is not told.
+        // An error means that the reader does not wait any more.
         let _ = self.done.send(result);
     }
 }
 
-/// Messages of a topic that are held at most: more are read again from the log.
+/// The most messages of a topic that are held. If there are more, they are read
+/// again from the log.
 const MAX_HELD: usize = 4096;
-/// Questions without an answer at most: what comes live goes before.
+/// The most questions without an answer. The limit keeps answers from delaying
+/// live messages.
 const MAX_ASKED: usize = 256;
 
 #[cfg(test)]

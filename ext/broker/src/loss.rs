@@ -2,26 +2,27 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a message of this process has reached no other, as far as it is known.
+/// Why a message of this process has not reached other processes, as far as is
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// There was no connection when it was published.
+    /// There was no connection when the message was published.
     Away,
-    /// It is longer than the broker takes.
+    /// The message is longer than the broker accepts.
     TooLong,
-    /// More waited for the broker than may wait.
+    /// More bytes waited for the broker than may wait.
     Overflow,
-    /// The broker has refused it.
+    /// The broker has refused the message.
     Refused,
-    /// The connection ended before the broker confirmed it.
+    /// The connection ended before the broker confirmed the message.
     Unconfirmed,
 }
 
-/// Those of all brokers of the process.
+/// The counts of all brokers of the process.
 static LOST: [AtomicU64; Loss::ALL.len()] = [const { AtomicU64::new(0) }; Loss::ALL.len()];
 
 impl Loss {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 5] = [
         Self::Away,
         Self::TooLong,
@@ -30,7 +31,7 @@ impl Loss {
         Self::Unconfirmed,
     ];
 
-    /// What metrics call it.
+    /// The name of the reason in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Away => "away",
@@ -46,8 +47,8 @@ impl Loss {
     }
 }
 
-/// How many messages the process has lost in this way, with all of its brokers, those among
-/// them that have ended.
+/// How many messages the process has lost for this reason, with all of its brokers, including those
+/// that have ended.
 pub fn lost(loss: Loss) -> u64 {
     LOST[loss as usize].load(Ordering::Relaxed)
 }

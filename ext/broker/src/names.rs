@@ -5,9 +5,9 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 /// Appends the subject of a topic: the prefix, a dot and one token. Letters, digits and
-/// `-_~:@=+,;!$&()'/` stay, all other bytes become `%` and two digits: so no topic has a
-/// wildcard in it or ends a command, and no two have the same subject. The name of a long
-/// topic is `%h` and its SHA-256: NATS servers take commands of 4 KiB.
+/// `-_~:@=+,;!$&()'/` stay. All other bytes become `%` and two digits. Therefore no subject
+/// contains a wildcard or ends a command, and no two topics have the same subject. The name of a
+/// long topic is `%h` and its SHA-256, because NATS servers accept commands of at most 4 KiB.
 pub(crate) fn write_subject(out: &mut String, prefix: &str, topic: &str) {
     write_token(out, prefix);
     out.push('.');
@@ -17,7 +17,8 @@ pub(crate) fn write_subject(out: &mut String, prefix: &str, topic: &str) {
 /// Appends one token of a subject.
 pub(crate) fn write_token(out: &mut String, text: &str) {
     if text.is_empty() {
-        // Not what any other text becomes: `e` is no digit of the ones used.
+        // No other text becomes `%e`, because `e` in lower case is not one of
+        // the digits.
         out.push_str("%e");
         return;
     }
@@ -39,15 +40,15 @@ pub(crate) fn write_token(out: &mut String, text: &str) {
     }
 }
 
-/// Appends the subject to which messages of a topic are published that are recorded.
+/// Appends the subject to which recorded messages of a topic are published.
 pub(crate) fn write_recorded_subject(out: &mut String, prefix: &str, topic: &str) {
     write_token(out, prefix);
     out.push_str(".h.");
     write_token(out, topic);
 }
 
-/// The stream of JetStream that has the topics of a prefix. Letters, digits and hyphens stay,
-/// all other bytes become `_` and two digits.
+/// The name of the stream of JetStream for the topics of a prefix. Letters, digits and hyphens
+/// stay. All other bytes become `_` and two digits.
 pub(crate) fn stream(prefix: &str) -> String {
     let mut name = "duplex_".to_string();
     for &byte in prefix.as_bytes() {
@@ -67,22 +68,23 @@ pub(crate) fn stream(prefix: &str) -> String {
     name
 }
 
-/// What the subjects begin with to which a process is answered.
+/// The prefix of the subjects on which a process gets answers.
 pub(crate) fn inbox(node: u64) -> String {
     format!("_INBOX.duplex-{node:016x}")
 }
 
-/// Appends the channel of a topic: the prefix, a colon and the topic as it is. `SUBSCRIBE`
-/// knows no wildcards, and a name may hold any byte.
+/// Appends the channel of a topic: the prefix, a colon and the unchanged topic. `SUBSCRIBE` has no
+/// wildcards, and a name may contain any byte.
 pub(crate) fn write_channel(out: &mut String, prefix: &str, topic: &str) {
     out.push_str(prefix);
     out.push(':');
     out.push_str(topic);
 }
 
-/// Bytes of a topic that stands in its subject as it is, which may make three of each.
+/// The longest topic that is not hashed, in bytes. Encoding may make three bytes of each.
 const LONGEST: usize = 512;
-/// Bytes of the name of a stream: it is that of a folder too.
+/// The longest name of a stream, in bytes. The server also uses the name for a
+/// folder.
 const LONGEST_STREAM: usize = 200;
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use crate::nats_log::{self, Headers, Stream};
 use crate::payload::Payload;
 use crate::recording::{Ask, Recording};
 
-/// What marks a binary message. A text has none, and is what programs in other languages send
-/// without a thought.
+/// The header of a binary message. A text has no header, so programs in other languages can send
+/// texts without one.
 pub(crate) const BINARY_HEADER: &[u8] = b"NATS/1.0\r\nDuplex-Type: binary\r\n\r\n";
 
 pub(crate) struct Nats {
@@ -28,16 +28,16 @@ pub(crate) struct Nats {
     next_id: u64,
     syncs: VecDeque<Sync>,
     unconfirmed: u64,
-    /// The logs of the topics, where they have any.
+    /// The logs of the topics, if the broker keeps messages.
     stream: Option<Box<Stream>>,
 }
 
-/// What a PONG stands for.
+/// The meaning of the next PONG.
 struct Sync {
     number: u64,
-    /// How many messages were published since the one before.
+    /// How many messages were published since the last PING.
     published: u64,
-    /// How many were published to the stream.
+    /// How many messages had been published to the stream.
     recorded: u64,
     has_come: bool,
 }
@@ -111,21 +111,21 @@ impl Nats {
         }
     }
 
-    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    /// See [`Wire::ask`](crate::wire::Wire::ask).
     pub(crate) fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         if let Some(stream) = &mut self.stream {
             stream.ask(number, topic, ask, out);
         }
     }
 
-    /// As [`Wire::check`](crate::wire::Wire::check).
+    /// See [`Wire::check`](crate::wire::Wire::check).
     pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         if let Some(stream) = &mut self.stream {
             stream.check(out);
         }
     }
 
-    /// What has been asked for and is done by now.
+    /// The next question that is settled, if there is one.
     fn settled(&mut self) -> Option<Heard> {
         if let Some(stream) = &mut self.stream
             && let Some(answer) = stream.next_answer()
@@ -136,17 +136,17 @@ impl Nats {
         if let Some(stream) = &self.stream
             && (!stream.is_ready() || stream.settled() < sync.recorded)
         {
-            // The stream answers by itself.
+            // The stream confirms its messages separately.
             return None;
         }
-        // A PONG confirms messages too: that is told first.
+        // A PONG also confirms messages, which is told first.
         if sync.published > 0 {
             return Some(Heard::Confirmed(std::mem::take(&mut sync.published)));
         }
         self.syncs.pop_front().map(|it| Heard::Synced(it.number))
     }
 
-    /// As [`Wire::next`](crate::wire::Wire::next).
+    /// See [`Wire::next`](crate::wire::Wire::next).
     pub(crate) fn next(
         &mut self,
         input: &mut BytesMut,
@@ -168,7 +168,7 @@ impl Nats {
                 let has_headers = verb.len() == 4;
                 let parsed = Delivery::parse(rest, has_headers)?;
                 if input.len() < end + parsed.total + 2 {
-                    // So that a long message is read into memory that need not grow.
+                    // The memory for a long message is reserved at once, so that it need not grow.
                     input.reserve(end + parsed.total + 2 - input.len());
                     return Ok(None);
                 }
@@ -223,7 +223,7 @@ impl Nats {
         {
             return stream.answered(delivery.subject, &headers, payload, out);
         }
-        // It may have been on its way when it was no longer wanted.
+        // The message may have been on its way when the subscription ended.
         let Some(topic) = self.topics.get(&delivery.id) else {
             return Ok(None);
         };
@@ -242,7 +242,8 @@ impl Nats {
     fn refusal(&self, message: &str) -> Result<Heard, WireError> {
         let heard = refusal(message)?;
         match (&self.stream, &heard) {
-            // What is not taken is not answered either.
+            // The stream does not answer a message that the server has not
+            // taken.
             (Some(_), Heard::Refused { lost: 1.., message }) => {
                 Err(WireError::Refused(message.clone()))
             }
@@ -250,7 +251,7 @@ impl Nats {
         }
     }
 
-    /// What the server says of itself: first of all, and when something changes.
+    /// Handles INFO, which comes first and when something changes.
     fn info(&mut self, json: &str, out: &mut Vec<u8>) -> Result<Option<Heard>, WireError> {
         let info: Value = serde_json::from_str(json)
             .map_err(|_| WireError::Malformed("INFO that is not JSON"))?;
@@ -278,7 +279,8 @@ impl Nats {
             "pedantic": false,
             "echo": false,
             "headers": true,
-            // Who asks JetStream where there is none is told so.
+            // With this, the server answers a question to JetStream if it has
+            // no JetStream.
             "no_responders": self.stream.is_some(),
             "lang": "rust",
             "version": env!("CARGO_PKG_VERSION"),
@@ -308,7 +310,7 @@ impl Nats {
     }
 }
 
-/// Appends the command that publishes.
+/// Appends the command that publishes a message.
 pub(crate) fn write_publish(out: &mut Vec<u8>, subject: &str, payload: &[u8], is_text: bool) {
     let mut digits = [0; 20];
     out.reserve(subject.len() + payload.len() + BINARY_HEADER.len() + 40);
@@ -334,7 +336,7 @@ pub(crate) fn write_publish(out: &mut Vec<u8>, subject: &str, payload: &[u8], is
 struct Delivery<'a> {
     subject: &'a str,
     id: u64,
-    /// Bytes of headers, and of those with the payload.
+    /// The bytes of the headers. `total` also includes the payload.
     headers: usize,
     total: usize,
 }
@@ -366,9 +368,9 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// What a line of `-ERR` means.
+/// Interprets a line of `-ERR`.
 fn refusal(message: &str) -> Result<Heard, WireError> {
-    // Of all errors these leave the connection open.
+    // Only these errors leave the connection open.
     let is_mild = |start: &str| {
         let message = message.as_bytes();
         (message.get(..start.len())).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()))
@@ -396,9 +398,9 @@ fn line(input: &[u8]) -> Result<Option<usize>, WireError> {
 
 /// The subscription of probes.
 const PROBE_ID: u64 = 1;
-/// INFO may name many servers.
+/// The longest line, in bytes. INFO may name many servers.
 const LONGEST_LINE: usize = 256 << 10;
-/// What NATS servers can be set to, and more.
+/// The longest message, in bytes: more than a NATS server can be set to.
 const LONGEST_MESSAGE: usize = 128 << 20;
 
 #[cfg(test)]
@@ -425,7 +427,7 @@ mod tests {
     fn feed(nats: &mut Nats, input: &[u8]) -> (Vec<Heard>, Vec<u8>) {
         let mut buffer = BytesMut::new();
         let (mut heard, mut out) = (Vec::new(), Vec::new());
-        // Byte by byte: nothing depends on how it is cut.
+        // The input comes byte by byte, because the cuts must not matter.
         for &byte in input {
             buffer.extend_from_slice(&[byte]);
             while let Some(it) = nats.next(&mut buffer, &mut out).unwrap() {

@@ -1,12 +1,12 @@
 //! Logs of topics in NATS: one stream of JetStream for all topics of a prefix.
 //!
-//! Messages are published to `<prefix>.h.<topic>`, which the stream takes, and the stream
-//! publishes each again to `<prefix>.<topic>`, to which processes subscribe, with its number
-//! and that of the topic's message before it. So the offset of a message is its number in the
-//! stream, and the epoch of all topics is that of the stream. Where a topic has no message, a
-//! process that asks where its log is sets a mark: a message that nobody is told of. Whether
-//! all messages behind a position are there is then seen by whether the message at the
-//! position is, since the oldest of a topic go first.
+//! Messages are published to `<prefix>.h.<topic>`, which the stream takes. The stream publishes
+//! each message again to `<prefix>.<topic>`, to which processes subscribe. The repeated message has
+//! its number in the stream, and the number of the topic's message before it. So the offset of a
+//! message is its number in the stream, and the epoch of all topics is that of the stream. If a
+//! topic has no message, a process that asks for the position of its log sets a mark, which is a
+//! message that is not delivered to programs. All messages after a position are there if the
+//! message at the position is there, because the oldest messages of a topic are dropped first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::names;
 use crate::payload::Payload;
 use crate::recording::{Answer, Ask, PAGE, Position, Recordable, Recorded, Recording};
 
-/// What a connection has to do with the stream.
+/// The state of the stream on one connection.
 pub(crate) struct Stream {
     recording: Recording,
     prefix: String,
@@ -31,43 +31,43 @@ pub(crate) struct Stream {
     name: String,
     inbox: String,
     setup: Setup,
-    /// When the stream was made, in the server's words.
+    /// When the stream was made, in the form of the server.
     created: Option<String>,
     epoch: u64,
-    /// Messages of this process that the stream has taken or refused, and that were
-    /// published, on this connection.
+    /// How many messages of this connection the stream has taken or refused.
     settled: u64,
     published: u64,
-    /// The number of the first of these.
+    /// The number of the first published message.
     first: Option<u64>,
     reads: HashMap<u64, Read>,
-    /// Answers that need no question.
+    /// Answers that are known without asking the server.
     answers: VecDeque<Heard>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Setup {
-    /// The stream is asked for, or is being made or changed.
+    /// The server was asked for the stream, or the stream is being made or
+    /// changed.
     Asked,
     Done,
-    /// It was there, and is looked at again.
+    /// The stream was there, and is checked again.
     Checked,
 }
 
-/// What is asked about a log, which may take several questions.
+/// A question about a log, which may take several requests.
 struct Read {
     topic: Arc<str>,
     stage: Stage,
 }
 
 enum Stage {
-    /// Where the last message is.
+    /// Asks for the last message.
     Last { begins: bool },
-    /// A mark is set.
+    /// Sets a mark.
     Mark,
-    /// Whether the message at the position is there.
+    /// Asks for the message at the position.
     Anchor { position: Position, is_recent: bool },
-    /// What comes behind the position or the last message.
+    /// Asks for the next message after the position or the last message.
     Next {
         position: Position,
         has_anchor: bool,
@@ -75,17 +75,17 @@ enum Stage {
     },
 }
 
-/// What the headers of a message say.
+/// The headers of a message.
 #[derive(Default)]
 pub(crate) struct Headers<'a> {
     pub is_binary: bool,
     pub is_mark: bool,
-    /// Who has published it, and the tag.
+    /// The node that published the message, and the tag.
     from: Option<(u64, u64)>,
     stream: Option<&'a str>,
     sequence: Option<u64>,
     last_sequence: Option<u64>,
-    /// In place of an answer.
+    /// The status, which the server sends in place of an answer.
     pub status: Option<u16>,
 }
 
@@ -157,7 +157,7 @@ impl Stream {
         self.request_info(out);
     }
 
-    /// Looks whether it is the same stream.
+    /// Asks whether the stream is still the same.
     pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         if self.setup == Setup::Done {
             self.setup = Setup::Checked;
@@ -179,7 +179,7 @@ impl Stream {
         self.published
     }
 
-    /// Of how many of these it is known what became of them.
+    /// How many of these messages the stream has taken or refused.
     pub(crate) fn settled(&self) -> u64 {
         self.settled
     }
@@ -188,7 +188,8 @@ impl Stream {
         self.answers.pop_front()
     }
 
-    /// A live message of the stream, where it is one.
+    /// A live message of the stream, or `None` if the message is not from the
+    /// stream.
     pub(crate) fn recorded(&self, headers: &Headers<'_>, payload: &[u8]) -> Option<Recorded> {
         if headers.stream != Some(self.name.as_str()) {
             return None;
@@ -201,7 +202,7 @@ impl Stream {
         })
     }
 
-    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    /// See [`Wire::ask`](crate::wire::Wire::ask).
     pub(crate) fn ask(&mut self, number: u64, topic: &Arc<str>, ask: Ask, out: &mut Vec<u8>) {
         let stage = match ask {
             Ask::Position { begins } => {
@@ -218,7 +219,7 @@ impl Stream {
                 position,
                 is_recent,
             } if position.offset == 0 => {
-                // No message has this number.
+                // No message has the number 0.
                 if !is_recent {
                     let answer = Answer::Gone;
                     self.answers.push_back(Heard::Answer { number, answer });
@@ -246,10 +247,11 @@ impl Stream {
         self.reads.insert(number, Read { topic, stage });
     }
 
-    /// A message to the inbox.
+    /// Handles a message to the inbox.
     ///
     /// # Errors
-    /// The connection cannot go on: there is no stream.
+    /// [`WireError`] if the connection cannot go on, because there is no
+    /// stream.
     pub(crate) fn answered(
         &mut self,
         subject: &str,
@@ -275,7 +277,7 @@ impl Stream {
         };
         if token.starts_with('p') {
             if self.first.is_none_or(|first| number < first) {
-                // It was published on a connection before this one.
+                // The message was published on an earlier connection.
                 return Ok(None);
             }
             self.settled += 1;
@@ -297,7 +299,8 @@ impl Stream {
         }
     }
 
-    /// Takes an answer about a log. Returns what there is to say, or asks on.
+    /// Takes an answer about a log. Returns the final answer, or sends the next
+    /// request.
     fn go_on(
         &mut self,
         number: u64,
@@ -348,8 +351,8 @@ impl Stream {
                 has_anchor,
                 ..
             } if is_missing => {
-                // Without the message at the position, the first behind it may have gone for
-                // their number.
+                // If the message at the position is gone, the first messages after it may also
+                // have been dropped, because there are too many.
                 let may_lack = !has_anchor && messages.len() as u64 > self.recording.size;
                 return Some(match may_lack {
                     true => Answer::Gone,
@@ -390,7 +393,7 @@ impl Stream {
         None
     }
 
-    /// A message that was read.
+    /// Converts a message that was read from the stream.
     fn found(&self, json: &Value, previous: u64) -> Option<Recorded> {
         let bytes = |name: &str| match json[name].as_str() {
             None => Some(Vec::new()),
@@ -417,7 +420,7 @@ impl Stream {
             }
             Some(STREAM_NOT_FOUND) => return Err(WireError::AnotherStream(self.name.clone())),
             Some(STREAM_NAME_IN_USE) => {
-                // Another process was faster.
+                // Another process has made the stream first.
                 self.request_info(out);
                 return Ok(());
             }
@@ -448,7 +451,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The configuration of a stream that is made.
+    /// The configuration of a new stream.
     fn wanted(&self) -> Value {
         self.changed(&json!({
             "name": self.name,
@@ -458,12 +461,13 @@ impl Stream {
         }))
     }
 
-    /// That of one that is there, with what has to be as it is here.
+    /// The configuration of an existing stream, changed as far as this crate needs it.
     fn changed(&self, config: &Value) -> Value {
         let mut config = config.clone();
         let source = self.subject_of_token("*");
         let age = nanoseconds(self.recording.ttl);
-        // One more than is kept: the message at the position of whoever has missed so many.
+        // One message more than is kept, so that the message at the position is there even for a
+        // process that has missed that many.
         let most = i64::try_from(self.recording.size).map_or(i64::MAX, |it| it + 1);
         let target = self.target();
         config["subjects"] = json!([source]);
@@ -514,7 +518,7 @@ impl Stream {
         out.extend_from_slice(command.as_bytes());
     }
 
-    /// Asks for the first message behind a position.
+    /// Requests the first message after a position.
     fn get_next(&self, number: u64, topic: &str, behind: Position, out: &mut Vec<u8>) {
         let subject = self.subject(topic);
         let question = json!({ "seq": behind.offset + 1, "next_by_subj": subject });
@@ -554,13 +558,13 @@ fn unreadable() -> Answer {
     Answer::Refused("a message of the stream cannot be read".to_string())
 }
 
-/// As JetStream takes an age: 100 ms at least.
+/// The age in the form of JetStream: in nanoseconds, at least 100 ms.
 fn nanoseconds(ttl: Duration) -> u64 {
     let ttl = ttl.clamp(Duration::from_millis(100), LONGEST_TTL);
     u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Appends the command that records: its answer comes to the inbox with the `number`.
+/// Appends the command that records a message. The answer comes to the inbox with the `number`.
 pub(crate) fn write_record(
     out: &mut Vec<u8>,
     subject: &str,
@@ -608,13 +612,13 @@ pub(crate) fn write_record(
     out.extend_from_slice(b"\r\n");
 }
 
-/// What the header of a recorded message has at most, in bytes.
+/// The longest header of a recorded message, in bytes.
 pub(crate) const LONGEST_HEADER: usize = 10 + 13 + 16 + 1 + 20 + 2 + 21 + 2;
 
-/// The subscription of the inbox: no topic's.
+/// The subscription of the inbox. No topic has this number.
 pub(crate) const INBOX_ID: u64 = 0;
 
-// Numbers of errors of JetStream (github.com/nats-io/nats-server, server/errors.json).
+// The numbers of JetStream's errors (github.com/nats-io/nats-server, server/errors.json).
 const STREAM_NOT_FOUND: u64 = 10_059;
 const STREAM_NAME_IN_USE: u64 = 10_058;
 const NOT_ENABLED: u64 = 10_076;

@@ -1,8 +1,8 @@
-//! What a message holds.
+//! The content of a message.
 
 use bytes::Bytes;
 
-/// What a message holds.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// A text message.
@@ -12,7 +12,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// A text where it is one, and nobody says that it is none.
+    /// A text if `bytes` are UTF-8 and not marked as binary.
     pub(crate) fn of(bytes: &[u8], is_binary: bool) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) if !is_binary => Self::Text(text.to_string()),

@@ -4,71 +4,72 @@ use std::time::Duration;
 
 use crate::payload::Payload;
 
-/// How much the broker keeps of each topic.
+/// How many messages the broker keeps of each topic, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recording {
-    /// Messages, of which the oldest go first.
+    /// How many messages are kept. The oldest are dropped first.
     pub size: u64,
-    /// How long they are kept.
+    /// How long messages are kept.
     pub ttl: Duration,
 }
 
 /// The place of a message in the log of its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// That of the log: one that begins anew has another.
+    /// The epoch of the log. A log that begins again has another epoch.
     pub epoch: u64,
-    /// Goes up from message to message. 0 is before the first.
+    /// The offset, which rises from message to message. 0 is before the first
+    /// message.
     pub offset: u64,
 }
 
 /// A message of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Where it is.
+    /// The position of the message.
     pub position: Position,
-    /// The offset of the message before it, as far as the log had one.
+    /// The offset of the message before this one, or 0 if the log had none.
     pub previous: u64,
-    /// What this process gave along with the message, where the message is its own.
+    /// The tag that this process gave the message, if the message is its own.
     pub tag: Option<u64>,
-    /// What it holds. Nothing where it is a mark that a process has set, which nobody is to
-    /// be told of.
+    /// The content of the message. `None` for a mark that a process has set, which is not delivered
+    /// to programs.
     pub payload: Option<Payload>,
 }
 
-/// What of a log is there in this process: all messages behind `floor` up to `last`.
+/// The extent of a log in this process: the process has all messages after `floor` up to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// That of the log.
+    /// The epoch of the log.
     pub epoch: u64,
-    /// The offset before the first message that is there.
+    /// The offset before the first message that the process has.
     pub floor: u64,
-    /// The offset of the last one.
+    /// The offset of the last message.
     pub last: u64,
 }
 
-/// Takes what comes of the logs: each message of a topic once, in their order. The functions
-/// run on the broker's thread and must not wait.
+/// Takes the messages of the logs: each message of a topic once, in order. The functions run on the
+/// broker's thread and must not block.
 pub trait LogSink: Send + Sync {
-    /// What is there of the log of `topic`.
+    /// The extent of the log of `topic` in this process.
     fn extent(&self, topic: &str) -> Option<Extent>;
 
-    /// What comes of the topic comes behind `position`; what is there of it is of no use any
-    /// more.
+    /// The next message of the topic comes after `position`. Earlier messages of the topic are not
+    /// valid any more.
     fn begin(&self, topic: &str, position: Position);
 
-    /// The next message.
+    /// Takes the next message of the topic.
     fn append(&self, topic: &str, message: Recorded);
 
-    /// Messages before those that are there: all from one that somebody asked for up to the
-    /// floor or beyond.
+    /// Takes older messages of the topic: all messages after the offset `since` up to the floor or
+    /// beyond.
     fn prepend(&self, topic: &str, since: u64, messages: Vec<Recorded>);
 
-    /// Messages were missed that cannot be had any more. What comes of the topic comes behind
+    /// Messages were missed that cannot be read any more. The next message of the topic comes after
     /// `position`.
     fn lose(&self, topic: &str, position: Position);
 
-    /// Nobody wants the topic any more.
+    /// The process does not want the topic any more.
     fn forget(&self, topic: &str);
 }
 
@@ -85,23 +86,23 @@ pub(crate) struct Recordable<'a> {
 #[error("{0}")]
 pub struct RecordError(pub String);
 
-/// What is asked of a broker about a log.
+/// A question to a broker about a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     /// The position of the last message.
     Position {
-        /// Whether a log begins where there is none.
+        /// Whether a log begins if there is none.
         begins: bool,
     },
-    /// The messages behind a position.
+    /// The messages after a position.
     After {
         position: Position,
-        /// Whether none of them is so old that it can be gone for that.
+        /// Whether none of the messages is so old that it can have expired.
         is_recent: bool,
     },
 }
 
-/// What a broker answers.
+/// The answer of a broker about a log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Position(Position),
@@ -109,17 +110,19 @@ pub(crate) enum Answer {
     Nothing,
     Messages {
         messages: Vec<Recorded>,
-        /// Whether these are all.
+        /// Whether these are all messages.
         is_end: bool,
     },
-    /// Not all of the messages are there any more.
+    /// The log does not have all of the messages any more.
     Gone,
-    /// It does not answer, in its own words.
+    /// The broker refuses to answer, with this message.
     Refused(String),
 }
 
 impl Position {
-    /// Reads what [`Display`](std::fmt::Display) writes.
+    /// Reads the text that [`Display`](std::fmt::Display) writes: the epoch as
+    /// 16 hexadecimal digits, a hyphen, and the offset. Returns `None` for any
+    /// other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.split_once('-')?;
         let is_epoch = epoch.len() == 16 && epoch.bytes().all(|it| it.is_ascii_hexdigit());

@@ -1,5 +1,5 @@
 //! The protocol of Redis, RESP3 (redis.io/docs/latest/develop/reference/protocol-spec): one
-//! connection publishes and is pushed what it has subscribed to.
+//! connection publishes, and receives push messages for its subscriptions.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::recording::{Answer, Ask, Recording};
 use crate::redis_log::{self, LogEnvelope};
 use crate::resp::{LONGEST, Reader, Value, command};
 
-/// What stands before the payload of a message of this crate: the magic, `t` or `b`, and the
-/// node's number, by which a node knows its own. A message without it comes from another
-/// program.
+/// The envelope before the payload of a message of this crate: the magic, `t` or `b`, and the
+/// node's number, by which a node recognises its own messages. A message without an envelope comes
+/// from another program.
 const MAGIC: &[u8] = b"\0DX1";
 pub(crate) const ENVELOPE_LENGTH: usize = MAGIC.len() + 1 + 8;
 
@@ -27,7 +27,7 @@ pub(crate) struct Redis {
     node: u64,
     topics: HashMap<Box<[u8]>, Arc<str>>,
     probe_channel: String,
-    /// What the next replies are to.
+    /// The commands that wait for their replies, in order.
     awaited: VecDeque<Awaited>,
     is_ready: bool,
     recording: Option<Recording>,
@@ -36,16 +36,16 @@ pub(crate) struct Redis {
 enum Awaited {
     Hello,
     Select,
-    /// So many messages.
+    /// This many messages.
     Published(u64),
-    /// So many messages that are recorded, the first of which has this number.
+    /// Messages that are recorded. The first has this number.
     Recorded {
         number: u64,
         count: u64,
     },
-    /// The script is there.
+    /// The script is loaded.
     Script,
-    /// What was asked about a log.
+    /// A question about a log.
     Read {
         number: u64,
         ask: Ask,
@@ -67,7 +67,8 @@ impl Redis {
             prefix: prefix.to_string(),
             node,
             topics: HashMap::new(),
-            // No topic has a channel that begins so: their colon comes first.
+            // No topic has a channel like this, because the prefix and its
+            // colon come first in those.
             probe_channel: format!("\0probe:{prefix}:{node:016x}"),
             awaited: VecDeque::new(),
             is_ready: false,
@@ -84,7 +85,7 @@ impl Redis {
 
     pub(crate) fn greet(&mut self, out: &mut Vec<u8>) {
         let Address { user, password, .. } = &self.address;
-        // A user alone is the password in no client of Redis.
+        // A user without a password is not sent, as in other clients of Redis.
         match password {
             Some(password) => {
                 let user = user.as_deref().unwrap_or("default");
@@ -106,7 +107,7 @@ impl Redis {
             self.awaited.push_back(Awaited::Select);
         }
         if self.recording.is_some() {
-            // Run without keys they do nothing, and can be called by their hashes then.
+            // Without keys the scripts do nothing. After this they can be called by their hashes.
             for script in redis_log::scripts() {
                 command(out, &[b"EVAL", script.source.as_bytes(), b"0"]);
                 self.awaited.push_back(Awaited::Script);
@@ -156,7 +157,7 @@ impl Redis {
         }
     }
 
-    /// As [`Wire::ask`](crate::wire::Wire::ask).
+    /// See [`Wire::ask`](crate::wire::Wire::ask).
     pub(crate) fn ask(&mut self, number: u64, topic: &str, ask: Ask, out: &mut Vec<u8>) {
         if let Some(recording) = &self.recording {
             redis_log::write_read(out, &self.prefix, topic, ask, *recording);
@@ -164,7 +165,7 @@ impl Redis {
         }
     }
 
-    /// As [`Wire::next`](crate::wire::Wire::next).
+    /// See [`Wire::next`](crate::wire::Wire::next).
     pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Heard>, WireError> {
         loop {
             let mut reader = Reader {
@@ -232,7 +233,7 @@ impl Redis {
             if *count == 0 {
                 self.awaited.pop_front();
             }
-            // A publication that is refused is settled as well: it is lost.
+            // A refused publication is settled too, because it is lost.
             return Ok(Some(match error {
                 Some(message) => Heard::Refused { message, lost: 1 },
                 None => Heard::Confirmed(1),
@@ -247,7 +248,8 @@ impl Redis {
             }
             let result = match error {
                 Some(message) if message.starts_with("NOSCRIPT") => {
-                    // Somebody has removed it. The next connection brings it.
+                    // The script was removed from the server. The next
+                    // connection loads it again.
                     return Err(WireError::Refused(message));
                 }
                 Some(message) => Err(message),
@@ -301,7 +303,7 @@ struct Envelope {
 }
 
 impl Envelope {
-    /// That of a message, and what it holds.
+    /// The envelope of a message, and the payload.
     fn take(data: &[u8]) -> Option<(Self, &[u8])> {
         let rest = data.strip_prefix(MAGIC)?;
         let (&kind, rest) = rest.split_first()?;
@@ -316,7 +318,7 @@ impl Envelope {
     }
 }
 
-/// Appends the command that publishes.
+/// Appends the command that publishes a message.
 pub(crate) fn write_publish(
     out: &mut Vec<u8>,
     channel: &str,
@@ -355,7 +357,7 @@ mod tests {
     fn feed(redis: &mut Redis, input: &[u8]) -> Vec<Heard> {
         let mut buffer = BytesMut::new();
         let mut heard = Vec::new();
-        // Byte by byte: nothing depends on how it is cut.
+        // The input comes byte by byte, because the cuts must not matter.
         for &byte in input {
             buffer.extend_from_slice(&[byte]);
             while let Some(it) = redis.next(&mut buffer).unwrap() {
@@ -397,7 +399,7 @@ mod tests {
         [head.as_bytes(), data, b"\r\n"].concat()
     }
 
-    /// As it is published by a node.
+    /// The message as a node publishes it.
     fn enveloped(kind: u8, node: u64, payload: &[u8]) -> Vec<u8> {
         [MAGIC, &[kind], &node.to_be_bytes(), payload].concat()
     }

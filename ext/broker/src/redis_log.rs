@@ -1,10 +1,10 @@
 //! Logs of topics in Redis: a stream and a hash for each topic, which two scripts write and
 //! read.
 //!
-//! The hash has the epoch of the log (`e`) and the offset of its last message (`o`). The
-//! stream's entries have the offset as their number, and one field: `t` or `b`, as the message
-//! is a text or binary. A message is recorded and published by one script, so all processes
-//! see the order of the offsets.
+//! The hash has the epoch of the log (`e`) and the offset of its last message (`o`). The stream's
+//! entries have the offset as their number, and one field: `t` for a text message or `b` for a
+//! binary message. One script records and publishes a message, so all processes receive the
+//! messages in the order of their offsets.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -19,10 +19,10 @@ use crate::payload::Payload;
 use crate::recording::{Answer, Ask, PAGE, Position, Recordable, Recorded, Recording};
 use crate::resp::{Value, command};
 
-/// What stands before the payload of a recorded message: the magic, `t` or `b`, the node's
-/// number, its tag, and behind that the position and the end of a line.
+/// The start of the envelope before the payload of a recorded message. The envelope is the magic,
+/// `t` or `b`, the node's number, the tag, the position and a line end.
 const MAGIC: &[u8] = b"\0DX2";
-/// The part of it that the publisher writes.
+/// The length of the part of the envelope that the publisher writes, in bytes.
 pub(crate) const HEAD_LENGTH: usize = MAGIC.len() + 1 + 8 + 8;
 
 pub(crate) struct Script {
@@ -30,9 +30,9 @@ pub(crate) struct Script {
     hash: String,
 }
 
-/// Records and publishes. `KEYS`: the hash, the stream. `ARGV`: the epoch of a log that begins,
-/// how many messages are kept, milliseconds that these and the hash live, the channel, the
-/// field, the head and the payload. Returns the position.
+/// Records and publishes a message. `KEYS`: the hash, the stream. `ARGV`: the epoch for a new log,
+/// how many messages are kept, for how many milliseconds they are kept, for how many milliseconds
+/// the hash is kept, the channel, the field, the head and the payload. Returns the position.
 const PUBLISH: &str = "\
 if #KEYS == 0 then return 0 end
 local epoch = redis.call('HGET', KEYS[1], 'e')
@@ -49,10 +49,10 @@ local position = epoch .. '-' .. offset
 redis.call('PUBLISH', ARGV[5], ARGV[7] .. position .. '\\n' .. ARGV[8])
 return position";
 
-/// Reads. `KEYS` as above. `ARGV`: the epoch of a log that begins, or nothing, milliseconds that
-/// the hash lives, and of what is wanted the epoch, the first offset and how many. Returns the
-/// epoch, the last offset, and of each entry the number, the field and the payload; nothing
-/// where there is no log.
+/// Reads a log. `KEYS`: the hash, the stream. `ARGV`: the epoch for a new log, or an empty string,
+/// for how many milliseconds the hash is kept, and of the wanted messages the epoch, the first
+/// offset and the number. Returns the epoch, the last offset, and of each entry the number, the
+/// field and the payload. Returns an empty list if there is no log.
 const READ: &str = "\
 if #KEYS == 0 then return 0 end
 local epoch = redis.call('HGET', KEYS[1], 'e')
@@ -74,7 +74,7 @@ if ARGV[3] == epoch then
 end
 return answer";
 
-/// Both, publishing first.
+/// Both scripts. The script that publishes comes first.
 pub(crate) fn scripts() -> &'static [Script; 2] {
     static SCRIPTS: LazyLock<[Script; 2]> = LazyLock::new(|| {
         [PUBLISH, READ].map(|source| {
@@ -88,7 +88,7 @@ pub(crate) fn scripts() -> &'static [Script; 2] {
     &SCRIPTS
 }
 
-/// The names that a topic has in Redis. The memory is used again.
+/// The names of a topic in Redis. Their memory is used again.
 #[derive(Default)]
 pub(crate) struct Names {
     channel: String,
@@ -97,7 +97,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Makes them those of a topic.
+    /// Sets the names of a topic.
     fn set(&mut self, prefix: &str, topic: &str) {
         let Self {
             channel,
@@ -115,7 +115,7 @@ impl Names {
     }
 }
 
-/// Appends the command that records and publishes.
+/// Appends the command that records and publishes a message.
 pub(crate) fn write_record(
     out: &mut Vec<u8>,
     prefix: &str,
@@ -152,7 +152,7 @@ pub(crate) fn write_record(
     command(out, &arguments);
 }
 
-/// Appends the command that asks about a log.
+/// Appends the command that reads a log.
 pub(crate) fn write_read(
     out: &mut Vec<u8>,
     prefix: &str,
@@ -193,7 +193,7 @@ fn new_epoch() -> String {
 }
 
 fn milliseconds(time: Duration) -> usize {
-    // Redis adds it to the time of day.
+    // Redis adds the duration to the current time.
     let time = time.clamp(Duration::from_millis(1), LONGEST_TTL);
     usize::try_from(time.as_millis()).unwrap_or(usize::MAX)
 }
@@ -208,7 +208,7 @@ pub(crate) fn position(value: &Value<'_>) -> Result<Position, WireError> {
         .ok_or(WireError::Malformed("a position"))
 }
 
-/// What the second one returns.
+/// Reads the answer of the second script.
 pub(crate) fn answer(value: &Value<'_>, ask: Ask) -> Result<Answer, WireError> {
     let malformed = || WireError::Malformed("the entries of a log");
     let Value::List(values) = value else {
@@ -265,7 +265,7 @@ pub(crate) fn answer(value: &Value<'_>, ask: Ask) -> Result<Answer, WireError> {
     })
 }
 
-/// What stands before a recorded message, and what it holds.
+/// A recorded message: its envelope and its payload.
 pub(crate) struct LogEnvelope<'a> {
     is_binary: bool,
     node: u64,
@@ -275,7 +275,7 @@ pub(crate) struct LogEnvelope<'a> {
 }
 
 impl<'a> LogEnvelope<'a> {
-    /// That of a message, where it has one.
+    /// Reads a message that has the envelope of recorded messages.
     pub(crate) fn take(data: &'a [u8]) -> Option<Self> {
         let rest = data.strip_prefix(MAGIC)?;
         let (&kind, rest) = rest.split_first()?;
@@ -313,9 +313,9 @@ impl<'a> LogEnvelope<'a> {
     }
 }
 
-/// How long the hash of a topic lives at least: whoever comes back to a quiet topic has missed
-/// nothing.
+/// The least time that the hash of a topic is kept, so that a subscriber that comes back to a quiet
+/// topic sees that it has missed nothing.
 const LEAST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
-/// The epoch, a hyphen and an offset.
+/// The epoch, a hyphen, an offset and the line end.
 const LONGEST_POSITION: usize = 16 + 1 + 20 + 1;

@@ -1,4 +1,4 @@
-//! How Redis writes: commands, and values of RESP3.
+//! The encoding of Redis: commands, and values of RESP3.
 
 use crate::digits::decimal;
 use crate::heard::WireError;
@@ -17,30 +17,31 @@ pub(crate) fn command(out: &mut Vec<u8>, arguments: &[&[u8]]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What a reply consists of, as far as anybody here looks at it.
+/// A value of a reply, as far as this crate needs it.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Value<'a> {
     /// A string of any kind.
     Bytes(&'a [u8]),
     Error(&'a [u8]),
-    /// A push message: not a reply.
+    /// A push message, which is not a reply.
     Push(Vec<Value<'a>>),
     List(Vec<Value<'a>>),
-    /// Numbers, null, maps and whatever else.
+    /// A number, null, a map, or any other value.
     Other,
 }
 
-/// Reads values from the front of what has come.
+/// Reads values from the front of the received bytes.
 pub(crate) struct Reader<'a> {
     pub input: &'a [u8],
-    /// How much has been read.
+    /// How many bytes have been read.
     pub at: usize,
-    /// How many bytes a string has that have not come.
+    /// How many bytes of a string have not come yet.
     pub missing: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// The next value, where all of it is there. `depth` is how many it is in.
+    /// The next value, or `None` if bytes are missing. `depth` is the number of
+    /// lists around the value.
     pub(crate) fn value(&mut self, depth: u32) -> Result<Option<Value<'a>>, WireError> {
         if depth > MAX_DEPTH {
             return Err(WireError::Malformed("lists in lists"));
@@ -85,7 +86,7 @@ impl<'a> Reader<'a> {
                 match kind {
                     b'>' => Value::Push(elements),
                     b'*' => Value::List(elements),
-                    // Attributes stand before the value that they are of.
+                    // Attributes come before the value that they belong to.
                     b'|' => return self.value(depth + 1),
                     _ => Value::Other,
                 }
@@ -107,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A length, or none where that is -1.
+/// Reads a length. Returns `None` for -1.
 fn length(digits: &[u8], most: usize) -> Result<Option<usize>, WireError> {
     let malformed = || WireError::Malformed("a length");
     if digits == b"-1" {
@@ -120,9 +121,10 @@ fn length(digits: &[u8], most: usize) -> Result<Option<usize>, WireError> {
     }
 }
 
-/// What Redis takes of a string by default.
+/// The longest string that Redis accepts by default, in bytes.
 pub(crate) const LONGEST: usize = 512 << 20;
 const LONGEST_LINE: usize = 64 << 10;
-/// No reply to what is asked here is near these.
+/// The limits for replies. No reply to the commands of this crate comes near
+/// them.
 const MAX_ELEMENTS: usize = 1024;
 const MAX_DEPTH: u32 = 8;

@@ -17,7 +17,7 @@ use crate::recording::Recording;
 use crate::shared::{Shared, Work};
 use crate::wire::Wire;
 
-/// Starts the thread.
+/// Starts the broker's thread.
 pub(crate) fn spawn(options: Options, shared: Arc<Shared>, node: u64) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,7 +62,7 @@ enum Failure {
     Silent,
     #[error("the broker answers, but does not deliver what is subscribed to")]
     Deaf,
-    /// It is wanted no more.
+    /// The connection is not wanted any more.
     #[error("the connection was closed")]
     Over,
 }
@@ -97,9 +97,10 @@ impl Session {
         }
     }
 
-    /// Waits before the next attempt. Returns false where there is to be none.
+    /// Waits before the next attempt. Returns false if there must be no further attempt.
     async fn pause(&mut self, delay: Duration) -> bool {
-        // So that the processes of a service do not come at the same moment.
+        // The random factor keeps the processes of a service from dialling at
+        // the same moment.
         let end = Instant::now() + delay.mul_f64(rand::random_range(0.75..1.25));
         loop {
             let work = self.shared.take_changes();
@@ -120,7 +121,7 @@ impl Session {
         self.options.recording.as_ref().map(|it| it.0)
     }
 
-    /// Dials, and does the handshake.
+    /// Dials, and makes the handshake.
     async fn connect(&self) -> Result<Connection, Failure> {
         let options = &self.options;
         let address = &options.address;
@@ -166,7 +167,7 @@ impl Session {
         })
     }
 
-    /// Serves a connection to its end. Returns what ended it, and whether it was up.
+    /// Serves a connection to its end. Returns why the connection ended, and whether it was up.
     async fn serve(&mut self, mut connection: Connection) -> (Failure, bool) {
         let mut is_up = false;
         let failure = match self.try_serve(&mut connection, &mut is_up).await {
@@ -190,7 +191,7 @@ impl Session {
         if let Some(logs) = &mut self.logs {
             logs.reconnect(&wanted);
         }
-        // It is up when the broker has all of that.
+        // The connection is up when the broker has all subscriptions.
         connection.sync(0);
         let mut prober = match connection.wire.hears_itself() {
             true => None,
@@ -208,7 +209,7 @@ impl Session {
                     self.shared.note_gap();
                 }
             }
-            // What is published behind what is not written yet would only wait here.
+            // More messages would only wait here for bytes that are not written yet.
             let takes_work = *is_up && connection.out.len() - connection.written < WRITE_AHEAD;
             tokio::select! {
                 read = connection.reader.read_buf(&mut connection.input) => {
@@ -263,7 +264,7 @@ impl Session {
         }
     }
 
-    /// Notes which topics are wanted, and tells the broker of those that are new.
+    /// Notes which topics are wanted, and subscribes to the new ones.
     fn apply_changes(&mut self, work: Work, mut connection: Option<&mut Connection>) {
         for (topic, is_wanted) in work.changes {
             if self.interests.note(topic.clone(), is_wanted)
@@ -289,36 +290,37 @@ struct Connection {
     writer: WriteHalf<Box<dyn Stream>>,
     input: BytesMut,
     out: Vec<u8>,
-    /// How much of `out` has been written.
+    /// How many bytes of `out` have been written.
     written: usize,
     longest: usize,
-    /// When the broker last said something.
+    /// When bytes of the broker last came.
     heard: Instant,
-    /// When the broker was last asked whether its logs are the same ones.
+    /// When the broker was last asked whether its logs are still the same.
     logs_checked: Instant,
     sync: Sync,
     probe: Probe,
 }
 
-/// One question at a time of whether the broker has done all that was asked.
+/// The question whether the broker has done everything that was asked. One
+/// question is asked at a time.
 #[derive(Default)]
 struct Sync {
-    /// When it was asked.
+    /// When the question was asked, if it has no answer yet.
     asked: Option<Instant>,
-    /// What was not part of it.
+    /// The marker of the next question.
     next: Option<u64>,
 }
 
 #[derive(Default)]
 struct Probe {
-    /// When the broker confirmed that it has one, which has not come back.
+    /// When the broker confirmed a probe that has not come back yet.
     sent: Option<Instant>,
     last: Option<Instant>,
     has_come: bool,
 }
 
 impl Connection {
-    /// Takes what has come.
+    /// Handles the messages that have come.
     fn hear(
         &mut self,
         shared: &Shared,
@@ -351,7 +353,8 @@ impl Connection {
                         shared.confirm(std::mem::take(&mut confirmed));
                         if !std::mem::replace(is_up, true) {
                             shared.set_up(self.longest);
-                            // There may be work that nobody was told of.
+                            // There may be work from before the connection was
+                            // up.
                             shared.work.notify_one();
                         }
                         let round_trip = asked.map_or(Duration::ZERO, |asked| asked.elapsed());
@@ -376,8 +379,8 @@ impl Connection {
         result
     }
 
-    /// Asks whether the broker has done all up to `marker`, at once or when it has answered
-    /// what was asked before.
+    /// Asks whether the broker has done everything up to `marker`, at once or when the broker has
+    /// answered the last question.
     fn sync(&mut self, marker: u64) {
         if self.sync.asked.is_some() {
             self.sync.next = Some(marker);
@@ -414,20 +417,20 @@ impl Connection {
         }
     }
 
-    /// Forgets what has been written.
+    /// Removes the bytes that have been written.
     fn compact(&mut self) {
         self.out.drain(..self.written);
         self.written = 0;
     }
 
-    /// Whether the broker answers and delivers.
+    /// Fails if the broker does not answer or does not deliver.
     fn check(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
         let is_late = |asked: Option<Instant>| asked.is_some_and(|at| now - at > ANSWER_TIMEOUT);
         if is_late(self.probe.sent) {
             return Err(Failure::Deaf);
         }
-        // A broker that is busy says something else meanwhile.
+        // A busy broker sends other bytes meanwhile.
         if is_late(self.sync.asked) && now - self.heard > ANSWER_TIMEOUT {
             return Err(Failure::Silent);
         }
@@ -437,7 +440,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks whether the logs are the same ones, now and then.
+    /// Asks from time to time whether the logs are still the same.
     fn check_logs(&mut self) {
         let now = Instant::now();
         if now - self.logs_checked >= PROBE_INTERVAL {
@@ -446,7 +449,7 @@ impl Connection {
         }
     }
 
-    /// Sends a probe to itself, now and then.
+    /// Sends a probe to this connection from time to time.
     fn probe_itself(&mut self) {
         if self.probe.is_due() {
             self.wire.probe(&mut self.out);
@@ -467,8 +470,8 @@ impl Probe {
     }
 }
 
-/// Sends the probes of a connection that does not hear itself: another connection does. Where
-/// that one fails nothing is known.
+/// Sends the probes for a connection that does not receive its own messages. A second connection
+/// sends them. If the second connection fails, nothing is known about the first.
 struct Prober {
     confirmed: (
         tokio::sync::mpsc::UnboundedSender<()>,
@@ -509,7 +512,7 @@ impl Prober {
         tokio::spawn(task);
     }
 
-    /// Notes the probes that the broker has taken.
+    /// Notes the probes that the broker has confirmed.
     fn settle(&mut self, probe: &mut Probe) {
         while self.confirmed.1.try_recv().is_ok() {
             if !probe.has_come {
@@ -519,7 +522,8 @@ impl Prober {
     }
 }
 
-/// Publishes a probe whenever one is wanted, until nobody wants any or it fails.
+/// Publishes a probe each time one is wanted, until the first connection ends
+/// or this one fails.
 async fn second_connection(
     dial: Arc<dyn Dial>,
     address: Address,
@@ -574,18 +578,18 @@ async fn second_connection(
     }
 }
 
-/// Which topics this process wants.
+/// The topics that this process wants.
 #[derive(Default)]
 struct Interests {
-    /// Those that the broker knows of. One that nobody wants any more has a time at which it
-    /// goes.
+    /// The topics that are subscribed to at the broker. A topic that is not wanted any more has a
+    /// time at which its subscription ends.
     topics: HashMap<Arc<str>, Option<Instant>>,
-    /// When to look at which of these.
+    /// The times at which subscriptions may end.
     expiring: VecDeque<(Instant, Arc<str>)>,
 }
 
 impl Interests {
-    /// Returns whether the broker has to be told: of a topic that it does not know.
+    /// Notes whether a topic is wanted. Returns whether it has to be subscribed to.
     fn note(&mut self, topic: Arc<str>, is_wanted: bool) -> bool {
         if is_wanted {
             return self.topics.insert(topic, None).is_none();
@@ -598,21 +602,22 @@ impl Interests {
         false
     }
 
-    /// The topics that are wanted; others are forgotten.
+    /// The topics that are wanted. All others are forgotten.
     fn wanted(&mut self) -> Vec<Arc<str>> {
         self.topics.retain(|_, ends| ends.is_none());
         self.expiring.clear();
         self.topics.keys().cloned().collect()
     }
 
-    /// Topics that nobody has wanted for a while, which are forgotten.
+    /// Takes the topics that have not been wanted for a while.
     fn take_expired(&mut self) -> Vec<Arc<str>> {
         let now = Instant::now();
         let mut expired = Vec::new();
         while self.expiring.front().is_some_and(|(at, _)| *at <= now)
             && let Some((at, topic)) = self.expiring.pop_front()
         {
-            // Where it has been wanted since, it has no time, or a later one.
+            // If the topic has been wanted again, it has no time, or a later
+            // time.
             if self.topics.get(&topic) == Some(&Some(at)) {
                 self.topics.remove(&topic);
                 expired.push(topic);
@@ -622,19 +627,19 @@ impl Interests {
     }
 }
 
-/// Pauses before dialling again, from the first to the longest.
+/// The first and the longest pause before dialling again.
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LAST_DELAY: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the broker may take for an answer, and a probe to come back.
+/// How long the broker may take to answer, and a probe may take to come back.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a topic that nobody wants is kept: clients that come and go are not the broker's
-/// business.
+/// How long the subscription to a topic is kept after its last subscriber, so that clients that
+/// come and go cause no commands to the broker.
 const LINGER: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(500);
 const READ_LENGTH: usize = 64 << 10;
-/// What is encoded for the connection and not written, in bytes, before more is left where it
-/// is counted.
+/// How many bytes may be encoded and not written. Further messages wait in the shared queue, whose
+/// length is limited.
 const WRITE_AHEAD: usize = 1 << 20;
 const KEPT_CAPACITY: usize = 1 << 20;

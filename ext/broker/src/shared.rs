@@ -1,4 +1,5 @@
-//! What the threads of a program and the connection to the broker have in common.
+//! The state that the threads of a program and the connection to the broker
+//! share.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -12,46 +13,47 @@ use crate::loss::Loss;
 use crate::recording::{Position, RecordError};
 use crate::wire::Publisher;
 
-/// How a connection is.
+/// The status of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Whether there is a connection.
     pub state: State,
-    /// Since when it is in this state.
+    /// When the connection came into this state.
     pub since: SystemTime,
-    /// How many messages of this process have reached no other, as far as it is known: the
-    /// broker has not confirmed them.
+    /// How many messages of this process have not reached other processes, as far as is known,
+    /// because the broker has not confirmed them.
     pub lost: u64,
-    /// How long the broker took to confirm the last thing that it was asked to.
+    /// How long the broker took to answer the last question of this connection.
     pub round_trip: Duration,
-    /// What went wrong last, also where that did not end the connection.
+    /// The last error, even if it did not end the connection.
     pub error: Option<String>,
 }
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The first one is being made.
+    /// The first connection is being made.
     Connecting,
-    /// All that is subscribed to comes, and what is published goes.
+    /// The connection is up, with all subscriptions.
     Up,
-    /// There is none, and it is dialled again and again.
+    /// There is no connection, and it is dialled again and again.
     Down,
 }
 
-/// What happened to a connection.
+/// An event of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrokerEvent {
-    /// It is there, and has all subscriptions.
+    /// The connection is up, with all subscriptions.
     Up,
-    /// It has ended, or the first one could not be made.
+    /// The connection has ended, or the first connection could not be made.
     Down {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Messages of other processes may have been missed: the connection was away.
+    /// Messages of other processes may have been missed, because the connection
+    /// was down.
     Gap {
-        /// Since when.
+        /// When the connection went down.
         since: SystemTime,
     },
 }
@@ -63,33 +65,33 @@ pub struct FlushError(pub String);
 
 pub(crate) struct Shared {
     state: Mutex<Inner>,
-    /// Told when there is work for the connection.
+    /// Notified when there is work for the connection.
     pub work: Notify,
     events: watch::Sender<u64>,
 }
 
 struct Inner {
     publisher: Publisher,
-    /// Commands that publish.
+    /// The encoded commands that publish messages.
     out: Vec<u8>,
-    /// How many messages are in them.
+    /// How many messages are in `out`.
     queued: u64,
-    /// How many messages have ever been queued. The next one has one more as its number.
+    /// How many messages have ever been queued. The number of the next message is one greater.
     numbered: u64,
-    /// Who waits for the position of the message with a number.
+    /// The callers that wait for the position of a message, by its number.
     waiting: HashMap<u64, oneshot::Sender<Recorded>>,
     reads: Vec<Read>,
     /// Whether messages of other processes that are missed can be read later.
     has_logs: bool,
-    /// Of this connection, how many have been taken and are not confirmed.
+    /// How many messages this connection has taken that are not confirmed.
     unconfirmed: u64,
-    /// Topics that are wanted or not any more.
+    /// The topics that have become wanted or unwanted.
     changes: Vec<(Arc<str>, bool)>,
-    /// Goes up with each message and each change.
+    /// A number that rises with each message and each change.
     marker: u64,
     status: Status,
     down_since: Option<SystemTime>,
-    /// Bytes of a message that the broker takes.
+    /// The longest message that the broker accepts, in bytes.
     longest: usize,
     flushes: Vec<Flush>,
     events: VecDeque<BrokerEvent>,
@@ -97,7 +99,7 @@ struct Inner {
     is_closed: bool,
 }
 
-/// What became of a message that is recorded.
+/// The outcome of a message that is recorded.
 type Recorded = Result<Position, RecordError>;
 
 struct Flush {
@@ -105,12 +107,12 @@ struct Flush {
     done: oneshot::Sender<Result<(), FlushError>>,
 }
 
-/// What there is to do for the connection.
+/// The work for the connection.
 pub(crate) struct Work {
     pub changes: Vec<(Arc<str>, bool)>,
     pub reads: Vec<Read>,
     pub published: u64,
-    /// The number of the first message that is published.
+    /// The number of the first message in the work.
     pub first: u64,
     pub marker: u64,
     pub is_closed: bool,
@@ -173,7 +175,7 @@ impl Shared {
         }
     }
 
-    /// Returns false where the message is lost.
+    /// Records a message. Returns false if the message is lost.
     pub(crate) fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool {
         let mut inner = self.lock();
         match inner.record(topic, payload, is_text, tag) {
@@ -214,7 +216,7 @@ impl Shared {
         answered(result)
     }
 
-    /// A message with this number is in its log, or was refused.
+    /// The message with this number is in its log, or was refused.
     pub(crate) fn stored(&self, number: u64, result: Result<Position, String>) {
         let mut inner = self.lock();
         inner.unconfirmed = inner.unconfirmed.saturating_sub(1);
@@ -266,7 +268,8 @@ impl Shared {
                 let _ = done.send(Err(inner.away()));
             }
             State::Connecting | State::Up => {
-                // Nothing may have happened since the last one: then this asks anew.
+                // The marker rises so that the broker is asked again, even if nothing has happened
+                // since the last flush.
                 inner.marker += 1;
                 let marker = inner.marker;
                 inner.flushes.push(Flush { marker, done });
@@ -305,7 +308,7 @@ impl Shared {
                         return (oldest + index + 1, event.clone());
                     }
                 }
-                // The sender lives as long as `shared`.
+                // `shared` keeps the sender alive.
                 let _ = changed.changed().await;
             }
         }
@@ -316,8 +319,7 @@ impl Shared {
         self.work.notify_one();
     }
 
-    /// Moves what is to be published behind what is in `out`, and returns what else there is
-    /// to do.
+    /// Appends the commands that publish messages to `out`, and returns the other work.
     pub(crate) fn take_work(&self, out: &mut Vec<u8>) -> Work {
         let mut inner = self.lock();
         if out.is_empty() {
@@ -340,7 +342,7 @@ impl Shared {
         }
     }
 
-    /// The changes alone, while there is no connection.
+    /// Takes only the changes, because there is no connection.
     pub(crate) fn take_changes(&self) -> Work {
         let mut inner = self.lock();
         Work {
@@ -353,13 +355,13 @@ impl Shared {
         }
     }
 
-    /// The broker has taken so many messages, or they are lost.
+    /// The broker has taken `count` messages, or they are lost.
     pub(crate) fn confirm(&self, count: u64) {
         let mut inner = self.lock();
         inner.unconfirmed = inner.unconfirmed.saturating_sub(count);
     }
 
-    /// Something was refused, and with it so many messages that were not confirmed.
+    /// A command was refused, and `lost` messages that were not confirmed are lost.
     pub(crate) fn refuse(&self, message: String, lost: u64, is_settled: bool) {
         let mut inner = self.lock();
         inner.lose(Loss::Refused, lost);
@@ -372,7 +374,7 @@ impl Shared {
         inner.status.error = Some(message);
     }
 
-    /// All that happened up to `marker` is with the broker, which took so long to say so.
+    /// The broker has done everything up to `marker`. The answer took `round_trip`.
     pub(crate) fn synced(&self, marker: u64, round_trip: Duration) {
         let mut inner = self.lock();
         inner.status.round_trip = round_trip;
@@ -402,10 +404,11 @@ impl Shared {
         self.events.send_replace(inner.last_event);
     }
 
-    /// There is no connection. Where there was one, all that it has not confirmed is lost.
+    /// There is no connection. If there was one, all messages that it has not confirmed are lost.
     pub(crate) fn set_down(&self, reason: String) {
         let mut inner = self.lock();
-        // Whoever waits for a position is told by that.
+        // A caller that waits for a position gets an error, so its message is
+        // not counted as lost.
         let waiting = std::mem::take(&mut inner.waiting);
         let reads = std::mem::take(&mut inner.reads);
         let unconfirmed = inner.queued + inner.unconfirmed - waiting.len() as u64;
@@ -504,7 +507,7 @@ impl Inner {
         }
     }
 
-    /// Since when messages are missing that are found missing now.
+    /// The time since which the messages may be missing.
     fn missing_since(&mut self) -> SystemTime {
         self.down_since.unwrap_or(self.status.since)
     }
@@ -517,14 +520,14 @@ impl Inner {
 /// Why a message is not queued.
 enum Refusal {
     Away,
-    /// Why, and the same in words.
+    /// The reason, as a kind of loss and as a message.
     Full(Loss, String),
 }
 
-/// Tells all who wait that the connection is away.
+/// Tells all waiting callers that the connection is down.
 fn fail(waiting: HashMap<u64, oneshot::Sender<Recorded>>, reads: Vec<Read>, away: &FlushError) {
     for waiting in waiting.into_values() {
-        // It may have been recorded: nobody knows.
+        // The message may have been recorded. This is not known.
         let error = format!("{away} (the message may have been recorded)");
         let _ = waiting.send(Err(RecordError(error)));
     }
@@ -539,7 +542,7 @@ async fn answered<T>(result: oneshot::Receiver<Result<T, RecordError>>) -> Resul
 
 /// How many events are remembered.
 const EVENTS: usize = 64;
-/// What may wait for the broker, in bytes.
+/// How many bytes may wait for the broker.
 const MAX_QUEUED: usize = 64 << 20;
-/// Memory of a busy time that is not kept.
+/// A larger buffer is freed after a busy time.
 const KEPT_CAPACITY: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! What the protocols of brokers have alike.
+//! The common interface of the protocols of brokers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::recording::{Ask, Recordable, Recording};
 use crate::redis::Redis;
 use crate::{names, nats, nats_log, redis, redis_log};
 
-/// One connection as its protocol sees it.
+/// The protocol of one connection.
 pub(crate) enum Wire {
     Nats(Nats),
     Redis(Redis),
@@ -31,7 +31,7 @@ impl Wire {
         }
     }
 
-    /// What is said before the broker says something.
+    /// Writes the commands that come before the first message of the broker.
     pub(crate) fn greet(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(_) => {}
@@ -39,7 +39,7 @@ impl Wire {
         }
     }
 
-    /// Whether TLS comes before all else.
+    /// Whether TLS comes before everything else.
     pub(crate) fn is_secure_at_once(&self) -> bool {
         matches!(self, Self::Redis(redis) if redis.is_secure())
     }
@@ -57,11 +57,11 @@ impl Wire {
         matches!(self, Self::Redis(_))
     }
 
-    /// Takes the next thing that the broker said from the front of `input`, and answers on
-    /// `out` where that is due.
+    /// Takes the next message of the broker from the front of `input`, and writes an answer to
+    /// `out` if one is due.
     ///
     /// # Errors
-    /// The connection cannot go on.
+    /// [`WireError`] if the connection cannot go on.
     pub(crate) fn next(
         &mut self,
         input: &mut BytesMut,
@@ -103,7 +103,8 @@ impl Wire {
         }
     }
 
-    /// Asks for [`Heard::Synced`] with `number`, which is more than the last one.
+    /// Asks for [`Heard::Synced`] with `number`, which must be greater than the
+    /// last number, or 0.
     pub(crate) fn sync(&mut self, number: u64, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.sync(number, out),
@@ -111,8 +112,8 @@ impl Wire {
         }
     }
 
-    /// So many messages of a [`Publisher`] follow on the connection, the first of which has the
-    /// number `first`.
+    /// Notes that `count` messages of a [`Publisher`] follow on the connection. The first of them
+    /// has the number `first`.
     pub(crate) fn note_published(&mut self, first: u64, count: u64) {
         match self {
             Self::Nats(nats) => nats.note_published(first, count),
@@ -128,23 +129,23 @@ impl Wire {
         }
     }
 
-    /// Asks whether the logs are the same ones. If they are not, the connection fails.
+    /// Asks whether the logs are still the same. If they are not, the connection fails.
     pub(crate) fn check(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::Nats(nats) => nats.check(out),
-            // Each message says of which log it is.
+            // Each message names the epoch of its log.
             Self::Redis(_) => {}
         }
     }
 }
 
-/// Encodes messages, on the threads that publish them.
+/// Encodes messages on the threads that publish them.
 pub(crate) struct Publisher {
     protocol: Protocol,
     prefix: String,
     node: u64,
     recording: Option<Recording>,
-    /// Names that were made last.
+    /// The names that were made last.
     names: HashMap<Box<str>, String>,
     scratch: String,
     redis_names: redis_log::Names,
@@ -170,7 +171,7 @@ impl Publisher {
         }
     }
 
-    /// Bytes that the broker counts for a message: those that it has a limit for.
+    /// How many bytes the broker counts for a message, against its limit.
     pub(crate) fn length(&self, payload: &[u8], is_text: bool) -> usize {
         let header = match (self.protocol, self.recording) {
             (Protocol::Nats, Some(_)) => nats_log::LONGEST_HEADER,
@@ -204,8 +205,8 @@ impl Publisher {
         }
     }
 
-    /// Appends the command that records a message and publishes it. Its number is one more
-    /// than that of the one before.
+    /// Appends the command that records a message and publishes it. The number must be one greater
+    /// than that of the message before.
     pub(crate) fn record(
         &mut self,
         topic: &str,
@@ -239,7 +240,7 @@ impl Publisher {
         }
     }
 
-    /// The subject to which messages of a topic go.
+    /// The subject for messages of a topic.
     fn subject(&mut self, topic: &str) -> Option<&String> {
         if !self.names.contains_key(topic) {
             if self.names.len() == MAX_NAMES || topic.len() > LONGEST_NAME {
@@ -258,5 +259,5 @@ impl Publisher {
 
 /// How many names are kept.
 const MAX_NAMES: usize = 4096;
-/// One that is longer makes room.
+/// A topic that is longer clears the names before it is added.
 const LONGEST_NAME: usize = 1024;

@@ -1,7 +1,6 @@
-//! Processes that publish and subscribe through real brokers, and through one that does not do
-//! what it should.
+//! Processes that publish and subscribe through real brokers, and through a faulty one.
 //!
-//! `nats-server` and `redis-server` are those on the PATH. Without one, its tests say
+//! `nats-server` and `redis-server` are taken from the PATH. Without a server, its tests print
 //! `skipped`.
 
 #![allow(
@@ -41,9 +40,9 @@ async fn messages_reach_other_processes_in_order() {
             assert_eq!(topic, "room");
             assert_eq!(payload, Payload::Text(number.to_string()));
         }
-        // Its own messages do not come back.
+        // The messages of the process itself do not come back.
         assert_eq!(next(&mut from_b).await.1, binary(b"\0\xff"));
-        // What was published as bytes stays bytes, though it could be a text.
+        // A binary message stays binary, even if its bytes are a valid text.
         assert_eq!(next(&mut from_b).await.1, binary(b"text"));
         a.broker.flush().await.unwrap();
         assert_eq!(a.broker.status().lost, 0);
@@ -77,7 +76,7 @@ async fn topics_may_have_any_name() {
         for name in &all {
             a.broker.publish(name, name.as_bytes(), true);
         }
-        // Not subscribed to, though wildcards would be.
+        // The topic is not subscribed to. With wildcards it would be.
         a.broker.publish("a.c", b"", true);
         a.broker.publish("last", b"", true);
         for name in &all {
@@ -113,12 +112,12 @@ async fn topics_that_nobody_wants_stop_coming_and_come_again() {
         let (b, mut messages) = server.node("app").await;
         b.want("room").await;
         let room: Arc<str> = "room".into();
-        // Left and taken up again at once: the broker hears nothing of that.
+        // The topic is left and taken up again at once. The broker is not told.
         b.broker.set_wanted(&room, false);
         b.broker.set_wanted(&room, true);
         a.broker.publish("room", b"1", true);
         assert_eq!(next(&mut messages).await.1, Payload::Text("1".into()));
-        // Left for longer than a topic is kept.
+        // The topic is left for longer than subscriptions are kept.
         b.broker.set_wanted(&room, false);
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -162,7 +161,7 @@ async fn long_messages_pass_or_are_counted() {
             }
         }
         assert_eq!(a.broker.status().lost, 0);
-        // A NATS server takes 1 MiB as it comes.
+        // A NATS server accepts 1 MiB by default.
         if server.kind == Kind::Nats {
             a.broker.publish("big", &vec![b'x'; (1 << 20) + 1], true);
             let status = a.broker.status();
@@ -195,7 +194,8 @@ async fn a_broker_that_is_killed_and_comes_back() {
             }
         };
         publish(10_000);
-        // What the broker has confirmed and not delivered goes down with it, and nobody knows.
+        // Messages that the broker has confirmed and not delivered are lost with it without being
+        // counted.
         let mut last: BTreeMap<String, u64> = BTreeMap::new();
         for number in 0..10_000 {
             assert_eq!(take(&mut messages, &mut last).await, number);
@@ -210,7 +210,8 @@ async fn a_broker_that_is_killed_and_comes_back() {
             limited(b.broker.next_event(seen_b)).await.1,
             BrokerEvent::Down { .. }
         ));
-        // Of the last thousand some may have arrived. What is published now has not.
+        // Some of the last thousand messages may have arrived. Messages that are published now have
+        // not.
         let before = a.broker.status();
         assert_eq!(before.state, State::Down);
         assert!(before.lost <= 1000, "{before:?}");
@@ -229,14 +230,14 @@ async fn a_broker_that_is_killed_and_comes_back() {
         );
         let (_, event) = limited(b.broker.next_event(seen_b + 2)).await;
         assert!(matches!(event, BrokerEvent::Gap { .. }), "{event:?}");
-        // It is up when all subscriptions are there.
+        // The connection is up when all subscriptions are made.
         publish(10_000);
         a.broker.flush().await.unwrap();
         let lost = a.broker.status().lost;
         assert_eq!(lost, before.lost + 5000);
 
-        // Each topic's messages come in order, none twice. Of those before the end some may
-        // have come, of those after it all.
+        // Each topic's messages come in order, and none comes twice. Some of the messages before
+        // the end may have come, and all messages after it.
         let mut received = 0;
         while take(&mut messages, &mut last).await != published - 1 {
             received += 1;
@@ -248,7 +249,7 @@ async fn a_broker_that_is_killed_and_comes_back() {
     }
 }
 
-/// The number that the next message is. Each is higher than those before it in its topic.
+/// The number in the next message. It is higher than the numbers before it in its topic.
 async fn take(messages: &mut Messages, last: &mut BTreeMap<String, u64>) -> u64 {
     let (topic, payload) = next(messages).await;
     let Payload::Text(text) = payload else {
@@ -288,7 +289,7 @@ async fn wrong_credentials_are_told() {
     for server in servers_with(true) {
         let user = match server.kind {
             Kind::Nats => "user",
-            // Its default user.
+            // The default user of Redis.
             Kind::Redis => "",
         };
         let right = server.url(user, "secret");
@@ -315,7 +316,7 @@ async fn a_broker_without_tls_is_told() {
         let error = broker.flush().await.unwrap_err().to_string();
         match server.kind {
             Kind::Nats => assert!(error.contains("speaks no TLS"), "{error}"),
-            // What says so is the one who speaks TLS: here a stand-in.
+            // The stand-in for TLS gives this error.
             Kind::Redis => assert!(error.contains("no TLS in this test"), "{error}"),
         }
     }
@@ -356,7 +357,7 @@ async fn a_hundred_thousand_topics() {
     }
 }
 
-/// Answers everything and delivers nothing: what all peers fear.
+/// The broker answers everything and delivers nothing.
 #[tokio::test]
 async fn a_broker_that_is_alive_but_delivers_nothing_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -390,7 +391,8 @@ async fn deaf_nats(mut stream: TcpStream) {
     }
 }
 
-/// Takes the connection and says nothing: a network that was cut.
+/// The broker accepts the connection and sends nothing, like a network that was
+/// cut.
 #[tokio::test]
 async fn a_broker_that_says_nothing_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -417,7 +419,7 @@ async fn nonsense_ends_the_connection() {
     assert!(error.contains("not what its protocol says"), "{error}");
 }
 
-/// A process: a connection of its own.
+/// A process, with its own connection.
 struct Node {
     broker: Broker,
 }
@@ -425,7 +427,7 @@ struct Node {
 type Messages = mpsc::UnboundedReceiver<(String, Payload)>;
 
 impl Node {
-    /// Returns when the broker knows.
+    /// Subscribes. Returns when the broker has the subscription.
     async fn want(&self, topic: &str) {
         self.broker.set_wanted(&topic.into(), true);
         self.broker.flush().await.unwrap();
@@ -464,7 +466,7 @@ fn start(url: &str, prefix: &str, sink: Arc<dyn Sink>) -> Broker {
     .unwrap()
 }
 
-/// Connections of tests to a server.
+/// The connections of tests to a server.
 trait Nodes {
     fn broker(&self, prefix: &str, sink: Arc<dyn Sink>) -> Broker;
     async fn node(&self, prefix: &str) -> (Node, Messages);

@@ -1,7 +1,7 @@
-//! Topics whose messages real brokers keep: every message once, in the order of its log, or a
-//! gap that is told.
+//! Topics whose messages real brokers keep: every message comes once, in the order of its log, or a
+//! gap is reported.
 //!
-//! `nats-server` and `redis-server` are those on the PATH. Without one, its tests say
+//! `nats-server` and `redis-server` are taken from the PATH. Without a server, its tests print
 //! `skipped`.
 
 #![allow(
@@ -55,7 +55,8 @@ async fn all_processes_see_one_order() {
             let log = node.wait("room", 1000).await;
             let mut own = 0;
             for message in &log {
-                // Its own are known by the tag, those of others have none.
+                // A process's own messages have the tag. Those of others have
+                // none.
                 let is_own = message.tag == Some(tag);
                 assert!(is_own || message.tag.is_none());
                 if is_own {
@@ -87,7 +88,7 @@ async fn a_recorded_message_has_a_position_and_can_be_read_again() {
             let position = node.broker.record_and_tell("a.b", text.as_bytes(), true);
             positions.push(position.await.unwrap());
         }
-        // Another process, which comes later.
+        // Another process comes later.
         let late = server.node("app", RECORDING).await;
         late.join("a.b").await;
         assert_eq!(late.position("a.b"), positions[299]);
@@ -101,7 +102,7 @@ async fn a_recorded_message_has_a_position_and_can_be_read_again() {
         node.broker.record("a.b", b"300", true, 0);
         late.wait("a.b", 291).await;
         assert_eq!(late.texts("a.b").last().unwrap(), "300");
-        // What never was, or is of another log, changes nothing.
+        // A position that never was, or of another log, changes nothing.
         let Position { epoch, offset } = positions[299];
         for since in [
             Position {
@@ -216,7 +217,7 @@ async fn what_was_missed_while_the_connection_was_away_comes_in_order() {
                 }
             }
             network.mend();
-            // Some come while what was missed is being read.
+            // Some messages come while the missed messages are being read.
             for number in 200..400 {
                 for topic in &topics {
                     let text = format!("{}", round * 400 + number);
@@ -229,7 +230,7 @@ async fn what_was_missed_while_the_connection_was_away_comes_in_order() {
                 let expected: Vec<_> = (0..count).map(|it| it.to_string()).collect();
                 assert_eq!(cut.texts(topic), expected);
             }
-            // Nothing is missing, and so there is no gap.
+            // No message is missing, so there is no gap.
             assert_eq!(cut.event(seen + 1).await, BrokerEvent::Up);
             assert_eq!(cut.broker.last_event(), seen + 2);
         }
@@ -348,7 +349,8 @@ async fn a_log_that_is_deleted_under_a_connection_begins_anew() {
         tokio::io::AsyncWriteExt::write_all(&mut stream, command)
             .await
             .unwrap();
-        // Nobody says when that is done: until then messages go into the old log, or nowhere.
+        // The server does not tell when this is done. Until then, messages go into the old log or
+        // are lost.
         let mut positions = 0;
         while positions < 3 {
             if let Ok(position) = limited(node.broker.record_and_tell("room", b"2", true)).await
@@ -409,7 +411,7 @@ async fn other_programs_take_part() {
         let node = server.node("app", RECORDING).await;
         node.join("room").await;
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
-        // What is not recorded comes as it does without logs.
+        // A message that is not recorded comes as it does without logs.
         let command: &[u8] = match server.kind {
             Kind::Nats => {
                 b"CONNECT {}\r\nPUB app.room 5\r\nhello\r\nPUB app.h.room 8\r\nrecorded\r\n"
@@ -428,7 +430,7 @@ async fn other_programs_take_part() {
             node.wait("room", 1).await;
             assert_eq!(node.texts("room"), ["recorded"]);
         }
-        // A process without logs gets what is recorded.
+        // A process without logs gets recorded messages too.
         let (sink, mut messages) = mpsc::unbounded_channel();
         let other = Broker::start(Options {
             address: Address::parse(&server.url("", "")).unwrap(),
@@ -448,7 +450,7 @@ async fn other_programs_take_part() {
     }
 }
 
-/// A process: a connection of its own, and what it has of the logs.
+/// A process, with its own connection and its copies of the logs.
 struct Node {
     broker: Broker,
     log: Arc<Mutex<HashMap<String, Log>>>,
@@ -565,7 +567,7 @@ impl Node {
         log[topic].messages.iter().map(text).collect()
     }
 
-    /// Waits for so many messages.
+    /// Waits for `count` messages.
     async fn wait(&self, topic: &str, count: usize) -> Vec<Recorded> {
         let mut changed = self.changed.clone();
         let has_all = |_: &u64| self.log.lock().unwrap()[topic].messages.len() >= count;
@@ -619,7 +621,7 @@ impl Server {
     }
 }
 
-/// A way to a broker that can be cut.
+/// A network to a broker that can be cut.
 struct Network {
     address: SocketAddr,
     is_whole: watch::Sender<bool>,

@@ -1,6 +1,6 @@
 //! The topics of a server through a broker: NATS or Redis.
 //!
-//! Servers of a process that name the same broker and prefix have one connection in common.
+//! Servers of a process that name the same broker and prefix share one connection.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -56,12 +56,12 @@ use crate::server::ServerResource;
 /// The name that permission prompts give to the option.
 const API_NAME: &str = "topics.broker";
 
-/// The space of all servers of the process that have their topics from this broker, which keeps
-/// what `history` says.
+/// The space of all servers of the process whose topics go through this broker. `history` says how
+/// many messages are kept.
 ///
 /// # Errors
-/// The URL is none of a broker, the permission is missing, or another server has said something
-/// else about the history.
+/// If the URL is not that of a broker, if the permission is missing, or if another server has set
+/// another history.
 pub(crate) fn topic_space(
     state: &mut OpState,
     url: &str,
@@ -71,7 +71,8 @@ pub(crate) fn topic_space(
     let address = Address::parse(url).map_err(HttpError::BrokerUrl)?;
     (state.borrow_mut::<PermissionsContainer>())
         .check_net(&(address.host.as_str(), Some(address.port)), API_NAME)?;
-    // The URL ends where the prefix begins: it has no line ends in it.
+    // A URL contains no line end, so the line end separates the URL from the
+    // prefix.
     let space = TopicSpace::named(&format!("broker {url}\n{prefix}"));
     let fits = space.relay_by(history, |space| -> Result<Arc<dyn Relay>, HttpError> {
         let recording = history.map(|HistoryOptions { size, ttl }| Recording {
@@ -105,7 +106,7 @@ pub(crate) fn topic_space(
     }
 }
 
-/// TLS by the authorities of the program.
+/// TLS with the certificate authorities of the program.
 fn tls_config(state: &OpState) -> Result<Arc<ClientConfig>, HttpError> {
     let roots = state.try_borrow::<DefaultTlsOptions>();
     let roots = roots.map(DefaultTlsOptions::root_cert_store).transpose();
@@ -124,12 +125,12 @@ fn tls_config(state: &OpState) -> Result<Arc<ClientConfig>, HttpError> {
 /// A space's connection to its broker.
 struct BrokerRelay {
     broker: Broker,
-    /// Without what is secret in it.
+    /// The address without its credentials.
     address: String,
     prefix: String,
 }
 
-/// A broker as operators see it.
+/// The state of a broker for operators.
 pub(crate) struct BrokerReport {
     pub address: String,
     pub prefix: String,
@@ -182,7 +183,7 @@ impl Relay for BrokerRelay {
     }
 }
 
-/// Hands what comes to the space, while it is there.
+/// Hands the messages of the broker to the space, while the space exists.
 struct SpaceSink(Weak<TopicSpace>);
 
 impl Sink for SpaceSink {
@@ -250,7 +251,7 @@ fn message(payload: &Payload) -> Message<'_> {
     }
 }
 
-/// Connects as the program may.
+/// Connects with the permissions of the program.
 struct ProgramDial {
     permissions: PermissionsContainer,
     tls: Arc<ClientConfig>,
@@ -262,7 +263,7 @@ impl Dial for ProgramDial {
             let mut last = None;
             let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await?;
             for resolved in found {
-                // Of what the name stands for now, some may be denied.
+                // The name may stand for addresses that are denied.
                 (self.permissions.clone())
                     .check_net_resolved(&resolved.ip(), resolved.port(), API_NAME)
                     .map_err(io::Error::other)?;
@@ -289,11 +290,11 @@ impl Dial for ProgramDial {
     }
 }
 
-/// How the connection of a server's topics is.
+/// The state of the connection to a server's broker.
 #[derive(ToV8)]
 pub(crate) struct BrokerStatus {
     state: &'static str,
-    /// In milliseconds since 1970.
+    /// When the state began, in milliseconds since 1970.
     since: f64,
     lost: f64,
     error: Option<String>,
@@ -317,8 +318,8 @@ pub(crate) fn op_http_broker_status(
     })
 }
 
-/// Resolves when the broker has taken all that this process has published, or at once where
-/// there is none.
+/// Resolves when the broker has taken all that this process has published, or at once if there is
+/// no broker.
 #[op2]
 pub(crate) async fn op_http_broker_flush(
     state: Rc<RefCell<OpState>>,
@@ -334,7 +335,7 @@ pub(crate) async fn op_http_broker_flush(
 /// An event of a connection: its number, what happened, and why or since when.
 type NumberedEvent = (f64, &'static str, Option<String>, f64);
 
-/// Resolves with the first event behind the one with the number `after`; the first of all has
+/// Resolves with the first event whose number is greater than `after`. The first event of all has
 /// the number 1.
 #[op2]
 pub(crate) async fn op_http_broker_event(
@@ -352,7 +353,7 @@ pub(crate) async fn op_http_broker_event(
     Some((number as f64, name, reason, since))
 }
 
-/// Hands `read` the connection of a server's topics, where there is one.
+/// Hands `read` the connection to a server's broker, if there is one.
 fn with_broker<R>(state: &OpState, rid: ResourceId, read: impl FnOnce(&Broker) -> R) -> Option<R> {
     let server = state
         .resource_table

@@ -1,5 +1,5 @@
-//! The certificates of a server that an embedder starts for its user: files, which are read
-//! anew when they change.
+//! The certificates of a server that an embedder starts for its user. The certificates are files,
+//! which are read again when they change.
 
 use std::fmt;
 use std::fs;
@@ -24,7 +24,8 @@ use deno_tls::rustls::server::ParsedCertificate;
 use deno_tls::rustls::server::ResolvesServerCert;
 use deno_tls::rustls::sign::CertifiedKey;
 
-/// The files of a chain of certificates and of the private key of the first one, both PEM.
+/// The file of a certificate chain and the file of the private key of its first certificate, both
+/// in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The chain, the server's own certificate first.
@@ -39,7 +40,7 @@ pub enum CertificateError {
     /// A file cannot be read.
     #[error("Unable to read {path}: {error}", path = .0.display(), error = .1)]
     Read(PathBuf, io::Error),
-    /// A file holds something else.
+    /// A file does not contain the expected content.
     #[error("{path} has no usable {what}: {error}", path = .0.display(), what = .1, error = .2)]
     Content(PathBuf, &'static str, TlsError),
     /// The two files do not belong together.
@@ -48,18 +49,17 @@ pub enum CertificateError {
         chain = .0.chain.display(), key = .0.key.display(), error = .1
     )]
     Pair(CertificateFiles, rustls::Error),
-    /// None was given.
+    /// No file was given.
     #[error("no certificate")]
     None,
 }
 
-/// Certificates by the name that the client asks for (SNI, RFC 6066 section 3). The first one
-/// is for clients that ask for none of them.
+/// Certificates, chosen by the name that the client asks for (SNI, RFC 6066 section 3). A client
+/// that asks for no name, or for another name, gets the first certificate.
 ///
-/// The files are looked at when a client connects, at most once a [second](LOOK). If one has
-/// changed, its pair is read anew, and connections that begin from then on get the new
-/// certificate. While a pair cannot be read, or while its files do not fit together, the one
-/// of before goes on to be used.
+/// The files are checked when a client connects, at most once a second. If a file has changed, its
+/// pair is read again, and later connections get the new certificate. While a pair cannot be read,
+/// or while its files do not belong together, the previous certificate stays in use.
 pub struct Certificates {
     pairs: Mutex<Pairs>,
 }
@@ -71,12 +71,13 @@ struct Pairs {
 
 struct Pair {
     files: CertificateFiles,
-    /// Of the files, when they were read last, whatever came of it.
+    /// The versions of the files when they were read last, even if reading
+    /// failed.
     seen: Option<[Version; 2]>,
     certificate: Arc<CertifiedKey>,
 }
 
-/// What of a file changes with its content.
+/// The properties of a file that change with its content.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Version {
     device: u64,
@@ -89,8 +90,8 @@ impl Certificates {
     /// Reads the files.
     ///
     /// # Errors
-    /// A file cannot be read or does not hold what it should, a key is not that of its
-    /// certificate, or there are no files.
+    /// [`CertificateError`] if a file cannot be read or has no usable content, if a key is not
+    /// that of its certificate, or if there are no files.
     pub fn read(files: Vec<CertificateFiles>) -> Result<Arc<Self>, CertificateError> {
         if files.is_empty() {
             return Err(CertificateError::None);
@@ -106,7 +107,7 @@ impl Certificates {
 }
 
 impl PartialEq for Certificates {
-    /// Whether it is the same one.
+    /// Whether both are the same object.
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
     }
@@ -131,7 +132,7 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Pairs {
-    /// Reads anew what has changed.
+    /// Reads the pairs again that have changed.
     fn look(&mut self, now: Instant) {
         if now.duration_since(self.looked) < LOOK {
             return;
@@ -142,7 +143,7 @@ impl Pairs {
         }
     }
 
-    /// That for `name`, or the first one.
+    /// The certificate for `name`, or the first one.
     fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let named = name
             .and_then(|name| ServerName::try_from(name).ok())
@@ -163,7 +164,7 @@ impl Pair {
 
     fn look(&mut self) {
         let version = self.files.version();
-        // A file that is not there is being replaced.
+        // A file that does not exist is being replaced.
         if version.is_none() || version == self.seen {
             return;
         }
@@ -221,5 +222,5 @@ impl Version {
     }
 }
 
-/// How often the files are looked at, at most.
+/// The least time between two checks of the files.
 const LOOK: Duration = Duration::from_secs(1);

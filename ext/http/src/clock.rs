@@ -1,4 +1,4 @@
-//! What the client of a connection is late with.
+//! How late the client of a connection is.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,27 +10,28 @@ use http::Version;
 
 use crate::limits::ServerLimits;
 
-/// How long the client has been sending a request head, has sent none, or has taken
-/// nothing of what it is sent.
+/// Measures how long the client has been sending a request head, has sent no request, or has taken
+/// none of the bytes that are sent to it.
 ///
-/// Counted in sweeps of the server's one timer, so that a connection costs no
-/// timer of its own. A head counts from its first byte until it is whole, the first one
-/// from the start of the connection. The time between two requests counts from the last
-/// byte in either direction.
+/// The clock counts sweeps of the server's only timer, so that a connection needs no timer of its
+/// own. The time of a head counts from its first byte until the head is whole. The time of the
+/// first head counts from the start of the connection. The time between two requests counts from
+/// the last byte in either direction.
 ///
 /// The counters are atomic only because hyper requires a transport that is
-/// `Send`; all of them are used on one thread.
+/// `Send`. All of them are used on one thread.
 pub(crate) struct Clock {
-    /// Sweeps since the head began; 0 is no head, [`Clock::OFF`] is never.
+    /// Sweeps since the head began. 0 means that there is no head, and
+    /// [`Clock::OFF`] that heads are not timed.
     head: AtomicU16,
     /// Sweeps since the last request.
     idle: AtomicU16,
-    /// Sweeps since the client last took something of what waits for it; 0 where nothing
-    /// waits.
+    /// Sweeps since the client last took some of the waiting bytes. 0 if none wait.
     stalled: AtomicU16,
     /// Whether the body of the last request was not read to its end.
     is_unread: AtomicBool,
-    /// Exchanges whose request has not been read to its end or not answered.
+    /// How many exchanges have a request that has not been read to its end or
+    /// has not been answered.
     exchanges: AtomicU32,
 }
 
@@ -48,7 +49,7 @@ impl Clock {
         })
     }
 
-    /// An exchange began; the head that led to it is whole.
+    /// An exchange begins, and its head is whole.
     pub(crate) fn exchange(self: &Arc<Self>, version: Version) -> InFlight {
         self.exchanges
             .store(self.exchanges.load(Relaxed).saturating_add(1), Relaxed);
@@ -61,7 +62,7 @@ impl Clock {
         };
         self.head.store(head, Relaxed);
         self.idle.store(0, Relaxed);
-        // The body before this one has been read, be it by nobody.
+        // The body before this request has been read or discarded.
         self.is_unread.store(false, Relaxed);
         InFlight(self.clone())
     }
@@ -76,7 +77,7 @@ impl Clock {
         self.exchanges.load(Relaxed) > 0
     }
 
-    /// Whether the client may be sending something that nobody reads.
+    /// Whether the client may be sending bytes that no code reads.
     pub(crate) fn is_cut_short(&self) -> bool {
         self.is_unread.load(Relaxed) || self.head.load(Relaxed) != 0
     }
@@ -89,7 +90,7 @@ impl Clock {
         }
     }
 
-    /// Bytes went to the client, or were to go and it takes none.
+    /// Bytes went to the client, or the client takes none if `is_blocked`.
     pub(crate) fn wrote(&self, is_blocked: bool) {
         if is_blocked {
             if self.stalled.load(Relaxed) == 0 {
@@ -99,14 +100,14 @@ impl Clock {
         }
         self.stalled.store(0, Relaxed);
         self.idle.store(0, Relaxed);
-        // The next request waits until this answer has left.
+        // The time of the next head begins when this answer has left.
         let head = self.head.load(Relaxed);
         if head != 0 && head != Self::OFF {
             self.head.store(1, Relaxed);
         }
     }
 
-    /// Whether something is late in this sweep.
+    /// Counts a sweep. Returns whether the client is late.
     pub(crate) fn tick(&self, limits: &ServerLimits) -> bool {
         let age = |counter: &AtomicU16| {
             let age = counter.load(Relaxed).saturating_add(1).min(Self::OFF - 1);
@@ -119,7 +120,8 @@ impl Clock {
             _ => age(&self.head) > ServerLimits::SWEEPS,
         };
         let is_idle = head == 0 && !self.is_busy();
-        // HTTP/2 looks at each of its streams, some of which may be WebSockets.
+        // HTTP/2 has a timeout for each stream, because some streams may be
+        // WebSockets.
         let is_stalled = head != Self::OFF && self.stalled.load(Relaxed) != 0;
         is_head_late
             || is_stalled && age(&self.stalled) > limits.sweeps(limits.send_timeout)
@@ -127,7 +129,8 @@ impl Clock {
     }
 }
 
-/// While it lives, bytes that arrive belong to a request under way.
+/// While this value lives, a request is under way, and arriving bytes do not
+/// begin a new head.
 pub(crate) struct InFlight(Arc<Clock>);
 
 impl Drop for InFlight {

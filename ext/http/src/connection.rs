@@ -1,5 +1,5 @@
-//! One accepted connection, served with hyper or, where its client begins as HTTP/2
-//! does, with h2.
+//! One accepted connection, served with h2 if its client begins with the preface of HTTP/2, and
+//! with hyper otherwise.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -17,8 +17,8 @@ use crate::http2;
 use crate::requests::Requests;
 use crate::server_io::ServerIo;
 
-/// Reads requests from `io` until it ends, is upgraded, or is told to stop
-/// through `control`.
+/// Reads requests from `io` until the connection ends, is upgraded, or is told
+/// to stop through `control`.
 pub(crate) async fn serve<S>(requests: Requests, mut io: ServerIo<S>, control: Rc<Control>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -47,8 +47,8 @@ where
     let connection = server.http1().serve_connection(TokioIo::new(io), requests);
     let mut connection = pin!(connection.with_upgrades());
     poll_fn(|cx| {
-        // hyper is to know of a request that the script has before it is told to
-        // begin no other.
+        // hyper must read a request that the script has already before hyper is
+        // told to begin no other.
         if std::mem::take(&mut has_request) && connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -57,8 +57,8 @@ where
             Some(Signal::Finish) => connection.as_mut().graceful_shutdown(),
             None => {}
         }
-        // A broken connection concerns nobody but its client, and what it
-        // means for the exchange under way is told by dropping that.
+        // An error of the connection is not reported. Dropping the exchange
+        // under way tells the script.
         connection.as_mut().poll(cx).map(drop)
     })
     .await

@@ -19,26 +19,27 @@ use crate::progress;
 /// The list of a server's connections.
 pub(crate) struct Connections {
     list: RefCell<Slab<Rc<Control>>>,
-    /// The number of connections of the event loop, where it shares them with others.
+    /// The number of connections of the event loop, if it shares connections with other loops.
     load: Option<Arc<AtomicUsize>>,
     phase: Cell<Phase>,
     phase_changed: Notify,
-    /// Whether this is one connection that the script accepted itself. Its end
-    /// is not that of the WebSocket which it may become.
+    /// Whether this is one connection that the script accepted itself. The
+    /// server ends when this connection becomes a WebSocket.
     is_lone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Listening,
-    /// No new connections, no second request on those that are there.
+    /// No new connections are accepted, and existing connections begin no
+    /// further request.
     Draining,
-    /// Nothing is left of it.
+    /// No connection is left.
     Ended,
 }
 
 impl Connections {
-    /// No connection yet. `load` counts those of the event loop.
+    /// An empty list. `load` counts the connections of the event loop.
     pub(crate) fn new(load: Option<Arc<AtomicUsize>>, is_lone: bool) -> Rc<Self> {
         if !is_lone {
             progress::note_listening();
@@ -63,19 +64,19 @@ impl Connections {
         }
     }
 
-    /// Ends those that wait for something too long.
+    /// Ends the connections that have been waiting for too long.
     pub(crate) fn sweep(&self, limits: &ServerLimits) {
         for (_, connection) in self.list.borrow().iter() {
             connection.sweep(limits);
         }
     }
 
-    /// How many there are.
+    /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.list.borrow().len()
     }
 
-    /// Whether there is none.
+    /// Whether there is no connection.
     pub(crate) fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }
@@ -85,12 +86,12 @@ impl Connections {
         self.is_lone
     }
 
-    /// Whether new ones are accepted.
+    /// Whether new connections are accepted.
     pub(crate) fn is_listening(&self) -> bool {
         self.phase.get() == Phase::Listening
     }
 
-    /// Whether the server is on its way to its end.
+    /// Whether the server is ending or has ended.
     pub(crate) fn is_ending(&self) -> bool {
         !self.is_lone && !self.is_listening()
     }
@@ -100,7 +101,7 @@ impl Connections {
         self.phase.get() == Phase::Ended
     }
 
-    /// Stops accepting, ends idle connections, lets exchanges end.
+    /// Stops accepting, ends idle connections, and lets exchanges end.
     pub(crate) fn shutdown(&self) {
         if self.is_listening() {
             self.set_phase(Phase::Draining);
@@ -116,7 +117,7 @@ impl Connections {
         self.signal(Signal::Kill);
     }
 
-    /// Nothing is left of the server.
+    /// No connection of the server is left.
     pub(crate) fn end(&self) {
         self.set_phase(Phase::Ended);
     }
@@ -128,7 +129,7 @@ impl Connections {
         }
     }
 
-    /// Ends when something of the above may have changed.
+    /// Resolves when the phase or the list may have changed.
     pub(crate) fn changed(&self) -> Notified<'_> {
         self.phase_changed.notified()
     }
@@ -161,7 +162,7 @@ impl Drop for Connections {
 /// A connection in the list of its server.
 pub(crate) struct Entry {
     connections: Rc<Connections>,
-    /// The server's handle on it.
+    /// The server's handle on the connection.
     pub control: Rc<Control>,
     key: usize,
     _load: Option<Load>,

@@ -1,4 +1,4 @@
-//! The server's handle on a connection, by which it ends the connection.
+//! The server's handle on a connection, which can end the connection.
 
 use std::cell::Cell;
 use std::cell::OnceCell;
@@ -11,10 +11,10 @@ use std::task::Waker;
 use crate::clock::Clock;
 use crate::limits::ServerLimits;
 
-/// What the server may ask of a connection that is running.
+/// A signal of the server to a running connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
-    /// End after the exchange under way; at once when there is none.
+    /// End after the exchange under way, or at once if there is none.
     Finish,
     /// End now.
     Kill,
@@ -22,14 +22,14 @@ pub(crate) enum Signal {
 
 /// The server's handle on a running connection.
 pub(crate) struct Control {
-    /// Ticks from when it is first asked for.
+    /// The clock starts when it is first asked for.
     clock: OnceCell<Arc<Clock>>,
     signal: Cell<Option<Signal>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Control {
-    /// That of a connection which has just begun.
+    /// The handle on a connection that has just begun.
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             clock: OnceCell::new(),
@@ -43,7 +43,7 @@ impl Control {
         self.clock.get_or_init(Clock::start).clone()
     }
 
-    /// Tells the connection.
+    /// Sends `signal` to the connection.
     pub(crate) fn send(&self, signal: Signal) {
         self.signal.set(Some(signal));
         if let Some(waker) = self.waker.borrow_mut().take() {
@@ -51,19 +51,19 @@ impl Control {
         }
     }
 
-    /// Ages what is being waited for, and ends the connection where that took too long.
+    /// Counts a sweep, and ends the connection if its client is late.
     pub(crate) fn sweep(&self, limits: &ServerLimits) {
         if self.clock.get().is_some_and(|clock| clock.tick(limits)) {
             self.send(Signal::Kill);
         }
     }
 
-    /// Whether the connection is to end now.
+    /// Whether the connection must end now.
     pub(crate) fn is_killed(&self) -> bool {
         self.signal.get() == Some(Signal::Kill)
     }
 
-    /// What the connection has been told since it last asked.
+    /// Takes the signal that was sent since the last call.
     pub(crate) fn poll_signal(&self, cx: &Context<'_>) -> Option<Signal> {
         let signal = self.signal.take();
         let mut waker = self.waker.borrow_mut();

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use http::HeaderValue;
 
-/// The value for now. It is made once a second.
+/// The value of the field for the current time. It is made once a second.
 pub(crate) fn header_value() -> HeaderValue {
     thread_local! {
         static CACHED: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };

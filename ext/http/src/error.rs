@@ -1,4 +1,4 @@
-//! What the ops of this crate can fail with, and the JavaScript class of each.
+//! The errors of the ops of this crate, with the JavaScript class of each.
 
 use std::io;
 
@@ -17,17 +17,17 @@ pub enum HttpError {
     #[class(inherit)]
     #[error("{error}: cannot listen on {address}")]
     Listen {
-        /// What the system says.
+        /// The error of the system.
         #[inherit]
         error: io::Error,
         /// A host and a port, or the path of a unix socket.
         address: String,
     },
-    /// The program may not do it.
+    /// The program does not have the permission.
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
-    /// The resource is not there, or is another one.
+    /// The resource does not exist, or is of another type.
     #[class(inherit)]
     #[error(transparent)]
     Resource(#[from] ResourceError),
@@ -35,7 +35,7 @@ pub enum HttpError {
     #[class(inherit)]
     #[error(transparent)]
     Take(#[from] deno_net::raw::TakeNetworkStreamError),
-    /// A connection of another kind than TCP, TLS or a unix socket.
+    /// The connection is not TCP, TLS or a unix socket.
     #[class(type)]
     #[error("Deno.serveHttp() takes TCP, TLS and unix connections")]
     UnsupportedStream,
@@ -56,19 +56,19 @@ pub enum HttpError {
     #[class(generic)]
     #[error("Error creating TLS certificate: {0}")]
     Rustls(#[from] deno_tls::rustls::Error),
-    /// The exchange is over; its request can no longer be read.
+    /// The exchange is over, so its request cannot be read any more.
     #[class(type)]
     #[error("Request closed")]
     RequestClosed,
-    /// A header's name has other characters than a token has.
+    /// The name of a header is not a token.
     #[class(type)]
     #[error("Invalid header name: \"{0}\"")]
     InvalidHeaderName(String),
-    /// A header's value has characters that it must not have.
+    /// The value of a header has characters that are not allowed.
     #[class(type)]
     #[error("Invalid header value for \"{0}\"")]
     InvalidHeaderValue(String),
-    /// A status that is none of HTTP.
+    /// The status is not a status of HTTP.
     #[class(range)]
     #[error("Invalid response status: {0}")]
     InvalidStatus(u16),
@@ -82,8 +82,8 @@ pub enum HttpError {
     #[class("Http")]
     #[error("Already closed")]
     AlreadyClosed,
-    /// The connection cannot be taken over: HTTP/1.0, HTTP/2, or a request
-    /// without `Upgrade`.
+    /// The handshake is legal, but the connection cannot be taken over, for
+    /// instance because it was taken over before.
     #[class("Http")]
     #[error("The connection of this request cannot be upgraded")]
     UpgradeUnavailable,
@@ -96,19 +96,19 @@ pub enum HttpError {
     #[class(type)]
     #[error("Invalid topics.history: another server with the same topics has other values")]
     OtherHistory,
-    /// The URL is none of a broker.
+    /// The URL is not that of a broker.
     #[class(type)]
     #[error("Invalid topics.broker: {0}")]
     BrokerUrl(duplex_broker::AddressError),
-    /// The authorities that the program trusts cannot be read.
+    /// The certificate authorities that the program trusts cannot be read.
     #[class(inherit)]
     #[error(transparent)]
     Roots(deno_error::JsErrorBox),
-    /// The broker is away.
+    /// The broker cannot be reached.
     #[class(generic)]
     #[error(transparent)]
     Flush(duplex_broker::FlushError),
-    /// A message was not recorded, or nobody knows.
+    /// A message was not recorded, or it is not known whether it was.
     #[class(generic)]
     #[error("{0}")]
     Record(String),

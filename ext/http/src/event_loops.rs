@@ -1,8 +1,8 @@
 //! Servers that the event loops of a program share.
 //!
-//! Each loop runs the same program on a thread of its own. The first one that asks for a
-//! shared listener binds it and accepts for all: a connection goes to the loop that has the
-//! fewest. The others get the connections of that listener.
+//! Each loop runs the same program on a thread of its own. The first loop that asks for a shared
+//! listener binds it and accepts for all loops. Each connection goes to the loop that has the
+//! fewest. The other loops receive their connections from the first.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -36,14 +36,15 @@ pub const MAX_LOOPS: usize = 256;
 
 /// The event loops of a program.
 pub struct EventLoops {
-    /// How many connections each has: those that speak HTTP, and WebSockets. There may be
-    /// more places than loops.
+    /// How many connections each loop has: those that speak HTTP, and WebSockets. The list may have
+    /// more places than there are loops.
     loads: Box<[Arc<AtomicUsize>]>,
     count: OnceLock<usize>,
     listeners: Mutex<HashMap<String, Arc<Shared>>>,
 }
 
-/// One of them. The embedder puts it into the loop's `OpState` before a program runs.
+/// One event loop of a program. The embedder puts this value into the loop's `OpState` before a
+/// program runs.
 pub struct EventLoop {
     loops: Arc<EventLoops>,
     index: usize,
@@ -52,7 +53,8 @@ pub struct EventLoop {
 }
 
 impl EventLoops {
-    /// So many loops as will be known later.
+    /// The loops of a program. [`set_count`](Self::set_count) tells their
+    /// number later.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             loads: (0..MAX_LOOPS).map(|_| Arc::default()).collect(),
@@ -61,12 +63,13 @@ impl EventLoops {
         })
     }
 
-    /// Says how many there are, from 1 to [`MAX_LOOPS`]. Said once.
+    /// Sets the number of loops, from 1 to [`MAX_LOOPS`]. A second call has no
+    /// effect.
     pub fn set_count(&self, count: usize) {
         let _ = self.count.set(count.clamp(1, MAX_LOOPS));
     }
 
-    /// How many there are. One, until it is known better.
+    /// How many loops there are. The number is 1 until it has been set.
     pub fn count(&self) -> usize {
         self.count.get().copied().unwrap_or(1)
     }
@@ -86,7 +89,7 @@ impl EventLoops {
 }
 
 impl EventLoop {
-    /// The loop that `state` is of, where the program has several, or may have.
+    /// The loop of `state`, if the program has several loops or may have.
     pub(crate) fn of(state: &OpState) -> Option<&Self> {
         (state.try_borrow::<Self>()).filter(|it| it.loops.count.get() != Some(&1))
     }
@@ -96,7 +99,7 @@ impl EventLoop {
         self.loops.count()
     }
 
-    /// What the next server at `address` that is shared is known by, in every loop.
+    /// The key of the next shared server at `address`. The key is the same in every loop.
     pub(crate) fn key(&self, address: &str) -> String {
         let mut counts = self.counts.borrow_mut();
         let count = counts.entry(address.to_owned()).or_default();
@@ -104,8 +107,8 @@ impl EventLoop {
         format!("{address} #{count}")
     }
 
-    /// The shared listener of this `key`, which the first loop makes by `bind`. It closes what
-    /// it accepts while all loops have `max_connections` together.
+    /// The shared listener of this `key`, which the first loop makes by `bind`. New connections are
+    /// closed while all loops together have `max_connections`.
     pub(crate) fn listen(
         &self,
         key: String,
@@ -154,17 +157,19 @@ impl EventLoop {
     }
 }
 
-/// What the loops know of a listener.
+/// The state of a listener that all loops share.
 struct Shared {
     scheme: &'static str,
     authority: String,
     tcp_address: Option<SocketAddr>,
     unix_path: Option<String>,
-    /// One for all loops, so that a client can resume a session with any of them.
+    /// The configuration of TLS. All loops share it, so that a client can
+    /// resume a session with any loop.
     tls: Option<Arc<ServerConfig>>,
-    /// To the loops that take connections, without the one that accepts.
+    /// The channels to the loops that take connections. The loop that accepts
+    /// has none.
     senders: Mutex<Vec<Option<mpsc::UnboundedSender<Handed>>>>,
-    /// Which loop comes first among those that have as few connections.
+    /// The loop that comes first among those with equally few connections.
     turn: AtomicUsize,
     key: String,
 }
@@ -178,17 +183,18 @@ pub(crate) struct SharedListener {
 }
 
 enum Source {
-    /// This loop accepts, for all.
+    /// This loop accepts for all loops.
     Bound {
         listener: Box<Listener>,
         max_connections: usize,
         refused: Warnings,
     },
-    /// Another one does.
+    /// Another loop accepts.
     Handed(mpsc::UnboundedReceiver<Handed>),
 }
 
-/// A connection on its way to its loop, whose reactor it becomes known to there.
+/// A connection on its way to its loop. The loop registers the socket with its
+/// own reactor.
 struct Handed {
     stream: HandedStream,
     _load: Load,
@@ -200,12 +206,12 @@ enum HandedStream {
 }
 
 impl SharedListener {
-    /// Whether this loop is the one that accepts.
+    /// Whether this loop accepts.
     pub(crate) fn is_bound(&self) -> bool {
         matches!(self.source, Source::Bound { .. })
     }
 
-    /// What the server is known by in all loops.
+    /// The key of the server in all loops.
     pub(crate) fn key(&self) -> &str {
         &self.shared.key
     }
@@ -231,8 +237,8 @@ impl SharedListener {
         self.shared.authority.clone()
     }
 
-    /// As [`Listener::accept`], for those connections that are this loop's. Returns false
-    /// when there will be no more.
+    /// Like [`Listener::accept`], for the connections of this loop. Returns false if there will be
+    /// no more.
     pub(crate) async fn accept(&mut self, mut each: impl FnMut(Accepted)) -> io::Result<bool> {
         let (shared, loops, index) = (&self.shared, &self.loops, self.index);
         match &mut self.source {
@@ -284,7 +290,7 @@ impl Drop for SharedListener {
                 if (listeners.get(self.key())).is_some_and(|it| Arc::ptr_eq(it, &self.shared)) {
                     listeners.remove(self.key());
                 }
-                // The others see that nothing comes any more.
+                // The other loops find their channels closed.
                 lock(&self.shared.senders).fill(None);
             }
             Source::Handed(_) => lock(&self.shared.senders)[self.index] = None,
@@ -299,14 +305,14 @@ impl EventLoops {
         loads.iter().map(|load| load.load(Ordering::Relaxed)).sum()
     }
 
-    /// Hands a connection to the loop that has the fewest. Returns it where that is the loop
-    /// `own`, which accepts.
+    /// Hands a connection to the loop that has the fewest. Returns the connection if that is the
+    /// loop `own`, which accepts.
     fn share_out(&self, shared: &Shared, own: usize, accepted: Accepted) -> Option<HandedStream> {
         let mut stream = HandedStream::of(accepted)?;
         let senders = lock(&shared.senders);
         loop {
-            // Where several have as few, they take turns: a client that comes and goes at once
-            // leaves all of them with none.
+            // If several loops have equally few connections, they take turns. Otherwise one loop
+            // would get all clients that come and go at once.
             let count = self.count();
             let first = shared.turn.load(Ordering::Relaxed);
             let target = (first..first + count)
@@ -326,7 +332,7 @@ impl EventLoops {
             };
             match sender.send(handed) {
                 Ok(()) => return None,
-                // That loop's server has ended just now.
+                // The server of that loop has just ended.
                 Err(refused) => stream = refused.0.stream,
             }
         }
@@ -338,21 +344,22 @@ fn is_open(sender: &mpsc::UnboundedSender<Handed>) -> bool {
 }
 
 impl HandedStream {
-    /// None where the connection has ended.
+    /// Returns `None` if the connection has ended.
     fn of(accepted: Accepted) -> Option<Self> {
         match accepted {
             Accepted::Fresh(stream, address) => Some(Self::Tcp(stream, address)),
             Accepted::Tcp(stream, address) => Some(Self::Tcp(stream.into_std().ok()?, address)),
             Accepted::Unix(stream) => Some(Self::Unix(stream.into_std().ok()?)),
-            // What accepts for others does not speak TLS.
+            // A listener that accepts for several loops does not speak TLS
+            // itself.
             Accepted::Tls(..) => None,
         }
     }
 }
 
 impl Shared {
-    /// The connection, on the loop that serves it. None where the reactor does not take it,
-    /// which ends it.
+    /// Takes the connection on the loop that serves it. Returns `None` if the reactor does not take
+    /// the socket. The connection then ends.
     fn take(&self, stream: HandedStream) -> Option<Accepted> {
         match (stream, &self.tls) {
             (HandedStream::Tcp(stream, address), None) => Some(Accepted::Fresh(stream, address)),
@@ -367,7 +374,7 @@ impl Shared {
     }
 }
 
-/// One of the connections of a loop, until it is dropped.
+/// Counts one connection of a loop until it is dropped.
 pub(crate) struct Load(Arc<AtomicUsize>);
 
 impl Load {
@@ -383,7 +390,8 @@ impl Drop for Load {
     }
 }
 
-/// The data is whole between any two statements that hold it.
+/// Ignores the poison of a lock, because the data is consistent between any two
+/// statements that hold the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,7 +45,7 @@ use crate::response_body::Ending;
 /// A server of exchanges.
 pub(crate) type Server = crate::server::Server<Exchange>;
 
-/// What happens to exchanges.
+/// An event of an exchange.
 pub(crate) type ServerEvent = crate::server::ServerEvent<Exchange>;
 
 /// The exchanges that scripts of one runtime can name.
@@ -54,59 +54,61 @@ pub(crate) type Exchanges = crate::exchange_table::Exchanges<Exchange>;
 /// The body of an answer.
 pub(crate) type ResponseBody = crate::response_body::ResponseBody<Exchange>;
 
-/// One request with its answer to be.
+/// One request with its future answer.
 ///
-/// The connection holds it through [`Answer`], the script through its
-/// [`ExchangeId`] in the [`Exchanges`] table.
+/// The connection holds the exchange through [`Answer`]. The script names the
+/// exchange by its [`ExchangeId`] in the [`Exchanges`] table.
 pub(crate) struct Exchange {
     id: Cell<ExchangeId>,
     server: Rc<Server>,
     pub peer: Peer,
     head: OnceCell<Parts>,
-    /// What that is made of when it is looked at, where hyper has not made it.
+    /// The bytes from which `head` is made when it is needed, unless hyper has
+    /// made it.
     raw_head: Bytes,
     places: Option<Places>,
     body: RefCell<Option<ReceivedBody>>,
     upgrade: RefCell<Option<Upgrade>>,
-    /// The connection of a handshake, while the script's turn lasts in which it was
-    /// handed over.
+    /// The connection of a handshake, during the script's turn in which the handshake was handed
+    /// over.
     held: RefCell<Option<HeldRequest>>,
-    /// The handshake in it, until that is looked at.
+    /// The parsed handshake, until it is taken.
     offer: RefCell<Option<Result<ClientOffer, OfferError>>>,
-    /// The script took the connection over, or means to.
+    /// Whether the script has taken the connection over, or will.
     upgraded: Cell<bool>,
-    /// When the request was read, where it may become a WebSocket.
+    /// When the request was read, if it may become a WebSocket.
     began: Option<Instant>,
-    /// What the answer to a WebSocket handshake says, but for what the script adds.
+    /// The terms of the answer to a WebSocket handshake, without the headers of the script.
     pub agreement: RefCell<Agreement>,
-    /// What it says of compression.
+    /// The agreed compression.
     pub deflate: Cell<Option<(Parameters, Compression)>>,
-    /// The script wants to know how the exchange ends.
+    /// Whether the script wants to know how the exchange ends.
     watched: Cell<bool>,
     state: RefCell<State>,
     in_flight: RefCell<Option<InFlight>>,
-    /// That of the script; without one it is the server's.
+    /// The body timeout that the script has set. `None` means that of the
+    /// server.
     body_timeout: Cell<Option<Duration>>,
 }
 
-/// What becomes the stream of a WebSocket when its client was answered.
+/// The future stream of a WebSocket, which comes when the client was answered.
 pub(crate) enum Upgrade {
     Http1(OnUpgrade),
     Http2(oneshot::Receiver<Http2Stream>),
 }
 
-/// The values of Sec-WebSocket-Accept, which HTTP/2 has not, and of
-/// Sec-WebSocket-Protocol. Empty is none.
+/// The values of Sec-WebSocket-Accept, which HTTP/2 does not have, and of
+/// Sec-WebSocket-Protocol. An empty value means no header.
 #[derive(Default)]
 pub(crate) struct Agreement {
     pub accept: String,
     pub protocol: String,
-    /// All that the answer says, where a debugger shows it.
+    /// All headers of the answer, if a debugger shows them.
     pub shown: HeaderMap,
 }
 
 enum State {
-    /// No answer yet; the connection may be waiting for it.
+    /// There is no answer yet. The connection may be waiting for it.
     Waiting(Option<Waker>),
     /// Answered, and the connection has not taken the answer yet.
     Answered(Box<Response<ResponseBody>>),
@@ -116,19 +118,20 @@ enum State {
     Gone,
 }
 
-/// What became of an answer that a script gave.
+/// The outcome of an answer that a script gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// On its way; nothing more will be told about this exchange.
+    /// The answer is on its way. Nothing more will be told about this exchange.
     Sent = 0,
-    /// On its way; [`ServerEvent::Ended`] will tell how it went.
+    /// The answer is on its way. [`ServerEvent::Ended`] will tell how the
+    /// exchange ended.
     Pending = 1,
-    /// There was nobody left to answer, or it was answered before.
+    /// The client was gone, or the request was answered before.
     Gone = 2,
 }
 
 impl Exchange {
-    /// Hands a request to the script; the returned future is its answer.
+    /// Hands a request to the script. The returned future is the answer.
     pub(crate) fn start(
         server: Rc<Server>,
         peer: Peer,
@@ -167,9 +170,9 @@ impl Exchange {
         Answer(exchange)
     }
 
-    /// Hands a handshake, and the connection that it came on, to the script. Gives the
-    /// connection back where that cannot be.
-    #[allow(clippy::result_large_err)] // It is given back, and boxing it costs each upgrade.
+    /// Hands a handshake, and the connection that it came on, to the script. Gives the connection
+    /// back if there is no free id.
+    #[allow(clippy::result_large_err)] // Boxing the connection would cost each upgrade an allocation.
     pub(crate) fn hold(
         server: Rc<Server>,
         peer: Peer,
@@ -216,31 +219,32 @@ impl Exchange {
         }
     }
 
-    /// How long the body may bring nothing; `None` is for ever.
+    /// How long the body may bring no bytes. `None` means without a limit.
     pub(crate) fn body_timeout(&self) -> Option<Duration> {
         let timeout = self.body_timeout.get();
         Some(timeout.unwrap_or(self.server.limits().body_timeout)).filter(|it| !it.is_zero())
     }
 
-    /// Sets it for this exchange alone; zero is for ever.
+    /// Sets the body timeout of this exchange. Zero means without a limit.
     pub(crate) fn set_body_timeout(&self, timeout: Duration) {
         self.body_timeout.set(Some(timeout));
     }
 
-    /// Takes a connection that is still held from the script, whose turn is over.
+    /// Takes the connection if it is still held when the script's turn is over.
     pub(crate) fn release_held(&self) -> Option<HeldRequest> {
         self.held.take()
     }
 
-    /// hyper has read the request again.
+    /// hyper has read the same request, and the exchange goes on with hyper's
+    /// body and upgrade.
     pub(crate) fn resume(&self, body: ReceivedBody, upgrade: Option<Upgrade>, in_flight: InFlight) {
         *self.in_flight.borrow_mut() = Some(in_flight);
         *self.body.borrow_mut() = Some(body);
         *self.upgrade.borrow_mut() = upgrade;
     }
 
-    /// Takes the connection for a WebSocket, which is what the script answered. There
-    /// is none where hyper has it, or where it is to end.
+    /// Takes the connection for the WebSocket that the script has agreed to. Returns `None` if
+    /// hyper has the connection, or if the connection must end.
     pub(crate) fn take_held(&self) -> Option<HeldRequest> {
         if !self.is_open() || self.held.borrow().as_ref()?.control().is_killed() {
             return None;
@@ -252,12 +256,13 @@ impl Exchange {
     pub(crate) fn head(&self) -> &Parts {
         self.head.get_or_init(|| match &self.places {
             Some(places) => places.head(&self.raw_head),
-            // Without places hyper has made it.
+            // Without places, hyper has made the head, and this code does not
+            // run.
             None => Request::new(()).into_parts().0,
         })
     }
 
-    /// Host and target of the request, where hyper has not read it.
+    /// The host and the target of the request, if hyper has not read it.
     pub(crate) fn raw_host_and_target(&self) -> Option<(&str, &str)> {
         let places = self.places.as_ref()?;
         let part = |range: &Range<usize>| str::from_utf8(&self.raw_head[range.clone()]).ok();
@@ -275,12 +280,12 @@ impl Exchange {
         }
     }
 
-    /// When the request was read, where it may become a WebSocket.
+    /// When the request was read, if it may become a WebSocket.
     pub(crate) fn began(&self) -> Option<Instant> {
         self.began
     }
 
-    /// Whether the client wants a WebSocket.
+    /// Whether the client asks for a WebSocket.
     pub(crate) fn asks_for_websocket(&self) -> bool {
         if self.began.is_none() {
             return false;
@@ -297,7 +302,7 @@ impl Exchange {
         head.is_some_and(|head| head.version == Version::HTTP_2)
     }
 
-    /// What has been made of the handshake already.
+    /// Takes the parsed handshake, if there is one.
     pub(crate) fn take_offer(&self) -> Option<Result<ClientOffer, OfferError>> {
         self.offer.take()
     }
@@ -325,8 +330,8 @@ impl Exchange {
         protocol.map(h2::ext::Protocol::as_str)
     }
 
-    /// Whether this is a WebSocket handshake over HTTP/2. A script sees it as one
-    /// over HTTP/1.1, so that one handler serves both.
+    /// Whether this is a WebSocket handshake over HTTP/2. A script sees it as a
+    /// handshake over HTTP/1.1, so that one handler serves both versions.
     pub(crate) fn is_websocket_connect(&self) -> bool {
         self.connect_protocol() == Some("websocket")
     }
@@ -356,14 +361,15 @@ impl Exchange {
         self.watched.get()
     }
 
-    /// Asks for [`ServerEvent::Ended`]. Returns false when it has ended already.
+    /// Asks for [`ServerEvent::Ended`]. Returns false if the exchange has ended
+    /// already.
     pub(crate) fn watch(&self) -> bool {
         self.watched.set(true);
         !matches!(*self.state.borrow(), State::Gone)
     }
 
-    /// Whether the answer with this status carries no body on the wire, so
-    /// that dropping the body unread is the normal end.
+    /// Whether the answer with this status carries no body on the wire, so that
+    /// an unread body is the normal end.
     pub(crate) fn is_bodiless(&self, status: StatusCode) -> bool {
         self.head().method == Method::HEAD
             || status.is_informational()
@@ -371,8 +377,8 @@ impl Exchange {
             || status == StatusCode::NOT_MODIFIED
     }
 
-    /// Answers that the body is too long, unless there was an answer. What is left of the
-    /// body is not read, so the connection of HTTP/1.1 ends.
+    /// Answers with status 413, because the body is too long, unless there was an answer. The rest
+    /// of the body is not read, so a connection of HTTP/1.1 ends.
     pub(crate) fn refuse_body(&self) {
         let mut response = plain(StatusCode::PAYLOAD_TOO_LARGE);
         if self.head().version < Version::HTTP_2 {
@@ -382,8 +388,8 @@ impl Exchange {
         self.answer(response);
     }
 
-    /// Gives the answer to the connection. Returns false when there is none
-    /// waiting.
+    /// Gives the answer to the connection. Returns false if no answer is
+    /// awaited.
     pub(crate) fn answer(&self, response: Response<ResponseBody>) -> bool {
         let mut state = self.state.borrow_mut();
         let State::Waiting(waker) = &mut *state else {
@@ -400,7 +406,7 @@ impl Exchange {
 }
 
 impl Ending for Exchange {
-    /// Tells a script that watches how the exchange ended.
+    /// Tells the script how the exchange ended, if the script watches.
     fn end(&self, success: bool) {
         if self.watched.replace(false) {
             self.server.push(ServerEvent::Ended {
@@ -419,7 +425,7 @@ pub(crate) fn pending(server: &Rc<Server>) -> usize {
 
 /// The answer to one request, as hyper waits for it.
 ///
-/// Dropping it before it is ready means that the client went away.
+/// Dropping this future before it is ready means that the client went away.
 pub(crate) struct Answer(Rc<Exchange>);
 
 impl Answer {
@@ -428,7 +434,7 @@ impl Answer {
         Self(exchange)
     }
 
-    /// The exchange that it is the answer of.
+    /// The exchange of this answer.
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.0
     }
@@ -460,7 +466,8 @@ impl Drop for Answer {
         let state = self.0.state.replace(State::Gone);
         match state {
             State::Waiting(_) => self.0.end(false),
-            // The body in it tells how it ended when it is dropped.
+            // The body of the response tells the end of the exchange when it is
+            // dropped.
             State::Answered(mut response) => response.body_mut().abandon(),
             State::Taken => {
                 self.0.state.replace(State::Taken);
@@ -477,7 +484,7 @@ pub(crate) fn plain(status: StatusCode) -> Response<ResponseBody> {
     response
 }
 
-/// How long the client says that the body is.
+/// The length of the body that the client announces, in bytes.
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(header::CONTENT_LENGTH)?;
     length.to_str().ok()?.trim().parse().ok()

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Names an exchange to the script. Never reused within a process run, so a
-/// name that is held too long names nothing rather than somebody else.
+/// Names an exchange to the script. An id is never used again in a runtime, so
+/// a script that keeps an id too long cannot reach another exchange.
 pub(crate) type ExchangeId = u64;
 
 /// The exchanges that scripts of one runtime can name.
@@ -25,18 +25,18 @@ impl<E> Default for Exchanges<E> {
 }
 
 struct Slot<E> {
-    /// Starts at 1, so that no exchange has the id 0.
+    /// The generation starts at 1, so that no exchange has the id 0.
     generation: u64,
     exchange: Option<Rc<E>>,
 }
 
-/// Bits of an [`ExchangeId`] that are the slot; the rest, up to the 53 bits
-/// that a JavaScript number holds, count the uses of that slot.
+/// How many bits of an [`ExchangeId`] are the slot. The other bits, up to the
+/// 53 bits that a JavaScript number holds, count the uses of the slot.
 const SLOT_BITS: u32 = 22;
 const MAX_GENERATION: u64 = (1 << (53 - SLOT_BITS)) - 1;
 
 impl<E> Exchanges<E> {
-    /// Gives an exchange a name. Returns none when there are more exchanges than can be named.
+    /// Gives an exchange a name. Returns `None` if there are more exchanges than ids.
     pub(crate) fn insert(&self, exchange: Rc<E>) -> Option<ExchangeId> {
         let mut table = self.0.borrow_mut();
         let slot = match table.free.pop() {
@@ -58,7 +58,7 @@ impl<E> Exchanges<E> {
         Some(entry.generation << SLOT_BITS | u64::from(slot))
     }
 
-    /// How many exchanges there are of which `is_counted` is true.
+    /// How many exchanges there are for which `is_counted` is true.
     pub(crate) fn count(&self, is_counted: impl Fn(&E) -> bool) -> usize {
         let table = self.0.borrow();
         let exchanges = table.slots.iter().filter_map(|slot| slot.exchange.as_ref());
@@ -75,7 +75,7 @@ impl<E> Exchanges<E> {
         entry.exchange.clone()
     }
 
-    /// Takes the name away.
+    /// Removes the exchange from the table.
     pub(crate) fn remove(&self, id: ExchangeId) -> Option<Rc<E>> {
         let slot = (id & ((1 << SLOT_BITS) - 1)) as u32;
         let mut table = self.0.borrow_mut();
@@ -84,7 +84,7 @@ impl<E> Exchanges<E> {
             return None;
         }
         let exchange = entry.exchange.take()?;
-        // A slot that has used up its names is not used again.
+        // A slot that has used up its ids is not used again.
         if entry.generation < MAX_GENERATION {
             entry.generation += 1;
             table.free.push(slot);

@@ -1,10 +1,10 @@
 //! The opening handshake of a WebSocket in the first packet of a connection, read without
 //! hyper.
 //!
-//! A second parser of requests beside hyper's must not understand a request in another way
-//! (request smuggling). So it takes only what is plain, with the crate that hyper reads
-//! requests with, and leaves the rest to hyper. `first_packet/tests.rs` and the fuzz target
-//! `first_packet` hold it against hyper.
+//! A second parser besides hyper's must not understand a request in another way, because
+//! that would allow request smuggling. Therefore this parser takes only plain requests, uses the
+//! same crate as hyper, and leaves all other requests to hyper. `first_packet/tests.rs` and the
+//! fuzz target `first_packet` compare it with hyper.
 
 use std::ops::Range;
 
@@ -20,15 +20,15 @@ use smallvec::SmallVec;
 
 use crate::host::is_host;
 
-/// A whole opening handshake that stands at the start of the first packet.
+/// A whole opening handshake at the start of the first packet.
 pub(crate) struct FirstPacket {
-    /// What has been made of the handshake.
+    /// The parsed handshake.
     pub offer: Result<ClientOffer, OfferError>,
-    /// Where its parts stand.
+    /// The places of its parts.
     pub places: Places,
 }
 
-/// Where the parts of a request's head stand in the bytes that were read.
+/// The places of the parts of a request's head in the bytes that were read.
 pub(crate) struct Places {
     /// The request target.
     pub target: Range<usize>,
@@ -39,15 +39,16 @@ pub(crate) struct Places {
     fields: SmallVec<[FieldPlaces; INLINE_FIELDS]>,
 }
 
-/// Where the name and the value of a field stand.
+/// The places of the name and the value of a field.
 struct FieldPlaces {
     name: (u16, u16),
     value: (u16, u16),
 }
 
 impl FirstPacket {
-    /// The handshake at the start of `bytes`, where it is whole, asks for a WebSocket and is
-    /// one that hyper takes too: with at most `max_bytes` of head, and `max_fields`.
+    /// Parses the handshake at the start of `bytes`. Returns `None` unless the handshake is whole,
+    /// asks for a WebSocket, and is accepted by hyper too, with at most `max_bytes` bytes of head
+    /// and `max_fields` fields.
     pub(crate) fn parse(bytes: &[u8], max_bytes: usize, max_fields: usize) -> Option<Self> {
         if bytes.len() > MAX_LENGTH || !bytes.starts_with(b"GET /") {
             return None;
@@ -102,7 +103,7 @@ impl FirstPacket {
 }
 
 impl Places {
-    /// The head of the request, as hyper would give it; `bytes` are those that were parsed.
+    /// The head of the request, as hyper would make it. `bytes` are the parsed bytes.
     pub(crate) fn head(&self, bytes: &Bytes) -> Parts {
         let mut request = Request::new(());
         if let Ok(uri) = Uri::from_maybe_shared(bytes.slice(self.target.clone())) {
@@ -124,13 +125,13 @@ impl Places {
     }
 }
 
-/// Where `part` stands in `bytes`, of which it is a part.
+/// The place of `part` in `bytes`. `part` must be a part of `bytes`.
 fn place(bytes: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - bytes.as_ptr().addr();
     start..start + part.len()
 }
 
-/// The same in numbers that hold any place in a first packet, which has [`MAX_LENGTH`].
+/// The place of `part` in small numbers, which suffice for a packet of [`MAX_LENGTH`] bytes.
 fn short_place(bytes: &[u8], part: &[u8]) -> (u16, u16) {
     let place = place(bytes, part);
     (place.start as u16, place.end as u16)
@@ -140,17 +141,18 @@ fn range((start, end): (u16, u16)) -> Range<usize> {
     start.into()..end.into()
 }
 
-/// Whether a byte may stand in the path or the query of a URI as it is (RFC 3986
-/// section 3.3). Others are for hyper to look at.
+/// Whether a byte may occur unencoded in the path or the query of a URI (RFC
+/// 3986 section 3.3). A target with other bytes is left to hyper.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
 }
 
-/// Bytes of the longest first packet that is looked at. A longer handshake is left to hyper.
+/// The longest first packet that is parsed, in bytes. A longer handshake is left to hyper.
 pub(crate) const MAX_LENGTH: usize = 8 << 10;
-/// A handshake with more fields is left to hyper, too.
+/// The most fields of a handshake. A handshake with more fields is left to
+/// hyper.
 const MAX_FIELDS: usize = 64;
-/// A browser sends some 15 fields. The places of more need memory of their own.
+/// How many places need no allocation. A browser sends about 15 fields.
 const INLINE_FIELDS: usize = 24;
 
 #[cfg(test)]

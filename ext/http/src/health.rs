@@ -1,4 +1,4 @@
-//! Whether the program can do its work: what a load balancer or an orchestrator asks.
+//! Whether the program can do its work, for a load balancer or an orchestrator.
 
 use duplex_broker::State;
 
@@ -7,13 +7,15 @@ use crate::progress;
 pub use crate::progress::note_ending;
 pub use crate::progress::note_started;
 
-/// Whether the program can be sent work: at least one server listens, or there never was one
-/// and the main module has been evaluated; the program was not told to end; and each broker is
-/// connected and has all subscriptions.
+/// Whether the program can be sent work. It can if all of these are true:
+///
+/// - At least one server listens. If there never was a server, the main module has been evaluated.
+/// - The program was not told to end.
+/// - Each broker is connected and has all subscriptions.
 ///
 /// # Errors
 ///
-/// Why it cannot, in one line.
+/// The reason why the program cannot be sent work, in one line.
 pub fn ready() -> Result<(), String> {
     if let Some(obstacle) = progress::obstacle() {
         return Err(obstacle.to_owned());
@@ -27,7 +29,7 @@ pub fn ready() -> Result<(), String> {
         let reason = broker.status.error.unwrap_or_default();
         let reason = match reason.is_empty() {
             true => reason,
-            // A line of its own would feign another answer.
+            // A line break in the reason could fake another answer.
             false => format!(": {}", reason.escape_debug()),
         };
         return Err(format!("the broker {} {state}{reason}", broker.address));

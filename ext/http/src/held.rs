@@ -1,4 +1,4 @@
-//! A connection that is held while the script looks at its handshake.
+//! A connection that is held while the script handles its handshake.
 
 use std::cell::Cell;
 use std::io;
@@ -18,13 +18,13 @@ use crate::connections::Entry;
 use crate::control::Control;
 use crate::first_packet::MAX_LENGTH;
 
-/// A connection whose handshake the script is looking at.
+/// A connection whose handshake the script is handling.
 pub(crate) struct HeldRequest {
-    /// What the client is connected by.
+    /// The stream of the connection.
     pub stream: Stream,
-    /// All that was read of it.
+    /// All bytes that were read from the stream.
     pub bytes: Bytes,
-    /// Where the head ends in it.
+    /// The end of the head in `bytes`.
     pub head_end: usize,
     /// The connection in the list of its server.
     pub entry: Entry,
@@ -41,7 +41,8 @@ impl HeldRequest {
         self.bytes.slice(..self.head_end)
     }
 
-    /// What a WebSocket takes over, and what was read of it behind the head.
+    /// The transport for a WebSocket, and the bytes that were read after the
+    /// head.
     pub(crate) fn into_transport(self) -> io::Result<(Transport, Bytes)> {
         let transport = match self.stream {
             Stream::Accepted(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
@@ -49,7 +50,7 @@ impl HeldRequest {
             Stream::Tls(stream) => stream.into(),
             Stream::Unix(stream) => Transport::Unix(stream),
         };
-        // A slice would keep the head.
+        // A slice would keep the memory of the head.
         Ok((
             transport,
             Bytes::copy_from_slice(&self.bytes[self.head_end..]),
@@ -59,7 +60,7 @@ impl HeldRequest {
 
 /// The stream of a connection.
 pub(crate) enum Stream {
-    /// One that the reactor has not been told of.
+    /// A socket that is not registered with the reactor.
     Accepted(std::net::TcpStream),
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -81,7 +82,7 @@ impl AsyncRead for Stream {
     }
 }
 
-/// What the first read of each connection goes to, one after the other.
+/// The buffer for the first read of each connection, one after the other.
 #[derive(Default)]
 pub(crate) struct FirstRead(Cell<Vec<u8>>);
 

@@ -1,4 +1,4 @@
-//! What a request may name as its host (RFC 9112 section 3.2; RFC 9113 section 8.3.1).
+//! The hosts that a request may name (RFC 9112 section 3.2; RFC 9113 section 8.3.1).
 
 use std::net::Ipv4Addr;
 
@@ -10,11 +10,13 @@ use http::request::Parts;
 use http::uri::Authority;
 use url::Url;
 
-/// The status that refuses a request which no handler gets to see: it names no host of
-/// which a URL can be made, or more than one, or asks for a tunnel.
+/// The status with which a request is refused before it reaches a handler. A request is refused if
+/// it names no host from which a URL can be made, if it names more than one host, or if it asks for
+/// a tunnel.
 pub(crate) fn refusal(head: &Parts, connect_protocol: Option<&str>) -> Option<StatusCode> {
     if head.method == Method::CONNECT && connect_protocol != Some("websocket") {
-        // This is no proxy (RFC 9110 section 9.3.6; RFC 8441 section 4).
+        // This server is not a proxy (RFC 9110 section 9.3.6; RFC 8441 section
+        // 4).
         return Some(StatusCode::NOT_IMPLEMENTED);
     }
     let mut hosts = head.headers.get_all(header::HOST).iter();
@@ -33,13 +35,13 @@ pub(crate) fn refusal(head: &Parts, connect_protocol: Option<&str>) -> Option<St
     (!is_right).then_some(StatusCode::BAD_REQUEST)
 }
 
-/// Whether this is a host with or without a port, as it can stand in a URL; or empty,
-/// for the server has a name for itself.
+/// Whether this is a host that can be part of a URL, with or without a port. An empty host is
+/// allowed, because the server has a name for itself.
 pub(crate) fn is_host(host: &[u8]) -> bool {
     host.is_empty() || is_plain(host) || is_host_of_url(host)
 }
 
-/// Whether this is a name or an IPv4 address, with or without a port, as nearly all are.
+/// Whether this is a name or an IPv4 address, with or without a port, as nearly all hosts are.
 fn is_plain(host: &[u8]) -> bool {
     let mut parts = host.splitn(2, |byte| *byte == b':');
     let name = parts.next().unwrap_or_default();
@@ -50,11 +52,11 @@ fn is_plain(host: &[u8]) -> bool {
                     && port.parse::<u16>().is_ok()
             })
     });
-    // A name that ends in a number is an address, or nothing.
+    // A name whose last label starts with a digit must be an address.
     let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
     let is_name = last.first().is_some_and(u8::is_ascii_alphabetic)
         && (name.iter()).all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte))
-        // Punycode may be wrong.
+        // Punycode may be invalid, so it needs the full check.
         && !name.windows(4).any(|part| part.eq_ignore_ascii_case(b"xn--"));
     is_port && (is_name || str::from_utf8(name).is_ok_and(|name| name.parse::<Ipv4Addr>().is_ok()))
 }
@@ -64,7 +66,7 @@ fn is_host_of_url(host: &[u8]) -> bool {
         && str::from_utf8(host).is_ok_and(|host| Url::parse(&format!("http://{host}/")).is_ok())
 }
 
-/// Whether two hosts with or without ports are the same one.
+/// Whether two hosts with or without ports are the same.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let name = |host: &[u8]| {
         let end = [&b":80"[..], b":443"]

@@ -1,6 +1,6 @@
-//! HTTP/2: a connection and the streams on it, served with the crate h2. hyper's server
-//! cannot reset the stream of a WebSocket, and ends a whole connection for the fault of
-//! one stream.
+//! HTTP/2: a connection and the streams on it, served with the crate h2. hyper's server is not
+//! used, because it cannot reset the stream of a WebSocket, and because it ends a whole connection
+//! for the fault of one stream.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -49,7 +49,8 @@ use crate::received_body::ReceivedBody;
 use crate::requests::Requests;
 use crate::server_io::ServerIo;
 
-/// Reads requests from `io` until it ends, or is told to stop through `control`.
+/// Reads requests from `io` until the connection ends, or is told to stop
+/// through `control`.
 pub(crate) async fn serve<S>(requests: Requests, io: ServerIo<S>, control: Rc<Control>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -66,7 +67,7 @@ where
     };
     let live = Rc::new(Live::default());
     let mut is_leaving = false;
-    // Runs while there is no stream.
+    // The timer that runs while there is no stream.
     let mut idle: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         loop {
@@ -84,7 +85,7 @@ where
                     start(&requests, &limits, &live, request, respond);
                     continue;
                 }
-                // A broken connection concerns nobody but its client.
+                // An error of the connection is not reported.
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                 Poll::Pending => {}
             }
@@ -133,7 +134,8 @@ fn start(
     let is_head = head.method == Method::HEAD;
     let (answer, tunnel) = if head.method == Method::CONNECT {
         if has_length(&head.headers) {
-            // What follows belongs to the tunnel (RFC 9113 section 8.5).
+            // A CONNECT has no body. The bytes that follow belong to the tunnel
+            // (RFC 9113 section 8.5).
             respond.send_reset(Reason::PROTOCOL_ERROR);
             return;
         }
@@ -161,7 +163,8 @@ fn start(
             && response.status().is_success()
         {
             if !is_upgraded {
-                // The script has answered, and not taken the tunnel that 2xx opens.
+                // The script has answered with 2xx, which opens the tunnel, but has not taken the
+                // tunnel.
                 *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
                 response.headers_mut().remove(header::CONTENT_LENGTH);
                 let _ = respond.send_response(response, true);
@@ -196,8 +199,8 @@ fn start(
     });
 }
 
-/// Waits for the answer, and tells whether somebody waits for the tunnel that it opens.
-/// None is that the client has gone.
+/// Waits for the answer. Also returns whether the script has taken the tunnel. Returns `None` if
+/// the client has gone.
 async fn await_answer(
     answer: Answer,
     respond: &mut SendResponse<Data>,
@@ -214,7 +217,8 @@ async fn await_answer(
     .await
 }
 
-/// Sends as the client takes it. Fails with what the stream is to be reset with.
+/// Sends the body as fast as the client takes it. The error is the reason for
+/// resetting the stream.
 async fn send_body(
     body: &mut ResponseBody,
     send: &mut SendStream<Data>,
@@ -260,13 +264,13 @@ async fn send_body(
     }
 }
 
-/// Whether a body is announced.
+/// Whether the headers announce a body.
 fn has_length(headers: &HeaderMap) -> bool {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     lengths.any(|length| length != "0")
 }
 
-/// Takes away what is of HTTP/1.1 only (RFC 9113 section 8.2.2).
+/// Removes the fields that belong to HTTP/1.1 only (RFC 9113 section 8.2.2).
 fn strip_connection_fields(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -290,11 +294,12 @@ fn strip_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// How much a client may send ahead on all streams of a connection, in bytes. Some that nobody reads leave room for others.
+/// How many unread bytes a client may send on all streams of a connection. The number is larger
+/// than for one stream, so that streams that are not read leave room for others.
 const CONNECTION_WINDOW: u32 = 2 << 20;
-/// Streams that a client may have open at once.
+/// How many streams a client may have open at once.
 const MAX_STREAMS: u32 = 200;
-/// How much may wait for the kernel on a stream, in bytes.
+/// How many bytes may wait for the kernel on a stream.
 const SEND_BUFFER: usize = 64 << 10;
-/// How long a connection without a stream may take to say goodbye.
+/// How long a connection without a stream may take to end.
 const LEAVING: Duration = Duration::from_secs(2);

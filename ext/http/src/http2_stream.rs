@@ -1,4 +1,4 @@
-//! A stream of HTTP/2, as a body and a WebSocket use it.
+//! A stream of HTTP/2, for a body or a WebSocket.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 
-/// What is sent on a stream.
+/// The data that is sent on a stream.
 pub(crate) enum Data {
     /// Bytes of a WebSocket.
     Bytes(Bytes),
@@ -30,16 +30,16 @@ pub(crate) enum Data {
 
 /// Some bytes of the body of a response.
 pub(crate) struct Part {
-    /// What it is a part of.
+    /// The whole chunk of the body.
     pub whole: Rc<BufView>,
-    /// Where it begins in that.
+    /// The start of the part in `whole`.
     pub start: usize,
-    /// Where it ends.
+    /// The end of the part in `whole`.
     pub end: usize,
 }
 
 impl Data {
-    /// Nothing, to end a stream with.
+    /// No data, which ends a stream.
     pub(crate) fn empty() -> Self {
         Self::Bytes(Bytes::new())
     }
@@ -71,24 +71,24 @@ impl Buf for Data {
     }
 }
 
-/// The stream of an extended CONNECT, which a WebSocket speaks over.
+/// The stream of an extended CONNECT, which carries a WebSocket.
 ///
-/// Bytes are taken for sending as far as the windows have room. A drop before
-/// [`poll_shutdown`](AsyncWrite::poll_shutdown) resets the stream with CANCEL, and what
-/// it has not sent is lost (RFC 8441 section 5).
+/// Written bytes are accepted as far as the windows have room. Dropping the stream before
+/// [`poll_shutdown`](AsyncWrite::poll_shutdown) resets it with CANCEL, and unsent bytes are lost
+/// (RFC 8441 section 5).
 pub(crate) struct Http2Stream {
     send: SendStream<Data>,
     receive: RecvStream,
-    /// What has been received and not read.
+    /// Bytes that have been received and not read.
     chunk: Bytes,
-    /// How much has been read since the window was last opened.
+    /// How many bytes have been read since the window was last opened.
     unreleased: usize,
     is_shut_down: bool,
     _live: LiveStream,
 }
 
 impl Http2Stream {
-    /// The two directions of a stream of HTTP/2.
+    /// A stream of its two directions.
     pub(crate) fn new(send: SendStream<Data>, receive: RecvStream, live: LiveStream) -> Self {
         Self {
             send,
@@ -112,7 +112,8 @@ impl AsyncRead for Http2Stream {
             match ready!(this.receive.poll_data(cx)) {
                 Some(Ok(chunk)) => this.chunk = chunk,
                 None => return Poll::Ready(Ok(())),
-                // The client has all that it wants, and said so.
+                // The client wants no more bytes, and has ended the stream
+                // without an error.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
                     return Poll::Ready(Ok(()));
                 }
@@ -125,7 +126,7 @@ impl AsyncRead for Http2Stream {
         this.unreleased += count;
         if this.unreleased >= RELEASE {
             let count = std::mem::take(&mut this.unreleased);
-            // A stream that has ended has no window.
+            // The call fails for a stream that has ended, which has no window.
             let _ = this.receive.flow_control().release_capacity(count);
         }
         Poll::Ready(Ok(()))
@@ -162,7 +163,7 @@ impl AsyncWrite for Http2Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_shut_down {
             self.is_shut_down = true;
-            // A stream that the client has reset has ended too.
+            // If the client has reset the stream, the stream has ended already.
             let _ = self.send.send_data(Data::empty(), true);
         }
         Poll::Ready(Ok(()))
@@ -177,7 +178,8 @@ impl Drop for Http2Stream {
     }
 }
 
-/// An error of the transport as it was, any other in the words of h2.
+/// Returns an error of the transport unchanged, and any other error with the
+/// message of h2.
 fn to_io(error: h2::Error) -> io::Error {
     match error.is_io() {
         true => error
@@ -190,7 +192,7 @@ fn to_io(error: h2::Error) -> io::Error {
     }
 }
 
-/// How many streams of a connection somebody is at work on.
+/// Counts the streams of a connection that are in use.
 #[derive(Default)]
 pub(crate) struct Live {
     count: Cell<usize>,
@@ -198,20 +200,21 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Counts one more, until that is dropped.
+    /// Counts one more stream until the returned value is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> LiveStream {
         self.count.set(self.count.get() + 1);
         LiveStream(self.clone())
     }
 
-    /// Whether there is any. If so, the end of the last one wakes.
+    /// Whether any stream is in use. If so, the end of the last one wakes the
+    /// task.
     pub(crate) fn is_any(&self, cx: &Context<'_>) -> bool {
         *self.waker.borrow_mut() = Some(cx.waker().clone());
         self.count.get() > 0
     }
 }
 
-/// One of them.
+/// One stream that is in use.
 pub(crate) struct LiveStream(Rc<Live>);
 
 impl Drop for LiveStream {
@@ -225,7 +228,8 @@ impl Drop for LiveStream {
     }
 }
 
-/// How much the windows let through, at least 1; none where the client has gone.
+/// How many bytes the windows have room for, at least 1, or `None` if the
+/// client has gone.
 pub(crate) fn poll_capacity(
     send: &mut SendStream<Data>,
     cx: &mut Context<'_>,
@@ -244,10 +248,10 @@ pub(crate) fn poll_capacity(
     }
 }
 
-/// How much a client may send ahead on a stream, in bytes.
+/// How many unread bytes a client may send on a stream.
 pub(crate) const STREAM_WINDOW: u32 = 256 << 10;
-/// How much is read before the window is opened again, in bytes. A window that is
-/// opened by little makes the client send little frames.
+/// How many bytes are read before the window is opened again. If the window is
+/// opened by few bytes, the client sends small frames.
 const RELEASE: usize = STREAM_WINDOW as usize / 4;
-/// How much is handed to HTTP/2 at a time, in bytes.
+/// How many bytes are handed to HTTP/2 at a time.
 pub(crate) const CHUNK: usize = 64 << 10;

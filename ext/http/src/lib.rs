@@ -1,11 +1,11 @@
 //! `Deno.serve` and `Deno.upgradeWebSocket` for deno_core programs.
 //!
-//! Add [`duplex_http`] to the extensions of a `JsRuntime`, after those of
-//! `deno_webidl`, `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`,
-//! and import `serve` from `ext:duplex_http/02_websocket_handler.js` and
-//! `upgradeWebSocket` from `ext:duplex_http/01_upgrade.js`. The `OpState` must
-//! hold a `deno_permissions::PermissionsContainer`. [`ServerLimits`] may be put there
-//! too, an [`OwnAddress`], and an [`EventLoop`] where the program runs on several threads.
+//! Add [`duplex_http`] to the extensions of a `JsRuntime`, after those of `deno_webidl`,
+//! `deno_web`, `deno_net`, `deno_fetch` and `duplex_websocket`, and import `serve` from
+//! `ext:duplex_http/02_websocket_handler.js` and `upgradeWebSocket` from
+//! `ext:duplex_http/01_upgrade.js`. The `OpState` must hold a
+//! `deno_permissions::PermissionsContainer`. The `OpState` may also hold [`ServerLimits`], an
+//! [`OwnAddress`], and an [`EventLoop`] if the program runs on several threads.
 
 mod broker;
 mod certificates;

@@ -7,7 +7,7 @@ use hyper::server::conn::http1;
 /// hyper's server of HTTP/1.1, with the limits of a server.
 pub(crate) type Http1 = http1::Builder;
 
-/// The limits of a server against clients that send too much or too slowly.
+/// The limits of a server, against clients that send too much or too slowly.
 ///
 /// An embedder overrides the defaults by putting a `ServerLimits` into the
 /// `OpState` before a script serves.
@@ -15,33 +15,35 @@ pub(crate) type Http1 = http1::Builder;
 pub struct ServerLimits {
     /// How long a request head may take, from its first byte to its last, and
     /// how long a new connection may take to send its first head. The
-    /// connection is closed after that. Exact to a sixth of itself. Default
-    /// 30 s.
+    /// connection is closed after that. The time is exact to a sixth of itself.
+    /// The default is 30 s.
     pub head_timeout: Duration,
-    /// How long a connection may wait for the next request. It is closed after that.
-    /// Proxies commonly do so after 60 s, and are to be first. Default 75 s.
+    /// How long a connection may wait for the next request. The connection is closed after that.
+    /// Proxies commonly close idle connections after 60 s, and a proxy should close first. The
+    /// default is 75 s.
     pub keep_alive_timeout: Duration,
-    /// How long a client may send nothing of a body that the script is reading. The
-    /// reading fails after that. Default 60 s.
+    /// How long a client may send no bytes of a body that the script is reading. Reading fails
+    /// after that. The default is 60 s.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer. The connection, or the stream
-    /// of HTTP/2, is ended after that. Default 60 s.
+    /// How long a client may take no bytes of an answer. The connection, or the stream of HTTP/2,
+    /// is ended after that. The default is 60 s.
     pub send_timeout: Duration,
-    /// Bytes of a request head. More is answered with 431, or 414 for the
-    /// request line. Default 64 KiB.
+    /// The longest request head, in bytes. A longer head is answered with 431,
+    /// and a longer request line with 414. The default is 64 KiB.
     pub head_bytes: usize,
-    /// Header fields of a request. More is answered with 431. Default 128.
+    /// The most header fields of a request. A request with more is answered
+    /// with 431. The default is 128.
     pub header_fields: usize,
-    /// Bytes of a request body. A longer one is answered with 413, and reading it fails. No
-    /// limit by default.
+    /// The longest request body, in bytes. A longer body is answered with 413, and reading it
+    /// fails. The default is no limit.
     pub body_bytes: u64,
-    /// Connections and WebSockets. Further connections are closed when they are accepted.
-    /// Where event loops share a server, it holds for all of them together. No limit by
-    /// default.
+    /// The most connections and WebSockets together. Further connections are closed when they are
+    /// accepted. If event loops share a server, the limit holds for all loops together. The default
+    /// is no limit.
     pub max_connections: usize,
 }
 
-/// What a script says of the limits of its server. 0 leaves a limit as it is.
+/// The limits that a script sets for its server. 0 leaves a limit unchanged.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct OwnLimits {
     pub head_bytes: u32,
@@ -49,7 +51,7 @@ pub(crate) struct OwnLimits {
 }
 
 impl OwnLimits {
-    /// `body_bytes` as JavaScript has it.
+    /// The limits of a script. `body_bytes` is a JavaScript number.
     pub(crate) fn new(head_bytes: u32, body_bytes: f64) -> Self {
         Self {
             head_bytes,
@@ -74,7 +76,7 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// These, but for what a script says.
+    /// These limits, changed by those of a script.
     pub(crate) fn with(mut self, own: OwnLimits) -> Self {
         if own.head_bytes != 0 {
             self.head_bytes = own.head_bytes as usize;
@@ -85,7 +87,7 @@ impl ServerLimits {
         self
     }
 
-    /// Sweeps after which a head is late.
+    /// The number of sweeps after which a head is late.
     pub const SWEEPS: u16 = 6;
 
     /// The time between two sweeps.
@@ -93,18 +95,18 @@ impl ServerLimits {
         (self.head_timeout / u32::from(Self::SWEEPS)).max(Duration::from_millis(1))
     }
 
-    /// Sweeps after which `timeout` has passed.
+    /// The number of sweeps after which `timeout` has passed.
     pub fn sweeps(&self, timeout: Duration) -> u16 {
         let sweeps = timeout.div_duration_f64(self.sweep_interval()).ceil();
-        // Larger ones saturate.
+        // A larger number saturates.
         sweeps as u16
     }
 
-    /// hyper's server with these limits.
+    /// hyper's server of HTTP/1.1 with these limits.
     pub fn http1(&self) -> Http1 {
         let mut protocol = http1::Builder::new();
         protocol
-            // hyper refuses buffers under 8 KiB.
+            // hyper refuses buffers of less than 8 KiB.
             .max_buf_size(self.head_bytes.max(8 * 1024))
             .max_header_size(self.head_bytes)
             .max_headers(self.header_fields)

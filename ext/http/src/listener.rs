@@ -1,4 +1,4 @@
-//! Where a server accepts connections.
+//! The listeners of servers.
 
 use std::borrow::Cow;
 use std::io;
@@ -45,24 +45,24 @@ const API_NAME: &str = "Deno.serve()";
 /// Bytes of plaintext that a TLS connection buffers in either direction.
 const TLS_BUFFER: Option<std::num::NonZeroUsize> = std::num::NonZeroUsize::new(64 * 1024);
 
-/// An address that one server may listen on without the permission to net, unless it is
-/// denied: the server that an embedder starts for its user (`serve` of
-/// `02_websocket_handler.js`). The embedder puts the address into the `OpState`; a script
-/// has no part in it.
+/// An address that one server may listen on without the net permission, unless the permission is
+/// denied. The server is the one that an embedder starts for its user (`serve` of
+/// `02_websocket_handler.js`). The embedder puts the address into the `OpState`. A script cannot
+/// set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnAddress {
-    /// As the server's options have it.
+    /// The host name in the server's options.
     pub hostname: String,
-    /// 0 where the system chooses.
+    /// The port. 0 means that the system chooses.
     pub port: u16,
 }
 
-/// A unix socket that one server may listen on without the permissions to net, to read and to
-/// write: likewise the server that an embedder starts for its user.
+/// A unix socket that one server may listen on without the net, read and write permissions. The
+/// server is the one that an embedder starts for its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPath(pub PathBuf);
 
-/// What a server listens on.
+/// The listener of a server.
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),
@@ -71,7 +71,7 @@ pub(crate) enum Listener {
 
 /// A connection that was accepted.
 pub(crate) enum Accepted {
-    /// One that the reactor has not been told of.
+    /// A socket that is not registered with the reactor.
     Fresh(std::net::TcpStream, SocketAddr),
     Tcp(TcpStream, SocketAddr),
     Tls(Box<TlsStream<TcpStream>>, SocketAddr),
@@ -79,7 +79,8 @@ pub(crate) enum Accepted {
 }
 
 impl Listener {
-    /// Binds a TCP port, whose permission has been [checked](Self::check_tcp).
+    /// Binds a TCP port. The caller has [checked](Self::check_tcp) the
+    /// permission.
     pub(crate) fn tcp(
         state: &mut OpState,
         hostname: &str,
@@ -132,7 +133,7 @@ impl Listener {
         }
     }
 
-    /// The listener, and what makes it speak TLS.
+    /// The listener without TLS, and its configuration of TLS.
     pub(crate) fn without_tls(self) -> (Self, Option<Arc<ServerConfig>>) {
         match self {
             Self::Tls(listener, config) => (Self::Tcp(listener), Some(config)),
@@ -140,7 +141,8 @@ impl Listener {
         }
     }
 
-    /// Checks the permission to net for a TCP port. The server of an embedder `is_own`.
+    /// Checks the net permission for a TCP port. `is_own` says whether the embedder starts the
+    /// server.
     pub(crate) fn check_tcp(
         state: &mut OpState,
         hostname: &str,
@@ -155,8 +157,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Checks the permissions to net and to read and write `path` for a unix socket. The server
-    /// of an embedder `is_own`.
+    /// Checks the net permission, and the permissions to read and write `path`, for a unix socket.
+    /// `is_own` says whether the embedder starts the server.
     pub(crate) fn check_unix(
         state: &mut OpState,
         path: &str,
@@ -177,9 +179,9 @@ impl Listener {
         Ok(path.to_path_buf())
     }
 
-    /// Binds a unix socket, whose permission has been [checked](Self::check_unix).
+    /// Binds a unix socket. The caller has [checked](Self::check_unix) the permissions.
     ///
-    /// Where the server `is_own` to an embedder, a socket that was left over is removed.
+    /// If `is_own`, a socket that a killed server left behind is removed.
     pub(crate) fn unix(path: &Path, is_own: bool) -> Result<Self, HttpError> {
         if is_own {
             remove_left_over(path);
@@ -194,8 +196,8 @@ impl Listener {
         )))
     }
 
-    /// Waits for connections and hands those that are there to `each`, at most
-    /// [`ACCEPTS_IN_TURN`] of them.
+    /// Waits for connections, and hands at most [`ACCEPTS_IN_TURN`] of them to
+    /// `each`.
     pub(crate) async fn accept(&self, mut each: impl FnMut(Accepted)) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
@@ -206,7 +208,8 @@ impl Listener {
             }
             Self::Tls(listener, config) => {
                 accept(listener, |stream, address| {
-                    // One that the reactor does not take ends here.
+                    // If the reactor does not take the socket, the connection
+                    // ends here.
                     if let Ok(stream) = TcpStream::from_std(stream) {
                         each(accept_tls(stream, address, config));
                     }
@@ -230,7 +233,8 @@ impl Listener {
         }
     }
 
-    /// The path of a unix socket; a NUL and the name where it has no file.
+    /// The path of a unix socket. The path of an abstract socket is a NUL and
+    /// the name.
     pub(crate) fn unix_path(&self) -> Result<Option<String>, HttpError> {
         let listener = match self {
             Self::Unix(listener) => listener,
@@ -244,7 +248,7 @@ impl Listener {
         }
     }
 
-    /// The start of the URLs of its requests.
+    /// The scheme of the URLs of the requests, with `://`.
     pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Tcp(_) => "http://",
@@ -253,7 +257,7 @@ impl Listener {
         }
     }
 
-    /// What stands for the authority in the URL of a request that names none.
+    /// The authority in the URL of a request that names no host.
     pub(crate) fn authority(&self) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => tcp_authority(listener.get_ref().local_addr()?, 80),
@@ -274,8 +278,8 @@ pub(crate) fn accept_tls(
 }
 
 impl Accepted {
-    /// The stream of a connection that a script has accepted through deno_net, which
-    /// loses it. None where it has ended already, so that it has no peer.
+    /// Takes a connection that a script has accepted out of deno_net. Returns `None` if the
+    /// connection has ended, so that it has no peer.
     pub(crate) fn take(state: &mut OpState, rid: ResourceId) -> Result<Option<Self>, HttpError> {
         Ok(
             match take_network_stream_resource(&mut state.resource_table, rid)? {
@@ -294,7 +298,7 @@ impl Accepted {
         )
     }
 
-    /// As [`Listener::scheme`].
+    /// See [`Listener::scheme`].
     pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Fresh(..) | Self::Tcp(..) => "http://",
@@ -303,7 +307,7 @@ impl Accepted {
         }
     }
 
-    /// As [`Listener::authority`], and empty where the connection has gone already.
+    /// See [`Listener::authority`]. Empty if the connection has ended.
     pub(crate) fn authority(&self) -> String {
         match self {
             Self::Fresh(stream, _) => stream
@@ -321,7 +325,8 @@ impl Accepted {
     }
 }
 
-/// A listener whose connections the reactor is not told of before they need it.
+/// A listener whose connections are not registered with the reactor before they
+/// need it.
 type TcpListener = AsyncFd<mio::net::TcpListener>;
 
 fn bind(address: SocketAddr, reuse_port: bool, backlog: i32) -> io::Result<TcpListener> {
@@ -330,22 +335,22 @@ fn bind(address: SocketAddr, reuse_port: bool, backlog: i32) -> io::Result<TcpLi
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
-    // Elsewhere it does not share out the connections.
+    // On other systems the option does not distribute the connections.
     #[cfg(any(target_os = "android", target_os = "linux"))]
     if reuse_port {
         socket.set_reuse_port(true)?;
     }
-    // A server that was restarted can have its port at once.
+    // A server that is restarted can bind its port at once.
     socket.set_reuse_address(true)?;
-    // Without it responses in parts wait for acknowledgements. Linux hands it down
-    // to what is accepted.
+    // Without TCP_NODELAY, responses in parts wait for acknowledgements. On Linux, accepted sockets
+    // inherit the option.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     let listener = mio::net::TcpListener::from_std(socket.into());
-    // SAFETY: a listener has the same descriptor from its making to its end, and the
-    // `AsyncFd` owns it.
+    // SAFETY: a listener has the same descriptor for its whole life, and the `AsyncFd` owns the
+    // listener.
     Ok(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?)
 }
 
@@ -362,7 +367,7 @@ async fn accept(
             let (stream, address) = accepted?;
             let stream = std::net::TcpStream::from(OwnedFd::from(stream));
             if !cfg!(target_os = "linux") {
-                // A socket that refuses is one that has been reset already.
+                // If the call fails, the connection has been reset already.
                 let _ = stream.set_nodelay(true);
             }
             each(stream, address);
@@ -372,7 +377,7 @@ async fn accept(
     Ok(())
 }
 
-/// Removes a unix socket that nobody listens on: a server that was killed leaves one.
+/// Removes a unix socket on which no server listens. A killed server leaves one behind.
 fn remove_left_over(path: &Path) {
     let is_socket = |metadata: std::fs::Metadata| metadata.file_type().is_socket();
     let refused = |path: &Path| {
@@ -380,13 +385,12 @@ fn remove_left_over(path: &Path) {
         error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     };
     if std::fs::symlink_metadata(path).is_ok_and(is_socket) && refused(path) {
-        // What cannot be removed fails to be bound, which tells why.
+        // If the file cannot be removed, binding fails and tells the reason.
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// Whether this is the address that an embedder allows, once, and none that the user
-/// denies.
+/// Whether this is the address that an embedder allows once, and the user does not deny it.
 fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
     let Some(own) = state.try_take::<OwnAddress>() else {
         return false;
@@ -407,7 +411,7 @@ fn takes_own_address(state: &mut OpState, hostname: &str, port: u16) -> bool {
     )
 }
 
-/// What stands for the authority in the URL of a request to `address` that names none.
+/// The authority in the URL of a request to `address` that names no host.
 pub(crate) fn tcp_authority(address: SocketAddr, default_port: u16) -> String {
     let ip = address.ip();
     let host = if ip.is_loopback() || ip.is_unspecified() {
@@ -435,5 +439,5 @@ fn unix_path(address: &tokio::net::unix::SocketAddr) -> Option<Vec<u8>> {
     }
 }
 
-/// How many connections are accepted before others have their turn.
+/// How many connections are accepted before other tasks have their turn.
 pub(crate) const ACCEPTS_IN_TURN: u32 = 64;

@@ -21,7 +21,7 @@ use crate::exchange::Exchange;
 use crate::peer::Peer;
 use crate::warnings::refused_connections;
 
-/// Adds the numbers of WebSockets, topics, event loops and brokers as Prometheus reads them.
+/// Adds the numbers of WebSockets, topics, event loops and brokers for Prometheus.
 pub fn expose(out: &mut Exposition) {
     Snapshot::take().expose(out);
     out.family(
@@ -74,8 +74,8 @@ fn expose_brokers(out: &mut Exposition) {
     }
 }
 
-/// A number of the object that scripts get: the member that it is in, or none, its name, and
-/// its value.
+/// A number of the object that scripts get: the member that contains the number, or an empty
+/// string, then its name, and its value.
 type Number = (&'static str, String, f64);
 
 /// The numbers of the program, as `metrics()` of `00_metrics.js` takes them.
@@ -145,8 +145,8 @@ pub(crate) fn op_http_metrics() -> Vec<Number> {
     numbers
 }
 
-/// The script has answered `exchange` with an ordinary response. That refuses the WebSocket
-/// where the client asked for one.
+/// The script has answered `exchange` with an ordinary response. If the client asked for a
+/// WebSocket, it is refused.
 pub(crate) fn note_answer(exchange: &Exchange, status: StatusCode) {
     if exchange.asks_for_websocket() {
         let status = status.as_u16();

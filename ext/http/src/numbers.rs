@@ -1,5 +1,5 @@
 //! The numbers that Rust and JavaScript share. The scripts ask for them when they are loaded, so
-//! that none of them is written down twice.
+//! that no number is written twice.
 
 use deno_core::ToV8;
 use deno_core::op2;
@@ -10,12 +10,12 @@ use crate::server::EVENT_ENDED;
 use crate::server::EVENT_OPENED;
 use crate::server::EVENT_REQUEST;
 
-/// What stands for the id of an exchange where there is none.
+/// The id of an exchange that does not exist.
 const NO_EXCHANGE: u32 = 0;
-/// What stands for the id of a WebSocket connection where there is none.
+/// The id of a WebSocket connection that does not exist.
 pub(crate) const NO_CONNECTION: i32 = -1;
 
-/// All of them, by the names that they have in JavaScript.
+/// All shared numbers, by their names in JavaScript.
 #[derive(ToV8)]
 pub(crate) struct Numbers {
     event_request: i32,

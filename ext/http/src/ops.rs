@@ -31,12 +31,15 @@ use crate::server_listener::ServerListener;
 use crate::serving::start_lone_server;
 use crate::serving::start_server;
 
-/// Binds and serves a TCP port; with a certificate and a key, over TLS. A request
-/// has a head of `head_bytes` and a body of `body_bytes` at most; 0 is the default. The server
-/// `is_own` where an embedder starts it: the [`OwnAddress`](crate::OwnAddress) is for that
-/// one. Where it `is_shared`, the event loops of the program have it in common. Returns the
-/// server, the address that was bound, its port, for how many event loops this one accepts,
-/// which is 0 where another one does, and whether it speaks TLS.
+/// Binds and serves a TCP port, over TLS if there are a certificate and a key. The head of a
+/// request has at most `head_bytes` bytes, and the body at most `body_bytes`. 0 means the default.
+/// `is_own` says whether the embedder starts the server, which may then use the
+/// [`OwnAddress`](crate::OwnAddress). `is_shared` says whether the event loops of the program share
+/// the server.
+///
+/// Returns the server, the address that was bound, its port, the number of event loops for which
+/// this loop accepts, and whether the server speaks TLS. The number of event loops is 0 if another
+/// loop accepts.
 #[op2(stack_trace)]
 pub(crate) fn op_http_serve_tcp(
     scope: &mut v8::PinScope<'_, '_>,
@@ -83,8 +86,9 @@ pub(crate) fn op_http_serve_tcp(
     Ok((rid, host, address.port(), loops, is_secure))
 }
 
-/// Binds and serves a unix socket likewise. Returns the server, the path that was bound, if
-/// it has a name, and for how many event loops this one accepts.
+/// Binds and serves a unix socket, as [`op_http_serve_tcp`] does with a port. Returns the server,
+/// the path that was bound, if it has a name, and the number of event loops for which this loop
+/// accepts.
 #[op2(stack_trace)]
 pub(crate) fn op_http_serve_unix(
     scope: &mut v8::PinScope<'_, '_>,
@@ -114,7 +118,8 @@ pub(crate) fn op_http_serve_unix(
     Ok((rid, path, loops))
 }
 
-/// The place of this event loop among those that share a server.
+/// Takes this event loop's place among the loops of the program, if the server
+/// is shared.
 fn take_event_loop(state: &mut OpState, is_shared: bool) -> Option<EventLoop> {
     match is_shared && EventLoop::of(state).is_some() {
         true => state.try_take::<EventLoop>(),
@@ -122,8 +127,8 @@ fn take_event_loop(state: &mut OpState, is_shared: bool) -> Option<EventLoop> {
     }
 }
 
-/// Binds, or takes part in what another event loop has bound. The server of the embedder is
-/// the same one in all loops, whatever address each loop asks for.
+/// Binds a listener, or shares the listener of another event loop. The server of the embedder is
+/// the same in all loops, even if the loops ask for different addresses.
 fn listen(
     state: &mut OpState,
     event_loop: Option<EventLoop>,
@@ -142,7 +147,7 @@ fn listen(
     listener.map(ServerListener::Shared)
 }
 
-/// For how many event loops this one accepts connections.
+/// The number of event loops for which this loop accepts connections.
 fn accepting_for(state: &OpState, listener: &ServerListener) -> u32 {
     match (listener.as_shared(), EventLoop::of(state)) {
         (Some(shared), _) if !shared.is_bound() => 0,
@@ -151,10 +156,10 @@ fn accepting_for(state: &OpState, listener: &ServerListener) -> u32 {
     }
 }
 
-/// Gives the server the topics of other servers: with a `broker` those of all processes that
-/// use it with the same `prefix`. Otherwise of those in this process that say the same
-/// `name`, or without one of those that are the same server in other event loops. To be called
-/// before the server has a connection.
+/// Shares the topics of the server with other servers. With a `broker`, these are the servers of
+/// all processes that use the broker with the same `prefix`. Without a broker, these are the
+/// servers of this process with the same `name`. Without a name, these are the same server in other
+/// event loops. Call this before the server has a connection.
 #[op2(stack_trace)]
 pub(crate) fn op_http_share_topics(
     state: &mut OpState,
@@ -187,9 +192,8 @@ pub(crate) fn op_http_share_topics(
     Ok(())
 }
 
-/// Serves the connection `conn`, which the script has accepted. The resource is gone
-/// then. Returns the server, which ends with the connection, or when that becomes a
-/// WebSocket.
+/// Serves the connection `conn`, which the script has accepted. The call takes the resource.
+/// Returns the server, which ends when the connection ends or becomes a WebSocket.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_http_serve_connection(
@@ -203,8 +207,8 @@ pub(crate) fn op_http_serve_connection(
     Ok(state.resource_table.add(ServerResource(server)))
 }
 
-/// Resolves when the server has ended: it does not listen and has no
-/// connection left. Its pending promise is what keeps the event loop alive.
+/// Resolves when the server has ended: it does not listen, and no connection is
+/// left. The pending promise keeps the event loop alive.
 #[op2]
 pub(crate) async fn op_http_wait(
     state: Rc<RefCell<OpState>>,
@@ -218,8 +222,8 @@ pub(crate) async fn op_http_wait(
     Ok(())
 }
 
-/// Ends the server after the exchanges under way and the close handshakes of its
-/// WebSockets. Nothing to do when it has ended.
+/// Ends the server after the exchanges under way and the closing handshakes of
+/// its WebSockets. Does nothing if the server has ended.
 #[op2(fast)]
 pub(crate) fn op_http_shutdown(state: &mut OpState, #[smi] rid: ResourceId) {
     if let Ok(server) = server(state, rid) {
@@ -237,8 +241,9 @@ pub(crate) fn op_http_abort(state: &mut OpState, #[smi] rid: ResourceId) {
     }
 }
 
-/// Sends a text to all WebSockets that are subscribed to `topic` of the server; where it
-/// `is_local`, to those of this process. Returns what [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
+/// Sends a text to all WebSockets that are subscribed to `topic` of the server; if `is_local`, only
+/// to those of this process. Returns the outcome, as
+/// [`SocketGroup::publish`](duplex_websocket::SocketGroup::publish) does.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_http_publish_text(
@@ -251,7 +256,7 @@ pub(crate) fn op_http_publish_text(
     publish(state, rid, topic, Message::Text(text), is_local)
 }
 
-/// Sends bytes likewise.
+/// Sends bytes, as [`op_http_publish_text`] sends a text.
 #[op2]
 #[smi]
 pub(crate) fn op_http_publish_binary(
@@ -264,8 +269,8 @@ pub(crate) fn op_http_publish_binary(
     publish(state, rid, topic, Message::Binary(bytes), is_local)
 }
 
-/// Sends a text likewise, and keeps it. Resolves with its position, or null where the server keeps
-/// nothing.
+/// Sends a text to all WebSockets that are subscribed to `topic`, and keeps it. Resolves with its
+/// position, or with null if the server keeps no messages.
 #[op2]
 #[string]
 pub(crate) async fn op_http_publish_recorded_text(
@@ -277,7 +282,8 @@ pub(crate) async fn op_http_publish_recorded_text(
     publish_recorded(state, rid, &topic, Message::Text(&text)).await
 }
 
-/// Sends bytes likewise.
+/// Sends bytes and keeps them, as [`op_http_publish_recorded_text`] does with a
+/// text.
 #[op2]
 #[string]
 pub(crate) async fn op_http_publish_recorded_binary(
@@ -322,7 +328,7 @@ fn publish(
     };
     match server(state, rid) {
         Ok(server) => server.sockets().publish(state, topic, message, reach),
-        // It has ended, and with it all its sockets.
+        // The server has ended, and all its sockets with it.
         Err(_) => 0,
     }
 }

@@ -1,9 +1,9 @@
-//! The origin of a URL, which `allowedOrigins` is compared with.
+//! The origin of a URL, for the option `allowedOrigins`.
 
 use deno_core::op2;
 use deno_core::url::Url;
 
-/// The origin of a URL as browsers write it; none where that is no URL.
+/// The origin of a URL in the form of browsers, or null if `url` is not a URL.
 #[op2]
 #[string]
 pub(crate) fn op_http_origin(#[string] url: &str) -> Option<String> {

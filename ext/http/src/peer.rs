@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-/// Who is at the other end.
+/// The client at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
     /// A client that connected over TCP.
     Ip(SocketAddr),
-    /// A unix socket: clients have no name of their own.
+    /// A client of a unix socket, which has no address.
     Unix,
 }

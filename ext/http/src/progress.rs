@@ -1,4 +1,4 @@
-//! How far the program is: whether it has started, listens, or is to end.
+//! The progress of the program: whether it has started, listens, or must end.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
@@ -26,12 +26,12 @@ pub(crate) fn note_listening() {
     HAS_LISTENED.store(true, Ordering::Relaxed);
 }
 
-/// It does not any more.
+/// A server does not accept connections any more.
 pub(crate) fn note_not_listening() {
     LISTENING.fetch_sub(1, Ordering::Relaxed);
 }
 
-/// Why no work can be sent to the program now, as far as the program itself goes.
+/// The reason in the program itself why it cannot be sent work now, or `None`.
 pub(crate) fn obstacle() -> Option<&'static str> {
     if IS_ENDING.load(Ordering::Relaxed) {
         return Some("the program is shutting down");

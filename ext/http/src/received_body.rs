@@ -1,4 +1,4 @@
-//! The body of a request as it comes from the connection.
+//! The body of a request on its way from the connection.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use hyper::body::Incoming;
 
 use crate::clock::Clock;
 
-/// A body of which some may have been received and not been read yet.
+/// A body. Some of its bytes may have been received and not been read yet.
 pub(crate) struct ReceivedBody {
     source: Source,
     ahead: VecDeque<Bytes>,
-    /// What reading ended with, to be told after what is ahead was read.
+    /// The error that ended reading. It is returned after the bytes in `ahead`.
     failure: Option<BodyError>,
-    /// How many bytes it may have, and how many have come.
+    /// The most bytes that the body may have.
     limit: u64,
     received: u64,
 }
@@ -30,37 +30,37 @@ enum Source {
     Empty,
     Http1 {
         incoming: Incoming,
-        /// Is told of a body that is given up before its end.
+        /// The clock is told if the body is given up before its end.
         clock: Arc<Clock>,
         is_over: bool,
     },
     Http2(RecvStream),
 }
 
-/// Why there is no more of a body.
+/// Why a body cannot be read further.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// What hyper says.
+    /// An error of hyper.
     #[error(transparent)]
     Http1(hyper::Error),
-    /// What h2 says.
+    /// An error of h2.
     #[error("error reading a body from connection: {0}")]
     Http2(h2::Error),
-    /// It has more bytes than it may have.
+    /// The body has more bytes than the limit.
     #[error("The body is longer than maxRequestBodySize ({limit} bytes)")]
     TooLong {
-        /// How many it may have.
+        /// The limit, in bytes.
         limit: u64,
     },
 }
 
 impl ReceivedBody {
-    /// That of a request without one.
+    /// The body of a request without a body.
     pub(crate) fn empty() -> Self {
         Self::new(Source::Empty)
     }
 
-    /// That of a request of HTTP/1.1.
+    /// The body of a request of HTTP/1.1.
     pub(crate) fn http1(incoming: Incoming, clock: Arc<Clock>) -> Self {
         Self::new(Source::Http1 {
             is_over: incoming.is_end_stream(),
@@ -69,7 +69,7 @@ impl ReceivedBody {
         })
     }
 
-    /// That of a request of HTTP/2.
+    /// The body of a request of HTTP/2.
     pub(crate) fn http2(stream: RecvStream) -> Self {
         Self::new(Source::Http2(stream))
     }
@@ -84,12 +84,12 @@ impl ReceivedBody {
         }
     }
 
-    /// Lets it have `limit` bytes.
+    /// Sets the most bytes that the body may have.
     pub(crate) fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
 
-    /// Takes the whole body when nothing of it has to be waited for.
+    /// Takes the whole body if all of it has come.
     pub(crate) fn take_ready(&mut self) -> Option<Vec<u8>> {
         let mut cx = Context::from_waker(Waker::noop());
         while !self.source.is_end() {
@@ -110,7 +110,7 @@ impl ReceivedBody {
         Some(whole)
     }
 
-    /// The next bytes, at most `limit` and at least one; none at the end.
+    /// The next bytes, at least one and at most `limit`, or `None` at the end.
     pub(crate) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
@@ -147,7 +147,7 @@ impl ReceivedBody {
         Poll::Ready(data)
     }
 
-    /// The least and the most bytes that are left.
+    /// The least and the greatest number of bytes that are left.
     pub(crate) fn length(&self) -> (u64, Option<u64>) {
         let ahead: u64 = self.ahead.iter().map(|bytes| bytes.len() as u64).sum();
         let (lower, upper) = self.source.length();
@@ -159,7 +159,8 @@ impl ReceivedBody {
 }
 
 impl Source {
-    /// The next data that is not empty. Trailers are not shown to scripts.
+    /// The next data that is not empty. Trailers are skipped, because scripts
+    /// do not get them.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             let data = match self {
@@ -177,7 +178,8 @@ impl Source {
                 Self::Http2(stream) => {
                     let data = ready!(stream.poll_data(cx));
                     if let Some(Ok(bytes)) = &data {
-                        // A stream that has ended has no window.
+                        // The call fails for a stream that has ended, which has
+                        // no window.
                         let _ = stream.flow_control().release_capacity(bytes.len());
                     }
                     data.map(|data| data.map_err(BodyError::Http2))
@@ -217,9 +219,9 @@ impl Drop for ReceivedBody {
             return;
         }
         match &self.source {
-            // A stream that has its answer is reset with NO_ERROR (RFC 9113 section 8.1).
+            // h2 resets a stream that has its answer with NO_ERROR (RFC 9113 section 8.1).
             Source::Empty | Source::Http2(_) => {}
-            // The connection lingers.
+            // The connection then lingers.
             Source::Http1 { clock, .. } => clock.left_unread(),
         }
     }

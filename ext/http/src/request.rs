@@ -1,5 +1,5 @@
-//! What a script reads of a request. Nothing is made for JavaScript before it
-//! is asked for.
+//! The ops with which a script reads a request. No JavaScript value is made
+//! before the script asks for it.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -44,8 +44,8 @@ pub(crate) fn op_http_request_method<'s>(
     Ok(internalized(scope, method.as_str().as_bytes()))
 }
 
-/// The URL of the request: the scheme of the server, whatever the client says, then
-/// the authority that the client named, then the target as it was sent.
+/// The URL of the request: the scheme of the server (not that of the client), then the authority
+/// that the client named, then the target as it was sent.
 #[op2]
 pub(crate) fn op_http_request_url<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -54,7 +54,7 @@ pub(crate) fn op_http_request_url<'s>(
 ) -> Result<v8::Local<'s, v8::String>, HttpError> {
     let exchange = exchange(state, id)?;
     let url = url(&exchange);
-    // Targets may hold UTF-8, and are nothing else if they are not ASCII.
+    // A target that is not ASCII is UTF-8.
     Ok(if url.is_ascii() {
         latin1(scope, url.as_bytes())
     } else {
@@ -62,7 +62,8 @@ pub(crate) fn op_http_request_url<'s>(
     })
 }
 
-/// Names and values, alternating, as they came; names in lower case.
+/// The names and the values of the headers, alternating. Lines of one name come
+/// together, and names are in lower case.
 #[op2]
 pub(crate) fn op_http_request_headers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -74,7 +75,8 @@ pub(crate) fn op_http_request_headers<'s>(
     let mut flat: Vec<v8::Local<v8::Value>> = Vec::with_capacity(headers.len() * 2);
     for name in headers.keys() {
         if name == header::COOKIE {
-            // HTTP/2 splits cookies, and only here does a comma not join.
+            // HTTP/2 splits cookies into lines, and the lines of this field are
+            // not joined with a comma.
             flat.push(internalized(scope, b"cookie").into());
             let value = joined(headers.get_all(name).iter(), name);
             flat.push(latin1(scope, &value).into());
@@ -94,7 +96,7 @@ pub(crate) fn op_http_request_headers<'s>(
     Ok(v8::Array::new_with_elements(scope, &flat))
 }
 
-/// The value of one header, its lines joined; null when there is none.
+/// The value of one header, with its lines joined, or null if there is none.
 #[op2]
 pub(crate) fn op_http_request_header<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -123,7 +125,8 @@ pub(crate) fn op_http_request_header<'s>(
     })
 }
 
-/// The address and the port of the client; an empty address on a unix socket.
+/// The address and the port of the client; the address is empty on a unix
+/// socket.
 #[op2]
 pub(crate) fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, u16), HttpError> {
     Ok(match exchange(state, id)?.peer {
@@ -132,21 +135,21 @@ pub(crate) fn op_http_request_peer(state: &OpState, id: f64) -> Result<(String, 
     })
 }
 
-/// Sets for how many seconds the body of this request may bring nothing; 0 is for ever.
+/// Sets for how many seconds the body of this request may bring no bytes. 0 means without a limit.
 #[op2(fast)]
 pub(crate) fn op_http_request_timeout(
     state: &OpState,
     id: f64,
     seconds: f64,
 ) -> Result<(), HttpError> {
-    // More than a Duration can be is for ever, too.
+    // A number that a Duration cannot hold also means without a limit.
     let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     exchange(state, id)?.set_body_timeout(timeout);
     Ok(())
 }
 
-/// The body when all of it is here already; null when it has to be streamed
-/// with [`op_http_request_body_stream`].
+/// The body if all of it has come, or null if it has to be streamed with
+/// [`op_http_request_body_stream`].
 #[op2]
 pub(crate) fn op_http_request_body(
     state: &OpState,
@@ -163,7 +166,8 @@ pub(crate) fn op_http_request_body(
     Ok(ready.map(Uint8Array::from))
 }
 
-/// A resource that reads the body from the connection as it is read itself.
+/// Returns a resource that reads the body from the connection when the resource
+/// is read.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_http_request_body_stream(
@@ -179,7 +183,8 @@ pub(crate) fn op_http_request_body_stream(
 pub(crate) fn url(exchange: &Exchange) -> String {
     let server = exchange.server();
     if let Some((host, target)) = exchange.raw_host_and_target() {
-        // As below, for a head that nobody may look at any further.
+        // This does the same as the code below without parsing the head, which
+        // may never be needed.
         let host = match host {
             "" => server.fallback_authority(),
             host => host,
@@ -197,7 +202,7 @@ pub(crate) fn url(exchange: &Exchange) -> String {
         (None, _) => server.fallback_authority().into(),
     };
     let mut url = String::with_capacity(128);
-    // Not the one that the client says.
+    // This is not the scheme that the client named.
     url.push_str(server.scheme());
     url.push_str(&authority);
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -209,14 +214,14 @@ pub(crate) fn url(exchange: &Exchange) -> String {
     url
 }
 
-/// What a script sees of a WebSocket handshake over HTTP/2, which has no such
-/// fields (RFC 8441 section 5).
+/// The fields that are added to a WebSocket handshake over HTTP/2 for the
+/// script. HTTP/2 has no such fields (RFC 8441 section 5).
 const UPGRADE: [(HeaderName, &str); 2] = [
     (header::UPGRADE, "websocket"),
     (header::CONNECTION, "Upgrade"),
 ];
 
-/// The lines of a field as one value.
+/// Joins the lines of a field to one value.
 fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>, name: &HeaderName) -> Vec<u8> {
     let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
     let mut joined = Vec::new();
@@ -234,8 +239,8 @@ fn internalized<'s>(scope: &v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s,
         .unwrap_or_else(|| v8::String::empty(scope))
 }
 
-/// A string with the code points of `bytes`. Fields are limited in size far
-/// below what a string can hold.
+/// A string with the code points of `bytes`. The limits for fields are far
+/// below the length that a string can have.
 fn latin1<'s>(scope: &v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
         .unwrap_or_else(|| v8::String::empty(scope))

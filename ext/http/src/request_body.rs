@@ -1,4 +1,4 @@
-//! The body of a request as the script reads it.
+//! The body of a request as a resource that the script reads.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -23,13 +23,13 @@ use crate::received_body::ReceivedBody;
 use crate::response_body::Ending;
 
 /// A request body as a resource. The connection is read only as far as the
-/// resource is.
+/// resource is read.
 pub(crate) struct RequestBody {
     body: AsyncRefCell<ReceivedBody>,
     length: (u64, Option<u64>),
     cancel: CancelHandle,
-    /// Lives on while its body is read, so that the connection counts as
-    /// busy.
+    /// The exchange lives while its body is read, so that the connection counts
+    /// as busy.
     exchange: Rc<Exchange>,
 }
 
@@ -53,8 +53,8 @@ impl RequestBody {
                 if let BodyError::TooLong { .. } = error {
                     self.exchange.refuse_body();
                 }
-                // The connection waits for the answer all the same, and would
-                // not tell that its client has left.
+                // The connection still waits for the answer, and would not tell
+                // that its client has left.
                 self.exchange.end(false);
                 JsErrorBox::new("Http", error.to_string())
             }))

@@ -27,13 +27,13 @@ pub(crate) struct Requests {
     server: Rc<Server>,
     peer: Peer,
     clock: Arc<Clock>,
-    /// The answer to the first request, where that has been handed to the script
+    /// The answer to the first request, if the script was handed that request
     /// before.
     first: RefCell<Option<Answer>>,
 }
 
 impl Requests {
-    /// `first` is the answer to the first request, where the script has that already.
+    /// `first` is the answer to the first request, if the script has that request already.
     pub(crate) fn new(
         server: Rc<Server>,
         peer: Peer,
@@ -48,7 +48,7 @@ impl Requests {
         }
     }
 
-    /// The server that the requests are for.
+    /// The server of the requests.
     pub(crate) fn server(&self) -> &Rc<Server> {
         &self.server
     }

@@ -1,4 +1,4 @@
-//! How a script answers a request.
+//! The ops with which a script answers a request.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -27,8 +27,8 @@ use crate::exchange_table::ExchangeId;
 use crate::metrics;
 use crate::request::exchange;
 
-/// Answers with a string. `content_type` is left out when it is empty.
-/// Returns the number of an [`Outcome`].
+/// Answers with a string. An empty `content_type` means no header. Returns the
+/// number of an [`Outcome`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_http_respond_text(
@@ -44,7 +44,7 @@ pub(crate) fn op_http_respond_text(
     })
 }
 
-/// As [`op_http_respond_text`], with bytes.
+/// Answers with bytes, as [`op_http_respond_text`] does with a string.
 #[op2]
 #[smi]
 pub(crate) fn op_http_respond_bytes(
@@ -60,8 +60,8 @@ pub(crate) fn op_http_respond_bytes(
     })
 }
 
-/// Answers with a list of `[name, value]` and one of a string, bytes or
-/// nothing.
+/// Answers with headers, a list of `[name, value]`, and with a string, bytes or
+/// no body.
 #[op2]
 #[smi]
 pub(crate) fn op_http_respond(
@@ -76,8 +76,8 @@ pub(crate) fn op_http_respond(
     let mut headers = header_map(scope, headers)?;
     let has_body = text.is_some() || bytes.is_some();
     if has_body {
-        // The length is known better here. Without a body it may describe
-        // what a GET would have had.
+        // The real length is known here. Without a body, the header may tell
+        // the length that the answer to a GET would have.
         headers.remove(header::CONTENT_LENGTH);
     }
     respond(state, id, status, headers, || match (text, bytes) {
@@ -87,9 +87,9 @@ pub(crate) fn op_http_respond(
     })
 }
 
-/// Answers with a body that is read from a resource while the client takes
-/// it. `length` is the number of bytes, or negative when it is not known.
-/// With `owned` the resource is taken from the script.
+/// Answers with a body that is read from a resource while the client takes it.
+/// `length` is the number of bytes, or negative if it is not known. If `owned`,
+/// the resource is taken from the script.
 #[op2(nofast)]
 #[smi]
 pub(crate) fn op_http_respond_stream(
@@ -107,13 +107,14 @@ pub(crate) fn op_http_respond_stream(
     } else {
         state.resource_table.get_any(rid)?
     };
-    // Made first, so that the resource is closed whatever happens.
+    // The body is made first, so that the resource is closed if a later step
+    // fails.
     let mut body = ResponseBody::stream(resource, owned);
     let mut headers = header_map(scope, headers)?;
     let exchange = exchange(state, id)?;
     let announced = content_length(&headers);
-    // The connection writes the field from what the body says of itself; only
-    // HEAD may announce what is not sent.
+    // The connection writes Content-Length from the length of the body. Only
+    // the answer to a HEAD may announce bytes that are not sent.
     if exchange.head().method != Method::HEAD || length >= 0.0 {
         headers.remove(header::CONTENT_LENGTH);
         body.set_length(if length >= 0.0 {
@@ -128,7 +129,8 @@ pub(crate) fn op_http_respond_stream(
     respond(state, id, status, headers, || body)
 }
 
-/// Asks to be told how the exchange ends. Returns false when it has ended.
+/// Asks to be told how the exchange ends. Returns false if the exchange has
+/// ended.
 #[op2(fast)]
 pub(crate) fn op_http_watch(state: &OpState, id: f64) -> bool {
     exchange(state, id).is_ok_and(|exchange| exchange.watch())
@@ -178,7 +180,8 @@ pub(crate) fn answer(
         return Outcome::Gone;
     }
     if status == StatusCode::NO_CONTENT || status.is_informational() {
-        // RFC 9110 section 8.6. Clients of HTTP/2 take it for a broken response.
+        // RFC 9110 section 8.6. Clients of HTTP/2 treat such a response as
+        // broken.
         headers.remove(header::CONTENT_LENGTH);
     }
     let watched = exchange.is_watched();
@@ -196,7 +199,7 @@ pub(crate) fn answer(
     }
 }
 
-/// Just a content type.
+/// Headers with only a content type.
 fn typed(content_type: &[u8]) -> Result<HeaderMap, HttpError> {
     let mut headers = HeaderMap::new();
     if content_type == TEXT.as_bytes() {
@@ -209,11 +212,11 @@ fn typed(content_type: &[u8]) -> Result<HeaderMap, HttpError> {
     Ok(headers)
 }
 
-/// What fetch gives to strings.
+/// The content type that fetch gives to strings.
 const TEXT: &str = "text/plain;charset=UTF-8";
 
-/// A list of `[name, value]`, without what frames the message: how the body
-/// is delimited is not for the script to say.
+/// Converts a list of `[name, value]`. Transfer-Encoding is left out, because
+/// the script does not decide how the body is delimited.
 pub(crate) fn header_map(
     scope: &mut v8::PinScope<'_, '_>,
     list: v8::Local<v8::Array>,
@@ -238,8 +241,8 @@ pub(crate) fn header_map(
     Ok(headers)
 }
 
-/// An element of a header as the bytes that its code points are. The Headers
-/// class lets no others in.
+/// An element of a header, as bytes. Each code point is one byte, because the
+/// class Headers allows no others.
 fn field_bytes(
     scope: &mut v8::PinScope<'_, '_>,
     entry: v8::Local<v8::Array>,
@@ -254,7 +257,7 @@ fn field_bytes(
     bytes
 }
 
-/// The length that a script announces, if it is one.
+/// The length that a script announces, if it is a valid number.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

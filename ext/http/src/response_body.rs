@@ -14,21 +14,21 @@ use hyper::body::Body;
 use hyper::body::Frame;
 use hyper::body::SizeHint;
 
-/// Bytes that are asked of a streamed body at once.
+/// How many bytes of a streamed body are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// Who is told how the sending of a body ended.
+/// An object that is told how the sending of a body ended.
 pub(crate) trait Ending {
-    /// The body has been handed over, or without `success` given up.
+    /// The body has been handed over, or given up if not `success`.
     fn end(&self, success: bool);
 }
 
 /// The body of a response. Its exchange `E` is told how the sending ended.
 pub(crate) struct ResponseBody<E: Ending> {
     content: Content,
-    /// The exchange to tell how the sending ended, if anybody wants to know.
+    /// The exchange to tell how the sending ended, if the script wants to know.
     ending: Option<Rc<E>>,
-    /// Everything was handed to the connection.
+    /// Whether everything was handed to the connection.
     finished: bool,
 }
 
@@ -41,11 +41,12 @@ enum Content {
 struct StreamedContent {
     resource: Rc<dyn Resource>,
     read: Option<AsyncResult<BufView>>,
-    /// Bytes left when the length was announced.
+    /// How many bytes are left, if the length was announced.
     left: Option<u64>,
-    /// What ended the body before its end.
+    /// The error that ended the body early.
     failure: Option<JsErrorBox>,
-    /// The resource was taken from the script and ends with this body.
+    /// Whether the resource was taken from the script, and is closed with this
+    /// body.
     owned: bool,
 }
 
@@ -55,7 +56,7 @@ impl<E: Ending> ResponseBody<E> {
         Self::new(Content::Empty)
     }
 
-    /// A body that is there already.
+    /// A body of which all bytes are there.
     pub(crate) fn whole(bytes: BufView) -> Self {
         if bytes.is_empty() {
             return Self::empty();
@@ -63,8 +64,8 @@ impl<E: Ending> ResponseBody<E> {
         Self::new(Content::Whole(bytes))
     }
 
-    /// A body that is read from `resource` as the client takes it. With
-    /// `owned`, the resource is closed when the body ends or is given up.
+    /// A body that is read from `resource` as the client takes it. If `owned`,
+    /// the resource is closed when the body ends or is given up.
     pub(crate) fn stream(resource: Rc<dyn Resource>, owned: bool) -> Self {
         Self::new(Content::Stream(StreamedContent {
             resource,
@@ -75,8 +76,8 @@ impl<E: Ending> ResponseBody<E> {
         }))
     }
 
-    /// Announces how many bytes a streamed body has. It fails when it ends
-    /// before, and is cut off when it goes on.
+    /// Announces how many bytes a streamed body has. A shorter body fails, and
+    /// a longer body is cut off.
     pub(crate) fn set_length(&mut self, length: Option<u64>) {
         if let Content::Stream(stream) = &mut self.content {
             stream.left = length;
@@ -86,8 +87,8 @@ impl<E: Ending> ResponseBody<E> {
         }
     }
 
-    /// Reports to `exchange` when the body has been handed over or given up.
-    /// A `bodiless` response is whole without its body.
+    /// Tells `exchange` when the body has been handed over or given up. A
+    /// `bodiless` response is whole without its body.
     pub(crate) fn report_to(&mut self, exchange: Rc<E>, bodiless: bool) {
         self.ending = Some(exchange);
         self.finished |= bodiless || matches!(self.content, Content::Empty);
@@ -129,8 +130,8 @@ impl<E: Ending> Body for ResponseBody<E> {
             }
             Content::Stream(stream) => {
                 let chunk = ready!(stream.poll_chunk(cx));
-                // Of an announced length the connection takes that much and
-                // does not come for the end.
+                // If the length was announced, the connection takes that many
+                // bytes and does not ask for the end.
                 this.finished = match chunk {
                     Ok(None) => true,
                     Ok(Some(_)) => stream.left == Some(0),
@@ -185,14 +186,15 @@ impl StreamedContent {
             Ok(_) => JsErrorBox::generic("The body is shorter than its Content-Length"),
             Err(error) => error,
         };
-        // An error ends the connection on the spot. Failing a turn later lets
-        // it send what it was given before.
+        // An error ends the connection at once. The error is returned a turn
+        // later, so that the connection can send the bytes that it was given
+        // before.
         self.failure = Some(failure);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Counts a chunk against the announced length, and cuts off what goes
+    /// Counts a chunk against the announced length, and cuts off the bytes
     /// beyond it.
     fn count(&mut self, chunk: BufView) -> BufView {
         let Some(left) = self.left else {

@@ -1,5 +1,5 @@
-//! `DENO_SERVE_ADDRESS`: where the first server of a program listens, whatever the program
-//! says, as in Deno.
+//! `DENO_SERVE_ADDRESS`: the address of the first server of a program. It replaces the address in
+//! the program, as in Deno.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use deno_core::op2;
 const VARIABLE: &str = "DENO_SERVE_ADDRESS";
 
 /// An address in the form that deno_node takes too: its kind, the host or path, the port, and
-/// whether the server also listens where the program says.
+/// whether the server also listens at the address in the program.
 type Override = (u8, String, u32, bool);
 
 const NONE: u8 = 0;
@@ -16,8 +16,7 @@ const TCP: u8 = 1;
 const UNIX: u8 = 2;
 const VSOCK: u8 = 3;
 
-/// What `DENO_SERVE_ADDRESS` says. A value that is none is reported and has no effect, as in
-/// Deno.
+/// Reads `DENO_SERVE_ADDRESS`. A value that is not valid is logged and has no effect, as in Deno.
 #[op2]
 pub(crate) fn op_http_serve_address_override() -> Override {
     let Ok(value) = std::env::var(VARIABLE) else {

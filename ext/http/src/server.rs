@@ -1,4 +1,4 @@
-//! A server: what its exchanges share, and the delivery of what happens to the script.
+//! A server: the state that its exchanges share, and the delivery of events to the script.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -29,17 +29,17 @@ pub(crate) const EVENT_REQUEST: i32 = 0;
 pub(crate) const EVENT_ENDED: i32 = 1;
 /// An exchange that the script watches has ended without success.
 const EVENT_FAILED: i32 = 2;
-/// A socket is open whose handshake the script has answered.
+/// A socket is open. The script has answered its handshake.
 pub(crate) const EVENT_OPENED: i32 = 3;
 
-/// What a script is told about.
+/// An event that a script is told.
 pub(crate) enum ServerEvent<E> {
     /// A request came.
     Request(Rc<E>),
-    /// The socket is open whose handshake was that of an exchange.
+    /// A socket is open. This exchange was its handshake.
     Opened(ExchangeId),
-    /// An exchange that the script watches is over. Without success its
-    /// client went away, or its body failed, before all was sent.
+    /// An exchange that the script watches is over. Without success, the client
+    /// went away or the body failed before all was sent.
     Ended {
         /// The exchange.
         id: ExchangeId,
@@ -59,18 +59,18 @@ impl<E: Deliver> ServerEvent<E> {
     }
 }
 
-/// An exchange, as it is handed to the script.
+/// An exchange that can be handed to the script.
 pub(crate) trait Deliver: 'static {
-    /// What the script knows it by.
+    /// The id by which the script knows the exchange.
     fn id(&self) -> ExchangeId;
 
-    /// Answers that the script could not be called.
+    /// Answers with status 500, because the script could not be called.
     fn fail(&self);
 
-    /// The turn of the script is over in which it was handed the request.
+    /// The script's turn in which it was handed the request is over.
     fn end_turn(self: &Rc<Self>);
 
-    /// The script is called no more.
+    /// Drops a held connection, because the script is not called any more.
     fn drop_held(&self);
 }
 
@@ -90,18 +90,18 @@ pub(crate) struct Server<E> {
 
     first_read: FirstRead,
     connections: Rc<Connections>,
-    /// What requests have been upgraded to.
+    /// The WebSockets that requests have become.
     sockets: SocketGroup,
-    /// What the server is known by in other event loops of the program, if it is there.
+    /// The key of the server in all event loops of the program, if they share it.
     shared_as: Option<String>,
 }
 
 impl<E: Deliver> Server<E> {
-    /// A server that hands its requests to `dispatch`, which takes the number of an
-    /// [`ServerEvent`] and the id of an exchange. `own_limits` go before the
-    /// [`ServerLimits`] of the embedder. A `shared` one has what it is known by in
-    /// other event loops, and the number of this loop's connections. One that `is_lone`
-    /// serves one connection that the script has accepted itself.
+    /// A server that hands its requests to `dispatch`, which takes the number of an [`ServerEvent`]
+    /// and the id of an exchange. `own_limits` take precedence over the [`ServerLimits`] of the
+    /// embedder. `shared` is the key of the server in all event loops, and the number of this
+    /// loop's connections. A server that `is_lone` serves one connection that the script has
+    /// accepted itself.
     pub(crate) fn new(
         state: &mut OpState,
         (scheme, fallback_authority): (&'static str, String),
@@ -130,7 +130,7 @@ impl<E: Deliver> Server<E> {
         })
     }
 
-    /// The start of the URLs of its requests.
+    /// The scheme of the URLs of the server's requests, with `://`.
     pub(crate) fn scheme(&self) -> &'static str {
         self.scheme
     }
@@ -145,7 +145,7 @@ impl<E: Deliver> Server<E> {
         &self.http1
     }
 
-    /// What clients may do.
+    /// The limits for clients.
     pub(crate) fn limits(&self) -> &ServerLimits {
         &self.limits
     }
@@ -160,18 +160,18 @@ impl<E: Deliver> Server<E> {
         &self.connections
     }
 
-    /// How many connections and WebSockets it has.
+    /// How many connections and WebSockets the server has.
     pub(crate) fn connection_count(&self) -> usize {
         self.connections.len() + self.sockets.len()
     }
 
-    /// What the first packet of a connection is read into.
+    /// The buffer for the first packet of a connection.
     pub(crate) fn first_read(&self) -> &FirstRead {
         &self.first_read
     }
 
-    /// Queues an event for the script. All that are queued when the event
-    /// loop comes round are delivered in one go.
+    /// Queues an event for the script. The event loop delivers all queued
+    /// events in one task.
     pub(crate) fn push(self: &Rc<Self>, event: ServerEvent<E>) {
         self.events.borrow_mut().push_back(event);
         if !self.delivering.replace(true) {
@@ -190,9 +190,8 @@ impl<E: Deliver> Server<E> {
         self.sockets.close_all(state, &close);
     }
 
-    /// What its topics are known by in the process: the `name` that the script gives, or
-    /// where it gives none and the server is the same one in several event loops, what it is
-    /// known by there.
+    /// The name of the server's topics in the process: the `name` of the script, or else the key of
+    /// the server if event loops share it.
     pub(crate) fn topics_name(&self, name: Option<String>) -> Option<String> {
         match (name, &self.shared_as) {
             (Some(name), _) => Some(format!("name {name}")),
@@ -231,8 +230,8 @@ impl<E: Deliver> Server<E> {
             let kind = v8::Integer::new(scope, kind).into();
             let id_value = v8::Number::new(scope, id as f64).into();
             let delivered = dispatch.call(scope, receiver, &[kind, id_value]).is_some();
-            // The dispatcher catches what handlers throw; what is left is an
-            // engine out of stack or told to terminate.
+            // The dispatcher catches the exceptions of handlers. The call only
+            // fails if the engine is out of stack or was told to terminate.
             if !delivered
                 && let ServerEvent::Request(exchange) = &event
                 && self.exchanges.remove(exchange.id()).is_some()
@@ -241,8 +240,8 @@ impl<E: Deliver> Server<E> {
             }
             let has_terminated = scope.has_terminated();
             if !has_terminated {
-                // Each request is a task of its own: what its handler left for
-                // later runs before the next one is looked at.
+                // Each request is a task of its own: the microtasks of its
+                // handler run before the next request is handled.
                 scope.perform_microtask_checkpoint();
             }
             if let ServerEvent::Request(exchange) = event {
@@ -255,7 +254,7 @@ impl<E: Deliver> Server<E> {
     }
 }
 
-/// A server as the script holds it. Closing it ends the server at once.
+/// The resource of a server. Closing it ends the server at once.
 pub(crate) struct ServerResource<E: Deliver>(pub Rc<Server<E>>);
 
 impl<E: Deliver> Resource for ServerResource<E> {
@@ -268,7 +267,7 @@ impl<E: Deliver> Drop for ServerResource<E> {
     fn drop(&mut self) {
         if !self.0.connections.has_ended() {
             self.0.connections.abort();
-            // The engine may be gone before the last connection.
+            // The engine may end before the last connection.
             self.0.dispatch.borrow_mut().take();
             for event in self.0.events.take() {
                 if let ServerEvent::Request(exchange) = event {

@@ -1,4 +1,4 @@
-//! The transport of a connection, as the servers of HTTP see it.
+//! The transport of a connection for the servers of HTTP.
 
 use std::future::Future;
 use std::io;
@@ -19,50 +19,50 @@ use tokio::time::sleep;
 
 use crate::clock::Clock;
 
-/// A transport that tells the clock when bytes come and go, that takes the end
-/// of what a client sends for the end of the client only after a moment, and that
-/// lingers when it closes.
+/// A transport that tells the clock when bytes come and go, that delays the end
+/// of the client's stream, and that lingers when it closes.
 ///
-/// hyper gives up a request whose client has ended its side, as nothing else
-/// tells that a client has left. Some send a request and end their side to say
-/// that it was the last one. A handler that answers at once answers them too.
+/// hyper gives up a request if the client has ended its side, because nothing
+/// else tells that a client has left. But some clients send a request and then
+/// end their side, because it was their last request. With the delay, a handler
+/// that answers at once answers these clients too.
 ///
-/// A socket that is closed while its client still sends is reset, and the client may
-/// lose an answer that it has not read (RFC 9112 section 9.6). So this side is ended
-/// first, and what comes is read and forgotten for a time.
+/// If a socket is closed while its client still sends, the connection is reset, and the client may
+/// lose an answer that it has not read (RFC 9112 section 9.6). Therefore this side is ended first,
+/// and incoming bytes are read and discarded for a time.
 pub(crate) struct ServerIo<S> {
     io: S,
-    /// What has been read of it already.
+    /// Bytes that have been read from `io` already.
     read_ahead: Bytes,
     clock: Arc<Clock>,
     end: End,
     linger: Option<Linger>,
 }
 
-/// How long what a client still sends after its answer is read.
+/// How long bytes are read that a client sends after its answer.
 struct Linger {
-    /// The end of its silence.
+    /// Expires if the client is silent for too long.
     silence: Pin<Box<Sleep>>,
-    /// The end in any case.
+    /// The latest end.
     end: Instant,
 }
 
 impl Linger {
-    /// After so long without a byte, the client is given up.
+    /// The longest silence of the client.
     const SILENCE: Duration = Duration::from_secs(2);
     const LONGEST: Duration = Duration::from_secs(30);
 }
 
-/// The end of what the client sends.
+/// The state of the end of the client's stream.
 enum End {
     Ahead,
-    /// It was read during an exchange, and is held back.
+    /// The end was read during an exchange, and is held back.
     Held(Pin<Box<dyn Future<Output = ()> + Send>>),
     Told,
 }
 
 impl<S> ServerIo<S> {
-    /// `read_ahead` is what has been read of `io` already.
+    /// `read_ahead` are the bytes that have been read from `io` already.
     pub(crate) fn new(io: S, clock: Arc<Clock>, read_ahead: Bytes) -> Self {
         Self {
             io,
@@ -73,14 +73,16 @@ impl<S> ServerIo<S> {
         }
     }
 
-    /// The transport, and what was read of it and not by hyper.
+    /// The transport, and the bytes that were read from it and that hyper has
+    /// not read.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.io, self.read_ahead)
     }
 }
 
 impl<S: AsyncRead + Unpin> ServerIo<S> {
-    /// Whether the client begins as HTTP/2 does (RFC 9113 section 3.4).
+    /// Whether the client begins with the preface of HTTP/2 (RFC 9113 section
+    /// 3.4).
     pub(crate) fn poll_is_http2(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             let known = self.read_ahead.len().min(PREFACE.len());
@@ -100,14 +102,15 @@ impl<S: AsyncRead + Unpin> ServerIo<S> {
         }
     }
 
-    /// Reads and forgets what the client sends, until it ends or is given up.
+    /// Reads and discards the client's bytes until the stream ends or the
+    /// client is given up.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Linger {
             silence: Box::pin(sleep(Linger::SILENCE)),
             end: Instant::now() + Linger::LONGEST,
         });
         let mut rest = [0; 16 << 10];
-        // Others have their turn.
+        // After this many reads, other tasks have their turn.
         for _ in 0..16 {
             let mut rest = ReadBuf::new(&mut rest);
             match Pin::new(&mut self.io).poll_read(cx, &mut rest) {
@@ -127,7 +130,7 @@ impl<S: AsyncRead + Unpin> ServerIo<S> {
     }
 }
 
-/// What a client of HTTP/2 sends first.
+/// The connection preface of HTTP/2.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl<S: AsyncRead + Unpin> AsyncRead for ServerIo<S> {
@@ -163,8 +166,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ServerIo<S> {
     }
 }
 
-/// Waits until the event loop has come round: a request that was read is
-/// handled in the first turn, and its answer is taken in the second.
+/// Waits for two turns of the event loop. A request that was read is handled in
+/// the first turn, and its answer is taken in the second.
 async fn two_turns() {
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! Where a server has its connections from: a listener of its own, or one that the event
-//! loops of the program share.
+//! The source of a server's connections: its own listener, or a listener that the event loops of
+//! the program share.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +11,15 @@ use crate::listener::Listener;
 
 /// The listener of a server.
 pub(crate) enum ServerListener {
-    /// One that no other server has.
+    /// A listener of this server alone.
     Own(Listener),
-    /// One that the event loops of the program have in common.
+    /// A listener that the event loops of the program share.
     Shared(SharedListener),
 }
 
 impl ServerListener {
-    /// As [`Listener::accept`]. Returns false when there will be no more.
+    /// See [`Listener::accept`]. Returns false if there will be no more
+    /// connections.
     pub(crate) async fn accept(&mut self, each: impl FnMut(Accepted)) -> io::Result<bool> {
         match self {
             Self::Own(listener) => listener.accept(each).await.map(|()| true),
@@ -26,7 +27,7 @@ impl ServerListener {
         }
     }
 
-    /// The listener where the event loops of the program have it in common.
+    /// The listener, if the event loops of the program share it.
     pub(crate) fn as_shared(&self) -> Option<&SharedListener> {
         match self {
             Self::Own(_) => None,
@@ -34,7 +35,7 @@ impl ServerListener {
         }
     }
 
-    /// As [`Listener::tcp_address`].
+    /// See [`Listener::tcp_address`].
     pub(crate) fn tcp_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
             Self::Own(listener) => listener.tcp_address(),
@@ -42,7 +43,7 @@ impl ServerListener {
         }
     }
 
-    /// As [`Listener::unix_path`].
+    /// See [`Listener::unix_path`].
     pub(crate) fn unix_path(&self) -> Result<Option<String>, HttpError> {
         match self {
             Self::Own(listener) => listener.unix_path(),
@@ -50,7 +51,7 @@ impl ServerListener {
         }
     }
 
-    /// As [`Listener::scheme`].
+    /// See [`Listener::scheme`].
     pub(crate) fn scheme(&self) -> &'static str {
         match self {
             Self::Own(listener) => listener.scheme(),
@@ -58,7 +59,7 @@ impl ServerListener {
         }
     }
 
-    /// As [`Listener::authority`].
+    /// See [`Listener::authority`].
     pub(crate) fn authority(&self) -> io::Result<String> {
         match self {
             Self::Own(listener) => listener.authority(),

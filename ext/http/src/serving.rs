@@ -1,10 +1,10 @@
 //! The life of a server, and of its connections up to their first request.
 //!
-//! What the client sends first is read here. A whole handshake is handed to the
-//! script at once, and the connection is held meanwhile. If the handler has agreed
-//! to it when its turn ends, the connection is the WebSocket's. In all other cases
-//! hyper gets the connection with what was read of it, from the first byte on, and
-//! asks for the answer of a handler that has been called already.
+//! This module reads the first bytes of a client. A whole handshake is handed to the script at
+//! once, and the connection is held meanwhile. If the handler has agreed to the handshake when its
+//! turn ends, the connection becomes the WebSocket. In all other cases hyper gets the connection
+//! with all bytes that were read, and waits for the answer of the handler if the handler has been
+//! called already.
 
 use std::future::poll_fn;
 use std::io;
@@ -67,7 +67,7 @@ pub(crate) fn start_server(
 }
 
 /// Serves one connection that the script has accepted, until it ends or becomes
-/// a WebSocket; or none, which has ended.
+/// a WebSocket. Without a connection, the server ends at once.
 pub(crate) fn start_lone_server(
     state: &mut OpState,
     accepted: Option<Accepted>,
@@ -124,7 +124,7 @@ async fn run(server: Rc<Server>, mut listener: Option<ServerListener>) {
     connections.end();
 }
 
-/// Accepts what is waiting, or waits for one.
+/// Accepts the waiting connections, or waits for one.
 async fn accept_next(
     listener: Option<&mut ServerListener>,
     server: &Rc<Server>,
@@ -136,7 +136,8 @@ async fn accept_next(
             let is_shared = listener.as_shared().is_some();
             let accept = |accepted| match is_shared || server.connection_count() < max {
                 true => accept(server, accepted),
-                // It is closed. A loop that accepts for several looks at all of them.
+                // The connection is closed. A loop that accepts for several loops has counted the
+                // connections of all of them.
                 false => warn_of_limit(refused, max),
             };
             listener.accept(accept).await
@@ -145,8 +146,8 @@ async fn accept_next(
     }
 }
 
-/// Whether accepting failed for the one connection that was accepted, so that
-/// the next one can be tried at once.
+/// Whether the error concerns only the accepted connection, so that the next
+/// one can be accepted at once.
 fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -161,7 +162,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 fn accept(server: &Rc<Server>, accepted: Accepted) {
     let (stream, peer) = match accepted {
         Accepted::Fresh(stream, address) => {
-            // A client that is gone already concerns nobody.
+            // An error is ignored, because it means that the client has gone.
             let _ = serve_accepted(server, stream, Peer::Ip(address));
             return;
         }
@@ -176,11 +177,11 @@ fn accept(server: &Rc<Server>, accepted: Accepted) {
 /// Serves a connection from its first byte on.
 async fn serve(server: Rc<Server>, mut stream: Stream, peer: Peer, entry: Entry) {
     let control = entry.control.clone();
-    // Its time for the first head begins now.
+    // The client's time for the first head begins now.
     control.clock();
     let read = poll_fn(|cx| {
         if control.poll_signal(cx).is_some() {
-            // There is no request to be answered yet.
+            // There is no request to answer yet.
             return Poll::Ready(None);
         }
         server.first_read().with(|buffer| {
@@ -199,7 +200,7 @@ async fn serve(server: Rc<Server>, mut stream: Stream, peer: Peer, entry: Entry)
     }
 }
 
-/// The same for one that has just been accepted, and may have sent something
+/// Serves a connection that has just been accepted, and may have sent bytes
 /// already.
 fn serve_accepted(server: &Rc<Server>, stream: std::net::TcpStream, peer: Peer) -> io::Result<()> {
     let read: io::Result<First> = server.first_read().with(|buffer| {
@@ -247,7 +248,7 @@ fn start(server: Rc<Server>, stream: Stream, peer: Peer, entry: Entry, first: Fi
     }
 }
 
-/// What the first read of a connection brought.
+/// The bytes of the first read of a connection.
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives on the stack until the connection is served"
@@ -277,12 +278,12 @@ impl Deliver for Exchange {
         self.answer(plain(StatusCode::INTERNAL_SERVER_ERROR));
     }
 
-    /// A connection that is still held is hyper's from now on.
+    /// Gives a connection that is still held to hyper.
     fn end_turn(self: &Rc<Self>) {
         let Some(held) = self.release_held() else {
             return;
         };
-        // Dropping it tells the script that there is no client any more.
+        // Dropping the answer tells the script that the client is gone.
         let answer = Answer::of(self.clone());
         if !held.control().is_killed() {
             pass_to_hyper(self.server().clone(), held, self.peer, Some(answer));
@@ -294,7 +295,7 @@ impl Deliver for Exchange {
     }
 }
 
-/// Gives a connection to hyper, which is to send `answer`.
+/// Gives a connection to hyper, which sends `answer`.
 fn pass_to_hyper(server: Rc<Server>, held: HeldRequest, peer: Peer, answer: Option<Answer>) {
     let HeldRequest {
         stream,
@@ -315,7 +316,7 @@ fn pass_to_hyper(server: Rc<Server>, held: HeldRequest, peer: Peer, answer: Opti
     }
     match stream {
         Stream::Accepted(stream) => {
-            // Where the reactor takes no more, the client sees the connection end.
+            // If the reactor takes no more sockets, the connection is closed.
             if let Ok(stream) = TcpStream::from_std(stream) {
                 spawn!(stream);
             }

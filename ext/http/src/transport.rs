@@ -1,4 +1,4 @@
-//! The transport of a WebSocket, taken out of what served its request.
+//! The transport of a WebSocket, taken out of hyper's connection.
 
 use bytes::Bytes;
 use deno_tls::TlsStream;
@@ -10,8 +10,8 @@ use tokio::net::UnixStream;
 
 use crate::server_io::ServerIo;
 
-/// The stream of a connection that hyper has let go, and what hyper read of it
-/// beyond the request.
+/// The stream of a connection that hyper has released, and the bytes that were
+/// read after the request.
 pub(crate) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<ServerIo<TcpStream>>>() {
         Ok(parts) => {
@@ -39,7 +39,7 @@ pub(crate) fn transport(upgraded: Upgraded) -> (Transport, Bytes) {
     }
 }
 
-/// What hyper read, and what was read and not by hyper.
+/// Joins the bytes that hyper read and those that it has not read.
 fn joined(read: Bytes, unread: Bytes) -> Bytes {
     match unread.is_empty() {
         true => read,

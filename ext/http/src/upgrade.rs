@@ -47,12 +47,13 @@ use crate::response::answer;
 use crate::response::header_map;
 use crate::transport::transport;
 
-/// What the check of a handshake came to: the value of `Sec-WebSocket-Accept`,
-/// which is empty over HTTP/2, and that of `Sec-WebSocket-Extensions`, or the status and
-/// the message of a refusal, and its headers, names and values alternating.
+/// The result of checking a handshake. An accepted handshake has the value of
+/// `Sec-WebSocket-Accept`, which is empty over HTTP/2, and the value of `Sec-WebSocket-Extensions`.
+/// A refusal has the status, the message, and the headers, with names and values alternating.
 type Verdict = (Option<String>, String, u16, String, Vec<String>);
 
-/// The same where most often it is but the first of it: a string then, not a list.
+/// The result of checking a handshake. Most results have only the value of `Sec-WebSocket-Accept`,
+/// and become a string instead of a list.
 pub(crate) enum Checked {
     Plain(Rc<Exchange>),
     Other(Verdict),
@@ -81,8 +82,8 @@ impl<'s> ToV8<'s> for Checked {
 }
 
 /// Checks the handshake of an exchange and claims its connection for a
-/// WebSocket with `protocol`, or without a subprotocol if that is empty, and with
-/// compression where `deflate` and the client allow it.
+/// WebSocket with `protocol`, or without a subprotocol if that is empty, and
+/// with compression if `deflate` and the client allow it.
 #[op2]
 pub(crate) fn op_http_upgrade_begin(
     state: &OpState,
@@ -141,8 +142,8 @@ pub(crate) fn op_http_upgrade_begin(
     Ok(verdict.map_or(Checked::Plain(exchange), Checked::Other))
 }
 
-/// Checks a handshake that did not come from a server of this crate: a
-/// `Request` that a script made. Such a request may leave out the version.
+/// Checks a handshake that does not come from a server of this crate, but from
+/// a `Request` that a script made. Such a request may leave out the version.
 #[op2]
 pub(crate) fn op_http_websocket_handshake(
     scope: &mut v8::PinScope<'_, '_>,
@@ -172,10 +173,10 @@ pub(crate) fn client_offer(
     ClientOffer::parse(method, (1, 1), lines(&headers))
 }
 
-/// Answers 101 where the handshake can be answered at once, with the headers that the
-/// script gave, or those that were agreed on where it gave none. Returns the WebSocket
-/// connection, whose socket [`ServerEvent::Opened`] is for; or [`NO_CONNECTION`] where the
-/// connection is hyper's and [`op_http_upgrade_respond`] is to be called.
+/// Answers with status 101 if the handshake can be answered at once. The answer has the headers of
+/// the script, or the agreed headers if the script gave none. Returns the id of the WebSocket
+/// connection, and [`ServerEvent::Opened`] follows. Returns [`NO_CONNECTION`] if hyper has the
+/// connection. The script then has to call [`op_http_upgrade_respond`].
 #[op2]
 #[smi]
 pub(crate) fn op_http_upgrade_accept(
@@ -213,12 +214,12 @@ pub(crate) fn op_http_upgrade_accept(
     if server.connections().is_ending() {
         server.close_sockets(state);
     }
-    // As many as a process can have sockets.
+    // A process has far fewer than 2^31 sockets.
     Ok(connection as i32)
 }
 
-/// Answers 101, or over HTTP/2 200, with the headers that the script gave.
-/// Returns the number of an [`Outcome`].
+/// Answers with status 101, or 200 over HTTP/2, and with the headers of the
+/// script. Returns the number of an [`Outcome`].
 #[op2(nofast)]
 #[smi]
 pub(crate) fn op_http_upgrade_respond(
@@ -251,8 +252,8 @@ pub(crate) fn op_http_upgrade_respond(
     Ok(outcome as u32)
 }
 
-/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout`
-/// is in seconds, 0 is none.
+/// Resolves with the WebSocket connection when the client has been answered. `idle_timeout` is in
+/// seconds. 0 means without a limit.
 #[op2]
 #[smi]
 pub(crate) async fn op_http_upgrade_wait(
@@ -297,7 +298,7 @@ pub(crate) async fn op_http_upgrade_wait(
 fn tell_debuggers(state: &mut OpState, exchange: &Exchange, id: u32, answer: Vec<(&str, &[u8])>) {
     let url = url(exchange);
     let handshake = ShownHandshake {
-        // `https` gives `wss`.
+        // `http` becomes `ws`, and `https` becomes `wss`.
         url: format!("ws{}", url.strip_prefix("http").unwrap_or_default()),
         request: lines(&exchange.head().headers).collect(),
         status: match exchange.is_http2() {
@@ -377,7 +378,7 @@ pub(crate) fn answer_head<'a>(
     head
 }
 
-/// What the answer says whatever the script does.
+/// The headers of the answer that do not depend on the script.
 fn agreed_headers<'a>(
     exchange: &Exchange,
     agreement: &'a Agreement,
@@ -397,7 +398,7 @@ fn agreed_headers<'a>(
     .flatten()
 }
 
-/// What only this server may say.
+/// The headers that only this server may set.
 const NOT_THE_SCRIPTS: [HeaderName; 5] = [
     header::UPGRADE,
     header::CONNECTION,
@@ -434,7 +435,7 @@ fn refusal(error: &OfferError) -> Verdict {
     )
 }
 
-/// The script asks for a subprotocol that the client did not offer.
+/// Refuses if the script asks for a subprotocol that the client did not offer.
 fn refused_protocol(offer: &ClientOffer, protocol: &str) -> Option<Verdict> {
     if protocol.is_empty() || offer.protocols().iter().any(|offered| offered == protocol) {
         return None;

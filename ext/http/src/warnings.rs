@@ -1,4 +1,4 @@
-//! Warnings of what may happen thousands of times a second.
+//! Warnings about events that may happen thousands of times a second.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ pub(crate) struct Warnings {
 }
 
 impl Warnings {
-    /// Warns with what `message` says, unless it was warned within the last second.
+    /// Logs the warning `message`, unless one was logged within the last second.
     pub(crate) fn warn(&mut self, message: impl FnOnce() -> String) {
         if self.is_due(Instant::now()) {
             log::warn!("{}", message());
@@ -28,7 +28,8 @@ impl Warnings {
     }
 }
 
-/// Tells that a connection was closed because there are `max` of them.
+/// Counts and logs that a connection was closed because there are `max`
+/// connections.
 pub(crate) fn warn_of_limit(warnings: &mut Warnings, max: usize) {
     REFUSED_CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     warnings.warn(|| {
@@ -36,7 +37,7 @@ pub(crate) fn warn_of_limit(warnings: &mut Warnings, max: usize) {
     });
 }
 
-/// How many connections the process has closed so.
+/// How many connections the process has closed because of the limit.
 pub(crate) fn refused_connections() -> u64 {
     REFUSED_CONNECTIONS.load(Ordering::Relaxed)
 }

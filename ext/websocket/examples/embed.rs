@@ -1,5 +1,5 @@
-//! `WebSocket` in a program of one's own: a bare deno_core runtime with the
-//! extension, and an echo server in Rust for the script to talk to.
+//! `WebSocket` in your own program: a bare deno_core runtime with the
+//! extension, and an echo server in Rust for the script.
 //!
 //!     cargo run --release --example embed
 
@@ -18,7 +18,7 @@ use sys_traits::impls::RealSys;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-// The global that scripts see. `print` is what a bare runtime has for output.
+// The global that scripts see. `print` is the output of a bare runtime.
 deno_core::extension!(
     embed,
     deps = [duplex_websocket],
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
 
     let mut runtime = support::runtime(embed::init());
-    // Which hosts a script may dial is for the program to decide.
+    // The program decides which hosts a script may dial.
     let parser = RuntimePermissionDescriptorParser::new(RealSys);
     runtime
         .op_state()
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     server.await?.map_err(|error| -> Box<dyn Error> { error })
 }
 
-/// A server of one connection, on the protocol crate.
+/// A server of one connection, made with the protocol crate.
 async fn echo(mut stream: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut buffer = vec![0; 4096];
     let count = stream.read(&mut buffer).await?;

@@ -1,6 +1,6 @@
-//! A server of hyper that hands its WebSockets to a script: the handshake is answered here, and
-//! the script gets the sockets. The program publishes to them from Rust, closes them, and so
-//! ends the event loop.
+//! A server of hyper that hands its WebSockets to a script: the program answers the handshake, and
+//! the script gets the sockets. The program publishes to the sockets from Rust and closes them,
+//! which ends the event loop.
 //!
 //!     cargo run --release --example hyper_server
 
@@ -36,17 +36,18 @@ use tokio::task::{LocalSet, spawn_local};
 /// A connection whose handshake was answered.
 struct Accepted {
     stream: TcpStream,
-    /// What hyper has read of the client's frames.
+    /// The bytes of the client's frames that hyper has read.
     read_ahead: Bytes,
-    /// What was agreed on for permessage-deflate.
+    /// The agreed parameters of permessage-deflate.
     deflate: Option<(Parameters, Compression)>,
 }
 
-/// By what the script tells Rust that a client is subscribed and has its answer.
+/// With this the script tells Rust that a client is subscribed and has its
+/// answer.
 #[derive(Clone, Default)]
 struct Served(Rc<Notify>);
 
-/// What the script takes its connections from.
+/// The queue from which the script takes its connections.
 #[derive(Clone)]
 struct Queue(Rc<Mutex<UnboundedReceiver<Accepted>>>);
 
@@ -104,7 +105,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut runtime = support::runtime(server::init());
     let (sender, receiver) = unbounded_channel();
     let group = SocketGroup::default();
-    // All of the program's ops find here what they need, and so does Rust.
+    // The program's ops and Rust find their values in this state.
     let state = runtime.op_state();
     {
         let mut state = state.borrow_mut();
@@ -124,7 +125,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         "server.js",
         SCRIPT.replace("URL_OF_SERVER", &format!("{url:?}")),
     )?;
-    // It ends when nothing is left that could happen: no socket, and no more connections.
+    // The event loop ends when there is no socket and no further connection.
     runtime
         .run_event_loop(PollEventLoopOptions::default())
         .await?;
@@ -187,7 +188,7 @@ fn answer(
     let upgrade = hyper::upgrade::on(&mut request);
     let compression = config.compression;
     spawn_local(async move {
-        // The socket itself, without hyper around it.
+        // Takes the socket itself out of hyper.
         if let Ok(upgraded) = upgrade.await
             && let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>()
         {
@@ -216,7 +217,7 @@ fn refuse(status: u16) -> Response<Empty<Bytes>> {
     response
 }
 
-/// Publishes to all who are subscribed, and ends the server.
+/// Publishes to all subscribers, and ends the server.
 async fn publish_and_end(
     state: Rc<RefCell<OpState>>,
     group: SocketGroup,

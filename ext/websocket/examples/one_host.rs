@@ -32,7 +32,7 @@ const SCRIPT: &str = r#"
     for (const host of [ALLOWED, "example.com"]) {
         try {
             const socket = new WebSocket(`ws://${host}/`);
-            // Nothing there speaks WebSocket, which is another matter.
+            // No server answers there, but the permission was given.
             socket.onerror = () => print(`${host}: asked, and was not answered`);
         } catch (error) {
             print(`${host}: ${error.message}`);

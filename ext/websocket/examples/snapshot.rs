@@ -1,9 +1,9 @@
-//! A start-up snapshot of V8 with `WebSocket` in it: a program that starts from one reads no
-//! JavaScript but its own.
+//! A start-up snapshot of V8 with `WebSocket` in it: a program that starts from the snapshot reads
+//! only its own JavaScript.
 //!
-//! Here one program makes the snapshot and starts from it. In yours the first half,
-//! [`make`], belongs into the build script, which writes what it returns to files for the
-//! program to include.
+//! This program makes the snapshot and starts from it. In your program the first half, [`make`],
+//! belongs in the build script. The build script writes the result to files, and the program
+//! includes them.
 //!
 //!     cargo run --release --example snapshot
 
@@ -36,7 +36,8 @@ deno_core::extension!(
     },],
 );
 
-/// The same list, in the same order, for the snapshot and for the program.
+/// The extensions. The snapshot and the program need the same list in the same
+/// order.
 fn extensions() -> Vec<Extension> {
     vec![
         deno_webidl::deno_webidl::init(),
@@ -59,8 +60,7 @@ type Source = (&'static str, String);
 /// The snapshot, and the sources that are not in it.
 type Snapshot = (Box<[u8]>, Vec<Source>);
 
-/// Makes the snapshot, and collects the scripts that are not in it: those that are loaded on
-/// demand.
+/// Makes the snapshot, and collects the scripts that are not in it: these are loaded on demand.
 fn make() -> Result<Snapshot, Box<dyn Error>> {
     let output = create_snapshot(
         CreateSnapshotOptions {
@@ -89,7 +89,7 @@ fn make() -> Result<Snapshot, Box<dyn Error>> {
     Ok((output.output, scripts))
 }
 
-/// What `include_bytes!` and `include_str!` would give.
+/// The values that `include_bytes!` and `include_str!` would give.
 fn in_program((snapshot, scripts): Snapshot) -> Included {
     let scripts = scripts
         .into_iter()
@@ -107,7 +107,8 @@ struct Included {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Before V8 starts, and for the snapshot too: V8 compares its flags.
+    // This comes before V8 starts, and is needed for the snapshot too, because
+    // V8 compares its flags.
     duplex_websocket::collect_early(false);
     let included = in_program(make()?);
     println!("the snapshot has {} kB", included.snapshot.len() / 1000);

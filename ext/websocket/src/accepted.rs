@@ -1,4 +1,4 @@
-//! A connection that somebody has accepted and may have to end from outside of the script.
+//! A connection that a program has accepted and may have to end from outside of the script.
 
 use std::rc::{Rc, Weak};
 
@@ -8,8 +8,9 @@ use duplex_protocol::close::Close;
 use crate::connection::Connection;
 use crate::hub::Hub;
 
-/// A connection that [`accept`](crate::accept) took over, for who has to end it. It holds
-/// neither the connection nor its runtime. Clones are the same connection.
+/// A connection that [`accept`](crate::accept) took over, for a program that has to end it. A value
+/// of this type keeps neither the connection nor its runtime alive. Clones stand for the same
+/// connection.
 ///
 /// Connections that end together are better put into a [`SocketGroup`](crate::SocketGroup).
 #[derive(Clone)]
@@ -29,16 +30,16 @@ impl AcceptedConnection {
         })
     }
 
-    /// Begins the close handshake (RFC 6455 section 7.1.2), behind what was sent. Nothing
-    /// happens if it has begun.
+    /// Begins the closing handshake (RFC 6455 section 7.1.2), after the messages that were sent.
+    /// Nothing happens if the handshake has begun before.
     pub fn close(&self, close: &Close) {
         if let (Some(hub), Some(connection)) = (self.hub.upgrade(), self.connection.upgrade()) {
             hub.close(&connection, close);
         }
     }
 
-    /// Drops the connection without a close handshake. The script hears of the end in a later
-    /// turn of the event loop.
+    /// Drops the connection without a closing handshake. The script is told the end in a later turn
+    /// of the event loop.
     pub fn terminate(&self) {
         if let Some(connection) = self.connection.upgrade() {
             connection.terminate();

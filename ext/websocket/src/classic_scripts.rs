@@ -31,13 +31,13 @@ pub fn classic_script(file: &ExtensionFileSource) -> ExtensionFileSource {
     }
 }
 
-/// The classic script that does what the ES module `text` does, as
-/// `core.loadExtScript` takes it; its lines have the same numbers. Imports are by name,
-/// and one `export { … };` says what there is.
+/// The classic script, in the form for `core.loadExtScript`, that does what the ES module `text`
+/// does. Its lines have the same numbers. All imports of the module must be by name, and one
+/// `export { … };` must list all exports.
 ///
 /// # Errors
 ///
-/// A line with another form of import or export.
+/// The line, if it has another form of import or export.
 fn module_to_script(text: &str) -> Result<String, String> {
     let mut script = String::from("(function () { ");
     let mut lines = text.split_inclusive('\n');

@@ -1,8 +1,9 @@
-//! The protocol without a connection: for scripts that own the stream, as those of
+//! The protocol without a connection, for scripts that own the stream. The scripts of
 //! deno.land/std/ws do.
 //!
-//! Such a script reads and writes the bytes itself, and has the frames in them
-//! decoded and encoded here, by the rules and limits of every other connection.
+//! Such a script reads and writes the bytes itself, and this module decodes and
+//! encodes the frames, by the rules and default limits of all other
+//! connections.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -70,10 +71,10 @@ pub(crate) fn op_ws_codec_create(is_server: bool) -> WebSocketCodec {
     }
 }
 
-/// Decodes what was read. Returns a list with four elements for each event: its
-/// opcode, its payload as an ArrayBuffer, and for a Close frame the code and undefined; or 0 for an
-/// error, undefined, the code to close with and what it says. Nothing follows a Close
-/// frame or an error.
+/// Decodes bytes that were read. Returns a list with four elements for each event: the opcode, the
+/// payload as an ArrayBuffer (of a Close frame, its reason), the code of a Close frame or 0, and
+/// undefined. An error has these four elements: 0, undefined, the code to close with, and the
+/// message. Nothing follows a Close frame or an error.
 #[op2]
 pub(crate) fn op_ws_codec_decode<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -95,8 +96,8 @@ impl Incoming {
         elements: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
         let undefined: v8::Local<v8::Value> = v8::undefined(scope).into();
-        // Payloads are unmasked where they lie, and the script may look at its
-        // bytes again.
+        // Payloads are unmasked in place, and the script may read its bytes
+        // again.
         let mut input = input.to_vec();
         let mut rest = &mut input[..];
         // Nothing follows the peer's Close frame, or an error.
@@ -118,7 +119,7 @@ impl Incoming {
                 Some(Event::Ping(bytes)) => (Opcode::Ping, bytes.into_owned(), 0),
                 Some(Event::Pong(bytes)) => (Opcode::Pong, bytes.into_owned(), 0),
                 Some(Event::Close(close)) => {
-                    // The script answers it.
+                    // The script answers the Close frame.
                     let _ = self.session.receive_close(close.clone());
                     let code = close.event_code();
                     (Opcode::Close, close.into_reason().into_bytes(), code)
@@ -146,7 +147,7 @@ impl Incoming {
         error: ProtocolError,
         elements: &mut Vec<v8::Local<'s, v8::Value>>,
     ) {
-        // The script sends the Close frame, and tells the end.
+        // The script sends the Close frame, and tells its program the end.
         let _ = self.session.fail(error.close_code(), error.to_string());
         elements.extend([
             v8::Integer::new(scope, 0).into(),
@@ -157,7 +158,7 @@ impl Incoming {
     }
 }
 
-/// Encodes one frame, masked where the role asks for it.
+/// Encodes one frame, masked if the role is a client.
 #[op2]
 pub(crate) fn op_ws_codec_encode<'s>(
     scope: &mut v8::PinScope<'s, '_>,

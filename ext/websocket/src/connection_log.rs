@@ -1,8 +1,9 @@
-//! What operators read of each connection with `--log-level debug`: a line when it opens, and
-//! one when it has ended.
+//! The log lines of each connection with `--log-level debug`: a line when the connection opens, and
+//! a line when it has ended.
 //!
-//! What comes from a peer is quoted, and escaped where it could change the terminal or feign
-//! another line. The query of a URL is left out, because many clients have their secret in it.
+//! Text that comes from a peer is quoted. Characters that could control the terminal or fake
+//! another line are escaped. The query of a URL is left out, because many clients put a secret
+//! there.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use duplex_protocol::session::Ending;
 use crate::connection::Connection;
 use crate::metrics::here;
 
-/// Whether anybody reads it.
+/// Whether these lines are logged.
 pub fn is_on() -> bool {
     log::log_enabled!(log::Level::Debug)
 }
@@ -96,7 +97,7 @@ fn peer_of(connection: &Connection) -> String {
     peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
 }
 
-/// A URL without what is secret.
+/// A URL without its credentials, query and fragment.
 fn bare(url: &Url) -> String {
     let rest = &url[Position::BeforeHost..Position::AfterPath];
     format!("{}://{rest}", url.scheme())

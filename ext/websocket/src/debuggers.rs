@@ -9,11 +9,11 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::network_events::{self, NetworkEvent};
 
-/// Shows debuggers the sockets of this thread from now on, with all of their frames. To be
-/// called once for a runtime whose `inspector` is on, on its thread.
+/// Shows debuggers the sockets of this thread from now on, with all of their frames. Call this once
+/// for a runtime whose `inspector` is on, on the runtime's thread.
 ///
-/// The events wait for a task of their own. While script runs that a debugger has started, the
-/// engine's list of debuggers is in use.
+/// A task of its own sends the events, because the engine's list of debuggers is in use while
+/// script runs that a debugger has started.
 pub fn show_to_debuggers(inspector: &Rc<JsRuntimeInspector>) {
     let (events, mut waiting) = unbounded_channel();
     network_events::observe(move |event| {
@@ -35,18 +35,19 @@ pub fn show_to_debuggers(inspector: &Rc<JsRuntimeInspector>) {
     });
 }
 
-/// The sockets that are open. A debugger that attaches later is told how a socket came to be
-/// when something happens on it.
+/// The sockets that are open. A debugger that attaches later is told the opening of a socket when
+/// the next event of the socket comes.
 #[derive(Default)]
 struct Sockets {
-    /// By the ids of their requests, how they came to be.
+    /// The events of each opening, by the id of the request.
     openings: HashMap<String, Vec<NetworkEvent>>,
-    /// Those whose opening a debugger was told.
+    /// The sockets whose opening a debugger was told.
     shown: HashSet<String>,
 }
 
 impl Sockets {
-    /// What to tell debuggers of an event, if there are any.
+    /// What to tell debuggers about an event. `is_watched` says whether a
+    /// debugger is attached.
     fn shown_for(&mut self, event: NetworkEvent, is_watched: bool) -> Vec<NetworkEvent> {
         let id = event.params["requestId"].as_str().unwrap_or_default();
         let id = id.to_owned();

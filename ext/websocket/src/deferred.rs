@@ -1,4 +1,5 @@
-//! What a script sent behind a Blob, whose bytes are read asynchronously.
+//! The messages that a script sent behind a Blob, whose bytes are read
+//! asynchronously.
 
 use std::collections::VecDeque;
 
@@ -6,7 +7,8 @@ use duplex_protocol::close::Close;
 
 use crate::message::Message;
 
-/// Messages in their order, from a Blob on. Each is what it was when the script sent it.
+/// Messages in their order, from a Blob on. Each message keeps the content that it had when the
+/// script sent it.
 #[derive(Default)]
 pub(crate) struct Deferred {
     entries: VecDeque<Entry>,
@@ -14,17 +16,17 @@ pub(crate) struct Deferred {
     payload: usize,
     /// How many entries are Blobs.
     blobs: usize,
-    /// The Close frame that is to follow.
+    /// The Close frame that will follow.
     close: Option<Close>,
 }
 
 enum Entry {
-    /// A Blob of so many bytes, which are not there yet.
+    /// A Blob of this many bytes, which have not been read yet.
     Blob(usize),
     Message(Owned),
 }
 
-/// A message that the script may change meanwhile.
+/// A copy of a message, because the script may change the original meanwhile.
 pub(crate) enum Owned {
     Text(Box<str>),
     Binary(Box<[u8]>),
@@ -55,7 +57,7 @@ impl Deferred {
         self.entries.push_back(Entry::Message(owned));
     }
 
-    /// Has the Close frame follow, unless one does already.
+    /// Makes the Close frame follow, unless a Close frame follows already.
     pub(crate) fn close(&mut self, close: &Close) {
         self.close.get_or_insert_with(|| close.clone());
     }
@@ -64,7 +66,8 @@ impl Deferred {
         self.close.is_some()
     }
 
-    /// Takes the Blob at the front: its bytes are there, or will not be.
+    /// Takes the Blob at the front: its bytes have been read, or cannot be
+    /// read.
     pub(crate) fn pop_blob(&mut self) {
         if let Some(Entry::Blob(length)) = self.entries.front() {
             self.payload -= length;
@@ -73,7 +76,7 @@ impl Deferred {
         }
     }
 
-    /// Takes the next message, where no Blob stands before it.
+    /// Takes the next message, if no Blob stands before it.
     pub(crate) fn pop(&mut self) -> Option<Owned> {
         match self.entries.pop_front()? {
             Entry::Message(owned) => {
@@ -87,7 +90,7 @@ impl Deferred {
         }
     }
 
-    /// The Close frame, once nothing stands before it.
+    /// The Close frame, if nothing stands before it.
     pub(crate) fn take_close(&mut self) -> Option<Close> {
         self.close.take().filter(|_| self.entries.is_empty())
     }
@@ -101,22 +104,23 @@ impl Deferred {
         self.payload
     }
 
-    /// How much memory it takes, in bytes.
+    /// How much memory the entries take, in bytes.
     pub(crate) fn held(&self) -> usize {
         self.payload + self.entries.len() * ENTRY + self.blobs * BLOB
     }
 }
 
-/// What an entry takes beside its bytes, which are allocated by themselves.
+/// The memory of an entry besides its payload, in bytes. The payload is a
+/// separate allocation.
 const ENTRY: usize = 128;
-/// What JavaScript holds for a Blob beside its bytes.
+/// The memory of JavaScript for a Blob besides its content, in bytes.
 const BLOB: usize = 512;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What [`Deferred::pop`] returns until a Blob is next.
+    /// The messages that [`Deferred::pop`] returns before the next Blob.
     fn texts(deferred: &mut Deferred) -> Vec<String> {
         let owned = std::iter::from_fn(|| deferred.pop());
         owned

@@ -6,8 +6,9 @@ use deno_core::FromV8;
 use deno_core::op2;
 use duplex_protocol::deflate::{ClientConfig, Compression, Level, ServerConfig, WindowBits};
 
-/// The option as `convertPerMessageDeflate` of `00_options.js` gives it: checked
-/// and complete but for a window that nobody asked for.
+/// The option as `convertPerMessageDeflate` of `00_options.js` gives it:
+/// checked and complete. Only a window is missing if the program did not set
+/// it.
 #[derive(FromV8)]
 pub struct PerMessageDeflate {
     server_no_context_takeover: bool,
@@ -22,14 +23,14 @@ thread_local! {
     static IS_SUSPENDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether what this thread sends now is left as it is. A script says so for one message,
-/// whether that goes to one connection or to many.
+/// Whether the messages that this thread sends now are not compressed. A script says this for one
+/// message, which goes to one connection or to many.
 pub(crate) fn is_suspended() -> bool {
     IS_SUSPENDED.get()
 }
 
-/// Leaves what the script sends from now on as it is, or does so no more. The caller runs no
-/// script in between.
+/// Switches compression off for the messages that the script sends from now on, or on again. The
+/// caller runs no script between the two calls.
 #[op2(fast)]
 pub(crate) fn op_ws_suspend_compression(is_suspended: bool) {
     IS_SUSPENDED.set(is_suspended);

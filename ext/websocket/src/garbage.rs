@@ -1,10 +1,10 @@
-//! Has the engine let go of payloads early that scripts have done with.
+//! Makes the engine free early the payloads that scripts no longer use.
 //!
-//! V8 knows how much memory lies behind the ArrayBuffers, but collects for that when the
-//! young ones have 64 MiB, or when its limits for all of the heap are reached. A server
-//! that gets long messages and drops them would hold a hundred megabytes, all of them cold
-//! in the caches. So after two megabytes of payload the young generation is collected,
-//! which takes a tenth of a millisecond. QuickJS frees an object with its last reference.
+//! V8 knows how much memory lies behind the ArrayBuffers, but collects them only when the young
+//! ArrayBuffers have 64 MiB, or when the limits of the whole heap are reached. A server that gets
+//! long messages and drops them would hold a hundred megabytes, which are cold in the caches.
+//! Therefore the young generation is collected after two megabytes of payload. A collection takes a
+//! tenth of a millisecond. QuickJS frees an object with its last reference.
 
 use std::cell::Cell;
 #[cfg(feature = "v8")]
@@ -12,19 +12,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deno_core::v8;
 
-/// Lets the runtimes of this process collect payloads early that scripts have done with. To be
-/// called before V8 starts, by whoever does that: V8 has no call for it but one for tests,
-/// and takes that only under its flag `--expose-gc`. `is_gc_exposed` is whether that stands
-/// anyway, because the user asked for it. It cannot be done under `--use-strict`.
+/// Lets the runtimes of this process free the payloads early that scripts no longer use. A program
+/// calls this before it starts V8. V8 has only a function for tests to collect its young
+/// generation, and needs the flag `--expose-gc` for it. `is_gc_exposed` says whether the user has
+/// set this flag. Do not call this if V8 runs with `--use-strict`.
 ///
-/// Without this, V8 keeps some 100 MB of long messages. On QuickJS nothing is to be done.
+/// Without this, V8 keeps some 100 MB of long messages. On QuickJS this function does nothing.
 pub fn collect_early(is_gc_exposed: bool) {
     #[cfg(feature = "v8")]
     {
         if !is_gc_exposed {
-            // The flag stands for as long as the process: all threads read it. It gives each
-            // realm a function by this name, which no script is to see: to assign to
-            // `undefined` changes nothing, so the function is nowhere.
+            // The flag stays set while the process lives, because all threads read it. The flag
+            // gives each realm a global function, which no script may see. With the name
+            // `undefined` the assignment changes nothing, so no script sees the function.
             v8::V8::set_flags_from_string("--expose-gc --expose-gc-as=undefined");
         }
         IS_ALLOWED.store(true, Ordering::Relaxed);
@@ -33,7 +33,8 @@ pub fn collect_early(is_gc_exposed: bool) {
     let _ = is_gc_exposed;
 }
 
-/// What the scripts of one runtime have been handed since the last collection.
+/// The payloads that the scripts of one runtime were handed since the last
+/// collection.
 #[derive(Default)]
 pub(crate) struct Garbage {
     bytes: Cell<usize>,
@@ -55,7 +56,7 @@ impl Garbage {
     }
 }
 
-/// Collects V8's young generation, where that is allowed.
+/// Collects V8's young generation, if [`collect_early`] was called.
 #[cfg(feature = "v8")]
 #[cold]
 fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
@@ -64,11 +65,12 @@ fn collect_young(scope: &mut v8::PinScope<'_, '_>) {
     }
 }
 
-/// Whether V8 takes the order to collect.
+/// Whether V8 has the flag that a collection needs.
 #[cfg(feature = "v8")]
 static IS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
-/// What an ArrayBuffer and the note of its memory take beside the payload.
+/// The memory of an ArrayBuffer and its bookkeeping besides the payload, in
+/// bytes.
 const BESIDE: usize = 128;
-/// How many bytes may be garbage.
+/// How many bytes of payload may become garbage before a collection.
 const COLLECT_EVERY: usize = 2 << 20;

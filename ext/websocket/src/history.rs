@@ -1,15 +1,16 @@
-//! What was published lately, so that a client that comes back misses nothing.
+//! The latest messages of each topic, so that a client that comes back misses
+//! nothing.
 //!
-//! Each message of a topic has a position: the epoch of the topic's log, which is drawn anew
-//! with each log, and an offset, which counts from 1 without a gap. The log of a topic is under
-//! one lock. Whoever publishes holds it while the message goes into the log and on its way to
-//! all event loops, and whoever subscribes holds it from the first message that is replayed
-//! until the subscription is there: so no message is lost or doubled between the two, and all
-//! subscribers see one order.
+//! Each message of a topic has a position: the epoch of the topic's log and an offset. The epoch is
+//! a random number that is drawn for each new log. The offset counts from 1 without a gap. One lock
+//! protects the log of a topic. A publisher holds the lock while the message goes into the log and
+//! on its way to all event loops. A subscriber holds the lock from the first message that is
+//! replayed until the subscription is there. Therefore no message is lost or doubled between the
+//! replay and the subscription, and all subscribers see one order.
 //!
-//! With a broker the logs are the broker's, and here are parts of them: the last messages of
-//! each topic that the process has a subscriber of. Then the broker's thread is the one who
-//! appends, and offsets may leave numbers out.
+//! With a broker the logs belong to the broker, and this module holds copies of their ends: the
+//! last messages of each topic to which the process has a subscriber. The thread of the broker then
+//! appends the messages, and offsets may skip numbers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,37 +19,38 @@ use std::time::{Duration, Instant};
 use crate::message::Message;
 use crate::parcel::Parcel;
 
-/// How much of each topic is kept.
+/// How many messages of each topic are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryOptions {
-    /// Messages, of which the oldest go first.
+    /// How many messages are kept. The oldest are dropped first.
     pub size: usize,
-    /// How long each is kept.
+    /// How long each message is kept.
     pub ttl: Duration,
 }
 
 /// The place of a message among those of its topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// That of the topic's log.
+    /// The epoch of the topic's log.
     pub epoch: u64,
-    /// 0 is before the first message.
+    /// The offset of the message. 0 is before the first message.
     pub offset: u64,
 }
 
-/// What became of a wish to have all that was missed.
+/// The result of a subscription that asks for missed messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whether all of it was replayed: else none of it was.
+    /// Whether all missed messages were replayed. If not, none was replayed.
     pub recovered: bool,
-    /// That of the last message so far: what comes live comes behind it.
+    /// The position of the last message so far. Live messages come after this
+    /// position.
     pub position: Position,
 }
 
 /// The logs of the topics of a space.
 pub(crate) struct History {
     options: HistoryOptions,
-    /// Whether they are those of a broker.
+    /// Whether the logs are copies of a broker's.
     is_copy: bool,
     logs: Mutex<Logs>,
 }
@@ -56,14 +58,15 @@ pub(crate) struct History {
 #[derive(Default)]
 struct Logs {
     by_topic: HashMap<Box<str>, Arc<Mutex<Log>>>,
-    /// How many times a log was asked for since expired ones were looked for.
+    /// How many times a log was asked for since the last removal of expired
+    /// logs.
     asked: usize,
 }
 
 /// The last messages of a topic.
 pub(crate) struct Log {
     epoch: u64,
-    /// The offset behind which all messages are there.
+    /// All messages after this offset are in the log.
     floor: u64,
     last: u64,
     entries: VecDeque<Entry>,
@@ -84,7 +87,7 @@ impl History {
         }
     }
 
-    /// Of the logs of a broker.
+    /// A history of copies of a broker's logs.
     pub(crate) fn copy(options: HistoryOptions) -> Self {
         Self {
             is_copy: true,
@@ -92,7 +95,7 @@ impl History {
         }
     }
 
-    /// Whether the logs are those of a broker.
+    /// Whether the logs are copies of a broker's.
     pub(crate) fn is_copy(&self) -> bool {
         self.is_copy
     }
@@ -101,15 +104,16 @@ impl History {
         self.options
     }
 
-    /// The log of a topic, which begins where there is none.
+    /// The log of a topic. A new log begins if there is none.
     pub(crate) fn log(&self, topic: &str) -> Arc<Mutex<Log>> {
         let mut logs = lock(&self.logs);
         logs.asked += 1;
         if logs.asked > SWEPT_AFTER.max(logs.by_topic.len()) {
             logs.asked = 0;
             let now = Instant::now();
-            // One that nobody holds and that has nothing left begins anew when it is wanted:
-            // its epoch tells those who have a position in it.
+            // A log that no caller holds and that has no messages left is removed. When the log is
+            // wanted again, it begins with a new epoch, which differs from the epoch of old
+            // positions.
             logs.by_topic.retain(|_, log| {
                 Arc::strong_count(log) > 1 || !lock(log).is_expired(now, self.options.ttl)
             });
@@ -124,13 +128,12 @@ impl History {
 }
 
 impl History {
-    /// The log of a topic, where there is one.
+    /// The log of a topic, if there is one.
     pub(crate) fn existing(&self, topic: &str) -> Option<Arc<Mutex<Log>>> {
         lock(&self.logs).by_topic.get(topic).cloned()
     }
 
-    /// Has the log of a topic go on behind `position`, of which all that was there is
-    /// forgotten.
+    /// Makes the log of a topic go on after `position`. All messages in the log are forgotten.
     pub(crate) fn begin(&self, topic: &str, position: Position) {
         let mut logs = lock(&self.logs);
         match logs.by_topic.get(topic).cloned() {
@@ -167,7 +170,7 @@ impl Log {
         }
     }
 
-    /// The offset behind which all messages are there.
+    /// All messages after this offset are in the log.
     pub(crate) fn floor(&self) -> u64 {
         self.floor
     }
@@ -180,13 +183,13 @@ impl Log {
         }
     }
 
-    /// Takes a message in. The frame that is kept and sent has its position in it: see
+    /// Appends a message. The frame that is kept and sent contains the position: see
     /// [`Position::label`].
     pub(crate) fn append(&mut self, message: Message<'_>, options: HistoryOptions) -> Parcel {
         self.append_at(self.last + 1, message, options)
     }
 
-    /// Takes a message in that has this offset in the log of a broker.
+    /// Appends a message that has `offset` in the log of a broker.
     pub(crate) fn append_at(
         &mut self,
         offset: u64,
@@ -208,14 +211,14 @@ impl Log {
         parcel
     }
 
-    /// There is no message up to this offset.
+    /// Notes that there are no further messages up to `offset`.
     pub(crate) fn skip_to(&mut self, offset: u64) {
         self.last = offset;
     }
 
-    /// Takes in what comes before the messages that are there: all behind the offset `since`
-    /// up to the floor, or more. Where these do not reach the floor, nothing is taken. What is
-    /// no message has an offset only.
+    /// Adds older messages before those in the log. `messages` are all entries after the offset
+    /// `since` up to the floor, or more. If they do not reach the floor, nothing is added. An entry
+    /// that is not a message has only an offset.
     pub(crate) fn prepend<'a>(
         &mut self,
         since: u64,
@@ -246,7 +249,8 @@ impl Log {
         }
     }
 
-    /// All messages behind `since`, or none where some are gone, or never were in this log.
+    /// All messages after `since`. Returns `None` if some of them are gone, or if `since` is not a
+    /// position of this log.
     pub(crate) fn since(
         &mut self,
         since: Position,
@@ -261,7 +265,7 @@ impl Log {
         Some(entries.map(|entry| entry.parcel.clone()).collect())
     }
 
-    /// Whether all messages behind `since` are there.
+    /// Whether all messages after `since` are in the log.
     pub(crate) fn covers(&self, since: Position) -> bool {
         since.epoch == self.epoch && (self.floor..=self.last).contains(&since.offset)
     }
@@ -285,7 +289,9 @@ impl Log {
 }
 
 impl Position {
-    /// Reads what [`Display`](std::fmt::Display) writes.
+    /// Reads the text that [`Display`](std::fmt::Display) writes: the epoch as
+    /// 16 hexadecimal digits, a hyphen, and the offset. Returns `None` for any
+    /// other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.split_once('-')?;
         let is_epoch = epoch.len() == 16 && epoch.bytes().all(|it| it.is_ascii_hexdigit());
@@ -297,14 +303,15 @@ impl Position {
 }
 
 impl Position {
-    /// A message with its position as the first line, by which a client knows where it is.
+    /// Makes a message whose first line is its position. The client takes the position from this
+    /// line.
     fn label(self, message: Message<'_>) -> Parcel {
         labelled(&format!("{self}\n"), message)
     }
 }
 
-/// A message of a server whose messages have positions, without one: it is in no log. Its
-/// first line is empty.
+/// A message without a position, of a server whose messages have positions. The message is in no
+/// log. Its first line is empty.
 pub(crate) fn without_position(message: Message<'_>) -> Parcel {
     labelled("\n", message)
 }
@@ -322,12 +329,13 @@ impl std::fmt::Display for Position {
     }
 }
 
-/// The data is whole between any two statements that hold it.
+/// Ignores the poison of a lock, because the data is consistent between any two
+/// statements that hold the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Logs are asked for so often before those are looked for that have nothing left.
+/// Expired logs are removed after this many requests for a log.
 const SWEPT_AFTER: usize = 4096;
 
 #[cfg(test)]
@@ -368,7 +376,7 @@ mod tests {
             .collect();
         assert_eq!(log.since(two, OPTIONS).map(texts), Some(expected));
         assert_eq!(log.since(five, OPTIONS).map(texts), Some(vec![]));
-        // What never was cannot be missed.
+        // A position that does not exist yet is not of this log.
         assert!(log.since(six, OPTIONS).is_none());
         let other = Position {
             epoch: log.epoch ^ 1,
@@ -389,7 +397,7 @@ mod tests {
         log.skip_to(30);
         assert_eq!(log.position(), at(30));
         assert!(log.since(at(19), options).is_none());
-        // What does not reach what is there is of no use.
+        // Older messages that do not reach the floor are of no use.
         log.prepend(10, [(12, Some(Message::Text("a")))].into_iter());
         assert!(log.since(at(12), options).is_none());
         let older = [

@@ -4,50 +4,50 @@
 //! | module | concern |
 //! |---|---|
 //! | [`transport`] | the byte stream under a connection |
-//! | `tls` | TLS, once its handshake is done |
+//! | `tls` | TLS, after its handshake |
 //! | `hub` | all connections of one runtime: readiness, timers, delivery |
 //! | `script` | the script that the hub delivers to |
-//! | `connection` | one connection: a transport, the protocol's session, and what goes through them |
-//! | [`metrics`] | what operators count |
-//! | [`network_events`] | what debuggers are told of each socket |
-//! | `debuggers` | the same for those that are attached |
-//! | `shown_handshake` | what they are told of a server's handshakes |
-//! | `connection_log` | what they read of each connection |
-//! | `deferred` | what was sent behind a Blob |
-//! | `message` | what is sent or published |
+//! | `connection` | one connection: a transport, the protocol's session, and the messages that go through them |
+//! | [`metrics`] | the numbers that operators count |
+//! | [`network_events`] | what debuggers are told about each socket |
+//! | `debuggers` | the network events of the attached debuggers |
+//! | `shown_handshake` | what debuggers are told about a server's handshakes |
+//! | `connection_log` | the log lines of each connection |
+//! | `deferred` | the messages that wait behind a Blob |
+//! | `message` | a message that is sent or published |
 //! | `topics` | topics, and who is subscribed to them |
-//! | `publishing` | messages that go to all who subscribed |
-//! | `publication` | the frames of one, each made once |
-//! | `parcel` | one on its way to other threads |
-//! | `history` | what was published lately, for those who come back |
-//! | `log_copies` | the same where a broker has it: what of that is here |
-//! | `own_messages` | messages of sockets that come back from a broker |
+//! | `publishing` | messages that go to all subscribers |
+//! | `publication` | the frames of a published message, each made once |
+//! | `parcel` | a published message on its way to other threads |
+//! | `history` | the latest published messages, for subscribers that come back |
+//! | `log_copies` | the local copies of a history that a broker keeps |
+//! | `own_messages` | messages that a broker returns to the process that published them |
 //! | `topic_space` | topics across the event loops of a process |
 //! | [`limits`] | what a peer may make this end hold or do |
 //! | [`deflate`] | the option `perMessageDeflate` |
 //! | `out_buffer` | frames on their way to the kernel |
-//! | `garbage` | payloads that scripts have done with |
-//! | `recycler` | their memory, for the next ones |
-//! | `members` | who belongs to a group |
+//! | `garbage` | payloads that scripts no longer use |
+//! | `recycler` | the memory of such payloads, for the next payloads |
+//! | `members` | the members of a group |
 //! | `group` | the connections of one server |
-//! | `accepted` | one of them, for who has accepted it |
+//! | `accepted` | an accepted connection, for the program that accepted it |
 //! | `network_stream` | a stream of deno_net as a transport |
 //! | `codec` | the protocol for scripts that own the stream |
 //! | `classic_scripts` | the JavaScript of an extension, for embedders that load it on demand |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `numbers` | the numbers that Rust and JavaScript share |
-//! | `ops` | what the JavaScript of this folder calls |
+//! | `ops` | the ops that the JavaScript of this folder calls |
 //!
-//! JavaScript lies beside `src`, a concept in each file. The files numbered `00` are parts of the
-//! others, which are for programs.
+//! The JavaScript lies beside `src`, one concept a file. Programs import the files numbered from
+//! `01`. The files numbered `00` are parts of these.
 //!
-//! A program adds the extension after deno_web, deno_net and deno_fetch, and
-//! exposes `WebSocket` and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`,
-//! and `WebSocketStream` with `WebSocketError` from `02_websocketstream.js` beside it;
-//! `examples/embed.rs` shows all of it. For clients with proxies and certificates
-//! of their own it exposes `createHttpClient` of `00_http_client.js` there, instead
-//! of deno_fetch's. A server that has answered an opening handshake hands the stream
-//! over by [`accept`]. Whoever starts V8 calls [`collect_early`] before.
+//! A program adds the extension after deno_web, deno_net and deno_fetch, and exposes `WebSocket`
+//! and `CloseEvent` from `ext:duplex_websocket/01_websocket.js`, and `WebSocketStream` with
+//! `WebSocketError` from `02_websocketstream.js` beside it. `examples/embed.rs` shows all of this.
+//! For clients with their own proxies and certificates, a program exposes `createHttpClient` of
+//! `00_http_client.js` instead of deno_fetch's. A server that has answered an opening handshake
+//! calls [`accept`] to hand the stream over. A program that starts V8 calls [`collect_early`]
+//! before.
 
 #[cfg(all(feature = "v8", feature = "quickjs"))]
 compile_error!(
@@ -204,27 +204,30 @@ deno_core::extension!(
 /// How [`accept`] serves a connection.
 #[derive(Clone)]
 pub struct ServerOptions {
-    /// How long the peer may stay silent. After half of it a Ping is sent, after
-    /// all of it without a word the connection ends with code 1001. `None`, or
-    /// zero, never.
+    /// How long the peer may stay silent. After half of the time a Ping is
+    /// sent. If the peer is silent for all of the time, the connection ends
+    /// with code 1001. `None` and zero mean that no time is too long. The
+    /// default is `None`.
     pub idle_timeout: Option<Duration>,
-    /// Whether Pings are sent. Without, the peer still has to be heard. True by default.
+    /// Whether Pings are sent. If not, the connection still ends when the peer is silent. The
+    /// default is true.
     pub sends_pings: bool,
-    /// What the peer may make this end hold.
+    /// How much the peer may make this end hold or do.
     pub limits: Limits,
-    /// What the handshake agreed on for permessage-deflate (RFC 7692), and how to
-    /// compress. Without it messages are not compressed.
+    /// What the handshake agreed on for permessage-deflate (RFC 7692), and how
+    /// to compress. `None` means that messages are not compressed.
     pub deflate: Option<(Parameters, Compression)>,
     /// The server's connections, to close them together and to publish to them.
     pub group: Option<SocketGroup>,
-    /// The peer's address, where it has one.
+    /// The peer's address, if the peer has one.
     pub remote_addr: Option<SocketAddr>,
     /// Whether the transport is a stream of HTTP/2.
     pub is_http2: bool,
-    /// Whether TLS is under the transport, where the transport does not say it.
+    /// Whether TLS is under the transport, if the transport does not tell it.
     pub is_tls: bool,
-    /// The answer to the opening handshake, where that has not been sent: it goes
-    /// out before all else.
+    /// The answer to the opening handshake, if it has not been sent yet. The
+    /// answer goes out before all else. Empty means that the answer has been
+    /// sent.
     pub answer: Vec<u8>,
 }
 
@@ -244,13 +247,12 @@ impl Default for ServerOptions {
     }
 }
 
-/// Takes over a connection whose opening handshake has been answered, or is with
-/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` is what was read of
-/// the peer's frames with the handshake.
+/// Takes over a connection whose opening handshake has been answered, or is answered by
+/// [`ServerOptions::answer`] (RFC 6455 section 4.2.2). `read_ahead` are the bytes after the
+/// handshake that were read together with it.
 ///
-/// Returns the id for `openServerWebSocket(socket, id)` of
-/// `02_server_websocket.js`; nothing is read before that call. The connection keeps
-/// the event loop alive until it ends.
+/// Returns the id for `openServerWebSocket(socket, id)` of `02_server_websocket.js`. Nothing is
+/// read before that call. The connection keeps the event loop alive until it ends.
 pub fn accept(
     state: &mut OpState,
     transport: Transport,

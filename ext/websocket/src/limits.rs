@@ -1,5 +1,6 @@
-//! What a peer may make this end hold or do. Each limit has the name of the
-//! option that sets it, and the error of a connection that exceeds one says it.
+//! The limits on what a peer may make this end hold or do. Each limit has the
+//! name of the option that sets it. The error of a connection that exceeds a
+//! limit names the limit.
 
 use std::time::Duration;
 
@@ -7,40 +8,42 @@ use deno_core::FromV8;
 use duplex_protocol::control_rate::ControlRate;
 use duplex_protocol::decoder;
 
-/// The limits of one connection. One that is exceeded ends that connection and
-/// nothing else.
+/// The limits of one connection. A connection that exceeds a limit ends, and no
+/// other connection does. The numbers 1008 and 1009 are the close codes (RFC
+/// 6455 section 7.4.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// `maxPayloadLength`: the longest message that is received, in bytes,
-    /// inflated. 64 MiB by default; 1009 beyond.
+    /// inflated. The default is 64 MiB. A longer message ends the connection
+    /// with 1009.
     pub max_payload_length: usize,
-    /// `maxFragments`: how many frames a message may take. 2^17 by default; 1008
-    /// beyond.
+    /// `maxFragments`: how many frames a message may take. The default is 2^17.
+    /// More frames end the connection with 1008.
     pub max_fragments: u32,
-    /// `maxControlFrames`: how many Pings and Pongs may come in a second. 10,000
-    /// by default; 1008 beyond.
+    /// `maxControlFrames`: how many Pings and Pongs may come in a second. The
+    /// default is 10,000. More frames end the connection with 1008.
     pub max_control_frames: u32,
-    /// `backpressureLimit`: how many bytes of memory what waits for the kernel may hold
-    /// when a further message is sent, which may be of any length itself. 64 MiB
-    /// by default; 1008 beyond, or the message is refused.
+    /// `backpressureLimit`: how many bytes of memory the frames that wait for the kernel may hold
+    /// when a further message is sent. The further message may be of any length. The default is 64
+    /// MiB. If more bytes wait, the connection ends with 1008, or the message is refused.
     pub backpressure_limit: usize,
-    /// `closeOnBackpressureLimit`: whether it is 1008. Without, `send()` returns 0 and
-    /// the connection goes on. True by default, for a message that a script believes
-    /// sent must not be missing.
+    /// `closeOnBackpressureLimit`: whether the connection ends with 1008 if more bytes wait. If
+    /// not, `send()` returns 0 and the connection goes on. The default is true, because a message
+    /// that a script believes sent must not be missing.
     pub close_on_backpressure_limit: bool,
-    /// `closeTimeout`: how long the peer may take to answer a Close frame, before the
-    /// connection is dropped. 10 s by default; `None` is for ever. The time does not run
-    /// while the peer takes what was sent before.
+    /// `closeTimeout`: how long the peer may take to answer a Close frame, before the connection is
+    /// dropped. The default is 10 s. `None` means without a limit. The time does not run while the
+    /// peer takes the bytes that were sent before the Close frame.
     pub close_timeout: Option<Duration>,
-    /// `leastProgress`: how many bytes a second a peer has to take of what stands before
-    /// that which it is to answer, a Ping or a Close frame, so that its time does not run.
-    /// 1 KiB by default.
+    /// `leastProgress`: how many bytes a second a peer has to take of the bytes before a Ping or a
+    /// Close frame that it must answer. While the peer takes that many, its time does not run. The
+    /// default is 1 KiB.
     pub least_progress: u64,
-    /// `maxTopics`: to how many topics a server's connection may be subscribed. 2^17 by
-    /// default; 1008 beyond.
+    /// `maxTopics`: to how many topics a server's connection may be subscribed. The default is
+    /// 2^17. More topics end the connection with 1008.
     pub max_topics: usize,
-    /// `maxTopicLength`: the longest name of a topic to subscribe to, in bytes. 256 by
-    /// default; 1008 beyond.
+    /// `maxTopicLength`: the longest name of a topic to subscribe to, in bytes. The default is 256.
+    /// A longer name ends the connection with 1008.
     pub max_topic_length: usize,
 }
 
@@ -88,8 +91,8 @@ pub struct LimitOptions {
     max_topic_length: Option<f64>,
 }
 
-/// A timeout as a script gives it, in seconds: 0 is without end, and so is what is longer
-/// than there can be.
+/// A timeout as a script gives it, in seconds: Returns `None`, no limit, for 0 and for a time that
+/// a `Duration` cannot hold.
 pub fn timeout(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds)
         .ok()

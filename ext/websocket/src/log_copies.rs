@@ -1,24 +1,24 @@
-//! The logs of a broker, as far as this process has them: who reads them at the broker hands
-//! them in here, on one thread.
+//! The local copies of the logs of a broker. The thread that reads the logs from the broker calls
+//! these functions.
 
 use crate::history;
 use crate::history::Position;
 use crate::message::Message;
 use crate::topic_space::TopicSpace;
 
-/// What of a log is there: all messages behind `floor` up to `last`.
+/// The extent of a copy: the copy has all messages after `floor` up to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogExtent {
-    /// That of the log.
+    /// The epoch of the log.
     pub epoch: u64,
-    /// The offset before the first message that is there.
+    /// The offset before the first message of the copy.
     pub floor: u64,
-    /// The offset of the last one.
+    /// The offset of the last message.
     pub last: u64,
 }
 
 impl TopicSpace {
-    /// What is there of the log of `topic`.
+    /// The extent of the copy of the log of `topic`, or `None` without a copy.
     pub fn log_extent(&self, topic: &str) -> Option<LogExtent> {
         let log = self.history()?.existing(topic)?;
         let log = history::lock(&log);
@@ -30,15 +30,16 @@ impl TopicSpace {
         })
     }
 
-    /// What comes of the log comes behind `position`.
+    /// Begins the copy of the log of `topic`. The next message comes after
+    /// `position`.
     pub fn begin_log(&self, topic: &str, position: Position) {
         if let Some(history) = self.history() {
             history.begin(topic, position);
         }
     }
 
-    /// Takes in the next message of the log, and hands it to all subscribers of the process but
-    /// the one whose `tag` it has. Nothing is handed to anybody where there is no `message`.
+    /// Appends the next message of the log, and hands the message to all subscribers of the process
+    /// except the one that `tag` stands for. Without a `message` only the offset is noted.
     pub fn append_to_log(&self, topic: &str, offset: u64, message: Option<Message<'_>>, tag: u64) {
         let Some((history, log)) =
             (self.history()).and_then(|history| Some((history, history.existing(topic)?)))
@@ -55,8 +56,8 @@ impl TopicSpace {
         }
     }
 
-    /// Takes in what the log has behind the offset `since` up to the messages that are there, or
-    /// more. What is no message has an offset only.
+    /// Adds the messages of the log after the offset `since` up to the messages of the copy, or
+    /// more. An entry that is not a message has only an offset.
     pub fn prepend_to_log<'a>(
         &self,
         topic: &str,
@@ -68,14 +69,14 @@ impl TopicSpace {
         }
     }
 
-    /// Messages were missed that cannot be had any more: the subscribers are closed, and what
-    /// comes of the log comes behind `position`.
+    /// Messages were missed that cannot be read any more. Closes the subscribers, and begins the
+    /// copy again. The next message comes after `position`.
     pub fn lose_log(&self, topic: &str, position: Position) {
         self.begin_log(topic, position);
         self.close_subscribers(topic);
     }
 
-    /// Nobody wants the topic any more.
+    /// Drops the copy, because the process does not want the topic any more.
     pub fn forget_log(&self, topic: &str) {
         if let Some(history) = self.history() {
             history.forget(topic);

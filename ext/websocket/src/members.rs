@@ -14,9 +14,9 @@ use crate::topics::{Subscriptions, Topics};
 pub(crate) struct Members<C> {
     members: RefCell<Slab<Weak<C>>>,
     topics: Rc<Topics<C>>,
-    /// Goes up and down with the number of members.
+    /// Follows the number of members.
     counter: Option<Arc<AtomicUsize>>,
-    /// Who waits for the group to be empty.
+    /// The tasks that wait for the group to be empty.
     waiters: RefCell<Vec<Waker>>,
 }
 
@@ -27,7 +27,7 @@ impl<C> Default for Members<C> {
 }
 
 impl<C> Members<C> {
-    /// No members yet. `counter` goes up and down with their number.
+    /// A group without members. `counter` follows the number of members.
     pub(crate) fn new(counter: Option<Arc<AtomicUsize>>) -> Self {
         Self {
             members: RefCell::default(),
@@ -42,7 +42,8 @@ impl<C> Members<C> {
         &self.topics
     }
 
-    /// Those that live, each held: what is done with one may end others.
+    /// All living members. The references keep them alive, because work on one
+    /// member may end others.
     pub(crate) fn all(&self) -> Vec<Rc<C>> {
         let members = self.members.borrow();
         (members.iter())
@@ -58,7 +59,7 @@ impl<C> Members<C> {
         self.members.borrow().is_empty()
     }
 
-    /// Whether there is none. If there is one, the end of the last one wakes `waker`.
+    /// Ready if the group is empty. If not, the end of the last member wakes `waker`.
     pub(crate) fn poll_empty(&self, waker: &Waker) -> Poll<()> {
         if self.is_empty() {
             return Poll::Ready(());
@@ -67,7 +68,8 @@ impl<C> Members<C> {
         Poll::Pending
     }
 
-    /// Takes a connection in, until the place is dropped.
+    /// Adds a connection. The connection leaves when the returned place is
+    /// dropped.
     pub(crate) fn join(self: &Rc<Self>, connection: Weak<C>) -> Membership<C> {
         if let Some(counter) = &self.counter {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +82,7 @@ impl<C> Members<C> {
     }
 }
 
-/// A place in a group, given back when it is dropped.
+/// A place in a group. Dropping the place gives it back.
 pub(crate) struct Membership<C> {
     group: Rc<Members<C>>,
     key: usize,
@@ -92,7 +94,7 @@ impl<C> Membership<C> {
         &self.group.topics
     }
 
-    /// The same, held.
+    /// The topics of the group, as a reference that keeps them alive.
     pub(crate) fn shared_topics(&self) -> Rc<Topics<C>> {
         self.group.topics.clone()
     }
@@ -101,7 +103,7 @@ impl<C> Membership<C> {
         &self.subscriptions
     }
 
-    /// With the topics of the group.
+    /// The subscriptions, with the topics of the group.
     pub(crate) fn subscriptions_mut(&mut self) -> (&mut Subscriptions<C>, &Topics<C>) {
         (&mut self.subscriptions, &self.group.topics)
     }

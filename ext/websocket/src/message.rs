@@ -6,7 +6,7 @@ use duplex_protocol::mask::MaskKey;
 
 use crate::metrics::MessageKind;
 
-/// What is published.
+/// A message of an application.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// A text message.
@@ -16,7 +16,7 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
-    /// What it counts as.
+    /// The kind that the metrics count the message as.
     #[inline]
     pub(crate) fn kind(&self) -> MessageKind {
         match self {
@@ -46,7 +46,7 @@ impl Message<'_> {
         matches!(self, Self::Text(_))
     }
 
-    /// Appends its frame to `out`.
+    /// Appends the message's frame to `out`.
     #[inline]
     pub(crate) fn encode(
         self,
@@ -72,6 +72,6 @@ impl Message<'_> {
 pub enum Reach {
     /// To the sockets of this process.
     Process,
-    /// To those of all processes that have the server's topics.
+    /// To the sockets of all processes that have the server's topics.
     All,
 }

@@ -1,8 +1,8 @@
-//! Which name was meant by one that does not exist.
+//! Finds the name that a program meant by a name that does not exist.
 
 use deno_core::op2;
 
-/// The one of `names` that `name` most likely stands for; null where none is near enough.
+/// The element of `names` that `name` most likely stands for, or null if none is near enough.
 #[op2]
 #[string]
 pub(crate) fn op_ws_nearest_name(
@@ -14,7 +14,8 @@ pub(crate) fn op_ws_nearest_name(
 
 fn nearest(name: &str, names: Vec<String>) -> Option<String> {
     let lower = name.to_lowercase();
-    // A third of the letters may differ: more, and it is another word.
+    // A third of the letters may differ. With more differences it is another
+    // word.
     let most = (lower.chars().count() / 3).max(1);
     let distance = |it: &str| match it.to_lowercase() {
         it if lower.len() >= 4 && it.starts_with(&lower) => 0,

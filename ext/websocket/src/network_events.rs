@@ -1,8 +1,8 @@
-//! The events `Network.webSocket…` of Chrome's DevTools protocol, by which a debugger shows the
-//! sockets of both ends.
+//! The events `Network.webSocket…` of Chrome's DevTools protocol, with which a debugger shows the
+//! sockets of clients and of servers.
 //!
-//! Nobody observes a program that is not being debugged. [`is_on`] is all that its messages
-//! cost then, and a connection remembers nothing for it.
+//! A program that is not being debugged has no observer. Its messages then cost only the check
+//! [`is_on`], and its connections store nothing for these events.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,14 +26,14 @@ use crate::message::Message;
 /// One event of the protocol's domain `Network`.
 #[derive(Clone, Debug)]
 pub struct NetworkEvent {
-    /// Its name, such as `Network.webSocketFrameSent`.
+    /// The event's name, such as `Network.webSocketFrameSent`.
     pub method: &'static str,
-    /// What it says, as the protocol describes it.
+    /// The event's parameters, as the protocol describes them.
     pub params: Value,
 }
 
-/// Has `observer` told of each event of this thread from now on. It must not run script. A
-/// thread has one observer: that of its runtime.
+/// From now on, calls `observer` with each event of this thread. `observer` must not run script. A
+/// thread has one observer: a second call replaces the first observer.
 ///
 /// ```
 /// duplex_websocket::network_events::observe(|event| println!("{}", event.method));
@@ -48,7 +48,8 @@ pub fn observe(observer: impl Fn(NetworkEvent) + 'static) {
     IS_ON.store(true, Ordering::Relaxed);
 }
 
-/// Whether anybody observes. This is what a program pays that nobody debugs.
+/// Whether a thread of the process has an observer. A program that is not being
+/// debugged pays only for this check.
 #[inline(always)]
 pub fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
@@ -56,7 +57,7 @@ pub fn is_on() -> bool {
 
 static IS_ON: AtomicBool = AtomicBool::new(false);
 static LAST_REQUEST: AtomicU64 = AtomicU64::new(0);
-/// From when the protocol's timestamps count.
+/// The time from which the protocol's timestamps count.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
@@ -65,19 +66,20 @@ thread_local! {
 
 struct Observer {
     tell: Rc<dyn Fn(NetworkEvent)>,
-    /// By the places of the connections in memory, each of which is there until it has ended.
+    /// The sockets, by the addresses of their connections in memory. A connection does not move
+    /// before it has ended.
     requests: HashMap<usize, RequestId>,
 }
 
-/// A connection, as events know it.
+/// A connection, as the events identify it.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown {
-    /// Its place in memory.
+    /// The connection's address in memory.
     pub place: usize,
     pub role: Role,
 }
 
-/// What the events of one socket have in common.
+/// The id that the events of one socket have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(u64);
 
@@ -87,7 +89,7 @@ impl RequestId {
     }
 }
 
-/// A client dials `url`, or a server was dialled by it.
+/// A client dials `url`, or a client has dialled this server by `url`.
 pub(crate) fn created(url: &str) -> Option<RequestId> {
     if !is_on() {
         return None;
@@ -98,7 +100,7 @@ pub(crate) fn created(url: &str) -> Option<RequestId> {
     Some(id)
 }
 
-/// The headers of the request are these.
+/// The request has these headers.
 pub(crate) fn asks<'a>(id: RequestId, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let event = json!({
@@ -110,7 +112,7 @@ pub(crate) fn asks<'a>(id: RequestId, headers: impl IntoIterator<Item = (&'a str
     tell("Network.webSocketWillSendHandshakeRequest", event);
 }
 
-/// The server has answered.
+/// The server has answered with this status and these headers.
 pub(crate) fn answered<'a>(
     id: RequestId,
     status: u16,
@@ -130,7 +132,7 @@ pub(crate) fn answered<'a>(
     tell("Network.webSocketHandshakeResponseReceived", event);
 }
 
-/// There is a connection now, whose frames belong to this socket.
+/// The socket has a connection now.
 pub(crate) fn opened(id: RequestId, connection: Shown) {
     OBSERVER.with_borrow_mut(|observer| {
         if let Some(observer) = observer {
@@ -139,7 +141,7 @@ pub(crate) fn opened(id: RequestId, connection: Shown) {
     });
 }
 
-/// There will be none.
+/// The socket will have no connection.
 pub(crate) fn failed(id: RequestId, error: &dyn Display) {
     tell_error(id, &error.to_string());
     tell_closed(id);
@@ -191,7 +193,7 @@ pub(crate) fn received_binary(connection: Shown, payload: &[u8]) {
     tell_frame(RECEIVED, connection, Opcode::Binary, is_masked, payload);
 }
 
-/// The connection has ended. Its frames are told no more.
+/// The connection has ended. No more of its frames are told.
 #[cold]
 pub(crate) fn ended(connection: Shown, ending: &Ending) {
     let id =
@@ -220,7 +222,8 @@ fn tell_closed(id: RequestId) {
 const SENT: &str = "Network.webSocketFrameSent";
 const RECEIVED: &str = "Network.webSocketFrameReceived";
 
-/// Text is told as it is, and all else in Base64: the protocol decides by the opcode.
+/// Tells text as it is, and all other payloads in Base64. The reader of the protocol decides by the
+/// opcode.
 fn tell_frame(
     method: &'static str,
     connection: Shown,
@@ -260,12 +263,13 @@ fn tell(method: &'static str, params: Value) {
     }
 }
 
-/// Seconds of a clock that only goes forwards.
+/// The time in seconds, of a monotonic clock.
 fn timestamp() -> f64 {
     START.elapsed().as_secs_f64()
 }
 
-/// The protocol has one value for each name; lines of one name are joined as HTTP does.
+/// Makes an object with one value for each name, as the protocol wants it. Lines of one name are
+/// joined with a comma, as in HTTP.
 fn header_object<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Value {
     let mut object = Map::new();
     for (name, value) in headers {
@@ -283,7 +287,8 @@ fn header_object<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> 
     Value::Object(object)
 }
 
-/// The lines of a head of HTTP/1.1, behind the first one: names and values.
+/// The header lines of a head of HTTP/1.1, as names and values. The first line
+/// is left out.
 pub fn head_lines(head: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     let lines = head.split(|&byte| byte == b'\n').skip(1);
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));

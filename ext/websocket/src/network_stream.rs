@@ -19,7 +19,8 @@ impl From<NetworkStream> for Transport {
     }
 }
 
-/// The same connection without what makes the TLS handshake, if that is done.
+/// Takes the connection out of the stream that made the TLS handshake, if the
+/// handshake is done.
 impl From<Box<TlsStream<TcpStream>>> for Transport {
     fn from(stream: Box<TlsStream<TcpStream>>) -> Self {
         match stream.try_into_inner() {

@@ -1,5 +1,5 @@
 //! The numbers that Rust and JavaScript share. `00_numbers.js` asks for them when it is loaded, so
-//! that no script writes one of them down.
+//! that no script repeats a number.
 
 use deno_core::{ToV8, op2};
 use duplex_protocol::close::{ABNORMAL_CLOSURE, CloseCode};
@@ -8,25 +8,26 @@ use duplex_protocol::session::ReadyState;
 
 use crate::connection::{Backlog, SEND_BUFFERED, SEND_CLOSED, SEND_REFUSED};
 
-/// What `op_ws_check_close` returns where the script may close so.
+/// The result of `op_ws_check_close` if the script may close with this code and
+/// this reason.
 pub(crate) const CLOSE_ALLOWED: u32 = 0;
-/// What `op_ws_check_close` returns where the code is wrong.
+/// The result of `op_ws_check_close` if the code is not allowed.
 pub(crate) const CLOSE_CODE_REFUSED: u32 = 1;
-/// What `op_ws_check_close` returns where the reason is too long.
+/// The result of `op_ws_check_close` if the reason is too long.
 pub(crate) const CLOSE_REASON_REFUSED: u32 = 2;
 
-/// What `op_ws_subscribe_since` returns where nothing was replayed.
+/// The result of `op_ws_subscribe_since` if nothing was replayed.
 pub(crate) const SUBSCRIBE_FROM_NOW: i32 = 0;
-/// What `op_ws_subscribe_since` returns where all that was missed was replayed.
+/// The result of `op_ws_subscribe_since` if all missed messages were replayed.
 pub(crate) const SUBSCRIBE_RECOVERED: i32 = 1;
-/// What `op_ws_subscribe_since` returns where the topics have no history.
+/// The result of `op_ws_subscribe_since` if the topics have no history.
 pub(crate) const SUBSCRIBE_NO_HISTORY: i32 = 2;
-/// What `op_ws_subscribe_since` returns where the connection has ended.
+/// The result of `op_ws_subscribe_since` if the connection has ended.
 pub(crate) const SUBSCRIBE_ENDED: i32 = 3;
-/// What `op_ws_subscribe_since` returns where `op_ws_read_log` has to come before.
+/// The result of `op_ws_subscribe_since` if the script has to call `op_ws_read_log` before.
 pub(crate) const SUBSCRIBE_LATER: i32 = 4;
 
-/// All of them, by the names that they have in JavaScript.
+/// All shared numbers, by their names in JavaScript.
 #[derive(ToV8)]
 pub(crate) struct Numbers {
     connecting: u32,
@@ -46,8 +47,8 @@ pub(crate) struct Numbers {
     normal_closure: u32,
     abnormal_closure: u32,
     max_control_payload: u32,
-    /// Whether the ops that send text have lone surrogates replaced by U+FFFD. Otherwise the
-    /// script has to.
+    /// Whether the ops that send text replace lone surrogates by U+FFFD. If not, the script has to
+    /// replace them.
     takes_any_text: bool,
 }
 

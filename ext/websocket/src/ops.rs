@@ -35,9 +35,9 @@ use crate::numbers::{
 use crate::publishing::{self, NotReplayed};
 use crate::script::{Script, SocketCallbacks};
 
-/// The leave to dial a URL once. It lets a script give up a connection that is not open.
+/// The permission to dial a URL once. Closing the resource cancels the dial.
 struct DialHandle {
-    /// For which the permission was checked.
+    /// The URL for which the permission was checked.
     url: Url,
     cancel: Rc<CancelHandle>,
 }
@@ -72,8 +72,8 @@ pub(crate) enum OpError {
     Log(String),
 }
 
-/// Checks the net permission for `url`, before any look-up. Returns the resource
-/// that [`op_ws_create`] takes, and whose closing gives that up.
+/// Checks the net permission for `url`, before any look-up. Returns the
+/// resource that [`op_ws_create`] takes, and whose closing cancels the dial.
 #[op2(fast, stack_trace)]
 #[smi]
 pub(crate) fn op_ws_check_permission_and_cancel_handle(
@@ -92,7 +92,7 @@ pub(crate) fn op_ws_check_permission_and_cancel_handle(
     Ok(state.resource_table.add(handle))
 }
 
-/// A connection that is open.
+/// A client's connection that has been opened.
 #[derive(ToV8)]
 pub(crate) struct Created {
     id: u32,
@@ -100,8 +100,8 @@ pub(crate) struct Created {
     extensions: String,
 }
 
-/// Dials the URL that `dial_handle` was made for. `deflate` is how to offer
-/// permessage-deflate, if at all.
+/// Dials the URL that `dial_handle` was made for. `deflate` is the offer of
+/// permessage-deflate, or null to offer nothing.
 #[op2]
 pub(crate) async fn op_ws_create(
     state: Rc<RefCell<OpState>>,
@@ -172,7 +172,7 @@ pub(crate) async fn op_ws_create(
     })
 }
 
-/// What dialling came to. A failure is counted, logged, and told to debuggers.
+/// The result of dialling. A failure is counted, logged, and told to debuggers.
 fn note_failure(
     url: &Url,
     request: Option<RequestId>,
@@ -203,8 +203,8 @@ pub(crate) fn op_ws_add_http_client(
     Ok(Connector::register(state, client, options, keys.take())?)
 }
 
-/// Names the functions that the hub calls; see [`SocketCallbacks`]. Returns one that drains
-/// the microtasks: deno_core's own op for that finds out first whose state it is for.
+/// Sets the functions that the hub calls; see [`SocketCallbacks`]. Returns a function that drains
+/// the microtasks. It is faster than deno_core's own op, which has to find its state first.
 #[op2]
 pub(crate) fn op_ws_set_callbacks<'s>(
     state: &mut OpState,
@@ -236,7 +236,7 @@ fn run_microtasks(
     scope.perform_microtask_checkpoint();
 }
 
-/// Names those for streams.
+/// Sets the functions that the hub calls for streams.
 #[op2(fast)]
 pub(crate) fn op_ws_set_stream_callbacks(
     state: &mut OpState,
@@ -295,7 +295,7 @@ pub(crate) fn op_ws_pull(state: &mut OpState, #[smi] id: u32) {
     Hub::of(state).pull(id);
 }
 
-/// How far what was sent has come, as the number of a [`Backlog`].
+/// How far the sent messages have come, as the number of a [`Backlog`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
@@ -304,8 +304,8 @@ pub(crate) fn op_ws_backlog(state: &mut OpState, #[smi] id: u32) -> u32 {
         .map_or(Backlog::Closed, |connection| connection.backlog()) as u32
 }
 
-/// Queues a text message; lone surrogates become U+FFFD. Returns what became of it:
-/// how many bytes it has, 1 at least, where it was taken, else [`SEND_BUFFERED`],
+/// Queues a text message. Lone surrogates become U+FFFD. Returns the outcome: the length of the
+/// message in bytes, at least 1, if the message was taken, or else [`SEND_BUFFERED`],
 /// [`SEND_REFUSED`] or [`SEND_CLOSED`].
 #[op2(fast)]
 #[smi]
@@ -322,15 +322,14 @@ pub(crate) fn op_ws_send_text(
     })
 }
 
-/// Hands a string's characters to `body`, from where the engine has them where they are
-/// ASCII.
+/// Hands a string to `body` as UTF-8. An ASCII string is not copied from the engine's memory.
 #[inline]
 fn with_utf8<R>(
     isolate: &mut v8::Isolate,
     text: v8::Local<v8::String>,
     body: impl FnOnce(&str) -> R,
 ) -> R {
-    // The engine makes a handle for a string that it has to put together first.
+    // The engine makes a handle if it has to flatten the string first.
     v8::scope!(let scope, isolate);
     #[cfg(feature = "v8")]
     {
@@ -350,7 +349,7 @@ fn with_utf8<R>(
 /// Longer strings are copied to the heap.
 const STRING_BUFFER_LENGTH: usize = 8 << 10;
 
-/// Queues a binary message likewise.
+/// Queues a binary message. Returns the outcome, as [`op_ws_send_text`] does.
 #[op2]
 #[smi]
 pub(crate) fn op_ws_send_binary(state: &OpState, #[smi] id: u32, #[anybuffer] bytes: &[u8]) -> i32 {
@@ -359,7 +358,8 @@ pub(crate) fn op_ws_send_binary(state: &OpState, #[smi] id: u32, #[anybuffer] by
     })
 }
 
-/// The same for an ArrayBuffer, which the engine can hand over faster.
+/// Queues an ArrayBuffer as [`op_ws_send_binary`] does. The engine hands over
+/// an ArrayBuffer faster.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_send_arraybuffer(
@@ -372,8 +372,9 @@ pub(crate) fn op_ws_send_arraybuffer(
     })
 }
 
-/// Keeps the place of a Blob of `length` bytes; likewise. What is sent before
-/// [`op_ws_send_blob`] or [`op_ws_drop_blob`] waits for it.
+/// Keeps the place of a Blob of `length` bytes. Returns the outcome, as
+/// [`op_ws_send_text`] does. Messages that are sent before [`op_ws_send_blob`]
+/// or [`op_ws_drop_blob`] wait for the Blob.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_defer_blob(state: &OpState, #[smi] id: u32, #[number] length: usize) -> i32 {
@@ -382,13 +383,15 @@ pub(crate) fn op_ws_defer_blob(state: &OpState, #[smi] id: u32, #[number] length
     })
 }
 
-/// Queues the bytes of the first Blob that has a place, and what waited for them.
+/// Queues the bytes of the first Blob that has a place, and the messages that
+/// waited for them.
 #[op2(fast)]
 pub(crate) fn op_ws_send_blob(state: &OpState, #[smi] id: u32, #[arraybuffer] bytes: &[u8]) {
     send_blob(state, id, Some(bytes));
 }
 
-/// The Blob cannot be read: queues what waited for it.
+/// Queues the messages that waited for the first Blob, because the Blob cannot
+/// be read.
 #[op2(fast)]
 pub(crate) fn op_ws_drop_blob(state: &OpState, #[smi] id: u32) {
     send_blob(state, id, None);
@@ -402,8 +405,8 @@ fn send_blob(state: &OpState, id: u32, bytes: Option<&[u8]>) {
     }
 }
 
-/// Queues a Ping, or a Pong that no Ping asked for; likewise. The caller has checked that
-/// there are no more than 125 bytes.
+/// Queues a Ping, or a Pong that no Ping asked for. Returns the outcome, as [`op_ws_send_text`]
+/// does. The caller has checked that there are no more than 125 bytes.
 #[op2]
 #[smi]
 pub(crate) fn op_ws_send_control(
@@ -425,15 +428,15 @@ fn send(
     length: usize,
     queue: impl FnOnce(&Connection) -> SendStatus,
 ) -> i32 {
-    // There is one where there is a connection.
+    // If there is a connection, there is a hub.
     let Some(hub) = Hub::existing(state) else {
         return SendStatus::Closed.outcome(length);
     };
     hub.send(id, queue).outcome(length)
 }
 
-/// Whether a script of a server or a client may close with `code`, if it has one, and
-/// `reason`: [`CLOSE_ALLOWED`], or what is wrong.
+/// Whether a script of a server or a client may close with `code`, if it has one, and `reason`:
+/// [`CLOSE_ALLOWED`], [`CLOSE_CODE_REFUSED`] or [`CLOSE_REASON_REFUSED`].
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_check_close(
@@ -453,9 +456,9 @@ pub(crate) fn op_ws_check_close(
     }
 }
 
-/// Begins the close handshake, behind what was sent. `code` 0 is none. The
-/// caller has had code and reason [checked](op_ws_check_close); what must not be sent is
-/// left out.
+/// Begins the closing handshake, after the messages that were sent. `code` 0 means no code. The
+/// caller has had the code and the reason [checked](op_ws_check_close). If they are not allowed all
+/// the same, an empty Close frame is sent.
 #[op2(fast)]
 pub(crate) fn op_ws_close(
     state: &mut OpState,
@@ -480,7 +483,8 @@ pub(crate) fn op_ws_buffered_amount(state: &mut OpState, #[smi] id: u32) -> f64 
         .map_or(0.0, |connection| connection.buffered_amount() as f64)
 }
 
-/// Drops the connection without a close handshake. The script hears of it later.
+/// Drops the connection without a closing handshake. The script is told the end
+/// later.
 #[op2(fast)]
 pub(crate) fn op_ws_terminate(state: &mut OpState, #[smi] id: u32) {
     if let Some(connection) = Hub::of(state).get(id) {
@@ -489,7 +493,7 @@ pub(crate) fn op_ws_terminate(state: &mut OpState, #[smi] id: u32) {
     }
 }
 
-/// Whether the connection keeps the event loop going.
+/// Sets whether the connection keeps the event loop going.
 #[op2(fast)]
 pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
     let hub = Hub::of(state);
@@ -498,36 +502,37 @@ pub(crate) fn op_ws_set_ref(state: &mut OpState, #[smi] id: u32, is_ref: bool) {
     }
 }
 
-/// Reads nothing more from the connection, or goes on.
+/// Stops reading from the connection, or goes on.
 #[op2(fast)]
 pub(crate) fn op_ws_hold_back(state: &mut OpState, #[smi] id: u32, is_held_back: bool) {
     Hub::of(state).hold_back(id, is_held_back);
 }
 
-/// Whether nothing is read from the connection, because the script wants it so.
+/// Whether the script has stopped reading from the connection.
 #[op2(fast)]
 pub(crate) fn op_ws_is_held_back(state: &OpState, #[smi] id: u32) -> bool {
     connection(state, id).is_some_and(|connection| connection.is_held_back())
 }
 
-/// The IP address and the port of a server's peer, where it has them.
+/// The IP address and the port of a server's peer, if the peer has them.
 #[op2]
 pub(crate) fn op_ws_remote_addr(state: &OpState, #[smi] id: u32) -> Option<(String, u16)> {
     let address = connection(state, id)?.remote_addr()?;
     Some((address.ip().to_string(), address.port()))
 }
 
-/// Subscribes a server's connection to a topic of the server. Returns whether it was
-/// not.
+/// Subscribes a server's connection to a topic of the server. Returns whether the connection was
+/// not subscribed before.
 #[op2(fast)]
 pub(crate) fn op_ws_subscribe(state: &OpState, #[smi] id: u32, #[string] topic: &str) -> bool {
     let connection = connection(state, id);
     connection.is_some_and(|connection| publishing::subscribe(&connection, topic))
 }
 
-/// Subscribes likewise, and sends first what was published behind the position `since`.
-/// Returns what came of it, from [`SUBSCRIBE_FROM_NOW`] to [`SUBSCRIBE_LATER`], and the position
-/// of the last message so far. `is_read` says that [`op_ws_read_log`] has resolved.
+/// Subscribes a server's connection to a topic, and sends first the messages that were published
+/// after the position `since`. Returns the result, from [`SUBSCRIBE_FROM_NOW`] to
+/// [`SUBSCRIBE_LATER`], and the position of the last message so far. `is_read` says that
+/// [`op_ws_read_log`] has resolved.
 #[op2]
 pub(crate) fn op_ws_subscribe_since(
     state: &OpState,
@@ -557,8 +562,8 @@ pub(crate) fn op_ws_subscribe_since(
     }
 }
 
-/// Resolves when the process has what the broker's log of a topic has behind the position `since`,
-/// and [`op_ws_subscribe_since`] can go on.
+/// Resolves when the process has the messages of the broker's log after the position `since`. Then
+/// [`op_ws_subscribe_since`] can go on.
 #[op2]
 pub(crate) async fn op_ws_read_log(
     state: Rc<RefCell<OpState>>,
@@ -600,9 +605,9 @@ fn connection(state: &OpState, id: u32) -> Option<Rc<Connection>> {
     Hub::existing(state)?.get(id)
 }
 
-/// Sends a text to all other subscribers of a topic of the connection's server. Returns
-/// what became of it, as [`op_ws_send_text`] does: -1 where some subscriber's kernel takes
-/// no more for now, 0 where nobody took it.
+/// Sends a text to all other subscribers of a topic of the connection's server. Returns the
+/// outcome, as [`op_ws_send_text`] does: -1 if some subscriber's kernel takes no more for now, 0 if
+/// no subscriber took the text.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_ws_publish_text(
@@ -614,7 +619,8 @@ pub(crate) fn op_ws_publish_text(
     publish(state, id, topic, Message::Text(text))
 }
 
-/// Sends bytes likewise.
+/// Sends bytes to all other subscribers, as [`op_ws_publish_text`] sends a
+/// text.
 #[op2]
 #[smi]
 pub(crate) fn op_ws_publish_binary(

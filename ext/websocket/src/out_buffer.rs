@@ -14,51 +14,56 @@ use crate::transport::Transport;
 
 /// The frames of a connection that the kernel has not taken, in order.
 ///
-/// It also knows how many bytes of application data are among them, which is
-/// the `bufferedAmount` of the WebSockets standard.
+/// The buffer also knows how many bytes of application data are among them.
+/// This number is the `bufferedAmount` of the WebSockets standard.
 ///
-/// While there are none, it holds no memory: all connections of a thread share what
-/// few of them need at a time, so that it is in the caches.
+/// An empty buffer holds no memory. All connections of a thread share the few queues that are
+/// needed at a time, so that the queues stay in the caches.
 #[derive(Default)]
 pub(crate) struct OutBuffer {
     queue: Option<Box<FrameQueue>>,
-    /// How many bytes were queued while there was a queue last.
+    /// How many bytes had been queued when the last queue was given back.
     end: u64,
 }
 
-/// What an [`OutBuffer`] needs while there is something in it.
+/// The queue of an [`OutBuffer`] that is not empty.
 #[derive(Default)]
 struct FrameQueue {
-    /// What goes before `bytes`: long frames that others have too, and full buffers.
+    /// The bytes that go before `bytes`: long frames that other connections share, and full
+    /// buffers.
     chunks: VecDeque<Bytes>,
-    /// What frames are appended to.
+    /// The buffer that frames are appended to.
     bytes: Vec<u8>,
-    /// How much the kernel has taken of the first chunk, or of `bytes` where there is
-    /// none.
+    /// How many bytes the kernel has taken of the first chunk, or of `bytes` if there is no chunk.
     taken: usize,
     /// How many bytes were pushed since the connection began.
     end: u64,
-    /// How many of those the kernel has taken.
+    /// How many of these bytes the kernel has taken.
     written: u64,
-    /// Where the last Pong ends that answers a Ping. 0 where there was none.
+    /// The end of the last Pong that answers a Ping, by the count of `end`. 0
+    /// if there was none.
     pong_end: u64,
-    /// The frames that end behind `written`. Where they are many, short neighbours are one.
+    /// The frames that end after `written`. If there are many, short neighbours are joined into
+    /// one.
     frames: VecDeque<Span>,
-    /// How much of the first frame's payload `pending` no longer counts.
+    /// How many bytes of the first frame's payload `pending` does not count any
+    /// more.
     front_taken: usize,
     /// Bytes of payload the kernel has not taken.
     pending: usize,
-    /// Bytes of payload it took during the current turn of the script.
+    /// Bytes of payload that the kernel took during the current turn of the
+    /// script.
     taken_this_turn: usize,
     /// Whether the transport holds bytes of its own, as TLS does.
     needs_flush: bool,
 }
 
-/// A data frame: where it ends, by the count of [`FrameQueue::end`], and how long its
-/// payload, the end of it, is.
+/// A data frame: its end, by the count of [`FrameQueue::end`], and the length of its payload. The
+/// payload is the end of the frame.
 struct Span {
     end: u64,
-    /// In bytes of application data: of a compressed frame, more than it has.
+    /// In bytes of application data. A compressed frame has fewer bytes than
+    /// its application data.
     payload: usize,
     is_compressed: bool,
 }
@@ -75,8 +80,8 @@ impl OutBuffer {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// How much memory that takes, in bytes: with what the kernel has taken and is not freed,
-    /// and with what is noted of the frames.
+    /// How much memory the queued frames take, in bytes. Included are the bytes that the kernel has
+    /// taken and that are not freed, and the notes about the frames.
     #[inline]
     pub(crate) fn held(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.held())
@@ -87,13 +92,14 @@ impl OutBuffer {
         self.queue.as_ref().map_or(self.end, |queue| queue.end)
     }
 
-    /// How many of them the kernel has taken.
+    /// How many of the queued bytes the kernel has taken.
     pub(crate) fn written(&self) -> u64 {
         self.queue.as_ref().map_or(self.end, |queue| queue.written)
     }
 
-    /// Bytes of application data sent by the script that had not reached the
-    /// kernel when its current turn began, or that were sent since.
+    /// Bytes of application data that the script sent, and that had not reached
+    /// the kernel when the script's current turn began, or that were sent since
+    /// then.
     pub(crate) fn buffered_amount(&self) -> usize {
         let queue = self.queue.as_ref();
         queue.map_or(0, |queue| queue.pending + queue.taken_this_turn)
@@ -104,17 +110,18 @@ impl OutBuffer {
         self.queue.as_ref().map_or(0, |queue| queue.pending)
     }
 
-    /// Whether application data is on its way, be it an empty message.
+    /// Whether a message is on its way, even an empty one.
     pub(crate) fn has_data(&self) -> bool {
         let queue = self.queue.as_ref();
         queue.is_some_and(|queue| !queue.frames.is_empty())
     }
 
-    /// Called between two turns of the script: what was taken counts from now.
+    /// Called between two turns of the script. From now on `buffered_amount`
+    /// does not count the bytes that the kernel has taken.
     pub(crate) fn end_turn(&mut self) {
         if let Some(queue) = &mut self.queue {
             queue.taken_this_turn = 0;
-            // What was lost stays in `bufferedAmount`.
+            // Lost bytes stay in `bufferedAmount`.
             if queue.is_empty() && queue.pending == 0 {
                 self.end = queue.end;
                 POOL.with_borrow_mut(|pool| pool.give(self.queue.take()));
@@ -122,13 +129,13 @@ impl OutBuffer {
         }
     }
 
-    /// Appends bytes that are no frame.
+    /// Appends bytes that are not a frame.
     pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
         self.queue().append(|out| out.extend_from_slice(bytes));
     }
 
-    /// Appends a frame that carries `payload` bytes of application data by the
-    /// encoder's function `encode`.
+    /// Appends a frame by `encode`, a function of the encoder. The frame
+    /// carries `payload` bytes of application data.
     #[inline]
     pub(crate) fn push_data(&mut self, payload: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
@@ -136,7 +143,8 @@ impl OutBuffer {
         queue.record_frame(length, payload);
     }
 
-    /// Appends a frame likewise that others send, too. A long one is not copied.
+    /// Appends a frame that other connections send too. A long frame is not
+    /// copied.
     pub(crate) fn push_shared(&mut self, payload: usize, frame: &Bytes) {
         if frame.len() < SHARED_FROM {
             return self.push_data(payload, |bytes| bytes.extend_from_slice(frame));
@@ -166,10 +174,11 @@ impl OutBuffer {
         queue.is_some_and(|queue| queue.written < queue.pong_end)
     }
 
-    /// Discards what has not been written: the transport is gone.
+    /// Discards the bytes that have not been written, because the transport is
+    /// gone.
     pub(crate) fn clear(&mut self) {
         if let Some(queue) = &mut self.queue {
-            // What never reached the kernel stays in `bufferedAmount`.
+            // Bytes that never reached the kernel stay in `bufferedAmount`.
             **queue = FrameQueue {
                 end: queue.end,
                 written: queue.end,
@@ -180,8 +189,8 @@ impl OutBuffer {
         }
     }
 
-    /// Writes the last of it, behind which the transport is shut down, as far as the
-    /// transport takes it at once.
+    /// Writes the last bytes, after which the transport is shut down, as far as the transport takes
+    /// them at once.
     pub(crate) fn write_last_to(&mut self, transport: &Transport) {
         if let Some(queue) = &mut self.queue
             && queue.chunks.is_empty()
@@ -191,8 +200,8 @@ impl OutBuffer {
         }
     }
 
-    /// What a [`SendBatch`](crate::send_batch::SendBatch) can write of it: all, unless that
-    /// is in several pieces.
+    /// The bytes that a [`SendBatch`](crate::hub::send_batch::SendBatch) can write: all, unless
+    /// they are in several pieces.
     #[cfg(target_os = "linux")]
     pub(crate) fn unwritten(&self) -> Option<&[u8]> {
         let queue = self.queue.as_ref()?;
@@ -200,7 +209,7 @@ impl OutBuffer {
         (queue.chunks.is_empty() && !bytes.is_empty()).then_some(bytes)
     }
 
-    /// It wrote so many bytes of that.
+    /// Notes that the batch wrote `count` of these bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn record_written(&mut self, count: usize) {
         if let Some(queue) = &mut self.queue {
@@ -208,8 +217,8 @@ impl OutBuffer {
         }
     }
 
-    /// Writes what the transport takes without blocking. Ready where it took
-    /// everything; pending where `cx` will be woken to go on.
+    /// Writes the bytes that the transport takes without blocking. Ready if the
+    /// transport took everything. Pending if `cx` will be woken to go on.
     pub(crate) fn poll_write_to(
         &mut self,
         transport: &mut Transport,
@@ -221,8 +230,8 @@ impl OutBuffer {
         }
     }
 
-    /// Appends a frame that is not compressed and writes, likewise. Of the frame, only what
-    /// the transport did not take is copied.
+    /// Appends an uncompressed frame and writes, as [`poll_write_to`](Self::poll_write_to) does.
+    /// Only the bytes of the frame that the transport did not take are copied.
     pub(crate) fn poll_write_long(
         &mut self,
         transport: &mut Transport,
@@ -276,12 +285,13 @@ impl FrameQueue {
         self.len() + self.taken + notes
     }
 
-    /// Appends what `encode` does. Returns how long that is.
+    /// Appends the bytes that `encode` appends. Returns how many bytes these
+    /// are.
     #[inline]
     fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
         if self.bytes.len() >= FULL_FROM {
-            // Moving it to a longer buffer would cost as much, and what is written
-            // of that could not be freed.
+            // Moving the bytes to a longer buffer would cost as much as a new buffer, and the
+            // written part of a longer buffer could not be freed.
             self.freeze();
         }
         let start = self.bytes.len();
@@ -291,7 +301,8 @@ impl FrameQueue {
         length
     }
 
-    /// Puts what was appended into a chunk of its own, which holds little more than that.
+    /// Puts the appended bytes into a chunk of their own. The chunk holds little more memory than
+    /// the bytes.
     fn freeze(&mut self) {
         let length = self.bytes.len();
         if length == 0 {
@@ -323,8 +334,9 @@ impl FrameQueue {
         });
     }
 
-    /// Counts the frame that ends at `end` with the one before it where both are short, so
-    /// that what is noted of frames is little beside them. Returns whether it did.
+    /// Counts the frame that ends at `end` together with the frame before it if both are short, so
+    /// that the notes about frames take little memory. Returns whether the frames
+    /// were joined.
     #[cold]
     fn join_frame(&mut self, payload: usize, is_compressed: bool) -> bool {
         let Some([before, last]) = self
@@ -355,7 +367,7 @@ impl FrameQueue {
         }
     }
 
-    /// Writes what there is and then `tail`, which `end` counts already.
+    /// Writes the queued bytes and then `tail`, which `end` counts already.
     fn poll_write(
         &mut self,
         transport: &mut Transport,
@@ -383,7 +395,8 @@ impl FrameQueue {
                 }
             }
         }
-        // What was lost stays in `pending`: there is nothing else then.
+        // Lost bytes stay in `pending`. In that case there are no frames and no
+        // bytes.
         if !self.frames.is_empty() || !self.bytes.is_empty() {
             self.taken_this_turn += self.pending;
             self.pending = 0;
@@ -401,7 +414,7 @@ impl FrameQueue {
         Poll::Ready(Ok(()))
     }
 
-    /// What is to be written, up to as many parts as fit. Returns how many.
+    /// Puts the parts that must be written into `slices`, as many as fit. Returns how many.
     fn slices<'b>(&'b self, tail: [&'b [u8]; 2], slices: &mut [IoSlice<'b>]) -> usize {
         let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
         let mut taken = self.taken;
@@ -436,7 +449,8 @@ impl FrameQueue {
         while let Some(front) = self.frames.front() {
             let left = front.end.saturating_sub(self.written) as usize;
             let taken = match front.is_compressed {
-                // Which byte stands for which is not to be told.
+                // A byte of a compressed frame does not stand for a known
+                // number of bytes of the message.
                 true if left > 0 => 0,
                 true => front.payload,
                 false => front.payload.saturating_sub(left),
@@ -453,11 +467,11 @@ impl FrameQueue {
     }
 }
 
-/// What no connection of a thread needs now.
+/// The queues that no connection of a thread needs now.
 struct Pool {
     #[expect(clippy::vec_box, reason = "they are handed on as they are")]
     queues: Vec<Box<FrameQueue>>,
-    /// How many bytes their buffers hold.
+    /// How many bytes the buffers of these queues hold.
     bytes: usize,
 }
 
@@ -473,7 +487,7 @@ impl Pool {
         queue
     }
 
-    /// Keeps an empty queue for the next connection, unless there is enough.
+    /// Keeps an empty queue for the next connection, unless the pool is full.
     #[inline]
     fn give(&mut self, queue: Option<Box<FrameQueue>>) {
         let Some(mut queue) = queue.filter(|_| self.queues.len() < POOLED) else {
@@ -503,21 +517,23 @@ thread_local! {
 
 /// How many queues are kept.
 const POOLED: usize = 1 << 10;
-/// How many bytes of their buffers.
+/// How many bytes of buffers are kept.
 const POOLED_BYTES: usize = 2 << 20;
-/// How many frames one that is kept has room for.
+/// For how many frames a kept queue may have room.
 const POOLED_FRAMES: usize = 64;
-/// A buffer with so many bytes is not appended to, but followed by another.
+/// A buffer with this many bytes is full. The next frame goes into another
+/// buffer.
 const FULL_FROM: usize = 64 << 10;
-/// A longer buffer is not used again.
+/// A longer buffer is freed and not used again.
 const LONGEST_KEPT: usize = 2 * FULL_FROM;
-/// So many frames are noted one by one.
+/// Up to this many frames are noted one by one.
 const SEPARATE_FRAMES: usize = 64;
-/// Beyond, frames that are no longer together are noted as one.
+/// Of more frames, neighbours are noted as one frame up to this total length,
+/// in bytes.
 const JOINED: u64 = 4 << 10;
-/// What a chunk takes beside its bytes.
+/// The memory of a chunk besides its bytes, in bytes.
 const CHUNK: usize = 96;
-/// A frame of so many bytes that others send too is not copied.
+/// A shared frame of at least this many bytes is not copied.
 const SHARED_FROM: usize = 4 << 10;
 /// How many parts are written at once.
 const MAX_SLICES: usize = 32;
@@ -653,7 +669,7 @@ mod tests {
                 frame(out, payload);
             }
             for out in &mut outs {
-                // A task that does not yield has tokio's transports pause.
+                // tokio's transports pause in a task that does not yield.
                 tokio::task::yield_now().await;
                 assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
                 out.end_turn();
@@ -668,7 +684,7 @@ mod tests {
         }
     }
 
-    /// A long payload, and no byte like its neighbour.
+    /// A long payload in which no byte is like its neighbour.
     fn payload(length: usize) -> Vec<u8> {
         (0..length).map(|at| (at % 251) as u8).collect()
     }
@@ -698,8 +714,8 @@ mod tests {
         assert_eq!(poll.is_ready(), out.is_empty());
     }
 
-    /// Whatever the transport takes at a time, all arrives in order, and
-    /// `bufferedAmount` is what has not been taken.
+    /// All bytes arrive in order however few the transport takes at a time, and
+    /// `bufferedAmount` is the number of bytes that have not been taken.
     #[tokio::test]
     async fn whatever_the_transport_takes() {
         let lengths = [3, SHARED_FROM, 1, FULL_FROM, 0, 2 * SHARED_FROM, 10];
@@ -731,7 +747,7 @@ mod tests {
 
                 let mut arrived = Vec::new();
                 loop {
-                    // A task that does not yield has tokio's transports pause.
+                    // tokio's transports pause in a task that does not yield.
                     tokio::task::yield_now().await;
                     let is_done = out.poll_write_to(&mut transport, &mut cx).is_ready();
                     out.end_turn();
@@ -791,7 +807,7 @@ mod tests {
         assert_eq!((out.buffered_amount(), out.len()), (5020, 0));
     }
 
-    /// Whatever the frames are like, what is counted is what is held.
+    /// The counted memory is the held memory, for all kinds of frames.
     #[tokio::test]
     async fn what_is_held_is_counted() {
         const LIMIT: usize = 4 << 20;
@@ -818,7 +834,7 @@ mod tests {
             let lists = queue.chunks.capacity() * size_of::<Bytes>();
             let held = chunks + queue.bytes.capacity() + notes + lists;
             assert!(held < LIMIT + LIMIT / 20 + 2 * length, "{length}: {held}");
-            // Most of it are the frames.
+            // The frames take most of the memory.
             assert!(out.len() > LIMIT - LIMIT / 20, "{length}: {}", out.len());
         }
     }
@@ -869,7 +885,7 @@ mod tests {
         assert!(out.poll_write_to(&mut transport, &mut cx).is_ready());
         out.end_turn();
         assert_eq!((out.end(), out.written()), (26, 26));
-        // The next queue is another's, too.
+        // The next connection gets the same queue.
         frame(&mut out, 1);
         assert!(!out.has_answer());
     }

@@ -1,10 +1,11 @@
-//! Messages of sockets that are on their way to a log and come back from it.
+//! The messages that sockets have sent to a broker's log, and that come back
+//! from the log.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::rc::{Rc, Weak};
 
-/// Whose the messages are, by numbers from 1 on.
+/// The senders of the messages, by numbers from 1 on.
 pub(crate) struct OwnMessages<C> {
     last: u64,
     senders: HashMap<u64, Weak<C>>,
@@ -23,7 +24,8 @@ impl<C> OwnMessages<C> {
     /// Gives a message of `sender` its number.
     pub(crate) fn add(&mut self, sender: Weak<C>) -> NonZeroU64 {
         if self.senders.len() == MAX_MESSAGES {
-            // Those that have not come back were lost with a connection.
+            // Old messages that have not come back were lost with a connection
+            // to the broker.
             let oldest = self.last - MAX_MESSAGES as u64 / 2;
             self.senders.retain(|&number, _| number > oldest);
         }
@@ -32,13 +34,14 @@ impl<C> OwnMessages<C> {
         NonZeroU64::new(self.last).unwrap_or(NonZeroU64::MIN)
     }
 
-    /// Whose the message is, once.
+    /// The sender of the message. A second call returns `None`.
     pub(crate) fn take(&mut self, number: NonZeroU64) -> Option<Rc<C>> {
         self.senders.remove(&number.get())?.upgrade()
     }
 }
 
-/// A socket whose message is not known any more gets it itself.
+/// How many senders are remembered. If a sender is forgotten, the socket gets
+/// its own message.
 const MAX_MESSAGES: usize = 1 << 16;
 
 #[cfg(test)]

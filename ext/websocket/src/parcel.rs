@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use crate::message::Message;
 
-/// A message on its way to other threads: the frame of a server, not compressed.
+/// A message on its way to other threads: the frame of a server, uncompressed.
 #[derive(Clone)]
 pub(crate) struct Parcel {
     frame: Bytes,
-    /// Where the payload begins.
+    /// The index of the payload in the frame.
     payload: usize,
     is_text: bool,
 }
@@ -20,7 +20,7 @@ impl Parcel {
         Self::of(message, frame.into())
     }
 
-    /// That of `message`, whose frame is there already.
+    /// The parcel of `message`, whose frame has been made already.
     pub(crate) fn of(message: Message<'_>, frame: Bytes) -> Self {
         Self {
             payload: frame.len() - message.length(),
@@ -40,8 +40,8 @@ impl Parcel {
     pub(crate) fn message(&self) -> Message<'_> {
         let payload = &self.frame[self.payload..];
         match self.is_text {
-            // SAFETY: the end of the frame is the payload, which was a `str`: a server's
-            // frame is not masked, and this one is not compressed.
+            // SAFETY: the end of the frame is the payload, which was a `str`, because the frame of
+            // a server is not masked and this frame is not compressed.
             true => Message::Text(unsafe { std::str::from_utf8_unchecked(payload) }),
             false => Message::Binary(payload),
         }

@@ -14,13 +14,15 @@ use crate::parcel::Parcel;
 pub(crate) struct Publication<'a> {
     message: Message<'a>,
     plain: OnceCell<Bytes>,
-    /// By how they are compressed, which subscribers mostly have in common.
+    /// The compressed frames, by their compressors. Most subscribers have the
+    /// same compression.
     compressed: RefCell<Vec<(Compressor, Rc<CompressedFrame>)>>,
 }
 
 struct CompressedFrame {
     bytes: Bytes,
-    /// Whether it is: what does not become shorter stays as it is.
+    /// Whether the frame is compressed. A message that does not become shorter
+    /// is not compressed.
     is_compressed: bool,
 }
 
@@ -33,7 +35,7 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// What another thread has encoded.
+    /// The publication of a message that another thread has encoded.
     pub(crate) fn of(parcel: &'a Parcel) -> Self {
         let publication = Self::new(parcel.message());
         let _ = publication.plain.set(parcel.frame().clone());
@@ -44,7 +46,7 @@ impl<'a> Publication<'a> {
         self.message
     }
 
-    /// The frame for those that do not compress.
+    /// The frame for connections that do not compress.
     pub(crate) fn plain(&self) -> &Bytes {
         self.plain.get_or_init(|| self.encode(None).into())
     }
@@ -57,9 +59,10 @@ impl<'a> Publication<'a> {
     /// Hands the frame for a connection that compresses by `compressor`, or not at all, to
     /// `push`.
     ///
-    /// What is shared cannot refer to what only one peer has seen, so it is compressed
-    /// without a context; each peer's inflater can do with that. But its context then has
-    /// this message at its end, and this end's has not: the compressor begins anew.
+    /// A shared frame cannot refer to messages that only one peer has seen, so the frame is
+    /// compressed without a context. Every peer can inflate such a frame. But the peer's context
+    /// then ends with this message, and this end's context does not, so the compressor begins again
+    /// without a context.
     pub(crate) fn with_frame<R>(
         &self,
         compressor: Option<&mut Compressor>,

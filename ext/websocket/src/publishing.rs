@@ -19,15 +19,15 @@ use crate::publication::Publication;
 use crate::topic_space::{Later, Mail, Place, Posted, TopicSpace};
 use crate::topics::{Topic, Topics};
 
-/// Makes `topics` those of `space`.
+/// Makes `topics` a part of `space`.
 pub(crate) fn share(state: &mut OpState, topics: &Rc<Topics<Connection>>, space: Arc<TopicSpace>) {
     let inbox = Inboxes::add(state, Rc::downgrade(topics));
     let spawner = state.borrow::<V8CrossThreadTaskSpawner>().clone();
     topics.share(Place::new(spawner, space, inbox, Inboxes::take_in));
 }
 
-/// Subscribes a connection of a server. Returns whether it was not; false too where it
-/// has ended, or ends because of a limit.
+/// Subscribes a connection of a server. Returns whether the connection was not subscribed before.
+/// Also returns false if the connection has ended, or ends because of a limit.
 pub(crate) fn subscribe(connection: &Rc<Connection>, topic: &str) -> bool {
     let mut membership = connection.membership.borrow_mut();
     let Some(membership) = &mut *membership else {
@@ -79,8 +79,8 @@ pub(crate) fn of(connection: &Connection) -> Vec<String> {
     (membership.as_ref()).map_or_else(Vec::new, |it| it.subscriptions().names())
 }
 
-/// Sends a message to all subscribers but `sender`. Returns what
-/// [`SocketGroup::publish`](crate::SocketGroup::publish) says.
+/// Sends a message to all subscribers except `sender`. Returns the outcome, as
+/// [`SocketGroup::publish`](crate::SocketGroup::publish) does.
 pub(crate) fn publish(
     hub: &Hub,
     topics: &Topics<Connection>,
@@ -113,9 +113,9 @@ pub(crate) fn publish(
     sent.outcome(message.length())
 }
 
-/// Has the broker keep a message, from which it comes back to this process too. Where there is no
-/// broker for now, or the message is not to reach it, it goes to the sockets of this process,
-/// without a position.
+/// Makes the broker keep a message. The broker sends the message back to this process too. If there
+/// is no broker for now, or if the message must stay in this process, the message goes to the
+/// sockets of this process, without a position.
 fn publish_by_relay(
     hub: &Hub,
     topics: &Topics<Connection>,
@@ -158,13 +158,14 @@ fn publish_by_relay(
 
 /// The position of a message that is kept.
 pub enum Recording {
-    /// It is kept in this process.
+    /// The message is kept in this process.
     Done(Position),
-    /// A broker keeps it.
+    /// A broker keeps the message, and tells the position later.
     Later(Later<Position>),
 }
 
-/// Sends a message to all subscribers, and keeps it. Nothing where the topics have no history.
+/// Sends a message to all subscribers, and keeps it. Returns `None`, and does nothing, if the
+/// topics have no history.
 pub(crate) fn publish_recorded(
     hub: &Hub,
     topics: &Topics<Connection>,
@@ -181,14 +182,15 @@ pub(crate) fn publish_recorded(
     record(hub, topics, name, message, None).map(|recorded| Recording::Done(recorded.position))
 }
 
-/// What became of a message that is kept.
+/// The outcome of a message that is kept.
 struct Recorded {
-    /// As [`publish`] says.
+    /// The number that [`publish`] returns.
     outcome: i32,
     position: Position,
 }
 
-/// Sends a message likewise, and keeps it in this process.
+/// Sends a message to all subscribers except `sender`, and keeps the message in
+/// this process.
 fn record(
     hub: &Hub,
     topics: &Topics<Connection>,
@@ -200,7 +202,8 @@ fn record(
     let history = place.space().history()?;
     let log = history.log(name);
     let mut log = history::lock(&log);
-    // What others have published before comes before, on this thread too.
+    // Messages that other threads have published before come before this
+    // message, on this thread too.
     take_parcels(hub, topics, place.take_parcels());
     let parcel = log.append(message, history.options());
     let by_name = topics.by_name();
@@ -216,18 +219,18 @@ fn record(
     })
 }
 
-/// Why there is nothing to replay.
+/// Why a subscription has failed.
 pub(crate) enum NotReplayed {
     /// The topics have no history.
     NoHistory,
     /// The connection has ended, or ends because of a limit.
     Ended,
-    /// What was missed has to be [read](read_log) at the broker first.
+    /// The missed messages have to be [read](read_log) from the broker first.
     Later,
 }
 
-/// Resolves when the process has what the broker's log of a topic has behind `since`. Nothing
-/// where the connection has ended, or there is no such log.
+/// Resolves when the process has the messages of the broker's log after `since`. Returns `None` if
+/// the connection has ended, or if there is no such log.
 pub(crate) fn read_log(
     connection: &Connection,
     name: &str,
@@ -245,9 +248,9 @@ pub(crate) fn read_log(
     })
 }
 
-/// Subscribes a connection of a server, and sends it first all that was published behind
-/// `since`, or nothing where not all of that is there. One that is subscribed already gets
-/// nothing: it has missed nothing. `is_read` says that what the broker has of that was read.
+/// Subscribes a connection of a server, and sends it first all messages that were published after
+/// `since`. If some of these are gone, none is sent. A connection that is subscribed already gets
+/// nothing, because it has missed nothing. `is_read` says that the broker's messages were read.
 pub(crate) fn subscribe_since(
     hub: &Hub,
     connection: &Rc<Connection>,
@@ -255,7 +258,8 @@ pub(crate) fn subscribe_since(
     since: Option<Position>,
     is_read: bool,
 ) -> Result<Recovery, NotReplayed> {
-    // Held by a clone: what is sent below may look at the membership.
+    // A clone keeps the topics alive, because the code below borrows the
+    // membership again.
     let topics = (connection.membership.borrow().as_ref())
         .map(|membership| membership.shared_topics())
         .ok_or(NotReplayed::Ended)?;
@@ -297,8 +301,8 @@ pub(crate) fn subscribe_since(
     })
 }
 
-/// Sends to the subscribers of this thread but `sender`. One that cannot take it is closed
-/// where it `must_take` all.
+/// Sends to the subscribers of this thread except `sender`. If the subscribers `must_take` all
+/// messages, a subscriber that cannot take this one is closed.
 fn send(
     topic: &Topic<Connection>,
     hub: &Hub,
@@ -332,7 +336,7 @@ fn send(
     total
 }
 
-/// Hands what other threads had to the subscribers of this one.
+/// Hands the mail of other threads to the subscribers of this thread.
 fn take_in(hub: &Hub, topics: &Topics<Connection>, mail: Mail) {
     take_parcels(hub, topics, mail.parcels);
     let by_name = topics.by_name();
@@ -340,7 +344,7 @@ fn take_in(hub: &Hub, topics: &Topics<Connection>, mail: Mail) {
         .filter_map(|topic| by_name.get(&**topic))
         .flat_map(|topic| topic.subscribers())
         .collect();
-    // One that ends leaves its topics.
+    // A connection that ends leaves its topics, which borrows them.
     drop(by_name);
     let close = Close::new(CloseCode::TRY_AGAIN_LATER, "A message was lost");
     for connection in affected {
@@ -360,14 +364,14 @@ fn take_parcels(hub: &Hub, topics: &Topics<Connection>, parcels: Vec<Posted>) {
     }
 }
 
-/// Whose the inboxes of an event loop are.
+/// The topics of an event loop, by the numbers of their inboxes.
 #[derive(Default)]
 struct Inboxes {
     topics: RefCell<HashMap<u64, Weak<Topics<Connection>>>>,
 }
 
 impl Inboxes {
-    /// Takes what other threads have for the inbox `id`.
+    /// Takes the mail of other threads for the inbox `id`.
     fn take_in(state: &mut OpState, id: u64, mail: Mail) {
         let topics = (state.try_borrow::<Self>())
             .and_then(|inboxes| inboxes.topics.borrow().get(&id)?.upgrade());

@@ -1,20 +1,19 @@
-//! The memory of long messages that scripts have done with, for those that come next.
+//! The memory of long messages that scripts no longer use, for the next messages.
 //!
-//! It is still in the caches, and an allocator would look for it, or cut it up and join it
-//! again, each time. The engine lets go of messages by hundreds, on whichever thread it
-//! likes.
+//! Such memory is still in the caches. An allocator would search for memory, or split and join it,
+//! each time. The engine frees messages by hundreds, and on any thread.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What the scripts of one runtime have done with.
+/// The buffers that the scripts of one runtime no longer use.
 #[derive(Clone, Default)]
 pub(crate) struct Recycler(Arc<Mutex<Free>>);
 
 struct Free {
-    /// Empty buffers by their capacity, in steps.
+    /// Empty buffers, by their capacity in units of [`STEP`].
     buffers: [Vec<Vec<u8>>; STEPS],
-    /// How many bytes that is.
+    /// How many bytes these buffers have.
     bytes: usize,
 }
 
@@ -28,7 +27,7 @@ impl Default for Free {
 }
 
 impl Recycler {
-    /// An empty buffer with a capacity of `length` bytes at least, [`LONGEST`] at most.
+    /// An empty buffer with a capacity of at least `length` bytes. `length` is at most [`LONGEST`].
     pub(crate) fn take(&self, length: usize) -> Vec<u8> {
         let step = length.div_ceil(STEP);
         let mut free = self.lock();
@@ -44,7 +43,8 @@ impl Recycler {
         }
     }
 
-    /// Keeps what [`take`](Self::take) returned, unless there is enough.
+    /// Keeps a buffer that [`take`](Self::take) returned, unless [`KEPT`] bytes
+    /// are kept.
     pub(crate) fn give(&self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
         let mut free = self.lock();
@@ -64,7 +64,8 @@ impl Recycler {
     }
 }
 
-/// The payload of a message in memory of a [`Recycler`], to which it returns.
+/// The payload of a message in memory of a [`Recycler`]. Dropping the payload
+/// returns the memory.
 pub(crate) struct Recycled {
     frame: Vec<u8>,
     /// Where the payload starts.
@@ -73,7 +74,7 @@ pub(crate) struct Recycled {
 }
 
 impl Recycled {
-    /// What `frame`, which `recycler` handed out, holds from `start` on.
+    /// The bytes of `frame` from `start` on. `recycler` has handed out `frame`.
     pub(crate) fn new(frame: Vec<u8>, start: usize, recycler: Recycler) -> Self {
         Self {
             frame,
@@ -95,9 +96,9 @@ impl Drop for Recycled {
     }
 }
 
-/// The longest buffer that is handed out.
+/// The longest buffer that is handed out, in bytes.
 pub(crate) const LONGEST: usize = 64 << 10;
-/// Capacities are multiples of this.
+/// Capacities are multiples of this number of bytes.
 const STEP: usize = 1 << 10;
 const STEPS: usize = LONGEST / STEP + 1;
 /// How many bytes are kept at most.

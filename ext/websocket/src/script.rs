@@ -1,5 +1,5 @@
-//! The script of an engine as the application of connections: the hub of a runtime, and how it
-//! delivers.
+//! The script of an engine as the application of connections: the hub of a runtime, and the
+//! delivery to the script.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -22,47 +22,50 @@ use crate::hub::delivery::{Delivered, Delivery, Events, Inbox, InboxWork};
 use crate::hub::{EventLoop, Hub, ReadyList};
 use crate::recycler::Recycled;
 
-/// What a runtime's hub delivers to.
+/// The script that a runtime's hub delivers to.
 #[derive(Default)]
 pub(crate) struct Script {
     callbacks: RefCell<Callbacks>,
-    /// The `WebSocket` objects, and what stands for the `WebSocketStream`s, by the ids of
-    /// their connections, from their attachment to their `close` event. This is what keeps a
-    /// live socket that nobody holds from being collected.
+    /// The `WebSocket` objects, and the objects that stand for the `WebSocketStream`s, by the ids
+    /// of their connections. An object stays here from its attachment to its `close` event.
+    /// Therefore the engine does not collect a live socket that the script does not hold.
     objects: RefCell<Vec<Option<v8::Global<v8::Object>>>>,
     garbage: Garbage,
 }
 
-/// The functions that the hub calls: of `00_delivery.js`, and of
-/// `02_websocketstream.js` for connections that are read on demand. Nothing is
-/// attached before they are named.
+/// The functions that the hub calls: those of `00_delivery.js`, and those of
+/// `02_websocketstream.js` for connections that are read on demand. The
+/// functions are set before any object is attached.
 #[derive(Clone, Default)]
 struct Callbacks {
     sockets: Option<Rc<SocketCallbacks>>,
     streams: Option<Rc<SocketCallbacks>>,
 }
 
-/// Their first argument is the object that was attached.
+/// The functions for one kind of connection. Their first argument is the
+/// attached object.
 pub(crate) struct SocketCallbacks {
-    /// `(socket, data)`: a message, a string or an ArrayBuffer.
+    /// `(socket, data)`: a message. `data` is a string or an ArrayBuffer.
     pub message: v8::Global<v8::Function>,
-    /// `(socket, messages)`: several of them, in an Array. Drains the microtasks after each
-    /// but the last. Not called for streams, which get theirs one by one.
+    /// `(socket, messages)`: several messages, in an Array. The function drains the microtasks
+    /// after each message but the last. It is not called for streams, which get their messages one
+    /// by one.
     pub messages: v8::Global<v8::Function>,
-    /// `(socket)`: the close handshake has begun, and not by the script.
+    /// `(socket)`: the closing handshake has begun, and the script did not
+    /// begin it.
     pub closing: v8::Global<v8::Function>,
-    /// `(socket, code, reason, wasClean, error)`: the end; `error` is a string or
-    /// undefined.
+    /// `(socket, code, reason, wasClean, error)`: the end. `error` is a string
+    /// or undefined.
     pub closed: v8::Global<v8::Function>,
-    /// `(socket)`: the kernel has taken so much that the script need not wait any more.
+    /// `(socket)`: the kernel has taken so many bytes that the script need not wait any more.
     pub drained: v8::Global<v8::Function>,
-    /// `(socket, data, isPong)`: a Ping or a Pong came; `data` is an ArrayBuffer. Streams
-    /// do not tell.
+    /// `(socket, data, isPong)`: a Ping or a Pong came. `data` is an ArrayBuffer. Streams have no
+    /// such function.
     pub control: Option<v8::Global<v8::Function>>,
 }
 
 impl Callbacks {
-    /// Those for `connection`.
+    /// The functions for `connection`.
     #[inline]
     fn of(&self, connection: &Connection) -> Option<&SocketCallbacks> {
         match connection.is_pull() {
@@ -73,7 +76,7 @@ impl Callbacks {
 }
 
 impl Script {
-    /// The script of the runtime whose state this is.
+    /// The script of the runtime with this state.
     pub(crate) fn of(state: &mut OpState) -> Rc<Self> {
         Owned::of(state).script.clone()
     }
@@ -86,7 +89,7 @@ impl Script {
         self.callbacks.borrow_mut().streams = Some(Rc::new(callbacks));
     }
 
-    /// Has what happens on connection `id` delivered to `object`.
+    /// Makes `object` get the events of connection `id`.
     pub(crate) fn attach(&self, id: u32, object: v8::Global<v8::Object>) {
         let mut objects = self.objects.borrow_mut();
         let id = id as usize;
@@ -96,8 +99,8 @@ impl Script {
         objects[id] = Some(object);
     }
 
-    /// The object that was attached to `connection`, until the connection has ended: its id
-    /// may be another's then.
+    /// The object that was attached to `connection`. Returns `None` after the connection has ended,
+    /// because its id may then belong to another connection.
     #[inline]
     fn object<'s>(
         &self,
@@ -112,7 +115,7 @@ impl Script {
         Some(v8::Local::new(scope, object))
     }
 
-    /// Gives the object away: `connection` has just ended.
+    /// Takes the object of `connection`, which has just ended.
     fn take_object(&self, connection: &Connection) -> Option<v8::Global<v8::Object>> {
         self.objects
             .borrow_mut()
@@ -123,11 +126,11 @@ impl Script {
 
 // The hub of a runtime.
 
-/// What a runtime has of this module.
+/// The values of this module that a runtime owns.
 struct Owned {
     hub: Rc<Hub>,
     script: Rc<Script>,
-    /// Identifies the state that owns this.
+    /// Identifies the state that owns these values.
     state: Arc<AtomicWaker>,
 }
 
@@ -156,20 +159,21 @@ impl Owned {
 }
 
 impl Hub {
-    /// The hub of the runtime whose state this is.
+    /// The hub of the runtime with this state.
     pub(crate) fn of(state: &mut OpState) -> Rc<Self> {
         Owned::of(state).hub.clone()
     }
 
-    /// The same where a connection has been made before.
+    /// The hub of the runtime with this state, if it has been made before.
     #[inline]
     pub(crate) fn existing(state: &OpState) -> Option<&Self> {
-        // SAFETY: what is noted lives: when it goes, it is noted no more.
+        // SAFETY: the noted value lives, because dropping an [`Owned`] clears
+        // the note.
         if let Some(owned) = unsafe { LAST.get().as_ref() }
             && Arc::ptr_eq(&owned.state, &state.waker)
         {
-            // That is this state's, which owns the hub while it is borrowed: nothing takes
-            // it out of a state.
+            // The value belongs to this state. The state is borrowed and owns the hub, and no code
+            // takes the hub out of a state.
             return Some(&owned.hub);
         }
         let owned: &Rc<Owned> = state.try_borrow()?;
@@ -185,12 +189,12 @@ impl Drop for Owned {
 }
 
 thread_local! {
-    /// The last one that was asked for: a script asks with each `send()`, and a state has
-    /// much to look through.
+    /// The last value that was asked for. Each `send()` of a script asks, and looking through a
+    /// state takes longer.
     static LAST: Cell<*const Owned> = const { Cell::new(ptr::null()) };
 }
 
-/// The task in the event loop.
+/// The task in the event loop that runs the hub.
 fn run(scope: &mut v8::PinScope<'_, '_>) {
     let state = JsRuntime::op_state_from(scope);
     let (hub, script) = {
@@ -208,7 +212,7 @@ fn run(scope: &mut v8::PinScope<'_, '_>) {
 
 /// The event loop of a runtime, which is tokio's and deno_core's.
 struct ScriptEventLoop {
-    /// What an open connection holds, so that the event loop goes on.
+    /// Counts the open connections that keep the event loop going.
     keep_alive: ExternalOpsTracker,
     timer: RefCell<Option<Pin<Box<Sleep>>>>,
     ready: Arc<ReadyList>,
@@ -250,7 +254,7 @@ impl EventLoop for ScriptEventLoop {
 
 // Delivery.
 
-/// One run's way into the script.
+/// The delivery of one run of the hub.
 struct ScriptDelivery<'d, 's, 'i> {
     scope: &'d mut v8::PinScope<'s, 'i>,
     script: &'d Script,
@@ -297,23 +301,24 @@ impl Delivery for ScriptDelivery<'_, '_, '_> {
 /// Short messages that came together and have not been delivered.
 type Batch<'s> = SmallVec<[v8::Local<'s, v8::Value>; 32]>;
 
-/// The scope of a read. It is not so much that its handles and strings had to go earlier.
+/// The scope of one read. A read makes so few handles and strings that they need not be freed
+/// earlier.
 type ReadScope<'p, 't, 's, 'i> = v8::PinnedRef<'p, v8::TryCatch<'t, 's, v8::HandleScope<'i>>>;
 
-/// One read's way into the script.
+/// The delivery of one read.
 struct ScriptInbox<'d, 'p, 't, 's, 'i> {
     scope: &'d mut ReadScope<'p, 't, 's, 'i>,
     script: &'d Script,
     callbacks: &'d Callbacks,
     connection: &'d Connection,
     to: Option<Recipient<'s>>,
-    /// Whether texts wait for those behind them: a call into the engine takes longer than many
-    /// a handler.
+    /// Whether texts wait for the texts behind them. Waiting saves calls into the engine, and such
+    /// a call takes longer than many handlers.
     may_wait: bool,
     waiting: Batch<'s>,
 }
 
-/// Who gets the messages of a read.
+/// The object and the functions that get the messages of a read.
 struct Recipient<'s> {
     object: v8::Local<'s, v8::Object>,
     message: v8::Local<'s, v8::Function>,
@@ -446,7 +451,7 @@ impl<'s> ScriptInbox<'_, '_, '_, 's, '_> {
     }
 }
 
-/// Calls one of the callbacks that take nothing but the object.
+/// Calls a callback that takes only the object.
 fn tell(
     scope: &mut v8::PinScope<'_, '_>,
     script: &Script,
@@ -510,9 +515,9 @@ fn tell_closed(
     call(scope, &callbacks.closed, &args);
 }
 
-/// Calls the script, and drains the microtasks that this caused, however many:
-/// a browser does the same between two tasks. Returns false where the engine is
-/// to run no more script.
+/// Calls the script, and drains all microtasks that the call caused, as a
+/// browser does between two tasks. Returns false if the engine must not run
+/// more script.
 fn call(
     scope: &mut v8::PinScope<'_, '_>,
     function: &v8::Global<v8::Function>,
@@ -530,8 +535,8 @@ fn call_local(
     args: &[v8::Local<'_, v8::Value>],
 ) -> bool {
     let receiver = v8::undefined(scope).into();
-    // The function reports what a listener throws, so that there is nothing to
-    // catch here but a termination.
+    // The function reports the exceptions of listeners, so only a termination
+    // can be caught here.
     function.call(scope, receiver, args);
     scope.perform_microtask_checkpoint();
     !scope.has_terminated()
@@ -545,7 +550,7 @@ fn delivered(may_run: bool) -> Delivered {
     }
 }
 
-/// The memory of an ArrayBuffer with `payload`, which is copied only where it is borrowed.
+/// The memory of an ArrayBuffer with `payload`, which is copied only if it is borrowed.
 fn backing_store(payload: Cow<'_, [u8]>) -> v8::UniqueRef<v8::BackingStore> {
     v8::ArrayBuffer::new_backing_store_from_vec(payload.into_owned())
 }

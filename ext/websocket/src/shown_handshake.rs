@@ -1,4 +1,4 @@
-//! The opening handshakes of servers, as debuggers are shown them.
+//! The opening handshakes of servers, for debuggers.
 
 use deno_core::OpState;
 
@@ -18,8 +18,8 @@ pub struct ShownHandshake<'a> {
 }
 
 impl ShownHandshake<'_> {
-    /// Shows debuggers that it has opened the server's connection `id` of this runtime. To be
-    /// called before anything comes on the connection, if [`network_events::is_on`].
+    /// Shows debuggers that the handshake has opened the server's connection `id` of this runtime.
+    /// Call this before anything comes on the connection, if [`network_events::is_on`].
     pub fn show(self, state: &mut OpState, id: u32) {
         let Some(connection) = Hub::of(state).get(id) else {
             return;

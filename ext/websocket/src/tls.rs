@@ -1,8 +1,8 @@
-//! TLS whose handshake is done.
+//! TLS after its handshake.
 //!
-//! The streams that make the handshake ask the socket until it has no more, and hand it each
-//! record by itself. Here a read that left room was the last one, and short records leave
-//! with those of other connections.
+//! The streams that make the handshake read the socket until it has no more bytes, and write each
+//! record by itself. This module saves system calls: a read that left room is the last, and short
+//! records are written together with those of other connections.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 #[cfg(target_os = "linux")]
@@ -13,32 +13,34 @@ use std::task::{Context, Poll, ready};
 use deno_tls::rustls::{Connection, Error};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What carries TLS.
+/// The stream of bytes that carries TLS.
 pub trait Carrier: AsyncRead + AsyncWrite + Unpin {
-    /// The socket, where bytes can be handed to the kernel by any call.
+    /// The socket, if the carrier is a socket whose bytes need no conversion.
     #[cfg(target_os = "linux")]
     fn socket(&self) -> Option<RawFd>;
 }
 
 /// Either end of a TLS connection.
 pub struct Tls<C> {
-    /// What carries it: most often a socket.
+    /// The carrier: most often a socket.
     carrier: C,
     session: Connection,
-    /// Records that [`seal`](Self::seal) made. Others stay in the session until the
-    /// carrier takes them.
+    /// Records that [`seal`](Self::seal) made. Other records stay in the session until the carrier
+    /// takes them.
     #[cfg(target_os = "linux")]
     sealed: Vec<u8>,
-    /// How much of them the carrier has taken.
+    /// How many bytes of these records the carrier has taken.
     #[cfg(target_os = "linux")]
     sent: usize,
     is_closing: bool,
-    /// What the peer broke the connection with. What came before goes first.
+    /// The error with which the peer broke the connection. The bytes that came
+    /// before the error are delivered first.
     failure: Option<Error>,
 }
 
 impl<C: Carrier> Tls<C> {
-    /// Takes over from whatever made the handshake, with what that has read.
+    /// Takes over the carrier and the session of a finished handshake, with the
+    /// bytes that the session has read.
     pub fn new(carrier: C, session: Connection) -> Self {
         Self {
             carrier,
@@ -52,15 +54,15 @@ impl<C: Carrier> Tls<C> {
         }
     }
 
-    /// What carries it.
+    /// The carrier.
     #[cfg(target_os = "linux")]
     pub(crate) fn carrier(&self) -> &C {
         &self.carrier
     }
 
-    /// Makes records of `plaintext` for a [`SendBatch`](crate::send_batch::SendBatch). Returns
-    /// of how much of it, and where they go. `None` where it is long, or others wait: then it
-    /// is to be written.
+    /// Makes records of `plaintext` for a [`SendBatch`](crate::hub::send_batch::SendBatch). Returns
+    /// how many bytes of `plaintext` the records have, the socket, and the records. Returns `None`
+    /// if `plaintext` is long, or if other records wait. Then the caller has to write `plaintext`.
     #[cfg(target_os = "linux")]
     pub(crate) fn seal(&mut self, plaintext: &[u8]) -> Option<(usize, RawFd, &[u8])> {
         let socket = self.carrier.socket()?;
@@ -70,13 +72,13 @@ impl<C: Carrier> Tls<C> {
         }
         let count = self.session.writer().write(plaintext).ok()?;
         while self.session.wants_write() {
-            // A vector takes all.
+            // A vector takes all bytes.
             self.session.write_tls(&mut self.sealed).ok()?;
         }
         Some((count, socket, &self.sealed))
     }
 
-    /// The socket has taken so many bytes of those records.
+    /// The socket has taken `count` bytes of the sealed records.
     #[cfg(target_os = "linux")]
     pub(crate) fn record_sent(&mut self, count: usize) {
         self.sent += count;
@@ -86,7 +88,8 @@ impl<C: Carrier> Tls<C> {
         }
     }
 
-    /// Moves what has been decrypted to `buf`. Returns how much that was, 0 at the end.
+    /// Moves decrypted bytes to `buf`. Returns how many bytes were moved, and 0 at the end of the
+    /// stream.
     fn take_plaintext(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
         let mut reader = self.session.reader();
         let mut taken = 0;
@@ -106,7 +109,7 @@ impl<C: Carrier> Tls<C> {
         Ok(taken)
     }
 
-    /// Hands the carrier the records that there are.
+    /// Writes all records to the carrier.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         #[cfg(target_os = "linux")]
         while self.sent < self.sealed.len() {
@@ -149,8 +152,8 @@ impl<C: Carrier> AsyncRead for Tls<C> {
                 return pending_or(error);
             }
             let processed = this.session.process_new_packets();
-            // The peer may have asked for new keys, or is to be alerted. What the carrier
-            // does not take goes with the next message.
+            // The session may have to answer a request for new keys, or to send an alert. Bytes
+            // that the carrier does not take go with the next message.
             let _ = this.poll_send(cx);
             this.failure = processed.err();
         }
@@ -164,7 +167,8 @@ impl<C: Carrier> AsyncWrite for Tls<C> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        // No more is encrypted than the carrier takes, but for the last of it.
+        // Nothing is encrypted before the carrier has taken all earlier
+        // records.
         ready!(this.poll_send(cx))?;
         let count = this.session.writer().write(buf)?;
         if let Poll::Ready(Err(error)) = this.poll_send(cx) {
@@ -188,7 +192,7 @@ impl<C: Carrier> AsyncWrite for Tls<C> {
     }
 }
 
-/// The carrier as rustls sees it.
+/// The carrier as a blocking stream, which rustls wants.
 struct Wire<'w, 'c, C> {
     carrier: Pin<&'w mut C>,
     cx: &'w mut Context<'c>,
@@ -230,12 +234,12 @@ fn pending_or<T>(error: io::Error) -> Poll<io::Result<T>> {
     }
 }
 
-/// In the words of rustls.
+/// The error with the message of rustls.
 fn into_io(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// Messages of so many bytes at most are encrypted for a batch. Longer ones would be copied
-/// once more for it.
+/// Messages of at most this many bytes are encrypted for a batch, because a batch costs one more
+/// copy.
 #[cfg(target_os = "linux")]
 const SEALED: usize = 4 << 10;

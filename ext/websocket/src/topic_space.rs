@@ -1,9 +1,9 @@
 //! Topics across the event loops of a process.
 //!
-//! The servers of one space have their topics in common, whichever thread they are on. A
-//! published message is encoded once, and one copy of the reference to it goes to each other
-//! server that has a subscriber; that server's event loop hands it to the sockets, and
-//! writes all of them in one turn.
+//! The servers of one space have their topics in common, on all threads. A published message is
+//! encoded once. A reference to the message goes to each other server that has a subscriber. The
+//! event loop of that server hands the message to its sockets, and writes to all of them in one
+//! turn.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -32,36 +32,36 @@ pub struct TopicSpace {
     history: OnceLock<History>,
 }
 
-/// Those that have a name, by it.
+/// The spaces that have a name, by their names.
 static SPACES: LazyLock<Mutex<HashMap<String, Weak<TopicSpace>>>> = LazyLock::new(Mutex::default);
 
-/// What takes messages to other processes and brings theirs.
+/// Takes messages to other processes and brings messages of other processes.
 ///
-/// The functions are called by threads that run script, one of them under a lock of the
-/// space: none may wait, nor call into the space.
+/// Threads that run script call these functions, and call [`set_wanted`](Self::set_wanted) under a
+/// lock of the space. A function must not block, and must not call into the space.
 pub trait Relay: Any + Send + Sync {
     /// The process has its first subscriber of `topic`, or has lost its last one.
     fn set_wanted(&self, topic: &Arc<str>, is_wanted: bool);
 
-    /// A socket or a server of this process has published `payload`, which is UTF-8 where
-    /// it `is_text`.
+    /// A socket or a server of this process has published `payload`, which is UTF-8 if `is_text`.
     fn publish(&self, topic: &str, payload: Bytes, is_text: bool);
 
-    /// Has a message kept and sent to all processes, to this one too: there `tag`, where it is
-    /// not 0, says whose it is. Returns false where it is lost. For topics whose logs the relay
-    /// has, as the next two.
+    /// Makes the broker keep a message and send it to all processes, including this one. In this
+    /// process a `tag` other than 0 tells the sender. Returns false if the message is lost. This
+    /// function and the next two are for topics whose logs the relay has.
     fn record(&self, topic: &str, payload: &[u8], is_text: bool, tag: u64) -> bool;
 
-    /// The same, without a tag. Resolves with the position of the message, or why it has none.
+    /// Makes the broker keep a message and send it to all processes, without a tag. Resolves with
+    /// the position of the message, or with the reason why there is none.
     fn record_and_tell(&self, topic: &str, payload: &[u8], is_text: bool) -> Later<Position>;
 
-    /// Resolves when the space has what the log of `topic` has behind `since`, as far as that
-    /// is all there; without `since` when the space knows where the log is. The topic is wanted
-    /// meanwhile.
+    /// Resolves when the space has all messages of the log of `topic` after `since`, if the log
+    /// still has all of them. Without `since`, resolves when the space knows the end of the log.
+    /// The topic is wanted meanwhile.
     fn read(&self, topic: &Arc<str>, since: Option<Position>) -> Later<()>;
 }
 
-/// What comes later, or why not, in words.
+/// A value that comes later, or the reason why it does not, as text.
 pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
 
 /// A topic that has a subscriber somewhere in the process.
@@ -69,11 +69,12 @@ pub(crate) struct SharedTopic {
     name: Arc<str>,
     members: RwLock<Vec<Member>>,
     subscribers: AtomicUsize,
-    /// How many want the topic without being subscribed. Changed under the lock of the topics.
+    /// How many callers want the topic without a subscription. Changed under the lock of the
+    /// topics.
     holds: AtomicUsize,
 }
 
-/// A server among those of a space.
+/// A server of a space.
 #[derive(Clone)]
 struct Member {
     id: u64,
@@ -81,7 +82,7 @@ struct Member {
 }
 
 impl TopicSpace {
-    /// The space of this name, which lives as long as somebody has it.
+    /// The space named `name`. A space lives as long as a reference to it does.
     pub fn named(name: &str) -> Arc<Self> {
         let mut spaces = lock(&SPACES);
         if let Some(space) = spaces.get(name).and_then(Weak::upgrade) {
@@ -93,12 +94,12 @@ impl TopicSpace {
         space
     }
 
-    /// All that have a name and live.
+    /// All living spaces that have a name.
     pub fn all_named() -> Vec<Arc<Self>> {
         lock(&SPACES).values().filter_map(Weak::upgrade).collect()
     }
 
-    /// One of which nobody else knows.
+    /// A space without a name, which no other server can join.
     pub fn unnamed() -> Arc<Self> {
         Arc::new(Self::new(""))
     }
@@ -113,23 +114,23 @@ impl TopicSpace {
         }
     }
 
-    /// The name that it was asked for by.
+    /// The name of the space, or an empty string.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Has messages go to other processes too, by a relay that has their logs where there is
-    /// to be a `history`. The first relay stays; `make` is called where there is none. Returns
-    /// false where the one that is there has other logs.
+    /// Makes messages go to other processes too, by a relay. With a `history`, the relay has the
+    /// logs of the topics. `make` is called if the space has no relay. The first relay stays.
+    /// Returns false if the space has another history.
     ///
     /// # Errors
-    /// What `make` returns.
+    /// The error of `make`.
     pub fn relay_by<E>(
         self: &Arc<Self>,
         history: Option<HistoryOptions>,
         make: impl FnOnce(&Arc<Self>) -> Result<Arc<dyn Relay>, E>,
     ) -> Result<bool, E> {
-        // The lock keeps two threads from making one each.
+        // The lock ensures that two threads do not make two relays.
         let topics = lock(&self.topics);
         if self.relay.get().is_some() {
             return Ok(history.is_none_or(|options| {
@@ -150,8 +151,8 @@ impl TopicSpace {
         Ok(true)
     }
 
-    /// Keeps what is published in this process. Returns false where other servers of the space have said
-    /// something else.
+    /// Keeps the messages of the space in this process. Returns false if other servers of the space
+    /// have set other options.
     pub fn keep_history(&self, options: HistoryOptions) -> bool {
         let history = self.history.get_or_init(|| History::new(options));
         history.options() == options
@@ -161,7 +162,7 @@ impl TopicSpace {
         self.history.get()
     }
 
-    /// The relay, where there is one.
+    /// The relay, if there is one.
     pub fn relay(&self) -> Option<&Arc<dyn Relay>> {
         self.relay.get()
     }
@@ -185,7 +186,7 @@ impl TopicSpace {
         topic.send(&parcel, None);
     }
 
-    /// Hands a message of a log to all subscribers but the one whose `tag` it has.
+    /// Hands a message of a log to all subscribers except the sender that `tag` stands for.
     pub(crate) fn deliver_recorded(&self, topic: &str, parcel: &Parcel, tag: u64) {
         let Some(topic) = lock(&self.topics).get(topic).cloned() else {
             return;
@@ -195,7 +196,7 @@ impl TopicSpace {
         }
     }
 
-    /// Has the topic wanted at the broker until the hold is dropped.
+    /// Keeps the topic wanted at the broker until the hold is dropped.
     pub(crate) fn hold(self: &Arc<Self>, topic: &str) -> Hold {
         let mut topics = lock(&self.topics);
         let topic = self.entry(&mut topics, topic);
@@ -206,8 +207,8 @@ impl TopicSpace {
         }
     }
 
-    /// Closes all sockets of the process that are subscribed to `topic`, since they have
-    /// missed a message.
+    /// Closes all sockets of the process that are subscribed to `topic`, because they have missed a
+    /// message.
     pub fn close_subscribers(&self, topic: &str) {
         let Some(topic) = lock(&self.topics).get(topic).cloned() else {
             return;
@@ -224,7 +225,7 @@ impl TopicSpace {
         shared
     }
 
-    /// The topic, which begins to be wanted where there is none.
+    /// The topic. A new topic is wanted at the broker from now on.
     fn entry(
         &self,
         topics: &mut HashMap<Arc<str>, Arc<SharedTopic>>,
@@ -270,7 +271,7 @@ impl TopicSpace {
     }
 }
 
-/// A topic that is wanted, though nobody may be subscribed to it.
+/// Keeps a topic wanted, even if no socket is subscribed to it.
 pub(crate) struct Hold {
     space: Arc<TopicSpace>,
     topic: Arc<SharedTopic>,
@@ -291,7 +292,7 @@ impl Drop for Hold {
 }
 
 impl Member {
-    /// The part of a tag that is this member's.
+    /// The sender's number in `tag`, if the tag belongs to this member.
     fn own(&self, tag: u64) -> Option<NonZeroU64> {
         let is_own = tag >> SENDER_BITS == self.id & MEMBER_MASK;
         NonZeroU64::new(tag & SENDER_MASK).filter(|_| is_own)
@@ -311,7 +312,7 @@ impl SharedTopic {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Sends to all members but the one with the id `except`.
+    /// Sends to all members except the one with the id `except`.
     fn send(&self, parcel: &Parcel, except: Option<u64>) {
         for member in &*self.members() {
             if Some(member.id) != except {
@@ -329,16 +330,16 @@ impl SharedTopic {
     }
 }
 
-/// A server's place in a space: the connection between its topics, which are its thread's, and
-/// those of the space.
+/// A server's place in a space. It connects the server's topics, which belong to one thread, with
+/// the topics of the space.
 pub(crate) struct Place {
     space: Arc<TopicSpace>,
     member: Member,
 }
 
 impl Place {
-    /// A place in `space`. What other threads have for it, `take_in` gets in the event loop of
-    /// `spawner`, with the number `inbox`.
+    /// A place in `space`. The event loop of `spawner` calls `take_in` with the number `inbox` and
+    /// the mail of other threads.
     pub(crate) fn new(
         spawner: V8CrossThreadTaskSpawner,
         space: Arc<TopicSpace>,
@@ -366,13 +367,13 @@ impl Place {
         &self.space
     }
 
-    /// What a message has in a log by which it is known again as that of `sender`.
+    /// The tag of a message of `sender` in a log. By the tag this member recognises the message.
     pub(crate) fn tag(&self, sender: NonZeroU64) -> u64 {
         (self.member.id & MEMBER_MASK) << SENDER_BITS | sender.get() & SENDER_MASK
     }
 
-    /// What other threads have sent by now and the event loop has not come to. Those who are to
-    /// be closed stay: nobody ends while a message is sent.
+    /// Takes the messages of other threads that the event loop has not handled yet. The topics of
+    /// lost messages stay, because no connection may end while a message is sent.
     pub(crate) fn take_parcels(&self) -> Vec<Posted> {
         let mut state = lock(&self.member.inbox.state);
         state.bytes = 0;
@@ -384,13 +385,13 @@ impl Place {
         self.space.join(topic, &self.member)
     }
 
-    /// The thread has lost its last one.
+    /// The thread has lost its last subscriber of `topic`.
     pub(crate) fn leave(&self, topic: &SharedTopic) {
         self.space.leave(topic, &self.member);
     }
 
-    /// Sends a message to the other servers of the space, and, unless it `stays` in the process,
-    /// to other processes. `shared` is the topic where the thread has a subscriber.
+    /// Sends a message to the other servers of the space, and, unless it `stays` in the process, to
+    /// other processes. `shared` is the topic if the thread has a subscriber.
     pub(crate) fn send(
         &self,
         topic: &str,
@@ -423,10 +424,11 @@ impl Place {
     }
 }
 
-/// Takes what other threads have for the inbox of this number, in its event loop.
+/// A function that takes the mail of other threads for an inbox number, in the
+/// event loop of the inbox.
 pub(crate) type TakeIn = fn(&mut OpState, u64, Mail);
 
-/// What other threads have for a server.
+/// The inbox of a server for the mail of other threads.
 struct Inbox {
     id: u64,
     take_in: TakeIn,
@@ -441,12 +443,12 @@ struct InboxState {
     is_scheduled: bool,
 }
 
-/// What a server has to do for other threads.
+/// The work of a server for other threads.
 #[derive(Default)]
 pub(crate) struct Mail {
     /// Messages, in the order of each publisher.
     pub parcels: Vec<Posted>,
-    /// The topics of messages that there was no place for.
+    /// The topics of lost messages, for which the inbox had no room.
     pub lost: HashSet<Arc<str>>,
 }
 
@@ -454,8 +456,8 @@ pub(crate) struct Mail {
 pub(crate) struct Posted {
     pub topic: Arc<str>,
     pub parcel: Parcel,
-    /// Which of the server's own messages it is, where it comes back from a log and the socket
-    /// that has sent it is not to get it.
+    /// The number of the message among the server's own messages, if the message comes back from a
+    /// log. The socket that sent the message does not get it.
     pub own: Option<NonZeroU64>,
 }
 
@@ -464,7 +466,7 @@ impl Inbox {
         let mut state = lock(&self.state);
         let length = parcel.frame().len() + PARCEL_COST;
         if state.mail.lost.contains(topic) {
-            // Nothing comes behind what was lost.
+            // No message of a topic follows a lost message.
             return;
         }
         if state.bytes + length > MAX_INBOX_BYTES && !state.mail.parcels.is_empty() {
@@ -506,17 +508,19 @@ impl Inbox {
     }
 }
 
-/// The data is whole between any two statements that hold it.
+/// Ignores the poison of a lock, because the data is consistent between any two
+/// statements that hold the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What waits for an event loop that does not come round, in bytes of frames. Beyond it the
-/// subscribers of the topic are closed, for they would miss a message.
+/// How many bytes of frames may wait for a busy event loop. If more would wait, the subscribers of
+/// the topic are closed, because they would miss a message.
 const MAX_INBOX_BYTES: usize = 64 << 20;
-/// Of a tag the upper bits are the server's, the lower ones the message's.
+/// The upper bits of a tag are the server's number. The lower bits are the
+/// message's.
 const SENDER_BITS: u32 = 40;
 const SENDER_MASK: u64 = (1 << SENDER_BITS) - 1;
 const MEMBER_MASK: u64 = u64::MAX >> SENDER_BITS;
-/// What a short message takes beside its frame.
+/// The memory of a waiting message besides its frame, in bytes.
 const PARCEL_COST: usize = 64;

@@ -1,6 +1,7 @@
-//! The topics of a server, and who is subscribed to them.
+//! The topics of a server, and their subscribers.
 //!
-//! All is generic over the connection `C`, of which nothing is asked here.
+//! All types are generic over the connection `C`, and use none of its
+//! functions.
 
 use std::cell::{OnceCell, Ref, RefCell};
 use std::collections::HashMap;
@@ -14,16 +15,17 @@ use crate::metrics::here;
 use crate::own_messages::OwnMessages;
 use crate::topic_space::{Place, SharedTopic};
 
-/// The topics of a server. One exists while somebody is subscribed to it.
+/// The topics of a server. A topic exists while it has a subscriber.
 pub(crate) struct Topics<C> {
     by_name: RefCell<HashMap<Rc<str>, Rc<Topic<C>>>>,
-    /// Where other servers of the process have the same topics.
+    /// The server's place in a space, if other servers of the process have the
+    /// same topics.
     place: OnceCell<Place>,
     /// Messages of sockets that come back from a broker.
     own: RefCell<OwnMessages<C>>,
 }
 
-/// One of them.
+/// A topic of a server.
 pub(crate) struct Topic<C> {
     pub name: Rc<str>,
     pub subscribers: RefCell<Slab<Weak<C>>>,
@@ -34,15 +36,15 @@ pub(crate) struct Topic<C> {
 /// The subscriptions of one connection.
 pub(crate) struct Subscriptions<C> {
     by_name: HashMap<Rc<str>, Subscription<C>>,
-    /// How many there have been.
+    /// How many subscriptions the connection has made.
     count: u64,
 }
 
 struct Subscription<C> {
     topic: Rc<Topic<C>>,
-    /// The place among its subscribers.
+    /// The connection's place among the topic's subscribers.
     key: usize,
-    /// How many there had been before.
+    /// How many subscriptions the connection had made before.
     order: u64,
 }
 
@@ -57,14 +59,14 @@ impl<C> Default for Topics<C> {
 }
 
 impl<C> Topics<C> {
-    /// Shares the topics with other servers of the process. Called before there is a
-    /// subscriber, and once.
+    /// Shares the topics with other servers of the process. Called once, before there is a
+    /// subscriber.
     pub(crate) fn share(&self, place: Place) {
         debug_assert!(self.by_name.borrow().is_empty());
         let _ = self.place.set(place);
     }
 
-    /// With whom they are shared.
+    /// The place in a space, if the topics are shared.
     pub(crate) fn place(&self) -> Option<&Place> {
         self.place.get()
     }
@@ -90,7 +92,8 @@ impl<C> Topics<C> {
         self.place.get()?.space().history()
     }
 
-    /// Whether a subscriber that cannot take a message is closed: it would not know.
+    /// Whether a subscriber that cannot take a message is closed. With a history it is, because the
+    /// subscriber would not know that it missed a message.
     pub(crate) fn misses_nothing(&self) -> bool {
         self.history().is_some()
     }
@@ -99,7 +102,7 @@ impl<C> Topics<C> {
         &self.own
     }
 
-    /// The topic, which is made where there is none.
+    /// The topic named `name`. It is made if there is none.
     pub(crate) fn named(&self, name: &str) -> Rc<Topic<C>> {
         let mut topics = self.by_name.borrow_mut();
         if let Some(topic) = topics.get(name) {
@@ -112,7 +115,7 @@ impl<C> Topics<C> {
             shared: self.place.get().map(|place| place.join(&name)),
         });
         if topic.shared.is_none() {
-            // A space counts its own, once for all threads.
+            // A space counts its own topics, once for all threads.
             here().topic_began();
         }
         topics.insert(name, topic.clone());
@@ -138,7 +141,8 @@ impl<C> Topics<C> {
 }
 
 impl<C> Topic<C> {
-    /// Those that live, each held: what is done with one may end others.
+    /// All living subscribers. The references keep them alive, because work on
+    /// one subscriber may end others.
     pub(crate) fn subscribers(&self) -> Vec<Rc<C>> {
         let subscribers = self.subscribers.borrow();
         (subscribers.iter())
@@ -157,14 +161,14 @@ impl<C> Default for Subscriptions<C> {
 }
 
 impl<C> Subscriptions<C> {
-    /// Ends all of them.
+    /// Ends all subscriptions.
     pub(crate) fn clear(&mut self, topics: &Topics<C>) {
         for subscription in std::mem::take(&mut self.by_name).into_values() {
             topics.end(&subscription);
         }
     }
 
-    /// How many there are.
+    /// How many subscriptions there are.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -173,7 +177,7 @@ impl<C> Subscriptions<C> {
         self.by_name.contains_key(topic)
     }
 
-    /// Ends one. Returns whether there was one.
+    /// Ends the subscription to `topic`. Returns whether there was one.
     pub(crate) fn remove(&mut self, topics: &Topics<C>, topic: &str) -> bool {
         let Some(subscription) = self.by_name.remove(topic) else {
             return false;
@@ -191,7 +195,8 @@ impl<C> Subscriptions<C> {
             .collect()
     }
 
-    /// Adds one to `topic`, among whose subscribers it has the place `key`.
+    /// Adds a subscription to `topic`. `key` is the connection's place among
+    /// the subscribers.
     pub(crate) fn add(&mut self, topic: Rc<Topic<C>>, key: usize) {
         let order = self.count;
         self.count += 1;

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 
 use crate::tls::{Carrier, Tls};
 
-/// What can carry a WebSocket without being a socket itself, such as a stream of HTTP/2.
+/// A stream that can carry a WebSocket and is not a socket itself, such as a stream of HTTP/2.
 pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncStream for T {}
@@ -40,24 +40,24 @@ pub enum Transport {
 /// A socket of a simulated kernel.
 #[cfg(test)]
 pub trait SimulatedSocket: AsyncStream {
-    /// Its number, which no real socket has.
+    /// The number of the socket, which no real socket has.
     fn number(&self) -> RawFd;
 
-    /// How many of the bytes that were written the peer has not taken.
+    /// How many of the written bytes the peer has not taken.
     fn bytes_in_kernel(&self) -> u64;
 
-    /// Writes without a waker. Returns how much was taken.
+    /// Writes without a waker. Returns how many bytes were taken.
     fn try_write(&self, bytes: &[u8]) -> usize;
 }
 
 impl Transport {
-    /// Whether what is written goes to the kernel as it is.
+    /// Whether written bytes go to the kernel unchanged.
     #[inline]
     pub(crate) fn is_socket(&self) -> bool {
         !matches!(self, Self::Tls(_) | Self::Stream(_))
     }
 
-    /// The socket, where bytes can be handed to the kernel by any call.
+    /// The socket, if the transport is a socket that takes bytes unchanged.
     #[cfg(target_os = "linux")]
     pub(crate) fn socket(&self) -> Option<RawFd> {
         match self {
@@ -69,8 +69,8 @@ impl Transport {
         }
     }
 
-    /// How many of the bytes that were written the kernel holds still: the peer's has not
-    /// taken them. 0 where that cannot be told.
+    /// How many of the written bytes the kernel still holds, because the peer's kernel has not
+    /// taken them. 0 if the number is not known.
     pub(crate) fn bytes_in_kernel(&self) -> u64 {
         #[cfg(target_os = "linux")]
         {
@@ -82,7 +82,7 @@ impl Transport {
             };
             let mut count: libc::c_int = 0;
             if let Some(socket) = socket {
-                // SAFETY: the socket is open, as `self` owns it, and the request writes one
+                // SAFETY: the socket is open, because `self` owns it, and the request writes one
                 // integer.
                 unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut count) };
             }
@@ -101,9 +101,9 @@ impl Transport {
         }
     }
 
-    /// Writes what is to be the last before [`poll_shutdown`](AsyncWrite::poll_shutdown),
-    /// so that the two can leave in one packet. Returns how much of it was taken, 0 where
-    /// nothing is gained by it.
+    /// Writes the last bytes before [`poll_shutdown`](AsyncWrite::poll_shutdown), so that the bytes
+    /// and the end of the stream can leave in one packet. Returns how many bytes were taken. The
+    /// number is 0 if the transport cannot do this.
     pub(crate) fn write_last(&self, buf: &[u8]) -> usize {
         #[cfg(target_os = "linux")]
         if let Self::Tcp(stream) = self
@@ -127,8 +127,8 @@ impl Carrier for Transport {
     }
 }
 
-/// Hands the kernel `buf`, whatever the reactor has heard of the socket: one that is
-/// new can take bytes before the reactor knows.
+/// Hands `buf` to the kernel even if the reactor does not know that the socket is writable. A new
+/// socket can take bytes before the reactor knows.
 fn send(stream: &TcpStream, buf: &[u8], flags: i32) -> Poll<io::Result<usize>> {
     match SockRef::from(stream).send_with_flags(buf, flags) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
@@ -170,7 +170,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Transport::Tcp(stream) => match send(stream, buf, NO_SIGNAL) {
-                // Only the reactor can wake.
+                // Only the reactor can wake the task.
                 Poll::Pending => Pin::new(stream).poll_write(cx, buf),
                 ready => ready,
             },
@@ -223,19 +223,19 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// What a stream is offered of `buf`.
+/// The part of `buf` that a stream is offered at a time.
 fn part(buf: &[u8]) -> &[u8] {
     &buf[..buf.len().min(STREAM_WRITE)]
 }
 
-/// A peer that has gone is an error of the call, and kills no program that has not
-/// ignored SIGPIPE.
+/// With this flag, a write to a peer that has gone is an error of the call. Without it, SIGPIPE
+/// would kill a program that does not ignore the signal.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 const NO_SIGNAL: i32 = 0;
 
-/// How much a stream is offered at a time. A stream of HTTP/2 takes all that it is
-/// offered, whatever its window: what waits would wait there, and not in the
-/// out-buffer, whose limit is the script's.
+/// How many bytes a stream is offered at a time. A stream of HTTP/2 takes all bytes that it is
+/// offered, even if its window is closed. The bytes would then wait in the stream, and not in the
+/// out-buffer, whose limit the script sets.
 const STREAM_WRITE: usize = 64 << 10;

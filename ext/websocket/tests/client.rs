@@ -116,7 +116,7 @@ async fn continuations_run_before_the_next_message_of_the_same_packet() {
         encoder::encode_text(&mut packet, None, "2");
         stream.write_all(&packet).await.unwrap();
         stream.shutdown().await.unwrap();
-        // Until the client has gone.
+        // Waits until the client has gone.
         stream.read_to_end(&mut Vec::new()).await.unwrap();
     };
     let script = format!(
@@ -189,7 +189,7 @@ async fn a_stream_is_read_as_it_asks() {
         let mut stream = accept(listener).await;
         let mut message = Vec::new();
         encoder::encode_binary(&mut message, None, &vec![7; MESSAGE]);
-        // More than the kernel holds: the script has to read of it.
+        // More than the kernel holds, so the script has to read.
         for _ in 0..MESSAGES {
             stream.write_all(&message).await.unwrap();
         }
@@ -197,7 +197,7 @@ async fn a_stream_is_read_as_it_asks() {
         encoder::encode_text(&mut packet, None, "last");
         encoder::encode_close(&mut packet, None, &CloseCode::NORMAL.into());
         stream.write_all(&packet).await.unwrap();
-        // Until the client has gone.
+        // Waits until the client has gone.
         stream.read_to_end(&mut Vec::new()).await.unwrap();
     };
     let script = format!(

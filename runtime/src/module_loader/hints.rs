@@ -1,4 +1,4 @@
-//! What the errors of the loader add for whoever reads them.
+//! Hints that the loader adds to its error messages.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,7 +8,7 @@ use deno_core::ModuleSpecifier;
 use deno_error::JsErrorBox;
 use deno_error::JsErrorClass;
 
-/// An error with more text behind its message, and otherwise the same.
+/// An error with more text after its message. Its class and its properties are the same.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}{suffix}")]
 struct Suffixed {
@@ -34,7 +34,7 @@ impl JsErrorClass for Suffixed {
     }
 }
 
-/// The error with `suffix` behind its message.
+/// The error with `suffix` after its message.
 pub(super) fn with_suffix(source: JsErrorBox, suffix: &str) -> JsErrorBox {
     JsErrorBox::from_err(Suffixed {
         source,
@@ -42,12 +42,12 @@ pub(super) fn with_suffix(source: JsErrorBox, suffix: &str) -> JsErrorBox {
     })
 }
 
-/// Neither a path nor a URL.
+/// Whether a specifier is neither a path nor a URL.
 pub(super) fn is_bare(specifier: &str) -> bool {
     !specifier.starts_with(['/', '.']) && ModuleSpecifier::parse(specifier).is_err()
 }
 
-/// What may have been meant by the name of a file that is not there.
+/// A hint about which file the user may have meant, if the file of this name does not exist.
 pub(super) fn hint_for_missing_file(path: &Path) -> Option<String> {
     const EXTENSIONS: [&str; 8] = ["ts", "js", "tsx", "jsx", "mts", "mjs", "cts", "cjs"];
     let with = |extension: &str| -> Option<PathBuf> {
@@ -72,12 +72,12 @@ pub(super) fn hint_for_missing_file(path: &Path) -> Option<String> {
     })
 }
 
-/// What the names of files end with that a program may import.
+/// The extensions of files that a program may import.
 const FILES: [&str; 12] = [
     "ts", "js", "tsx", "jsx", "mts", "mjs", "cts", "cjs", "json", "wasm", "css", "txt",
 ];
 
-/// What to do about a specifier that is neither a URL nor a path.
+/// A hint for a specifier that is neither a URL nor a path.
 pub(super) fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
     if specifier.is_empty() || !is_bare(specifier) || specifier.starts_with('#') {
         return None;
@@ -87,7 +87,7 @@ pub(super) fn hint_for_bare_specifier(specifier: &str) -> Option<String> {
             "To use the package of JSR, import \"jsr:{specifier}\"."
         ));
     }
-    // `socket.io` and `lodash.get` are packages, `chat.ts` is none.
+    // `socket.io` and `lodash.get` are packages, `chat.ts` is not.
     let extension = specifier.rsplit_once('.').map(|(_, extension)| extension);
     let is_file = !specifier.starts_with('@') && extension.is_some_and(|it| FILES.contains(&it));
     Some(match is_file {

@@ -1,4 +1,4 @@
-//! What a module loader is made with.
+//! The options of a module loader.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,36 +15,36 @@ use crate::packages::PackagesOptions;
 use crate::startup_data::StartupData;
 use crate::web_worker::request::WebWorkerRequest;
 
-/// How to make a [`DuplexModuleLoader`](crate::module_loader::DuplexModuleLoader).
+/// The options of a [`DuplexModuleLoader`](crate::module_loader::DuplexModuleLoader).
 #[derive(Clone)]
 pub struct ModuleLoaderOptions {
-    /// Checked before a module is loaded by `import()`. Modules that the program
-    /// names in its text are part of it and need no permission.
+    /// Checked before a module is loaded by `import()`. Modules that the text of the program names
+    /// are part of the program and need no permission.
     pub permissions: PermissionsContainer,
-    /// Checked before the modules of the program are loaded, its main module
-    /// among them; without it they need no permission.
+    /// Checked before each module of the program is loaded, including its main module. If this is
+    /// `None`, they need no permission.
     pub program_permissions: Option<PermissionsContainer>,
     /// Applied to every specifier but the main module's.
     pub import_map: Option<ImportMap>,
     /// How TypeScript and JSX become JavaScript.
     pub transpile: TranspileOptions,
-    /// Where `blob:` modules are; without it there are none.
+    /// The store of `blob:` modules. If this is `None`, there are no such modules.
     pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
-    /// Modules whose text is given rather than read, such as the argument of
-    /// `duplex eval`, and modules whose media type the user chose (`--ext`).
+    /// Modules with a given text, such as the argument of `duplex eval`, and modules with a media
+    /// type that the user chose (`--ext`).
     pub overrides: HashMap<ModuleSpecifier, ModuleOverride>,
     /// How packages and remote modules are found.
     pub packages: PackagesOptions,
-    /// The worker's, so that the engine need not compile the runtime's own scripts. The
-    /// default is empty.
+    /// The start-up data of the worker, so that the engine need not compile the runtime's own
+    /// scripts. The default is empty.
     pub startup: StartupData,
-    /// What was TypeScript names its source map and holds its source, for debuggers.
+    /// Whether transpiled code contains its source map with the source, for debuggers.
     pub inline_source_maps: bool,
 }
 
 impl ModuleLoaderOptions {
-    /// No import map, no overrides, the default transforms; packages as for a program in the
-    /// current directory.
+    /// The defaults: no import map, no overrides, the default transforms, and packages as for a
+    /// program in the current directory.
     pub fn new(permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
@@ -59,7 +59,7 @@ impl ModuleLoaderOptions {
         }
     }
 
-    /// The same for the loader of a web worker.
+    /// The options for the loader of a web worker of this program.
     pub fn for_web_worker(&self, request: WebWorkerRequest) -> Self {
         let mut overrides = self.overrides.clone();
         if let Some(source) = request.source {

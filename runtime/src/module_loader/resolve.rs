@@ -1,4 +1,4 @@
-//! What a specifier means in a module of the program.
+//! Resolves the specifiers in modules of the program.
 
 use ::import_map::ImportMapErrorKind;
 use deno_core::ModuleSpecifier;
@@ -46,8 +46,8 @@ impl Inner {
         }
     }
 
-    /// A path, a URL or what the import map makes one is resolved here; all else takes
-    /// looking for packages.
+    /// Resolves a specifier in a module. Paths, URLs, and names that the import map turns into
+    /// paths or URLs are resolved here. For all other specifiers the packages are searched.
     pub(super) fn resolve_in(
         &self,
         specifier: &str,
@@ -97,15 +97,15 @@ impl Inner {
         }
     }
 
-    /// Whether the file of a module is to be guessed, because there is none of this name.
+    /// Whether the file of a module should be guessed, because no file has this name.
     pub(super) fn is_sloppy(&self, specifier: &ModuleSpecifier) -> bool {
         self.packages.options().sloppy_imports
             && specifier.to_file_path().is_ok_and(|path| !path.is_file())
     }
 
-    /// Makes the files that a module of the program names in an `import()`, and what they
-    /// import, part of the program as they are now. Nothing of the program has run that
-    /// could have written them.
+    /// Makes the files that a module of the program names in an `import()` part of the program,
+    /// with all that they import, as the files are now. No code of the program has run that could
+    /// have changed them.
     pub(super) fn name_dynamic_imports(&self, referrer: &ModuleSpecifier) {
         if !self.permissions.distinguishes() {
             return;
@@ -125,7 +125,7 @@ impl Inner {
                 ResolutionKind::DynamicImport,
                 false,
             );
-            // What cannot be read now is no part of the program.
+            // A file that cannot be read now is not part of the program.
             let Ok(resolved) = resolved else { continue };
             if resolved.scheme() != "file" {
                 continue;
@@ -146,7 +146,7 @@ impl Inner {
     }
 }
 
-/// Whether it names a module that is the runtime's own and none of a program.
+/// Whether a specifier names a module of the runtime that no program may import.
 fn is_internal(specifier: &ModuleSpecifier) -> bool {
     match specifier.scheme() {
         "ext" => true,
@@ -155,10 +155,10 @@ fn is_internal(specifier: &ModuleSpecifier) -> bool {
     }
 }
 
-/// Whether a text may have an `import()`, told without parsing it.
+/// Whether a text may have an `import()`. The text is not parsed for this.
 fn may_import_dynamically(text: &str) -> bool {
     text.match_indices("import").any(|(at, word)| {
-        // A comment may stand between the two.
+        // A comment may be between `import` and the parenthesis.
         text[at + word.len()..].trim_start().starts_with(['(', '/'])
     })
 }

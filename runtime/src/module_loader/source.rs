@@ -59,7 +59,7 @@ pub(crate) enum LoadError {
 }
 
 impl LoadError {
-    /// A module that is the runtime's own, or nobody's.
+    /// The error for a specifier of the scheme `node:` or `ext:` that no program may import.
     pub(super) fn internal(specifier: ModuleSpecifier) -> Self {
         match specifier.scheme() {
             "node" => Self::UnknownBuiltIn { specifier },
@@ -89,7 +89,7 @@ impl From<LoadError> for JsErrorBox {
 const SCHEME_HINT: &str =
     "Modules come from file:, http:, https:, data:, blob:, npm:, jsr: and node:.";
 
-/// The bytes and media type that a `data:` URL holds.
+/// The bytes and the media type in a `data:` URL.
 pub(crate) fn read_data_url(specifier: &ModuleSpecifier) -> io::Result<(Vec<u8>, MediaType)> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "Unable to decode data url.");
     let url = data_url::DataUrl::process(specifier.as_str()).map_err(|_| invalid())?;
@@ -98,8 +98,8 @@ pub(crate) fn read_data_url(specifier: &ModuleSpecifier) -> io::Result<(Vec<u8>,
     Ok((bytes, MediaType::from_content_type(specifier, mime_type)))
 }
 
-/// The bytes that are at `specifier`, and what they are said to be. Whether they may be
-/// loaded was decided, but for what depends on where a file really is.
+/// Reads the bytes at `specifier`, and returns them with their media type. The caller has checked
+/// that they may be loaded. This function checks only what depends on the canonical path of a file.
 pub(crate) fn read(
     specifier: &ModuleSpecifier,
     blob_store: Option<&dyn BlobStoreTrait>,
@@ -155,7 +155,7 @@ fn read_blob(
     let blob = store
         .and_then(|store| store.get_object_url(specifier.clone()))
         .ok_or_else(|| failed(io::ErrorKind::NotFound, "Blob URL not found."))?;
-    // The parts of a blob are in memory, so that reading never waits.
+    // The parts of a blob are in memory, so reading them never waits.
     let bytes = blob
         .read_all()
         .now_or_never()
@@ -172,13 +172,12 @@ pub(crate) fn to_text(bytes: Vec<u8>) -> Arc<str> {
     text.strip_prefix('\u{feff}').unwrap_or(&text).into()
 }
 
-/// Whether this is JSON, be it with comments.
+/// Whether this is JSON, with or without comments.
 pub(super) fn is_json(media_type: MediaType) -> bool {
     matches!(media_type, MediaType::Json | MediaType::Jsonc)
 }
 
-/// Whether this is JavaScript or becomes it. The main module may be called
-/// anything.
+/// Whether this is JavaScript or is transpiled to it. The main module may have any extension.
 pub(super) fn is_script(media_type: MediaType, is_main: bool) -> bool {
     match media_type {
         MediaType::JavaScript | MediaType::Mjs | MediaType::Cjs => true,

@@ -90,7 +90,7 @@ fn resolves_paths_urls_and_the_import_map() {
     let error = resolve("missing", "file:///a.ts").unwrap_err();
     assert!(error.get_message().contains("\"missing\""));
     assert!(error.get_message().contains("hint:"));
-    // The main module is what the user named, whatever the map says.
+    // The import map does not apply to the main module, which the user named.
     let main = loader.resolve("file:///lib", ".", ResolutionKind::MainModule);
     assert_eq!(main.unwrap().as_str(), "file:///lib");
 }

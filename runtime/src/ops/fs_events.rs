@@ -1,8 +1,9 @@
-//! `Deno.watchFs`: changes of files, by the crate notify.
+//! `Deno.watchFs`: reports changes of files, by the crate notify.
 //!
-//! All watchers of an event loop share one of the kernel's, of which a user has few.
-//! A path is watched as it was when its permission was checked: its real path is, and
-//! links in folders below it are not followed. What is told is named as the script named it.
+//! All watchers of an event loop share one watcher of the kernel, because a user may have only a
+//! few. When the permission for a path is checked, the path is resolved. From then on its real path
+//! is watched, and links in the folders below it are not followed. Events name files as the script
+//! named them.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -40,10 +41,11 @@ use notify::event::AccessMode;
 use notify::event::ModifyKind;
 use tokio::sync::mpsc;
 
-/// How many events wait for a script. Those beyond are lost, which the script is told.
+/// How many events can wait for a script. Further events are lost, and the script gets an event
+/// that says so.
 const QUEUE: usize = 1024;
 
-/// A change, as `Deno.FsEvent` has it.
+/// A change, as a `Deno.FsEvent`.
 #[derive(ToV8, Clone, Debug, PartialEq, Eq)]
 pub(super) struct FsEvent {
     kind: &'static str,
@@ -56,15 +58,15 @@ type Told = Result<FsEvent, String>;
 /// A watched path.
 #[derive(Clone, Debug)]
 struct Place {
-    /// Absolute, as the script calls it.
+    /// The absolute path, as the script named it.
     named: PathBuf,
-    /// What the kernel calls it.
+    /// The canonical path.
     real: PathBuf,
 }
 
 impl Place {
-    /// After the permission to read it. A link may lead elsewhere, as for reading files: who
-    /// may make links may read everything.
+    /// Resolves a path, after a check of the permission to read it. A link may lead to another
+    /// place, as for reading files: to make links, a script needs the permission to read all files.
     fn checked(path: String, permissions: &PermissionsContainer) -> Result<Self, FsEventsError> {
         let checked = permissions.check_open(
             Cow::Owned(PathBuf::from(path)),
@@ -79,7 +81,7 @@ impl Place {
         Ok(Self { named, real })
     }
 
-    /// What the script calls `path`, if it is this one or in it.
+    /// The name that the script uses for `path`, if `path` is this place or is in it.
     fn name(&self, path: &Path, is_recursive: bool) -> Option<PathBuf> {
         let rest = path.strip_prefix(&self.real).ok()?;
         let mut parts = rest.components();
@@ -91,7 +93,7 @@ impl Place {
     }
 }
 
-/// A `Deno.FsWatcher`, as the kernel's watcher sees it.
+/// The part of a `Deno.FsWatcher` that gets the events of the kernel's watcher.
 struct Listener {
     id: u64,
     places: Vec<Place>,
@@ -103,7 +105,7 @@ struct Listener {
 
 impl Listener {
     fn tell(&self, told: Told) {
-        // A script that is gone is told nothing.
+        // If the script has closed the watcher, the event is dropped.
         if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(told) {
             self.has_lost.store(true, Ordering::Relaxed);
         }
@@ -125,7 +127,7 @@ impl Listener {
         if !event.paths.iter().any(|path| name(path).is_some()) {
             return;
         }
-        // As in Deno: what is told of a file that is gone is that.
+        // As in Deno, any event about files that no longer exist is reported as "remove".
         let kind = match event.paths.iter().any(|path| path.exists()) {
             true => kind_of(event.kind),
             false => "remove",
@@ -167,7 +169,8 @@ struct Watched {
     watcher: RecommendedWatcher,
     listeners: Listeners,
     next_id: u64,
-    /// How many listeners watch a path itself, and how many all that is in it.
+    /// For each path, how many listeners watch only the path, and how many watch all that is below
+    /// it.
     wanted: HashMap<PathBuf, [usize; 2]>,
 }
 
@@ -176,7 +179,8 @@ impl Watched {
         let listeners = Listeners::default();
         let told = listeners.clone();
         let handler = move |event: notify::Result<notify::Event>| match event {
-            // Nothing has changed, and looking after a file is such an event itself.
+            // Opening a file changes nothing, and the check of whether a file exists is such an
+            // event itself.
             Ok(event) if event.kind == EventKind::Access(AccessKind::Open(AccessMode::Any)) => {}
             Ok(event) => lock(&told)
                 .iter()
@@ -207,7 +211,7 @@ impl Watched {
         };
         let mut after = before;
         after[usize::from(is_recursive)] -= 1;
-        // The path may be gone, and its watch with it.
+        // The path may have been removed, and its watch with it.
         let _ = self.change(&place.real, before, after);
     }
 
@@ -228,7 +232,7 @@ impl Watched {
             None => Ok(()),
         };
         if watched.is_err() {
-            // The others go on as before.
+            // The other listeners go on as before.
             self.wanted.remove(path);
             if let Some(mode) = old
                 && self.watcher.watch(path, mode).is_ok()
@@ -242,8 +246,8 @@ impl Watched {
         watched
     }
 
-    /// Places in `path`, and those that `path` is in, share its watches in the kernel, which
-    /// are gone.
+    /// Watches related paths again. Paths below `path`, and paths that `path` is below, share its
+    /// watches in the kernel, which have been removed.
     fn watch_again(&mut self, path: &Path) {
         let related: Vec<_> = self
             .wanted
@@ -252,7 +256,7 @@ impl Watched {
             .filter_map(|(it, wanted)| Some((it.clone(), mode_of(*wanted)?)))
             .collect();
         for (path, mode) in related {
-            // It may be gone.
+            // The path may have been removed.
             let _ = self.watcher.watch(&path, mode);
         }
     }
@@ -296,7 +300,7 @@ impl Drop for FsEventsResource {
     }
 }
 
-/// Why files are not watched.
+/// Why files cannot be watched.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(super) enum FsEventsError {
     #[class(inherit)]
@@ -336,7 +340,7 @@ impl From<notify::Error> for FsEventsError {
     }
 }
 
-/// Begins to watch, after the permission to read each path.
+/// Begins to watch, after a check of the permission to read each path.
 #[op2(stack_trace)]
 #[smi]
 pub(crate) fn op_fs_events_open(
@@ -353,7 +357,7 @@ pub(crate) fn op_fs_events_open(
         places.collect()
     };
     let places = checked(paths)?;
-    // What is not there is no place to ignore.
+    // A path that does not exist need not be ignored.
     let ignored = ignored
         .into_iter()
         .filter_map(|path| match Place::checked(path, permissions) {
@@ -386,7 +390,7 @@ pub(crate) fn op_fs_events_open(
         });
         id
     };
-    // What follows drops it if a path cannot be watched, and so undoes what was done.
+    // If a path cannot be watched, this is dropped, which undoes what was done.
     let mut resource = FsEventsResource {
         watched: watched.clone(),
         id,
@@ -403,7 +407,7 @@ pub(crate) fn op_fs_events_open(
     Ok(state.resource_table.add(resource))
 }
 
-/// The next change; null when the watcher was closed.
+/// The next change, or null if the watcher was closed.
 #[op2]
 pub(crate) async fn op_fs_events_poll(
     state: Rc<RefCell<OpState>>,
@@ -412,7 +416,7 @@ pub(crate) async fn op_fs_events_poll(
     let resource = state.borrow().resource_table.get::<FsEventsResource>(rid)?;
     let mut events = RcRef::map(&resource, |it| &it.events).borrow_mut().await;
     if resource.has_lost.swap(false, Ordering::Relaxed) {
-        // The queue was full: what is in it is older than what was lost.
+        // The queue was full. The events in it are older than the lost ones.
         while events.try_recv().is_ok() {}
         let paths = resource.places.iter();
         return Ok(Some(FsEvent {

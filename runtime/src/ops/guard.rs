@@ -1,9 +1,9 @@
-//! Ops of other crates that duplex replaces by ones that check more.
+//! Ops of other crates that duplex replaces by ops that check more.
 //!
-//! deno_core tells internal code from a program's by the URL that its text was compiled
-//! under. So those ops that compile a program's text are replaced by ones that take the
-//! URLs of programs only. The op that reads the environment without a permission reads
-//! the settings of Node.js and Deno, and nothing else.
+//! deno_core tells internal code from a program's code by the URL that the text was compiled with.
+//! So the ops that compile a program's text are replaced by ops that take only URLs that a program
+//! can have. The op that reads the environment without a permission is replaced by an op that reads
+//! only the settings of Node.js and Deno.
 
 use deno_core::OpDecl;
 use deno_core::op2;
@@ -12,7 +12,7 @@ use deno_core::v8;
 use deno_core::v8::script_compiler;
 use deno_error::JsErrorBox;
 
-/// The middleware that puts the ops of this file in place of the core's.
+/// The middleware that puts the ops of this file in place of the original ops.
 pub(super) fn guard(op: OpDecl) -> OpDecl {
     #[cfg(not(feature = "v8"))]
     let op = super::stack::guard(op);
@@ -29,7 +29,7 @@ pub(super) fn guard(op: OpDecl) -> OpDecl {
             const REFUSED: OpDecl = op_no_inspector();
             op.with_implementation_from(&REFUSED)
         }
-        // Both end the process there, in deno_node and in deno_core.
+        // On QuickJS the original ops would end the process.
         #[cfg(not(feature = "v8"))]
         "op_vm_create_context" | "op_vm_create_context_without_contextify" => {
             const REFUSED: OpDecl = op_no_contexts();
@@ -53,7 +53,7 @@ pub(super) fn guard(op: OpDecl) -> OpDecl {
     }
 }
 
-/// What deno_node heeds of the environment by itself, without showing it to the program.
+/// The variables that deno_node reads for its own use, without showing them to the program.
 const SETTINGS: [&str; 15] = [
     "DENO_NODE_USE_OPENSSL_CA",
     "DENO_TLS_CA_STORE",
@@ -72,7 +72,7 @@ const SETTINGS: [&str; 15] = [
     "no_proxy",
 ];
 
-/// deno_os's op of this name: a variable of the environment, where it is one of
+/// Replaces deno_os's op of this name. Returns a variable of the environment if it is one of
 /// [`SETTINGS`].
 #[op2]
 #[string]
@@ -83,13 +83,13 @@ fn op_get_env_no_permission_check(#[string] key: &str) -> Option<String> {
         .flatten()
 }
 
-/// The core's op of this name: runs the script `source`. Returns an array of its value,
-/// or null, and of null, or the exception, whether that is an `Error`, and whether the
-/// text did not compile.
+/// Replaces the op of deno_core with this name: runs the script `source`. Returns an array of the
+/// script's value (or null) and of a second item. The second item is null, or an array of the
+/// exception, of whether the exception is an `Error`, and of whether the text did not compile.
 ///
 /// # Errors
 ///
-/// When the URL is none of a program.
+/// If the URL is not one that a program can have.
 #[op2(reentrant)]
 fn op_eval_context<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -106,12 +106,12 @@ fn op_eval_context<'s>(
     Ok(outcome(scope, value, exception, is_compile_error))
 }
 
-/// The core's op of this name: makes a function with these parameters of the body
-/// `source`. Returns what [`op_eval_context`] does.
+/// Replaces the op of deno_core with this name: makes a function with these parameters and with the
+/// body `source`. Returns an array as [`op_eval_context`] does.
 ///
 /// # Errors
 ///
-/// When the URL is none of a program, or a parameter no string.
+/// If the URL is not one that a program can have, or a parameter is not a string.
 #[op2(reentrant)]
 fn op_compile_function<'s>(
     scope: &mut v8::PinScope<'s, '_>,
@@ -145,7 +145,7 @@ fn op_compile_function<'s>(
     Ok(outcome(scope, function, exception, is_compile_error))
 }
 
-/// In place of the ops of deno_node that open the engine's inspector from inside the program.
+/// Replaces the ops of deno_node that open the engine's inspector from inside the program.
 #[op2(fast)]
 fn op_no_inspector() -> Result<(), JsErrorBox> {
     Err(JsErrorBox::new(
@@ -154,7 +154,7 @@ fn op_no_inspector() -> Result<(), JsErrorBox> {
     ))
 }
 
-/// In place of the ops of deno_node that make a context.
+/// Replaces the ops of deno_node that make a context.
 #[cfg(not(feature = "v8"))]
 #[op2(fast)]
 fn op_no_contexts() -> Result<(), JsErrorBox> {
@@ -164,8 +164,8 @@ fn op_no_contexts() -> Result<(), JsErrorBox> {
     ))
 }
 
-/// In place of the op that starts a thread of Node.js, whose engine does not find the modules
-/// that it begins with.
+/// Replaces the op that starts a thread of Node.js, because the engine of such a thread does not
+/// find its first modules.
 #[cfg(not(feature = "v8"))]
 #[op2(fast)]
 fn op_no_threads() -> Result<(), JsErrorBox> {
@@ -175,7 +175,7 @@ fn op_no_threads() -> Result<(), JsErrorBox> {
     ))
 }
 
-/// In place of the core's op that imports while a script waits.
+/// Replaces the op of deno_core that imports a module synchronously.
 #[cfg(not(feature = "v8"))]
 #[op2(fast)]
 fn op_no_import_sync() -> Result<(), JsErrorBox> {
@@ -185,7 +185,7 @@ fn op_no_import_sync() -> Result<(), JsErrorBox> {
     ))
 }
 
-/// A program's text, and where it is said to stand.
+/// The text of a program as a string of the engine, and its origin.
 fn unit<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     source: v8::Local<'s, v8::Value>,
@@ -248,7 +248,7 @@ fn primitives<'s>(
     Ok(primitives)
 }
 
-/// What `core.evalContext` and `core.compileFunction` take apart.
+/// The array that `core.evalContext` and `core.compileFunction` take apart.
 fn outcome<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: Option<v8::Local<'s, v8::Value>>,
@@ -259,7 +259,7 @@ fn outcome<'s>(
     let failure = match (value, exception) {
         (Some(_), _) => null,
         (None, exception) => {
-            // Without an exception the engine is being ended.
+            // Without an exception the engine is being terminated.
             let thrown = exception.unwrap_or(null);
             let is_native_error = v8::Boolean::new(scope, thrown.is_native_error());
             let is_compile_error = v8::Boolean::new(scope, is_compile_error);

@@ -1,4 +1,4 @@
-//! What a program can ask about the process that runs it.
+//! Ops that tell a program about the process that runs it.
 
 use deno_core::OpState;
 use deno_core::ToV8;
@@ -10,7 +10,7 @@ use crate::versions::DENO_VERSION;
 use crate::versions::TYPESCRIPT_VERSION;
 use crate::versions::engine_version;
 
-/// What the embedder told about the program.
+/// What the embedder knows about the program.
 pub(crate) struct RuntimeInfo {
     /// `Deno.args`
     pub args: Vec<String>,
@@ -20,7 +20,7 @@ pub(crate) struct RuntimeInfo {
     pub user_agent: String,
     /// `globalThis.location`
     pub location: Option<Url>,
-    /// What makes `Math.random` repeatable.
+    /// The seed that makes `Math.random` repeatable.
     pub seed: Option<u64>,
     /// The unstable features that are on.
     pub features: Features,
@@ -60,7 +60,7 @@ pub(crate) fn op_runtime_seed(state: &mut OpState) -> Option<u32> {
     Some((seed ^ (seed >> 32)) as u32)
 }
 
-/// Whether `Object.prototype.__proto__` stays.
+/// Whether the program keeps `Object.prototype.__proto__`.
 #[op2(fast)]
 pub(crate) fn op_runtime_unsafe_proto(state: &mut OpState) -> bool {
     state.borrow::<RuntimeInfo>().features.unsafe_proto
@@ -91,7 +91,7 @@ pub(crate) fn op_runtime_pid() -> u32 {
     std::process::id()
 }
 
-/// The parent's process id: 0 where the system does not tell.
+/// The process id of the parent process, or 0 if the system does not tell it.
 #[op2(fast)]
 #[smi]
 pub(crate) fn op_runtime_ppid() -> u32 {
@@ -156,8 +156,8 @@ fn language() -> String {
     deno_core::v8::icu::get_language_tag()
 }
 
-/// From the environment, as POSIX orders its variables: `de_DE.UTF-8` is
-/// `de-DE`.
+/// The language of the environment, with the variables in the order that POSIX specifies.
+/// `de_DE.UTF-8` becomes `de-DE`.
 #[cfg(not(feature = "v8"))]
 fn language() -> String {
     ["LC_ALL", "LC_MESSAGES", "LANG"]

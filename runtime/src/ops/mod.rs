@@ -132,7 +132,7 @@ deno_core::extension!(
         state.put(options.info);
         state.put(tty::TerminalModes::default());
     },
-    // An entry of `ops` cannot depend on a feature.
+    // This op is not in `ops`, because an entry there cannot depend on a feature.
     customizer = |_extension: &mut deno_core::Extension| {
         #[cfg(not(feature = "v8"))]
         _extension

@@ -1,4 +1,4 @@
-//! What the JavaScript of deno_node asks of the runtime around it.
+//! Ops that the JavaScript of deno_node needs from the runtime.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,7 +13,7 @@ use deno_terminal::colors::ColorLevel;
 use crate::ops::info::RuntimeInfo;
 use crate::packages::Packages;
 
-/// The bits of a colour on this terminal.
+/// How many bits the terminal has for a colour.
 #[op2(fast)]
 pub(crate) fn op_bootstrap_color_depth() -> i32 {
     match deno_terminal::colors::get_color_level() {
@@ -24,14 +24,14 @@ pub(crate) fn op_bootstrap_color_depth() -> i32 {
     }
 }
 
-/// The flags that a process of Node.js is started with, so that it has the features that
-/// this one has.
+/// The flags for a process that this program starts as Node.js, so that the process has the same
+/// unstable features.
 #[op2]
 pub(crate) fn op_bootstrap_unstable_args(state: &mut OpState) -> Vec<String> {
     state.borrow::<RuntimeInfo>().features.flags()
 }
 
-/// The microseconds that this thread has spent, in user and in system code.
+/// The CPU time of this thread in user code and in system code, in microseconds.
 #[op2(fast)]
 pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
     let (user, system) = thread_cpu_usage();
@@ -43,7 +43,7 @@ pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
 
 #[cfg(target_os = "linux")]
 fn thread_cpu_usage() -> (f64, f64) {
-    // SAFETY: the structure is plain numbers, which the call fills.
+    // SAFETY: the structure is plain numbers, and the call fills them.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
@@ -53,13 +53,13 @@ fn thread_cpu_usage() -> (f64, f64) {
     (micros(usage.ru_utime), micros(usage.ru_stime))
 }
 
-/// Other systems tell of the process only.
+/// `getrusage` reports single threads on Linux only.
 #[cfg(not(target_os = "linux"))]
 fn thread_cpu_usage() -> (f64, f64) {
     (0.0, 0.0)
 }
 
-/// In Deno it tells `deno desktop` that a server is up.
+/// Does nothing. In Deno this op tells `deno desktop` that a server is up.
 #[op2(fast)]
 pub(crate) fn op_http_notify_serving(#[smi] _kind: u32) {}
 
@@ -77,7 +77,8 @@ pub(super) enum AddOnError {
     NotSupported(String),
 }
 
-/// Native code is as powerful as the process, so the permission is asked for first.
+/// Refuses a native add-on. Native code can do all that the process can, so the permission is
+/// checked first.
 #[op2(fast, stack_trace)]
 pub(crate) fn op_napi_open(state: &mut OpState, #[string] path: &str) -> Result<(), AddOnError> {
     state
@@ -92,7 +93,7 @@ pub(crate) fn op_runtime_uses_node_modules(state: &mut OpState) -> bool {
     state.borrow::<Rc<Packages>>().uses_node_modules()
 }
 
-/// Whether `node:test` may write its snapshots anew.
+/// Whether `node:test` may overwrite its snapshots, which it never may.
 #[op2(fast)]
 pub(crate) fn op_test_snapshot_in_update_mode() -> bool {
     false

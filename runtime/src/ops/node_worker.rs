@@ -1,5 +1,5 @@
-//! `Worker` of `node:worker_threads`, for the owner of a worker: deno_node's JavaScript asks
-//! for it by the names of Deno's ops.
+//! The ops for the owner of a `Worker` of `node:worker_threads`. They have the names of Deno's ops,
+//! because deno_node's JavaScript calls them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -40,7 +40,8 @@ use crate::web_worker::start::NodeThread;
 use crate::web_worker::start::WebWorkerStart;
 use crate::web_worker::start::WorkerSpawner;
 
-/// A worker in its owner's hands. It ends when this is dropped, with the owner's engine.
+/// The owner's side of a worker. The worker ends when this is dropped, at the latest with the
+/// owner's engine.
 struct NodeWorker {
     port: MessagePort,
     lifeline: Arc<Lifeline>,
@@ -54,7 +55,7 @@ impl Drop for NodeWorker {
     }
 }
 
-/// The workers of an engine, by the number that Node.js knows a thread by.
+/// The workers of an engine, by the thread id that Node.js uses.
 #[derive(Default)]
 struct NodeWorkers(HashMap<u32, Rc<NodeWorker>>);
 
@@ -70,8 +71,8 @@ pub(super) struct CreateArguments {
     name: Option<String>,
 }
 
-/// Starts a worker, and returns its number. `metadata` is its first message, which the
-/// worker takes before it runs.
+/// Starts a worker, and returns its number. `metadata` is the first message to the worker, which
+/// the worker receives before it runs.
 #[op2(stack_trace)]
 #[smi]
 pub(crate) fn op_create_worker(
@@ -155,7 +156,7 @@ pub(crate) fn op_host_post_message_raw(
     }
 }
 
-/// The next message; null where the worker has ended, or was ended.
+/// The next message, or null if the worker has ended or was terminated.
 #[op2(async(lazy), fast)]
 pub(crate) async fn op_host_recv_message(
     state: Rc<RefCell<OpState>>,
@@ -171,7 +172,7 @@ pub(crate) async fn op_host_recv_message(
     }
 }
 
-/// A message that is there already, or null.
+/// A message that has already come, or null.
 #[op2]
 #[serde]
 pub(crate) fn op_host_recv_message_sync(
@@ -184,7 +185,7 @@ pub(crate) fn op_host_recv_message_sync(
     }
 }
 
-/// What ends a worker, in the numbers of deno_node.
+/// What ended a worker, with the codes of deno_node.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Control {
@@ -203,7 +204,7 @@ pub(super) struct Failed {
 const FAILED: u8 = 1;
 const CLOSED: u8 = 3;
 
-/// Waits until the worker has ended, and tells by what.
+/// Waits until the worker has ended, and returns what ended it.
 #[op2]
 #[serde]
 pub(crate) async fn op_host_recv_ctrl(state: Rc<RefCell<OpState>>, #[smi] id: u32) -> Control {
@@ -232,7 +233,8 @@ pub(crate) async fn op_host_recv_ctrl(state: Rc<RefCell<OpState>>, #[smi] id: u3
     }
 }
 
-/// `Uncaught TypeError: no` is a TypeError that says "no".
+/// Splits a message into the name of the error and the rest: `Uncaught TypeError: no` is a
+/// `TypeError` with the message "no".
 fn split_name(message: &str) -> (Option<String>, String) {
     let message = message.strip_prefix("Uncaught ").unwrap_or(message);
     let message = message.strip_prefix("(in promise) ").unwrap_or(message);
@@ -244,7 +246,8 @@ fn split_name(message: &str) -> (Option<String>, String) {
     }
 }
 
-/// The microseconds that a worker has spent. Systems do not tell it to another thread.
+/// The CPU time of a worker in microseconds. It is always 0, because duplex does not measure the
+/// time of another thread.
 #[op2(fast)]
 pub(crate) fn op_host_get_worker_cpu_usage(#[smi] _id: u32, #[buffer] out: &mut [f64]) {
     out.fill(0.0);
@@ -252,7 +255,7 @@ pub(crate) fn op_host_get_worker_cpu_usage(#[smi] _id: u32, #[buffer] out: &mut 
 
 type ThreadMessage = (DetachedBuffer, Vec<Transferable>);
 
-/// A thread that other threads may write to by its number.
+/// A thread that other threads can send messages to by its id.
 struct Thread {
     sender: UnboundedSender<ThreadMessage>,
     listeners: AtomicU32,
@@ -265,7 +268,7 @@ fn thread(id: u32) -> Option<Arc<Thread>> {
     threads.get(&id).cloned()
 }
 
-/// What comes for this thread. It is known to others for as long.
+/// The messages for this thread. Other threads can send messages for as long as this exists.
 struct Mailbox {
     id: u32,
     receiver: RefCell<UnboundedReceiver<ThreadMessage>>,
@@ -303,8 +306,8 @@ pub(crate) fn op_node_worker_thread_set_listener_count(#[smi] id: u32, #[smi] co
     }
 }
 
-/// 0 where there is no such thread, 1 where it does not listen, 2 where the message is on
-/// its way. With `force` it need not listen.
+/// Returns 0 if there is no such thread, 1 if the thread does not listen, and 2 if the message was
+/// sent. With `force` the message is sent even if the thread does not listen.
 #[op2]
 pub(crate) fn op_node_worker_thread_post_message(
     state: &mut OpState,

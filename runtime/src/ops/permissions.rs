@@ -44,7 +44,7 @@ impl From<PermissionState> for Status {
     }
 }
 
-/// A descriptor that describes nothing.
+/// A descriptor that is not valid.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(super) enum DescriptorError {
     #[class(reference)]
@@ -104,7 +104,7 @@ pub(crate) fn op_permission_revoke(
     Ok(left.into())
 }
 
-/// Asks on the terminal, where there is one and `--no-prompt` was not given.
+/// Asks the user on the terminal if there is one and `--no-prompt` was not given.
 #[op2(stack_trace)]
 pub(crate) fn op_permission_request(
     state: &mut OpState,

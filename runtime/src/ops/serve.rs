@@ -1,5 +1,5 @@
-//! What `duplex serve` needs beyond `Deno.serve`: the address that the command
-//! line names, and the signals that end it.
+//! The ops that `duplex serve` needs beyond those of `Deno.serve`: for the address on the command
+//! line, the signals that end the server, and the other event loops.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,12 +22,12 @@ use crate::siblings::Siblings;
 pub(super) struct OptionsForScript {
     hostname: Option<String>,
     port: Option<u32>,
-    /// The port where the module names none.
+    /// The port if neither the command line nor the module names a port.
     fallback: u32,
     broker: Option<String>,
     path: Option<String>,
     is_secure: bool,
-    /// Milliseconds.
+    /// In milliseconds.
     shutdown_timeout: f64,
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn op_serve_options(state: &mut OpState) -> OptionsForScript {
     }
 }
 
-/// Whether the user wants to hear of errors only, so that servers tell nothing of themselves. A
-/// program without a logger does not know what the user wants.
+/// Whether the user wants to see only warnings or errors, so that servers do not print their
+/// address. A program without a logger is not quiet, because it does not know what the user wants.
 #[op2(fast)]
 pub(crate) fn op_serve_is_quiet() -> bool {
     let level = log::max_level();
@@ -59,8 +59,8 @@ pub(crate) fn op_serve_is_quiet() -> bool {
 /// The name of the first SIGINT or SIGTERM of the process.
 static FIRST_SIGNAL: OnceLock<&str> = OnceLock::new();
 
-/// Resolves with the name of the first SIGINT or SIGTERM. The second ends the
-/// process at once, whatever the script does.
+/// Resolves with the name of the first SIGINT or SIGTERM. The second signal ends the process at
+/// once, even if a script is busy.
 #[op2]
 #[string]
 pub(crate) async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
@@ -79,24 +79,25 @@ pub(crate) async fn op_serve_signal() -> Result<&'static str, std::io::Error> {
         deno_signals::register(signal, true, Box::new(heard))?;
     }
     if let Some(name) = FIRST_SIGNAL.get() {
-        // It came while this event loop was starting.
+        // The signal came while this event loop was starting.
         return Ok(name);
     }
     match receiver.recv().await {
         Some(name) => Ok(name),
-        // The handlers stay, and hold the other end.
+        // This does not happen, because the handlers stay and hold the sender.
         None => std::future::pending().await,
     }
 }
 
-/// Says how many event loops the module wants: -1 where it does not say, 0 for as many as
-/// the machine has cores. The command line goes before.
+/// Tells how many event loops the module wants: -1 if it does not say, and 0 for the default number
+/// (see [`Parallel::default_loops`](crate::parallel::Parallel::default_loops)). The command line
+/// takes precedence.
 #[op2(fast)]
 pub(crate) fn op_serve_loops(state: &OpState, wanted: i32) {
     Siblings::set_loops(state, usize::try_from(wanted).ok());
 }
 
-/// Starts the other event loops, where this is the first one of several.
+/// Starts the other event loops if this is the first of several.
 #[op2(fast)]
 pub(crate) fn op_serve_start_loops(state: &mut OpState) -> Result<(), std::io::Error> {
     Siblings::start(state)
@@ -110,8 +111,9 @@ pub(crate) fn op_serve_is_first(state: &OpState) -> bool {
         .is_none_or(Siblings::is_first)
 }
 
-/// The server has been shut down. In the first event loop this resolves when all others have
-/// ended, with the first exit code of theirs that is not 0; in those it ends the loop.
+/// To be called when the server has been shut down. In the first event loop this resolves when all
+/// others have ended, with the first of their exit codes that is not 0. In every other event loop
+/// it ends the loop.
 #[op2]
 pub(crate) async fn op_serve_end(state: Rc<RefCell<OpState>>) -> i32 {
     let first = {
@@ -136,7 +138,7 @@ pub(crate) async fn op_serve_end(state: Rc<RefCell<OpState>>) -> i32 {
 /// Ends the process with the exit code that a shell shows for the signal.
 fn end_by(signal: i32) -> ! {
     deno_signals::run_exit();
-    // SAFETY: `_exit` takes a number and runs none of the process's code. This is a
-    // thread beside the engine's, which must not be taken down while it runs.
+    // SAFETY: `_exit` takes a number and runs none of the process's code. This runs on another
+    // thread than the engine, and the engine must not be taken down while it runs.
     unsafe { libc::_exit(128 + signal) }
 }

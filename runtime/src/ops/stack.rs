@@ -1,8 +1,8 @@
-//! Keeps QuickJS from failing where a script has used up the stack.
+//! Keeps QuickJS from failing when a script has used up the stack.
 //!
-//! QuickJS throws when a call goes beyond its stack, whoever calls: Rust code
-//! too. That which makes a report of an exception, and that which inspects
-//! values for `console`, does not expect it and panics. V8 has reserves for this.
+//! QuickJS throws if a call goes beyond its stack, also if Rust code makes the call. The code that
+//! makes a report of an exception, and the code that inspects values for `console`, do not expect
+//! this and panic. V8 has reserves for this case.
 
 use deno_core::JsRuntime;
 use deno_core::OpDecl;
@@ -26,15 +26,15 @@ impl StackBase {
     }
 }
 
-/// An address in the caller's frame or right below it. Stacks grow downwards
-/// wherever QuickJS runs.
+/// An address in the caller's frame or right below it. Stacks grow downwards on all systems that
+/// QuickJS runs on.
 #[inline(always)]
 fn stack_pointer() -> usize {
     let marker = 0_u8;
     std::hint::black_box(&raw const marker).addr()
 }
 
-/// Puts the ops of this file in place of the core's.
+/// Puts the ops of this file in place of the ops of deno_core.
 pub(crate) fn guard(op: OpDecl) -> OpDecl {
     match op.name {
         "op_destructure_error" => {
@@ -45,20 +45,21 @@ pub(crate) fn guard(op: OpDecl) -> OpDecl {
     }
 }
 
-/// The core's op of this name, which throws where the stack is about to end:
-/// an outer listener, with more of it, reports that then. The dispatch of events
-/// calls it, at any depth.
+/// Replaces the op of deno_core with this name. It throws if the stack is nearly used up, and then
+/// an outer listener, which has more stack, reports the error. The dispatch of events calls this op
+/// at any depth.
 #[op2(reentrant)]
 fn op_destructure_error<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     error: v8::Local<'s, v8::Value>,
 ) -> Result<JsError, JsErrorBox> {
-    // The state is free again when the report is made, which looks up source maps.
+    // The borrow of the state ends here, because the report looks up source maps, which borrows the
+    // state.
     check(&JsRuntime::op_state_from(scope).borrow())?;
     Ok(*JsError::from_v8_exception(scope, error))
 }
 
-/// Throws where the stack is about to end.
+/// Throws if the stack is nearly used up.
 #[op2(fast)]
 pub(crate) fn op_runtime_reserve_stack(state: &OpState) -> Result<(), JsErrorBox> {
     check(state)
@@ -72,7 +73,7 @@ fn check(state: &OpState) -> Result<(), JsErrorBox> {
     Ok(())
 }
 
-/// What QuickJS has, counted from where it was started.
+/// The size of QuickJS's stack, counted from the place where the engine was started.
 const STACK_LENGTH: usize = 1 << 20;
-/// More than any report needs.
+/// More bytes than any report needs.
 const RESERVE: usize = 1 << 18;

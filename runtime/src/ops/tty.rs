@@ -21,11 +21,11 @@ use rustix::termios::tcgetattr;
 use rustix::termios::tcgetwinsize;
 use rustix::termios::tcsetattr;
 
-/// The modes that terminals had before a program made them raw.
+/// The modes of terminals before the program made them raw.
 #[derive(Default)]
 pub(crate) struct TerminalModes(HashMap<ResourceId, Termios>);
 
-/// Why a terminal did not do what it was asked.
+/// Why an operation on a terminal failed.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum TerminalError {
     #[class(inherit)]
@@ -74,8 +74,8 @@ pub(crate) fn op_console_size(
     Err(TerminalError::NoTerminal)
 }
 
-/// Turns raw mode on or off; with `cbreak` the keys that send signals keep
-/// doing so. The mode of stdin is restored when the process exits.
+/// Turns raw mode on or off. With `cbreak` the keys that send signals still send them. The mode of
+/// stdin is restored when the process exits.
 #[op2(fast)]
 pub(crate) fn op_set_raw(
     state: &mut OpState,
@@ -124,7 +124,7 @@ fn set_mode(fd: impl AsFd, mode: &Termios) -> Result<(), Error> {
     Ok(tcsetattr(fd, OptionalActions::Drain, mode)?)
 }
 
-/// Columns and rows, if it is a terminal.
+/// The columns and rows if this is a terminal.
 pub(crate) fn window_size(fd: impl AsFd) -> Option<(u16, u16)> {
     let size = tcgetwinsize(fd).ok()?;
     Some((size.ws_col, size.ws_row))

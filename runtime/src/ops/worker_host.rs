@@ -1,4 +1,4 @@
-//! `Worker`, for the owner of a worker.
+//! The ops for the owner of a `Worker`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -38,8 +38,8 @@ use crate::web_worker::lifeline::Lifeline;
 use crate::web_worker::start::WebWorkerStart;
 use crate::web_worker::start::WorkerSpawner;
 
-/// A worker in its owner's hands. When it is closed, or dropped with the owner's
-/// engine, the worker ends.
+/// The owner's side of a worker. The worker ends when this is closed, or is dropped with the
+/// owner's engine.
 struct WorkerResource {
     port: MessagePort,
     lifeline: Arc<Lifeline>,
@@ -92,8 +92,8 @@ pub(super) enum CreateError {
     Thread(#[from] Error),
 }
 
-/// Starts a worker and returns its resource id. What goes wrong inside of it is
-/// its outcome.
+/// Starts a worker and returns its resource id. An error inside the worker is the outcome of the
+/// worker.
 #[op2(stack_trace)]
 #[smi]
 pub(crate) fn op_worker_create(
@@ -136,14 +136,14 @@ pub(crate) fn op_worker_create(
     Ok(state.resource_table.add(resource))
 }
 
-/// A `blob:` URL stands for what it does when the worker is made (File API,
-/// section 8.3); the owner may revoke it right after.
+/// Reads the text of a `blob:` URL. The blob is resolved when the worker is made (File API, section
+/// 8.3), because the owner may revoke the URL right after.
 fn read_blob(state: &OpState, url: &Url) -> Option<ModuleOverride> {
     if url.scheme() != "blob" {
         return None;
     }
     let store = state.borrow::<Arc<dyn BlobStoreTrait>>();
-    // A URL that stands for nothing is the worker's outcome.
+    // An unknown URL is an error inside the worker.
     let (bytes, media_type) = source::read(url, Some(&**store), Reader::User).ok()?;
     Some(ModuleOverride {
         text: Some(source::to_text(bytes)),
@@ -177,10 +177,10 @@ pub(crate) fn op_worker_post(
     worker.port.send(state, data)
 }
 
-/// The next message; null where the worker has ended, or the owner has ended it.
+/// The next message, or null if the worker has ended or the owner has terminated it.
 ///
-/// Lazy, so that each message comes in a turn of the event loop of its own, after
-/// the microtasks of the one before.
+/// The op is lazy, so that each message comes in its own turn of the event loop, after the
+/// microtasks of the message before.
 #[op2(async(lazy), fast)]
 pub(crate) async fn op_worker_receive(
     state: Rc<RefCell<OpState>>,
@@ -196,8 +196,8 @@ pub(crate) async fn op_worker_receive(
     }
 }
 
-/// The error that ended the worker; null where it closed itself. Known when the
-/// last message was received.
+/// The error that ended the worker, or null if the worker closed itself. It is known when the last
+/// message was received.
 #[op2]
 pub(crate) fn op_worker_outcome(
     state: &mut OpState,
@@ -209,7 +209,7 @@ pub(crate) fn op_worker_outcome(
 
 pub(super) fn send_raw(port: &MessagePort, data: JsBuffer) {
     if let Some(sender) = &*port.tx.borrow() {
-        // Fails where the other end is gone, and needs no message.
+        // This fails if the other side has ended, and then the message is not needed.
         let _ = sender.send((DetachedBuffer::from_v8slice(data.into_parts()), Vec::new()));
     }
 }

@@ -1,4 +1,4 @@
-//! The global scope of a worker.
+//! The ops for the global scope of a worker.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,12 +17,12 @@ use crate::web_worker::script::ScriptError;
 use crate::web_worker::script::ScriptSource;
 use crate::web_worker::start::WebWorkerState;
 
-/// What the worker was made with.
+/// The options that the worker was made with.
 #[derive(ToV8)]
 pub(super) struct Scope {
     name: String,
     is_classic: bool,
-    /// The number of a thread of `node:worker_threads`.
+    /// The thread id if this is a thread of `node:worker_threads`.
     node_id: Option<u32>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn op_worker_scope(state: &mut OpState) -> Scope {
     }
 }
 
-/// What the owner gave a thread of `node:worker_threads` on its way.
+/// The first message to a thread of `node:worker_threads`, which has its data from the owner.
 #[op2]
 #[serde]
 pub(crate) fn op_worker_scope_metadata(
@@ -49,7 +49,7 @@ pub(crate) fn op_worker_scope_metadata(
     }
 }
 
-/// The code that the worker exits with.
+/// Sets the exit code of the worker.
 #[op2(fast)]
 pub(crate) fn op_worker_scope_exit_code(state: &mut OpState, #[smi] code: i32) {
     let lifeline = &state.borrow::<Rc<WebWorkerState>>().lifeline;
@@ -72,7 +72,7 @@ pub(crate) fn op_worker_scope_post(
     inside.port.send(state, data)
 }
 
-/// The next message of the owner; null where that is gone. See
+/// The next message of the owner, or null if the owner has ended. See
 /// [`super::worker_host::op_worker_receive`].
 #[op2(async(lazy), fast)]
 pub(crate) async fn op_worker_scope_receive(
@@ -82,13 +82,13 @@ pub(crate) async fn op_worker_scope_receive(
     inside.port.recv(state).await
 }
 
-/// Has no more script begin in this worker.
+/// Makes the worker begin no further script.
 #[op2(fast)]
 pub(crate) fn op_worker_scope_close(state: &mut OpState) {
     state.borrow::<Rc<WebWorkerState>>().lifeline.close();
 }
 
-/// Stops the script that runs. It notices at its next turn of a loop.
+/// Stops the running script. The engine notices this at the next turn of a loop.
 #[op2(fast)]
 pub(crate) fn op_worker_scope_stop(state: &mut OpState) {
     state.borrow::<Rc<WebWorkerState>>().lifeline.stop_script();
@@ -101,8 +101,8 @@ pub(super) struct ImportedScript {
     text: String,
 }
 
-/// Reads a classic script; the worker waits for it. Null where the worker is to
-/// end meanwhile.
+/// Reads a classic script, for which the worker waits. Returns null if the worker should end in the
+/// meantime.
 #[op2(stack_trace)]
 pub(crate) fn op_worker_scope_script(
     state: &mut OpState,

@@ -1,4 +1,4 @@
-//! Requests to registries and to hosts of modules.
+//! Requests to registries and to the hosts of remote modules.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,12 +36,12 @@ use http_body_util::BodyExt;
 
 use crate::packages::progress::Progress;
 
-/// What requests are made with.
+/// The options of requests.
 #[derive(Clone, Default)]
 pub struct Downloads {
-    /// The authorities that are trusted; by default those of Mozilla.
+    /// The certificate authorities that are trusted. The default is Mozilla's list.
     pub root_certs: Option<Arc<dyn RootCertStoreProvider>>,
-    /// Hosts whose certificates are not verified; an empty list means all.
+    /// Hosts whose certificates are not verified. An empty list means all hosts.
     pub unsafely_ignore_certificate_errors: Option<Vec<String>>,
     /// The header `User-Agent`.
     pub user_agent: String,
@@ -72,7 +72,7 @@ impl Downloads {
             unsafely_ignore_certificate_errors: self.unsafely_ignore_certificate_errors.clone(),
             client_cert_chain_and_key: key,
             permissions,
-            // A name that was allowed may stand for an address that is denied.
+            // The host name was allowed, but it may resolve to an address that is denied.
             resolved_deny_check_kind: ResolvedDenyCheckKind::Import,
             ..Default::default()
         };
@@ -80,8 +80,8 @@ impl Downloads {
     }
 }
 
-/// The clients that were made, so that requests share connections: one for each certificate
-/// and each thread, whose event loop its connections belong to.
+/// The HTTP clients that were made, so that requests share connections. There is one for each
+/// certificate and each thread, because connections belong to the event loop of a thread.
 #[derive(Debug, Default)]
 struct Clients(Mutex<HashMap<(ThreadId, Option<String>), Client>>);
 
@@ -102,7 +102,7 @@ impl Clients {
     }
 }
 
-/// Asks npm registries.
+/// The client for npm registries.
 #[derive(Debug)]
 pub(super) struct RegistryClient {
     downloads: Downloads,
@@ -187,7 +187,7 @@ impl NpmCacheHttpClient for RegistryClient {
         let mut wait = FIRST_WAIT;
         for _ in 1..ATTEMPTS {
             match self.download(&client, &url, &headers).await {
-                // Who is asked wrongly answers so the next time too.
+                // An error of the request itself (4xx) would come again.
                 Err(error) if error.status_code.is_none_or(|status| status >= 500) => {
                     log::debug!("{url}: {}, trying again", error.error);
                     tokio::time::sleep(wait).await;
@@ -204,13 +204,13 @@ const ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const REDIRECTS: usize = 5;
 
-/// Fetches remote modules; redirects are followed by who asks.
+/// Fetches remote modules. It does not follow redirects, because its caller does.
 #[derive(Debug)]
 pub(super) struct ModuleClient {
     downloads: Downloads,
     clients: Clients,
     progress: Progress,
-    /// Whose `--deny-import` holds for addresses as well.
+    /// The permissions whose `--deny-import` is also checked for the resolved addresses.
     permissions: Option<PermissionsContainer>,
 }
 
@@ -286,7 +286,7 @@ impl deno_cache_dir::file_fetcher::HttpClient for ModuleClient {
     }
 }
 
-/// An error of this crate's as the registry's crate takes it.
+/// An error of this crate in the form that the crate of the registry takes.
 struct Failed(DownloadError);
 
 impl From<JsErrorBox> for Failed {
@@ -298,7 +298,8 @@ impl From<JsErrorBox> for Failed {
     }
 }
 
-/// Follows redirects. Credentials are for the host that they were given for.
+/// Sends a request and follows redirects. Credentials are sent only to the host that they were
+/// given for.
 async fn get(
     client: &Client,
     url: &Url,

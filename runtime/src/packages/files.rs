@@ -1,4 +1,4 @@
-//! What fetches the files of modules.
+//! The fetcher of the files of modules.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::packages::sys::Sys;
 /// Fetches the files of modules, from the cache and from their hosts.
 pub(super) type FileFetcher = PermissionedFileFetcher<Blobs, Sys, ModuleClient>;
 
-/// What `blob:` URLs stand for.
+/// The store that `blob:` URLs are resolved in.
 #[derive(Debug)]
 pub(super) struct Blobs(pub Option<Arc<dyn BlobStoreTrait>>);
 

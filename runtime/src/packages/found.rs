@@ -1,4 +1,4 @@
-//! A module as the crates find it, and as the core takes it.
+//! Converts modules from the types of Deno's crates to the types of deno_core.
 
 use deno_ast::MediaType;
 use deno_core::ModuleSourceCode;
@@ -9,15 +9,15 @@ use deno_resolver::loader::LoadedModuleSource;
 
 /// A module as it was found.
 pub struct Found {
-    /// Where it is, after all redirects.
+    /// The URL of the module, after all redirects.
     pub specifier: ModuleSpecifier,
-    /// What it is.
+    /// The media type of the module.
     pub media_type: MediaType,
-    /// Its source.
+    /// The source of the module.
     pub code: ModuleSourceCode,
 }
 
-/// A module that the crates have loaded.
+/// Converts a module that Deno's crates have loaded.
 pub(super) fn found(module: LoadedModule<'_>) -> Found {
     Found {
         specifier: module.specifier.into_owned(),
@@ -33,7 +33,7 @@ pub(super) fn found(module: LoadedModule<'_>) -> Found {
     }
 }
 
-/// What an import says that a module is.
+/// The type of module that an import asks for.
 pub(super) fn to_requested(
     requested: &deno_core::RequestedModuleType,
 ) -> deno_resolver::loader::RequestedModuleType<'_> {
@@ -48,7 +48,7 @@ pub(super) fn to_requested(
     }
 }
 
-/// An error of the crates, for scripts.
+/// Converts an error of Deno's crates to an error for scripts.
 pub(crate) fn to_js_error(error: anyhow::Error) -> JsErrorBox {
     JsErrorBox::type_error(format!("{error:#}"))
 }

@@ -1,5 +1,5 @@
-//! Remote modules and packages: all that a module needs is fetched, checked against the
-//! lock file and installed before the first of it is loaded.
+//! Remote modules and packages. All that a module needs is fetched, checked against the lock file
+//! and installed before the first module of it is loaded.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -49,27 +49,27 @@ use crate::packages::jsr::jsr_url;
 use crate::packages::progress::Progress;
 use crate::packages::sys::Sys;
 
-/// Who asks for a module, and on what ground.
+/// A request for a module.
 pub struct Asking<'a> {
-    /// The module that imports it, where one does.
+    /// The importing module, if there is one.
     pub referrer: Option<&'a ModuleSpecifier>,
-    /// What the import says that it is.
+    /// The type of module that the import asks for.
     pub requested: &'a RequestedModuleType,
-    /// Checked before anything is fetched or read.
+    /// The permissions that are checked before anything is fetched or read.
     pub permissions: &'a PermissionsContainer,
-    /// Whether `import()` asks for it.
+    /// Whether the import is an `import()`.
     pub is_dynamic: bool,
-    /// What may be read to find the names of CommonJS modules.
+    /// Reads other files to find the names that a CommonJS module exports.
     pub sources: &'a dyn CjsAnalysisSourceProvider,
 }
 
 impl Packages {
-    /// Loads `npm:…`, `jsr:…`, a remote module, or a module of a package, and fetches
-    /// before it what it needs.
+    /// Loads an `npm:…` or `jsr:…` specifier, a remote module, or a module of a package. All that
+    /// the module needs is fetched first.
     ///
     /// # Errors
-    /// The module, or what it imports, is not there, is not allowed, or is not what the lock file
-    /// says.
+    /// If the module, or a module that it imports, does not exist, is not allowed, or differs from
+    /// the lock file.
     pub async fn load(
         &self,
         specifier: &ModuleSpecifier,
@@ -115,10 +115,10 @@ impl Packages {
         }
     }
 
-    /// Fetches and installs all that the modules need, and runs none of it.
+    /// Fetches and installs all that the modules need, and runs no code.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// The errors of [`load`](Self::load).
     pub async fn cache(
         &self,
         roots: &[ModuleSpecifier],
@@ -133,11 +133,11 @@ impl Packages {
         Ok(())
     }
 
-    /// The text of a remote file that the user named, which takes no permission, and where
-    /// it was found.
+    /// Fetches the text of a remote file that the user named, which needs no permission. Returns
+    /// the text with its final URL.
     ///
     /// # Errors
-    /// It cannot be fetched.
+    /// If the file cannot be fetched.
     pub async fn fetch_text(
         &self,
         specifier: &ModuleSpecifier,
@@ -155,10 +155,10 @@ impl Packages {
         Ok((file.url, text))
     }
 
-    /// Installs what `deno.json` and `package.json` name.
+    /// Installs the packages that `deno.json` and `package.json` name.
     ///
     /// # Errors
-    /// A package is not there, or cannot be installed.
+    /// If a package does not exist, or cannot be installed.
     pub async fn install(&self) -> Result<(), JsErrorBox> {
         let npm = &self.parts().npm;
         npm.initialize_npm_resolution_if_managed()
@@ -177,7 +177,7 @@ impl Packages {
         self.write_lock_file().await
     }
 
-    /// Fetches what `specifier` needs, unless that was done.
+    /// Fetches all that `specifier` needs, unless that was done already.
     async fn prepare(
         &self,
         specifier: &ModuleSpecifier,
@@ -195,8 +195,8 @@ impl Packages {
         }
         if !self.is_prepared(specifier) {
             self.wanted.borrow_mut().push(specifier.clone());
-            // What other imports of the same module name is fetched with it: npm resolves
-            // them together, and so to fewer versions.
+            // The packages in other imports of the same module are fetched together with this one,
+            // because npm then resolves them to fewer versions.
             tokio::task::yield_now().await;
             let _permit = self.building.lock().await;
             if !self.is_prepared(specifier) {
@@ -210,7 +210,7 @@ impl Packages {
         matches!(self.graph().try_get(specifier), Ok(Some(_)))
     }
 
-    /// Fetches what is wanted, with all that it needs.
+    /// Fetches the modules in `wanted`, with all that they need.
     async fn build(
         &self,
         permissions: &PermissionsContainer,
@@ -328,7 +328,7 @@ impl Packages {
         self.write_lock_file().await
     }
 
-    /// With `"nodeModulesDir": "auto"` a `node_modules` folder is kept complete.
+    /// With `"nodeModulesDir": "auto"`, installs what is missing in the `node_modules` folder.
     async fn install_workspace(&self, parts: &Parts) -> Result<(), JsErrorBox> {
         let workspace = parts.resolvers.workspace_factory();
         let mode = workspace.node_modules_dir_mode().map_err(to_js_error)?;
@@ -355,7 +355,7 @@ impl Packages {
         }
     }
 
-    /// Whether all that `root` needs is there.
+    /// Checks that all that `root` needs was found.
     fn check(&self, root: &ModuleSpecifier) -> Result<(), JsErrorBox> {
         let graph = self.graph();
         let options = WalkOptions {
@@ -382,7 +382,7 @@ impl Packages {
         }
     }
 
-    /// Where the package is that `npm:…` names.
+    /// The file of the installed package that an `npm:…` specifier names.
     fn installed(
         &self,
         specifier: &ModuleSpecifier,
@@ -407,7 +407,7 @@ impl Packages {
             .map_err(JsErrorBox::from_err)
     }
 
-    /// What is imported as text or as bytes.
+    /// Loads a file that is imported as text or as bytes.
     async fn load_asset(
         &self,
         specifier: &ModuleSpecifier,
@@ -475,7 +475,7 @@ impl deno_graph::source::JsrUrlProvider for JsrUrl {
     }
 }
 
-/// An error whose message tells what it came from.
+/// An error with its causes in the message.
 fn with_causes(error: JsErrorBox) -> JsErrorBox {
     JsErrorBox::new(error.get_class(), format_deno_graph_error(&error))
 }

@@ -7,7 +7,7 @@ use deno_resolver::factory::resolve_jsr_url;
 
 use crate::packages::sys::Sys;
 
-/// The registry of JSR: that of the environment's `JSR_URL`, or jsr.io.
+/// The URL of the registry of JSR: the environment variable `JSR_URL`, or jsr.io.
 pub fn jsr_url() -> &'static Url {
     static URL: LazyLock<Url> = LazyLock::new(|| resolve_jsr_url(&Sys::default()));
     &URL

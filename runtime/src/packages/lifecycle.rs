@@ -3,7 +3,8 @@
 use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutor;
 use deno_npm_installer::lifecycle_scripts::LifecycleScriptsExecutorOptions;
 
-/// Runs `preinstall`, `install` and `postinstall` of the packages that the user has allowed to.
+/// Runs `preinstall`, `install` and `postinstall` of the packages for which the user has allowed
+/// it.
 pub(super) struct LifecycleScripts;
 
 #[async_trait::async_trait(?Send)]

@@ -1,20 +1,20 @@
-//! What a specifier means that is neither a path nor a URL of this machine, and where its
-//! source comes from: `node_modules`, npm, JSR, remote modules, workspaces. All of it is
-//! done by Deno's crates, with Deno's cache and lock file; here they are put together.
+//! Resolves specifiers that are neither a path nor a URL of this machine, and finds the source of
+//! their modules: `node_modules`, npm, JSR, remote modules, workspaces. Deno's crates do the work,
+//! with Deno's cache and lock file. This module puts these crates together.
 //!
 //! | module | concern |
 //! |---|---|
 //! | `fetch` | requests to registries and to hosts of modules |
 //! | `graph` | remote modules and packages, fetched before they are loaded |
-//! | `files` | what fetches the files of modules |
-//! | `found` | a module as it was found |
+//! | `files` | the fetcher of the files of modules |
+//! | `found` | a module in the types of deno_core |
 //! | `jsr` | the registry of JSR |
 //! | `lifecycle` | the lifecycle scripts of packages |
 //! | `reads` | what a program may read of packages |
 //! | `node` | what `node:module` needs: `require` |
-//! | `progress` | what the user sees of downloads |
+//! | `progress` | how downloads are shown to the user |
 //!
-//! A program that needs none of it makes none of it.
+//! Nothing of this is set up for a program that needs no packages.
 
 mod fetch;
 mod files;
@@ -96,35 +96,35 @@ type Npm = NpmInstallerFactory<RegistryClient, Progress, Sys>;
 pub struct PackagesOptions {
     /// The working directory.
     pub cwd: PathBuf,
-    /// Where `deno.json` and `package.json` are looked for.
+    /// Where to look for `deno.json` and `package.json`.
     pub config: ConfigDiscovery,
-    /// That of `--import-map`, with the URL that its addresses are relative to.
+    /// The import map of `--import-map`, with the URL that its addresses are relative to.
     pub import_map: Option<(ModuleSpecifier, serde_json::Value)>,
-    /// What of the cache may be used: `--reload`, `--cached-only`.
+    /// How the cache is used: `--reload`, `--cached-only`.
     pub cache: CacheSetting,
-    /// Remote modules are refused.
+    /// Whether remote modules are refused.
     pub no_remote: bool,
-    /// Packages of npm are refused.
+    /// Whether packages of npm are refused.
     pub no_npm: bool,
-    /// No lock file is read or written.
+    /// If true, no lock file is read or written.
     pub no_lock: bool,
-    /// A path relative to `cwd`.
+    /// The path of the lock file, relative to `cwd`.
     pub lock: Option<PathBuf>,
-    /// Whether a lock file that would change is an error; the configuration says so where this
-    /// is `None`.
+    /// Whether a lock file that would change is an error. If this is `None`, the configuration
+    /// decides.
     pub frozen: Option<bool>,
-    /// Whether packages are installed into a `node_modules`; the configuration says so where
-    /// this is `None`.
+    /// Whether packages are installed into a `node_modules` folder. If this is `None`, the
+    /// configuration decides.
     pub node_modules_dir: Option<NodeModulesDir>,
     /// The packages whose lifecycle scripts may run when they are installed.
     pub allowed_scripts: AllowedScripts,
-    /// All packages of the workspace are to be installed, as `duplex install` does.
+    /// Whether all packages of the workspace should be installed, as `duplex install` does.
     pub is_installation: bool,
-    /// What requests are made with.
+    /// The options of requests.
     pub downloads: Downloads,
-    /// What `blob:` URLs stand for.
+    /// The store that `blob:` URLs are resolved in.
     pub blob_store: Option<Arc<dyn BlobStoreTrait>>,
-    /// A path may lack its extension, or name a folder with an index file.
+    /// Whether a path may lack its extension, or name a folder with an index file.
     pub sloppy_imports: bool,
 }
 
@@ -154,20 +154,21 @@ impl PackagesOptions {
 /// The packages whose scripts may run when they are installed.
 #[derive(Clone, Debug, Default)]
 pub enum AllowedScripts {
-    /// No package's.
+    /// No package's scripts.
     #[default]
     None,
-    /// Those of these packages.
+    /// The scripts of these packages.
     Some(Vec<PackageReq>),
-    /// Those of all packages.
+    /// The scripts of all packages.
     All,
 }
 
 impl AllowedScripts {
-    /// Those of packages by name, with a version or without one, as in `npm:sharp@1`.
+    /// The scripts of the packages with these names, such as `npm:sharp@1`. The version is
+    /// optional.
     ///
     /// # Errors
-    /// A name is not one of a package.
+    /// If a name is not a valid name of a package.
     pub fn some(names: &[String]) -> Result<Self, PackageReqParseError> {
         let parse = |name: &String| PackageReq::from_str(name.strip_prefix("npm:").unwrap_or(name));
         Ok(Self::Some(
@@ -179,22 +180,22 @@ impl AllowedScripts {
 /// Where `deno.json` and `package.json` are.
 #[derive(Clone, Debug)]
 pub enum ConfigDiscovery {
-    /// In this folder or one above it.
+    /// In this folder or in a folder above it.
     From(PathBuf),
-    /// This `deno.json`.
+    /// The file at this path.
     Path(PathBuf),
-    /// Nowhere: none is used.
+    /// Such files are not used.
     Disabled,
 }
 
-/// Finds and loads what is not simply a file of the program.
+/// Finds and loads modules that are not simply files of the program.
 pub struct Packages {
     options: PackagesOptions,
     parts: OnceCell<Parts>,
     graph: RefCell<Arc<ModuleGraph>>,
     building: tokio::sync::Mutex<()>,
     wanted: RefCell<Vec<ModuleSpecifier>>,
-    /// For a `node_modules` that no package.json and no flag tells of.
+    /// The packages in `node_modules` folders that neither a package.json nor a flag announces.
     unannounced: OnceCell<Rc<Packages>>,
     last_required: RefCell<Option<PathBuf>>,
 }
@@ -206,7 +207,7 @@ struct Parts {
 }
 
 impl Packages {
-    /// Packages that are found by these options. Nothing is looked up yet.
+    /// Makes this from options. Nothing is looked up yet.
     pub fn new(options: PackagesOptions) -> Rc<Self> {
         Rc::new(Self {
             options,
@@ -224,13 +225,14 @@ impl Packages {
         &self.options
     }
 
-    /// The file that `require` has read last.
+    /// The file that `require` read last.
     pub fn last_required(&self) -> Option<PathBuf> {
         self.last_required.borrow().clone()
     }
 
-    /// Whether a module is part of a package. Without a `node_modules` in its path only one
-    /// in the cache can be, and who has such a module has asked for packages before.
+    /// Whether a module is part of a package. If there is no `node_modules` in its path, the
+    /// package can only be in the cache. A program that has such a module has asked for packages
+    /// before, so the crates are set up then.
     pub fn in_package(&self, specifier: &ModuleSpecifier) -> bool {
         if specifier.scheme() != "file" {
             return false;
@@ -246,7 +248,8 @@ impl Packages {
         })
     }
 
-    /// Those that know a module which is in a package, or is not.
+    /// The `Packages` that are responsible for a module: these, or those of `node_modules` folders
+    /// that nothing announces.
     fn of(&self, specifier: &ModuleSpecifier) -> &Packages {
         let is_own = !specifier.path().contains("/node_modules/")
             || self
@@ -260,7 +263,7 @@ impl Packages {
         }
     }
 
-    /// The packages of `node_modules` folders as they are.
+    /// The packages of `node_modules` folders, which are used as they are.
     fn unannounced(&self) -> &Packages {
         self.unannounced.get_or_init(|| {
             Self::new(PackagesOptions {
@@ -270,8 +273,8 @@ impl Packages {
         })
     }
 
-    /// What a name means in a module that has a `node_modules` folder beside it or above it
-    /// which nothing tells of, as Node.js finds it.
+    /// Resolves a name as Node.js does, if a `node_modules` folder beside or above the module has a
+    /// package of this name. Neither a package.json nor a flag needs to announce the folder.
     pub fn resolve_beside(
         &self,
         specifier: &str,
@@ -289,11 +292,11 @@ impl Packages {
             .then(|| self.unannounced().resolve(specifier, referrer, false).ok())?
     }
 
-    /// What `specifier` means in the module `referrer`. A package that is not installed yet
-    /// stays `npm:…` or `jsr:…`, which [`Self::load`] takes.
+    /// Resolves `specifier` in the module `referrer`. A package that is not installed yet stays an
+    /// `npm:…` or `jsr:…` specifier, which [`Self::load`] takes.
     ///
     /// # Errors
-    /// The specifier names nothing, or nothing that the module may import.
+    /// If the specifier cannot be resolved, or the module may not import it.
     pub fn resolve(
         &self,
         specifier: &str,
@@ -322,7 +325,7 @@ impl Packages {
                 Ok(resolved)
             }
             Err(error) => {
-                // What is not there has a name nevertheless.
+                // `import.meta.resolve` also resolves the name of a module that does not exist.
                 if is_import_meta
                     && let Some(specifier) = error
                         .maybe_specifier()
@@ -348,10 +351,10 @@ impl Packages {
             .is_ok_and(|path| path.is_some())
     }
 
-    /// Loads a module of a package from the file system. It waits for a parser at most.
+    /// Loads a module of a package from the file system. It waits at most for a parser.
     ///
     /// # Errors
-    /// The module is not there, or cannot be parsed.
+    /// If the module does not exist, or cannot be parsed.
     pub async fn load_file(
         &self,
         specifier: &ModuleSpecifier,
@@ -372,11 +375,11 @@ impl Packages {
         Ok(found(module))
     }
 
-    /// The ES module that stands for a CommonJS one outside of packages, with what that
-    /// exports as far as its text tells. Text that is an ES module stays as it is.
+    /// Makes an ES module of a CommonJS module that is not in a package. It has the exports that
+    /// can be found in the text. A text that is an ES module stays as it is.
     ///
     /// # Errors
-    /// The text cannot be parsed, or what it requires is not there.
+    /// If the text cannot be parsed, or a module that it requires does not exist.
     pub async fn translate_common_js(
         &self,
         specifier: &ModuleSpecifier,
@@ -406,7 +409,7 @@ impl Packages {
         })
     }
 
-    /// The text of a module that was fetched, before transpiling.
+    /// The text of a fetched module, before transpiling.
     pub fn fetched_text(&self, specifier: &str) -> Option<Arc<str>> {
         let specifier = ModuleSpecifier::parse(specifier).ok()?;
         match self.graph().get(&specifier)? {
@@ -525,7 +528,8 @@ impl SpecifiedImportMapProvider for ImportMap {
     }
 }
 
-/// As in Deno: who takes a package of JSR knows where all of its code comes from.
+/// Refuses remote imports in packages of JSR, as Deno does. So the user of such a package knows
+/// where all of its code comes from.
 fn refuse_remote_import_of_package(
     specifier: &ModuleSpecifier,
     referrer: &ModuleSpecifier,
@@ -541,17 +545,17 @@ fn refuse_remote_import_of_package(
     Ok(())
 }
 
-/// The output of a future that waits for nothing: what the crates share with browsers is
-/// asynchronous, and on a file system it is ready at once.
+/// The output of a future that is ready at once. Deno's crates have asynchronous functions that
+/// they share with browsers, and with a file system they never wait.
 fn now<F: Future>(future: F) -> Result<F::Output, JsErrorBox> {
     future
         .now_or_never()
         .ok_or_else(|| JsErrorBox::generic("A module cannot be resolved without waiting."))
 }
 
-/// What a module reads of others to know what it exports: files that it may read.
+/// Reads the files that are needed to find what a CommonJS module exports.
 pub struct CjsSources<'a> {
-    /// What the program may read.
+    /// The permissions of the program, which the files are checked against.
     pub permissions: &'a PermissionsContainer,
 }
 

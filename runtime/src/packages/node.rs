@@ -1,4 +1,4 @@
-//! What deno_node asks of the runtime: where `require` looks, and what it may read.
+//! The services that deno_node needs from the runtime: where `require` looks, and what it may read.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -40,26 +40,26 @@ use crate::packages::reads::is_in_node_modules;
 use crate::packages::sys::Sys;
 use crate::read_report::report_file;
 
-/// What deno_node is started with.
+/// The services that deno_node is started with.
 pub type NodeServices = NodeExtInitServices<PackageChecker, PackageFolders, Sys>;
 
 /// Node.js's modules and packages in one engine.
 pub struct Node {
     /// The packages that `require` and `import` find.
     pub packages: Rc<Packages>,
-    /// What deno_node is started with.
+    /// The services that deno_node is started with.
     pub services: NodeServices,
-    /// The channel to the process that started this one by `fork`.
+    /// The channel to the process that started this process by `fork`.
     pub channel: Option<ChildPipeFd>,
 }
 
-/// Takes the channel to the process that started this one by `fork` of `node:child_process`
-/// out of the environment, which processes that this one starts inherit. To be called while
-/// the process has one thread.
+/// Takes the channel to the process that started this process by `fork` of `node:child_process` out
+/// of the environment, so that processes that this one starts do not inherit it. This must be
+/// called while the process has one thread.
 pub fn take_channel() -> Option<ChildPipeFd> {
     let fd = std::env::var("NODE_CHANNEL_FD").ok()?;
     let mode = std::env::var("NODE_CHANNEL_SERIALIZATION_MODE").ok();
-    // SAFETY: no other thread reads the environment, as the caller says.
+    // SAFETY: no other thread reads the environment, because there is only one thread.
     unsafe {
         std::env::remove_var("NODE_CHANNEL_FD");
         std::env::remove_var("NODE_CHANNEL_SERIALIZATION_MODE");
@@ -72,8 +72,8 @@ pub fn take_channel() -> Option<ChildPipeFd> {
 }
 
 impl Node {
-    /// Looks for no package yet. `require` reads without a permission what is in a package,
-    /// and the modules that `is_of_program` tells.
+    /// Makes the services. No package is looked up yet. `require` needs no permission for files in
+    /// a package, and for modules for which `is_of_program` returns true.
     pub fn new(packages: Rc<Packages>, is_of_program: Rc<dyn Fn(&Url) -> bool>) -> Self {
         Self {
             services: services(packages.clone(), is_of_program),
@@ -84,7 +84,7 @@ impl Node {
 }
 
 impl Default for Node {
-    /// That of a program in the current directory, with Deno's defaults.
+    /// The default is for a program in the current directory, with Deno's defaults.
     fn default() -> Self {
         let cwd = std::env::current_dir().unwrap_or_default();
         let packages = Packages::new(PackagesOptions::new(cwd));
@@ -119,7 +119,7 @@ fn services(packages: Rc<Packages>, is_of_program: Rc<dyn Fn(&Url) -> bool>) -> 
     }
 }
 
-/// Tells what is in a package.
+/// Checks whether a file is in a package.
 #[derive(Clone)]
 pub struct PackageChecker(Rc<Packages>);
 
@@ -129,7 +129,7 @@ impl InNpmPackageChecker for PackageChecker {
     }
 }
 
-/// Tells in which folder a package is.
+/// Finds the folder of a package.
 #[derive(Clone)]
 pub struct PackageFolders(Rc<Packages>);
 
@@ -163,7 +163,7 @@ impl NpmPackageFolderResolver for PackageFolders {
     }
 }
 
-/// Reads what `require` loads.
+/// Reads the files that `require` loads.
 pub(super) struct RequireLoader {
     packages: Rc<Packages>,
     is_of_program: Rc<dyn Fn(&Url) -> bool>,
@@ -251,7 +251,7 @@ impl NodeRequireLoader for RequireLoader {
 }
 
 impl RequireLoader {
-    /// The cache that packages are in, where they are in no `node_modules`.
+    /// The cache of packages, if packages are not in a `node_modules` folder.
     fn global_cache(&self) -> Option<PathBuf> {
         let resolver = self.packages.parts.get()?.resolvers.npm_resolver().ok()?;
         let managed = resolver.as_managed()?;
@@ -261,7 +261,7 @@ impl RequireLoader {
         }
     }
 
-    /// The real path of a file of a package in the cache.
+    /// The canonical path of a file, if it belongs to a package in the cache.
     fn in_cache(&self, path: &Path) -> Result<Option<PathBuf>, JsErrorBox> {
         let Some(cache) = self.global_cache() else {
             return Ok(None);
@@ -272,7 +272,7 @@ impl RequireLoader {
         let Some(cache) = self.canonical(&cache) else {
             return Ok(None);
         };
-        // `require` looks for files that are not there.
+        // `require` also asks for files that do not exist.
         let path = match self.canonical(path) {
             Some(path) => path,
             None if path.symlink_metadata().is_err() => {

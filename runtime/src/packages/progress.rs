@@ -1,5 +1,5 @@
-//! What the user sees of downloads: a line on a terminal that goes when they are done,
-//! elsewhere one line for each.
+//! Shows downloads to the user. On a terminal they share one line, which disappears when they are
+//! done. Otherwise each download is logged on one line.
 
 use std::io::IsTerminal;
 use std::io::Write;
@@ -9,34 +9,35 @@ use std::sync::PoisonError;
 
 use deno_terminal::colors;
 
-/// Shared by all that load at a time.
+/// The display, which all concurrent downloads share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Arc<Mutex<Bar>>);
 
 #[derive(Debug, Default)]
 struct Bar {
-    /// What is under way, the newest last.
+    /// The tasks that run, the newest last.
     tasks: Vec<(u64, String)>,
     next: u64,
     done: u64,
     is_drawn: bool,
 }
 
-/// One task that is under way until this is dropped.
+/// A task. It ends when this is dropped.
 pub(super) struct Task {
     progress: Progress,
-    /// None where nothing is drawn.
+    /// `None` if nothing is drawn.
     id: Option<u64>,
 }
 
 impl Progress {
-    /// A download begins.
+    /// Shows that a download begins.
     pub(super) fn download(&self, url: &str) -> Task {
         self.begin("Download", url)
     }
 
     fn begin(&self, what: &str, name: &str) -> Task {
-        // The name may come from a registry: no control character of it reaches the terminal.
+        // The name may come from a registry, so control characters are removed before they reach
+        // the terminal.
         let name: String = name.chars().filter(|it| !it.is_control()).collect();
         let text = format!("{} {name}", colors::green(what));
         if !log::log_enabled!(log::Level::Info) || !std::io::stderr().is_terminal() {
@@ -77,7 +78,7 @@ impl Drop for Task {
 impl Bar {
     fn draw(&mut self) {
         let mut stderr = std::io::stderr().lock();
-        // To write to the terminal is a courtesy; that it fails hinders nothing.
+        // An error is ignored, because the download does not need the terminal.
         let _ = match self.tasks.last() {
             Some((_, text)) => {
                 let count = self.done + self.tasks.len() as u64;

@@ -1,4 +1,4 @@
-//! What a program may read of packages.
+//! What a program may read from packages.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,8 +7,9 @@ use deno_error::JsErrorBox;
 use deno_permissions::OpenAccessKind;
 use deno_permissions::PermissionsContainer;
 
-/// As in Deno: what is in a `node_modules` folder is part of the program, and needs no
-/// permission to be read by `require` or `import`. All else needs one.
+/// Checks that `require` or `import` may read a file. As in Deno, files in a `node_modules` folder
+/// are part of the program and need no permission. All other files need the permission to read
+/// them.
 pub(super) fn check_package_read<'a>(
     permissions: &PermissionsContainer,
     path: Cow<'a, Path>,
@@ -26,7 +27,7 @@ pub(super) fn check_package_read<'a>(
         .map_err(JsErrorBox::from_err)
 }
 
-/// Whether a path is in a `node_modules`, after `.` and `..`.
+/// Whether a path without `.` and `..` is in a `node_modules` folder.
 pub(crate) fn is_in_node_modules(path: &Path) -> bool {
     path.components()
         .any(|component| component.as_os_str() == "node_modules")

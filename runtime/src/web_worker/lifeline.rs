@@ -1,4 +1,4 @@
-//! How a worker is ended from any thread, and what it ended by.
+//! Ends a worker from any thread, and keeps what the worker ended by.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use deno_core::futures::task::AtomicWaker;
 use deno_core::v8;
 use tokio::sync::watch;
 
-/// Held by a worker and its owner.
+/// The state that a worker and its owner share to end the worker.
 pub(crate) struct Lifeline {
     id: u64,
     must_end: AtomicBool,
-    /// Of the worker's event loop.
+    /// The waker of the worker's event loop.
     waker: AtomicWaker,
     /// The worker's engine, while script may run in it.
     isolate: Mutex<Option<v8::IsolateHandle>>,
@@ -45,7 +45,7 @@ impl Lifeline {
             must_end: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             isolate: Mutex::new(None),
-            // Until it is known better: what ends without a word has panicked.
+            // A worker that sets no outcome has panicked.
             outcome: Mutex::new(Some(Failure::of_thread())),
             exit_code: AtomicI32::new(0),
             over: watch::Sender::new(false),
@@ -58,20 +58,20 @@ impl Lifeline {
         lifeline
     }
 
-    /// Ends the worker: the script that runs stops where it is, a busy loop too,
-    /// and no other begins.
+    /// Ends the worker. The running script stops at once, even in a busy loop, and no other script
+    /// begins.
     pub(crate) fn end(&self) {
         self.close();
         self.stop_script();
     }
 
-    /// No more script begins.
+    /// Makes the worker begin no further script.
     pub(crate) fn close(&self) {
         self.must_end.store(true, Ordering::SeqCst);
         self.waker.wake();
     }
 
-    /// Stops the script that runs.
+    /// Stops the running script.
     pub(crate) fn stop_script(&self) {
         if let Some(isolate) = &*lock(&self.isolate) {
             isolate.terminate_execution();
@@ -86,7 +86,7 @@ impl Lifeline {
         self.waker.register(waker);
     }
 
-    /// From now on [`Self::end`] stops script in this engine; where it was called
+    /// Sets the engine in which [`Self::end`] stops scripts from now on. If `end` was called
     /// before, the first script stops at once.
     pub(crate) fn attach(&self, isolate: v8::IsolateHandle) {
         *lock(&self.isolate) = Some(isolate);
@@ -95,7 +95,7 @@ impl Lifeline {
         }
     }
 
-    /// No script runs any more.
+    /// Reports that no script runs any more.
     pub(crate) fn detach(&self) {
         lock(&self.isolate).take();
     }
@@ -104,7 +104,8 @@ impl Lifeline {
         *lock(&self.outcome) = outcome;
     }
 
-    /// What the worker ended by, once its channel is closed.
+    /// The error that ended the worker, if there is one. It is known when the worker's channel is
+    /// closed.
     pub(crate) fn take_outcome(&self) -> Option<Failure> {
         lock(&self.outcome).take()
     }
@@ -117,24 +118,24 @@ impl Lifeline {
         self.exit_code.load(Ordering::SeqCst)
     }
 
-    /// The outcome is final.
+    /// Marks the outcome as final.
     pub(crate) fn set_over(&self) {
         self.over.send_replace(true);
     }
 
-    /// Waits until it is.
+    /// Waits until the outcome is final.
     pub(crate) async fn over(&self) {
         let mut over = self.over.subscribe();
-        // Fails where the sender is gone, which this holds.
+        // This cannot fail, because `self` holds the sender.
         let _ = over.wait_for(|over| *over).await;
     }
 
-    /// Whether the process is about to exit, which takes down all of it at once.
+    /// Whether the process is about to exit.
     pub(crate) fn is_exiting(&self) -> bool {
         LIVING.lock().is_exiting
     }
 
-    /// The worker's thread is done.
+    /// Reports that the worker's thread no longer runs scripts.
     pub(crate) fn leave(&self) {
         self.set_over();
         LIVING.lock().workers.remove(&self.id);
@@ -147,16 +148,16 @@ impl Lifeline {
 pub(crate) struct Failure {
     /// The error's message.
     pub message: String,
-    /// Where there is a place in a script to name.
+    /// The script of the error, if the place is known.
     pub file_name: Option<String>,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line_number: Option<f64>,
-    /// Counted from 1.
+    /// The column, counted from 1.
     pub column_number: Option<f64>,
 }
 
 impl Failure {
-    /// A failure outside of any script.
+    /// A failure outside any script.
     pub(crate) fn new(message: String) -> Self {
         Self {
             message,
@@ -193,10 +194,9 @@ impl From<&CoreError> for Failure {
     }
 }
 
-/// Ends all web workers of the process and waits, though not for long, until no
-/// script runs in them. To be called right before the process exits: an engine
-/// must not run while the process is taken down around it. No worker starts
-/// after it.
+/// Ends all web workers of the process, and waits for a short time until no script runs in them. To
+/// be called right before the process exits, because an engine must not run while the process is
+/// taken down. No worker can start after this.
 pub fn end_all() {
     let mut living = LIVING.lock();
     living.is_exiting = true;
@@ -223,7 +223,7 @@ static LIVING: LazyLock<Registry> = LazyLock::new(Registry::default);
 #[derive(Default)]
 struct Registry {
     state: Mutex<Living>,
-    /// Notified when a worker's thread is done.
+    /// Notified when a worker calls [`Lifeline::leave`].
     left: Condvar,
 }
 
@@ -239,10 +239,11 @@ impl Registry {
     }
 }
 
-/// The data is whole between any two statements that hold it.
+/// Locks a mutex. A poisoned mutex is used on, because no statement leaves the data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A worker that is in a system call does not hear.
+/// How long the exit waits for workers. A worker in a system call does not notice that it should
+/// end.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);

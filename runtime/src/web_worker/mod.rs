@@ -1,13 +1,13 @@
-//! Web workers: programs with an engine and a thread of their own, which talk
-//! by messages to the one that made them, their owner (HTML, section 10).
+//! Web workers: programs with an engine and a thread of their own, which exchange messages with
+//! their owner, the program that made them (HTML, section 10).
 //!
 //! | module | concern |
 //! |---|---|
-//! | `lifeline` | how a worker is ended from any thread, and what it ended by |
-//! | `request` | what an embedder gives to a worker |
-//! | `start` | what a worker starts with, and its state knows |
-//! | `thread` | starting and running one |
-//! | `script` | reading the classic scripts of one |
+//! | `lifeline` | ends a worker from any thread, and keeps what it ended by |
+//! | `request` | what a worker gets from its embedder |
+//! | `start` | the parameters of a worker's start, and its state |
+//! | `thread` | starts and runs a worker |
+//! | `script` | reads the classic scripts of a worker |
 //!
 //! The ops that scripts see are in `ops/worker_host.rs`, for the owner, and
 //! `ops/worker_scope.rs`, for the worker.

@@ -1,4 +1,4 @@
-//! What an embedder gives to a web worker: the loader of its modules.
+//! What a web worker gets from its embedder: the loader of its modules.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use crate::packages::Node;
 /// Makes the loader of a web worker, on the worker's thread.
 pub type WebWorkerLoaders = Arc<dyn Fn(WebWorkerRequest) -> WebWorkerLoader + Send + Sync>;
 
-/// What a loader is to know of its web worker.
+/// What the embedder needs to make the loader of a web worker.
 pub struct WebWorkerRequest {
-    /// What the owner may load, and so what the worker consists of: its own
-    /// module and what is named in the text of that.
+    /// The permissions of the owner. They decide which modules the worker may consist of: its own
+    /// module and the modules that the text of that module names.
     pub owner_permissions: PermissionsContainer,
-    /// What the worker may do, so what it may `import()`.
+    /// The permissions of the worker. They decide what it may `import()`.
     pub permissions: PermissionsContainer,
     /// The worker's module.
     pub main_module: Url,
-    /// Its text, where that was read when the worker was made: a `blob:` URL may
-    /// be revoked since.
+    /// The text of that module, if it was read when the worker was made, because a `blob:` URL may
+    /// have been revoked since then.
     pub source: Option<ModuleOverride>,
 }
 
-/// What a web worker needs of its embedder.
+/// What a web worker needs from its embedder.
 pub struct WebWorkerLoader {
-    /// Loads its modules.
+    /// Loads the modules of the worker.
     pub module_loader: Rc<dyn ModuleLoader>,
     /// Node.js's modules and packages.
     pub node: Node,
-    /// The text of an error that ends the worker, for the log.
+    /// Formats an error that ends the worker, for the log.
     pub format_error: Box<dyn Fn(&CoreError) -> String>,
 }

@@ -1,5 +1,5 @@
-//! Reading the classic scripts of a worker: its own, and those that
-//! `importScripts` names.
+//! Reads the classic scripts of a worker: its own script, and the scripts that `importScripts`
+//! names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::root_certs::RootCerts;
 use crate::shared_options::SharedOptions;
 use crate::web_worker::lifeline::Lifeline;
 
-/// Where scripts come from. Reading needs nothing of the engine's thread.
+/// Reads scripts. Reading does not need the thread of the engine.
 #[derive(Clone)]
 pub(crate) struct ScriptSource {
     permissions: PermissionsContainer,
@@ -38,7 +38,7 @@ pub(crate) struct ScriptSource {
 }
 
 impl ScriptSource {
-    /// The scripts that `permissions` allow to read.
+    /// Reads the scripts that `permissions` allow to be read.
     pub(crate) fn new(shared: &SharedOptions, permissions: PermissionsContainer) -> Self {
         Self {
             permissions,
@@ -49,7 +49,7 @@ impl ScriptSource {
         }
     }
 
-    /// The scripts that the worker itself may read.
+    /// Reads the scripts that the worker itself may read.
     pub(crate) fn of(state: &OpState) -> Self {
         Self::new(
             state.borrow::<SharedOptions>(),
@@ -60,7 +60,7 @@ impl ScriptSource {
     /// Reads the script at `url`.
     ///
     /// # Errors
-    /// It is not allowed, not there, or no script.
+    /// [`ScriptError`] if the script is not allowed, does not exist, or is not a script.
     pub(crate) async fn read(self, url: Url) -> Result<Script, ScriptError> {
         if matches!(url.scheme(), "http" | "https") {
             let (sender, receiver) = oneshot::channel();
@@ -72,8 +72,8 @@ impl ScriptSource {
         self.read_here(url)
     }
 
-    /// The same for a script that waits. Returns nothing where the worker is to
-    /// end meanwhile.
+    /// Like [`Self::read`], but blocks the thread. Returns nothing if the worker should end in the
+    /// meantime.
     pub(crate) fn read_blocking(
         self,
         url: Url,
@@ -113,8 +113,7 @@ impl ScriptSource {
             .check_specifier(url, CheckSpecifierKind::Dynamic)?)
     }
 
-    /// Fetches on a thread, since the worker's own may have to wait for it while
-    /// its script does.
+    /// Fetches on another thread, because the worker's own thread blocks while its script waits.
     fn spawn_fetch(
         self,
         url: Url,
@@ -129,7 +128,7 @@ impl ScriptSource {
         std::thread::Builder::new()
             .name("worker script".to_string())
             .spawn(move || {
-                // Fails where the worker has ended, which then needs no script.
+                // This fails if the worker has ended, which then needs no script.
                 let _ = sender.send(runtime.block_on(self.fetch(target)));
             })
             .map_err(failed)?;
@@ -192,7 +191,7 @@ impl ScriptSource {
 
 /// A classic script.
 pub(crate) struct Script {
-    /// Where it was found, after redirects.
+    /// The URL of the script, after redirects.
     pub url: Url,
     pub text: Arc<str>,
 }
@@ -206,7 +205,7 @@ impl Script {
     }
 }
 
-/// Why there is no script.
+/// Why a script cannot be used.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum ScriptError {
     #[class(inherit)]
@@ -269,7 +268,7 @@ fn is_javascript(headers: &HeaderMap) -> bool {
         })
 }
 
-/// As fetch follows.
+/// The limit is the same as that of `fetch`.
 const MAX_REDIRECTS: usize = 20;
-/// How soon a script that waits for another hears of its end.
+/// How often a script that waits for another script looks whether that has come.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);

@@ -29,7 +29,7 @@ use crate::worker_error::WorkerError;
 /// Starts the worker's thread.
 ///
 /// # Errors
-/// The system has no thread to give.
+/// If the system cannot start a thread.
 pub(crate) fn spawn(start: WebWorkerStart) -> std::io::Result<()> {
     let lifeline = start.lifeline.clone();
     std::thread::Builder::new()
@@ -42,12 +42,12 @@ pub(crate) fn spawn(start: WebWorkerStart) -> std::io::Result<()> {
 
 fn run(start: WebWorkerStart) {
     let lifeline = start.lifeline.clone();
-    // A defect in a worker ends that worker.
+    // A panic in a worker ends only that worker.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         match event_loop() {
             Ok(runtime) => {
                 runtime.block_on(live(start));
-                // Nothing waits for a file or a name any more.
+                // The result of pending work on files and names is no longer needed.
                 runtime.shutdown_background();
             }
             Err(error) => start.lifeline.set_outcome(Some(Failure::new(format!(
@@ -59,7 +59,7 @@ fn run(start: WebWorkerStart) {
     lifeline.leave();
 }
 
-/// As that of the main program.
+/// Makes an event loop with the settings of the main program's.
 pub(crate) fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,7 +70,7 @@ pub(crate) fn event_loop() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// From the engine's start to its end.
+/// Runs a worker from the start of its engine to the end.
 async fn live(start: WebWorkerStart) {
     let lifeline = start.lifeline.clone();
     if lifeline.must_end() {
@@ -107,12 +107,12 @@ async fn live(start: WebWorkerStart) {
         log::error!("Uncaught (in worker \"{name}\") {text}");
     }
     lifeline.set_outcome(result.as_ref().err().map(Failure::from));
-    // The owner need not wait until the engine is taken down.
+    // The port is closed here so that the owner need not wait until the engine is taken down.
     worker.inside.port.disentangle();
     lifeline.set_over();
 }
 
-/// What remains to be done of the process is done on other threads.
+/// Stops this thread for ever. Other threads end the process.
 pub(crate) fn halt() -> ! {
     loop {
         std::thread::park();
@@ -123,7 +123,7 @@ struct WebWorker {
     engine: Engine,
     inside: Rc<WebWorkerState>,
     url: Url,
-    /// The text of the script, where it was read already.
+    /// The text of the script, if it was read already.
     text: Option<Arc<str>>,
     scripts: ScriptSource,
     start_messages: v8::Global<v8::Function>,
@@ -181,8 +181,7 @@ impl WebWorker {
         })
     }
 
-    /// Runs the worker's script and event loop until the worker is to end or an
-    /// error ends it.
+    /// Runs the worker's script and event loop until the worker must end or an error ends it.
     async fn run(&mut self) -> Result<(), CoreError> {
         let node_code = self.inside.node.as_ref().and_then(|node| node.code.clone());
         let result = match (node_code, self.inside.is_classic) {
@@ -195,7 +194,7 @@ impl WebWorker {
             Err(error) => Err(error),
         };
         let result = result.and_then(|()| self.exit());
-        // What was stopped halfway has no error of its own.
+        // A worker that was stopped has no error of its own.
         match self.inside.lifeline.must_end() {
             true => Ok(()),
             false => result,
@@ -231,7 +230,7 @@ impl WebWorker {
         let mut evaluated = std::pin::pin!(self.engine.runtime.mod_evaluate(id));
         self.start_messages()?;
         tokio::select! {
-            // The module's own failure first: the loop reports it as well, but
+            // The module's own error comes first, because the event loop reports the same error
             // less precisely.
             biased;
             result = &mut evaluated => result,
@@ -245,8 +244,8 @@ impl WebWorker {
         }
     }
 
-    /// Messages that came so far are dispatched when the script has run, those
-    /// that come later when they come.
+    /// Begins to dispatch messages. The messages that have already come are dispatched when the
+    /// script has run, and later messages when they come.
     fn start_messages(&mut self) -> Result<(), CoreError> {
         if !self.inside.lifeline.must_end() {
             self.engine.call(&self.start_messages)?;
@@ -269,7 +268,8 @@ impl WebWorker {
             if lifeline.must_end() {
                 return Poll::Ready(Ok(()));
             }
-            // The next message does not keep such a thread, but a listener for it does.
+            // Waiting for a message does not keep a thread of Node.js alive, but a listener for
+            // messages does.
             if is_node
                 && matches!(polled, Poll::Ready(Ok(())))
                 && self.engine.call(&self.awaits_messages)?
@@ -281,7 +281,7 @@ impl WebWorker {
         .await
     }
 
-    /// Tells a thread of Node.js that it ends by itself.
+    /// Tells a thread of Node.js that it ends because it has nothing left to do.
     fn exit(&mut self) -> Result<(), CoreError> {
         let lifeline = self.inside.lifeline.clone();
         if self.inside.node.is_some() && !lifeline.must_end() {
@@ -292,7 +292,7 @@ impl WebWorker {
     }
 }
 
-/// The future's output, or nothing where the worker is to end before.
+/// The future's output, or nothing if the worker should end before.
 async fn unless_ended<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     poll_fn(|cx| {
@@ -305,5 +305,6 @@ async fn unless_ended<T>(lifeline: &Lifeline, future: impl Future<Output = T>) -
     .await
 }
 
-/// That of the main thread on most systems. Only what is used of it is taken.
+/// The size of the main thread's stack on most systems. The system allocates only the part that is
+/// used.
 pub(crate) const STACK_SIZE: usize = 8 << 20;

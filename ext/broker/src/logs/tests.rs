@@ -1,4 +1,4 @@
-//! A log whose broker is the test.
+//! Tests of a log. The test plays the broker.
 
 use std::sync::Mutex;
 
@@ -7,7 +7,7 @@ use super::*;
 const TOPIC: &str = "topic";
 const TTL: Duration = Duration::from_secs(3600);
 
-/// What has come, in words.
+/// The calls of the sink, as text.
 #[derive(Default)]
 struct Written {
     words: Mutex<Vec<String>>,
@@ -66,7 +66,7 @@ impl Driven {
         Self { logs, written }
     }
 
-    /// One that is at a position.
+    /// A log that is at a position.
     fn at(epoch: u64, offset: u64) -> Self {
         let mut driven = Self::new();
         let (number, ask) = driven.asked().unwrap();
@@ -76,7 +76,7 @@ impl Driven {
         driven
     }
 
-    /// What is asked now.
+    /// The question that is asked now.
     fn asked(&mut self) -> Option<(u64, Ask)> {
         let mut asked = Vec::new();
         self.logs.pump(|number, _, ask| asked.push((number, ask)));
@@ -100,7 +100,7 @@ impl Driven {
         self.logs.live(&TOPIC.into(), message);
     }
 
-    /// What has been written since this was last asked.
+    /// The calls since the last call of this function.
     fn written(&self) -> Vec<String> {
         std::mem::take(&mut *self.written.words.lock().unwrap())
     }
@@ -201,7 +201,7 @@ fn a_log_that_was_over_begins_anew_on_the_same_connection() {
     log.live(2, 1, 2);
     assert_eq!(log.asked(), None);
     assert_eq!(log.written(), ["begin 2-0", "1", "2"]);
-    // But what is not the first message of another log does not follow.
+    // But a message of another log follows only if it is the first one.
     log.live(3, 7, 8);
     let (number, ask) = log.asked().unwrap();
     assert_eq!(ask, Ask::Position { begins: true });
@@ -261,7 +261,8 @@ fn readers_wait_for_what_they_have_missed_and_the_oldest_is_read_for_all() {
     assert!(older.try_recv().unwrap().is_ok());
     assert_eq!(log.written(), ["30 before"]);
 
-    // What is gone is no reason to wait for ever, nor what never was.
+    // A reader does not wait for ever for messages that are gone, or for a
+    // position that never was.
     let mut gone = log.read(1, 10);
     let number = log.asked_after(10);
     log.answer(number, Answer::Gone);
@@ -277,7 +278,7 @@ fn readers_wait_for_what_they_have_missed_and_the_oldest_is_read_for_all() {
     assert_eq!(log.asked(), None);
     assert!(other.try_recv().unwrap().is_ok());
 
-    // A position that another process has told, and this one is behind.
+    // Another process has told a position, and this process is behind it.
     let mut ahead = log.read(1, 52);
     let (number, _) = log.asked().unwrap();
     let position = Position {

@@ -1,4 +1,4 @@
-//! Brokers of a test's own, and how to connect to them.
+//! Brokers for tests, and connections to them.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(
@@ -52,17 +52,17 @@ pub(crate) enum Kind {
     Redis,
 }
 
-/// A broker of the test's own. Killed when dropped.
+/// A broker that a test starts. It is killed when it is dropped.
 pub(crate) struct Server {
     pub kind: Kind,
     pub port: u16,
     pub has_password: bool,
-    /// Where it keeps what it has, when it keeps anything.
+    /// The folder of its data, if it keeps data.
     pub folder: Option<PathBuf>,
     child: Mutex<Option<Child>>,
 }
 
-/// One of each kind that is installed.
+/// One broker of each kind that is installed.
 pub(crate) fn servers() -> Vec<Server> {
     servers_with(false)
 }
@@ -71,7 +71,7 @@ pub(crate) fn servers_with(has_password: bool) -> Vec<Server> {
     servers_that(has_password, |_| None)
 }
 
-/// Those that keep what they have, in folders of the test of this name.
+/// Brokers that keep their data, in folders for the test of this name.
 pub(crate) fn servers_that_keep(test: &str) -> Vec<Server> {
     servers_that(false, |kind| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("broker-{test}-{kind:?}"));
@@ -109,7 +109,7 @@ fn servers_that(has_password: bool, folder: impl Fn(Kind) -> Option<PathBuf>) ->
 }
 
 impl Server {
-    /// Returns when it takes connections.
+    /// Starts the broker. Returns when it accepts connections.
     pub(crate) fn start(&mut self) {
         let port = self.port.to_string();
         let mut command = match self.kind {

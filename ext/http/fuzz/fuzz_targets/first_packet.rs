@@ -1,5 +1,5 @@
-//! What the server takes for the opening handshake of a WebSocket without hyper, hyper reads
-//! as the same request. The files are those of the crate, without the engine.
+//! If the server takes bytes for the opening handshake of a WebSocket without hyper, hyper reads
+//! the same request from them. The source files are those of the crate, without the engine.
 #![no_main]
 
 #[path = "../../src/first_packet/against_hyper.rs"]

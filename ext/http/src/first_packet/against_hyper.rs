@@ -1,4 +1,4 @@
-//! Holds what a first packet was taken for against what hyper makes of the same bytes.
+//! Compares the parser of first packets with hyper on the same bytes.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -33,12 +33,12 @@ use tokio::io::ReadBuf;
 
 use crate::first_packet::FirstPacket;
 
-/// The limits of a server, as they are where nobody sets others.
+/// The default limits of a server.
 pub(super) const MAX_BYTES: usize = 64 << 10;
 pub(super) const MAX_FIELDS: usize = 128;
 
-/// Parses `bytes`. Where they are a first packet, hyper must read the same request. Returns
-/// whether they are, and the difference as an error.
+/// Parses `bytes`. If they are a first packet, hyper must read the same request. Returns whether
+/// they are. A difference is an error.
 pub(super) fn compare(bytes: &[u8]) -> Result<bool, String> {
     let bytes = Bytes::copy_from_slice(bytes);
     let Some(packet) = FirstPacket::parse(&bytes, MAX_BYTES, MAX_FIELDS) else {
@@ -75,7 +75,7 @@ pub(super) fn compare(bytes: &[u8]) -> Result<bool, String> {
         return Err("hyper reads a body".to_owned());
     }
     match (&packet.offer, &seen.rest) {
-        // An offer that is refused may be none to upgrade for hyper.
+        // hyper may not offer an upgrade for a handshake that is refused.
         (Err(_), _) => {}
         (Ok(_), None) => return Err("hyper sees no upgrade".to_owned()),
         (Ok(_), Some(rest)) if *rest != bytes[places.end..] => {
@@ -90,7 +90,7 @@ pub(super) fn compare(bytes: &[u8]) -> Result<bool, String> {
 struct Seen {
     head: Parts,
     is_body_empty: bool,
-    /// What follows the head, where the connection can be upgraded.
+    /// The bytes after the head, if the connection can be upgraded.
     rest: Option<Bytes>,
 }
 
@@ -117,7 +117,7 @@ fn serve(bytes: Bytes) -> Option<Seen> {
         .header_read_timeout(None);
     let connection = builder.serve_connection(TokioIo::new(Given(bytes)), service);
     let mut cx = Context::from_waker(Waker::noop());
-    // All that is given is there at once, so nothing is waited for but what is not there.
+    // All given bytes are there at once, so a wait can only be for bytes that do not come.
     let mut connection = Box::pin(connection.with_upgrades());
     let _ = connection.as_mut().poll(&mut cx);
     drop(connection);
@@ -138,7 +138,8 @@ fn serve(bytes: Bytes) -> Option<Seen> {
     })
 }
 
-/// A client that has sent these bytes, waits, and takes whatever it is sent.
+/// A client that has sent these bytes, waits, and takes all bytes that it is
+/// sent.
 struct Given(Bytes);
 
 impl AsyncRead for Given {

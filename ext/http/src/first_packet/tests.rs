@@ -10,7 +10,7 @@ const HANDSHAKE: &str = "GET /chat?room=1 HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// What clients send, and what they should not.
+/// Requests that clients send, and requests that they should not send.
 fn corpus() -> Vec<Vec<u8>> {
     let with = |line: &str| HANDSHAKE.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
     let mut corpus: Vec<Vec<u8>> = [
@@ -57,7 +57,7 @@ fn corpus() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Random numbers from a seed (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -74,7 +74,7 @@ impl Random {
     }
 }
 
-/// Bytes and texts that mean something in a request.
+/// Bytes and texts that have a meaning in a request.
 const PIECES: &[&[u8]] = &[
     b"\r",
     b"\n",
@@ -125,7 +125,7 @@ fn mutate(random: &mut Random, corpus: &[Vec<u8>]) -> Vec<u8> {
                 let end = (at + 1 + random.below(8)).min(bytes.len());
                 bytes.drain(at.min(end)..end);
             }
-            // A line stands twice, or one stands somewhere else.
+            // A line is repeated, or moved.
             4 => {
                 let other = random.pick(corpus);
                 let lines: Vec<&[u8]> = other.split_inclusive(|byte| *byte == b'\n').collect();
@@ -170,7 +170,7 @@ fn hyper_reads_the_same_of_mutated_requests() {
     let taken = (0..50_000)
         .filter(|_| check(&mutate(&mut random, &corpus)))
         .count();
-    // So many are looked at that a difference would be seen.
+    // Enough requests are compared to find a difference.
     assert!(taken > 5_000, "{taken} of 50,000 are taken");
 }
 

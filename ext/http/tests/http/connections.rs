@@ -191,12 +191,12 @@ async fn does_not_wait_forever_for_a_head() {
     let port = harness.port();
     harness
         .run(async {
-            // A head that dribbles in.
+            // A client that sends its head very slowly.
             let mut client = Client::connect(port).await;
             client.send("GET / HTTP/1.1\r\n").await;
             let mut slow = Client::connect(port).await;
             slow.send("GET / HT").await;
-            // A client that says nothing.
+            // A client that sends nothing.
             let mut silent = Client::connect(port).await;
             assert!(client.is_closed().await);
             assert!(slow.is_closed().await);
@@ -208,7 +208,7 @@ async fn does_not_wait_forever_for_a_head() {
 
 #[tokio::test]
 async fn waits_for_the_next_request_as_long_as_it_takes() {
-    // Long enough for a busy machine to read a head that is there.
+    // Long enough for a busy machine to read a head that has come.
     const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
     let mut harness = limited(ServerLimits {
         head_timeout: HEAD_TIMEOUT,
@@ -310,11 +310,11 @@ async fn speaks_http2_to_those_who_know() {
     harness.shutdown().await;
 }
 
-/// Bytes of a long upload, more than the system takes ahead.
+/// The bytes of a long upload: more than the system buffers.
 const UPLOAD: usize = 8 << 20;
 
-/// An answer may come before the request has been read, or read to its end. The client gets
-/// the answer whole, can send what it has begun, and sees an orderly end.
+/// An answer may come before the request has been read, or read to its end. The client gets the
+/// whole answer, can finish its upload, and sees an orderly end.
 #[tokio::test]
 async fn an_upload_that_nobody_reads() {
     let mut harness = Harness::new(
@@ -325,7 +325,7 @@ async fn an_upload_that_nobody_reads() {
              const { pathname } = new URL(request.url);
              if (pathname !== '/unread') {
                const reader = request.body.getReader();
-               // Held, so that no collection ends it.
+               // The reader is kept, so that no garbage collection ends it.
                kept.push(reader, request);
                await reader.read();
                if (pathname === '/cancelled') await reader.cancel();
@@ -349,7 +349,7 @@ async fn an_upload_that_nobody_reads() {
                     let mut client = Client::connect(port).await;
                     let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{head}");
                     client.send(head).await;
-                    // All of it can be sent before the answer is looked at.
+                    // The client can send all before it reads the answer.
                     client.send(vec![0; UPLOAD]).await;
                     assert_eq!(client.reply().await.text(), "answer", "{path}");
                     let mut byte = [0; 1];
@@ -365,7 +365,7 @@ async fn an_upload_that_nobody_reads() {
     harness.shutdown().await;
 }
 
-/// What is left of a short body is read over.
+/// The rest of a short body is skipped.
 #[tokio::test]
 async fn the_request_behind_a_short_body_that_nobody_reads() {
     let mut harness = Harness::new(

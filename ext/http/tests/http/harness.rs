@@ -47,7 +47,7 @@ impl Log {
         self.wait_for_times(1, entry).await;
     }
 
-    /// Waits for the script to have reported `entry` so many times.
+    /// Waits for the script to have reported `entry` `times` times.
     pub(crate) async fn wait_for_times(&self, times: usize, entry: &str) {
         let found = async {
             while self.0.borrow().iter().filter(|it| *it == entry).count() < times {
@@ -191,9 +191,9 @@ pub(crate) struct Client<S = TcpStream> {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub status: u16,
-    /// Head, as text of one byte a character.
+    /// The head as text, one byte a character.
     pub head: String,
-    /// Payload, without the framing.
+    /// The payload without the framing.
     pub body: Vec<u8>,
 }
 
@@ -285,7 +285,7 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
         }
     }
 
-    /// Reads one chunk of a chunked body; none is the last.
+    /// Reads one chunk of a chunked body; `None` is the end.
     pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n") {

@@ -1,5 +1,5 @@
-//! A WebSocket handshake as the first request of a connection, and all that a
-//! handler can make of it.
+//! A WebSocket handshake as the first request of a connection, and all ways in
+//! which a handler can answer it.
 
 use crate::harness::Client;
 use crate::harness::Harness;
@@ -332,9 +332,9 @@ async fn a_socket_opens_when_the_handler_and_what_it_left_for_later_have_run() {
 #[tokio::test]
 async fn a_handler_that_ends_the_server() {
     for (end, reply) in [
-        // Exchanges under way are answered, and the socket is closed at once.
+        // The exchange under way is answered, and the socket is closed at once.
         ("server.shutdown().then(() => report('ended'));", Some(101)),
-        // Nothing is.
+        // The exchange is not answered.
         (
             "controller.abort(); server.finished.then(() => report('ended'));",
             None,

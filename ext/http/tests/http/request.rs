@@ -210,7 +210,7 @@ async fn reads_no_more_than_the_handler_does() {
             client.send(&chunk).await;
             log.wait_for("read").await;
             let mut sent = chunk.len();
-            // The kernel takes some; then nothing moves.
+            // The kernel takes some bytes, and then no more.
             loop {
                 let send = tokio::io::AsyncWriteExt::write(&mut client.stream, &chunk);
                 match tokio::time::timeout(Duration::from_millis(300), send).await {
@@ -258,7 +258,7 @@ async fn fails_a_body_that_breaks_off() {
             log.wait_for("Http").await;
             log.wait_for("aborted").await;
 
-            // A chunk that is none.
+            // A malformed chunk.
             let mut client = Client::connect(port).await;
             client
                 .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")

@@ -299,7 +299,8 @@ async fn cancels_a_stream_whose_client_left() {
             client.send(GET).await;
             assert_eq!(client.head().await.status, 200);
             assert_eq!(client.chunk().await.unwrap(), b"x");
-            // Nothing is being written: that it left is seen by reading.
+            // Nothing is being written, so only reading shows that the client
+            // left.
             drop(client);
             log.wait_for("cancelled").await;
             log.wait_for("aborted").await;
@@ -355,7 +356,7 @@ async fn echoes_a_body_through() {
             assert!(client.chunk().await.is_none());
         })
         .await;
-    // A large one, whole.
+    // A large body arrives whole.
     let body = "x".repeat(1 << 20);
     let request = format!(
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
@@ -365,7 +366,8 @@ async fn echoes_a_body_through() {
         .run(async {
             let client = Client::connect(port).await;
             let (read, mut write) = client.stream.into_split();
-            // Open until the reply is here: what is dropped ends the stream.
+            // The sender stays open until the reply is here, because dropping
+            // it ends the stream.
             let sent = tokio::spawn(async move {
                 tokio::io::AsyncWriteExt::write_all(&mut write, request.as_bytes())
                     .await

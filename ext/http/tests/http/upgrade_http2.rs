@@ -73,7 +73,7 @@ async fn one_connection_carries_sockets_and_requests() {
             one.read_to_end(&mut closed).await.unwrap();
             assert_eq!(closed, CLOSED);
             log.wait_for("close 1000").await;
-            // The other one lives on, and its end is noticed.
+            // The other socket lives on, and its end is noticed.
             two.write_all(HELLO).await.unwrap();
             two.read_exact(&mut [0; ECHO.len()]).await.unwrap();
             drop(two);
@@ -164,7 +164,7 @@ async fn refuses_what_is_no_handshake() {
     harness.finish().await;
 }
 
-/// Whatever the handler would say.
+/// The handler makes no difference.
 #[tokio::test]
 async fn refuses_tunnels_and_odd_hosts() {
     let mut harness = Harness::new(
@@ -186,7 +186,7 @@ async fn refuses_tunnels_and_odd_hosts() {
                 let other = extended_connect("/", protocol, &[]);
                 assert_eq!(status(&mut client, other).await, 501);
             }
-            // A 2xx would open a socket.
+            // A status 2xx would open a socket.
             let unanswered = extended_connect("/", "websocket", &[]);
             assert_eq!(status(&mut client, unanswered).await, 501);
             for authority in ["u:p@localhost", "a:99999", "999.1.1.1"] {
@@ -212,7 +212,7 @@ async fn refuses_tunnels_and_odd_hosts() {
     );
 }
 
-/// The stream is broken, its neighbours are not.
+/// The stream is reset, and the other streams go on.
 #[tokio::test]
 async fn a_handshake_with_a_length_ends_only_its_stream() {
     let mut harness = Harness::new(SERVE);
@@ -239,7 +239,7 @@ async fn a_handshake_with_a_length_ends_only_its_stream() {
     harness.finish().await;
 }
 
-/// A socket that ends in the middle of a message is no message that ends.
+/// The end of a socket in the middle of a message does not end the message.
 #[tokio::test]
 async fn an_abort_resets_the_stream() {
     for (path, end) in [
@@ -272,7 +272,7 @@ async fn an_abort_resets_the_stream() {
         let (head, _send) = client.send_request(extended_websocket(), false).unwrap();
         let mut body = harness.run(head).await.unwrap().into_body();
         let log = harness.log();
-        // The window is full, and is opened no more.
+        // The window is full, and is not opened again.
         harness.run(fill(&mut body)).await;
         harness.execute(end);
         harness
@@ -282,7 +282,7 @@ async fn an_abort_resets_the_stream() {
                 log.wait_for("close 1006").await;
             })
             .await;
-        // The client stays where it is, and the server ends all the same.
+        // The client does not move, and the server ends all the same.
         if path == "shutdown" {
             harness.finish().await;
             log.wait_for("shut down").await;
@@ -294,7 +294,7 @@ async fn an_abort_resets_the_stream() {
     }
 }
 
-/// Nobody takes the rest of an answer.
+/// The client does not take the rest of an answer.
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_given_up() {
     let limits = duplex_http::ServerLimits {
@@ -370,7 +370,7 @@ async fn a_client_that_resets_while_the_handler_works() {
                 // Resets the stream.
                 answer.abort();
                 let _ = answer.await;
-                // Behind it.
+                // A later request shows that the reset has come.
                 get(&mut client).await;
                 client
             })
@@ -389,7 +389,7 @@ async fn a_client_that_resets_while_the_handler_works() {
     harness.finish().await;
 }
 
-/// RFC 9110 section 8.6; a client that looks resets the stream for it.
+/// RFC 9110 section 8.6; a strict client would reset the stream.
 #[tokio::test]
 async fn no_length_with_nothing() {
     let mut harness = Harness::new(
@@ -434,7 +434,7 @@ async fn no_length_with_nothing() {
     harness.shutdown().await;
 }
 
-/// The answer comes before the request has been read. It is whole, and the client is told
+/// The answer comes before the request has been read. The answer is whole, and the client is told
 /// to send no more (RFC 9113 section 8.1).
 #[tokio::test]
 async fn an_upload_that_nobody_reads() {
@@ -470,7 +470,7 @@ async fn an_upload_that_nobody_reads() {
     harness.shutdown().await;
 }
 
-/// An upload that is given up is no upload that is done.
+/// An upload that is given up does not count as finished.
 #[tokio::test]
 async fn a_body_that_is_reset_fails() {
     let mut harness = Harness::new(
@@ -525,7 +525,7 @@ async fn a_connection_without_streams_is_ended() {
             let ended = tokio::spawn(connection);
             assert_eq!(get(&mut client).await, "GET");
             let socket = open(&mut client, "/", &[]).await.unwrap();
-            // A socket is not idle.
+            // A connection with a socket is not idle.
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             assert!(!ended.is_finished());
             drop(socket);
@@ -535,7 +535,7 @@ async fn a_connection_without_streams_is_ended() {
     harness.shutdown().await;
 }
 
-/// What a stream may hold at once, of the connection that [`narrow`] makes.
+/// The window of a stream, in bytes, on the connection that [`narrow`] makes.
 const NARROW: u32 = 1000;
 
 async fn narrow(
@@ -576,7 +576,7 @@ async fn connect(port: u16) -> Client {
     let handshake = hyper::client::conn::http2::handshake(executor, TokioIo::new(stream));
     let (mut client, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
-    // With an answer the server's SETTINGS are there.
+    // After an answer, the server's SETTINGS have come.
     get(&mut client).await;
     client
 }

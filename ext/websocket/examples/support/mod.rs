@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use deno_core::{Extension, FsModuleLoader, JsRuntime, RuntimeOptions};
 
-/// A runtime of deno_core with duplex_websocket and what that needs, in this order, and with
-/// `globals`, which says what scripts see.
+/// A runtime of deno_core with duplex_websocket, with the extensions that it needs, in this order,
+/// and with `globals`, which defines what scripts see.
 pub(crate) fn runtime(globals: Extension) -> JsRuntime {
-    // Before V8 starts: long messages that the script has done with go soon.
+    // This comes before V8 starts. It has V8 free long messages soon after
+    // their last use.
     duplex_websocket::collect_early(false);
     JsRuntime::new(RuntimeOptions {
         module_loader: Some(Rc::new(FsModuleLoader)),

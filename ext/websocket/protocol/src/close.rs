@@ -12,12 +12,12 @@ use crate::frame::{MAX_CONTROL_PAYLOAD, Role};
 /// UTF-8.
 pub const MAX_REASON_LENGTH: usize = MAX_CONTROL_PAYLOAD - 2;
 
-/// The code that an API reports for a Close frame without one. Never on the
-/// wire.
+/// The code that an API reports for a Close frame without one. The code is
+/// never on the wire.
 pub const NO_STATUS_RECEIVED: u16 = 1005;
 
 /// The code that an API reports for a connection that ended without a Close
-/// frame. Never on the wire.
+/// frame. The code is never on the wire.
 pub const ABNORMAL_CLOSURE: u16 = 1006;
 
 /// The payload of a Close frame: nothing, or a code with a reason of at most
@@ -37,10 +37,10 @@ impl Close {
         }
     }
 
-    /// A Close frame with `code` and `reason`, which is cut at a character
-    /// boundary where it is longer than [`MAX_REASON_LENGTH`]: for reasons that
-    /// the endpoint words itself. What a script passes is checked by
-    /// [`from_script`](Self::from_script).
+    /// A Close frame with `code` and `reason`, for reasons that the endpoint
+    /// words itself. A reason longer than [`MAX_REASON_LENGTH`] is cut at a
+    /// character boundary. [`from_script`](Self::from_script) checks what a
+    /// script passes.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_LENGTH));
@@ -50,18 +50,17 @@ impl Close {
         }
     }
 
-    /// The Close frame for a script's `close(code, reason)` by the rules of the
-    /// [WHATWG standard]. `code` is `None` where that argument is missing, and
-    /// `reason` is empty. A reason without a code goes out with code 1000, because
-    /// the wire has no form for it. `role` is the end that the script is: see
-    /// [`script_code`].
+    /// The Close frame for a script's `close(code, reason)` by the rules of the [WHATWG standard].
+    /// `code` is `None` if the argument is missing. `reason` is empty if the argument is missing. A
+    /// reason without a code goes out with code 1000, because the wire has no form for it. `role`
+    /// is the script's end of the connection: see [`script_code`].
     ///
     /// [WHATWG standard]: https://websockets.spec.whatwg.org/#dom-websocket-close
     ///
     /// # Errors
     ///
-    /// [`ScriptCloseError`] where the code may not be sent, or the reason is longer
-    /// than [`MAX_REASON_LENGTH`].
+    /// [`ScriptCloseError`] if the code may not be sent, or the reason is longer than
+    /// [`MAX_REASON_LENGTH`].
     pub fn from_script(
         code: Option<u16>,
         reason: impl Into<String>,
@@ -103,7 +102,7 @@ impl Close {
         })
     }
 
-    /// The payload and its length, which is 0 or 2-125.
+    /// The payload and its length, which is 0 or 2-125 bytes.
     pub fn encode(&self) -> ([u8; MAX_CONTROL_PAYLOAD], usize) {
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
         let Some(code) = self.code else {
@@ -115,12 +114,12 @@ impl Close {
         (payload, end)
     }
 
-    /// The code, where the frame has one.
+    /// The code, if the frame has one.
     pub const fn code(&self) -> Option<CloseCode> {
         self.code
     }
 
-    /// The code that an API reports: [`NO_STATUS_RECEIVED`] where the frame has
+    /// The code that an API reports: [`NO_STATUS_RECEIVED`] if the frame has
     /// none (RFC 6455 section 7.1.5).
     pub const fn event_code(&self) -> u16 {
         match self.code {
@@ -129,7 +128,7 @@ impl Close {
         }
     }
 
-    /// The reason, empty where the frame has none.
+    /// The reason, empty if the frame has none.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -164,12 +163,13 @@ pub enum ScriptCloseError {
     Reason,
 }
 
-/// The code, where a script may send it: a client 1000 and 3000-4999, as the standard has
-/// it, and a server all that may stand on the wire (RFC 6455 section 7.4), as in Deno.
+/// Checks a code that a script wants to send. A client may send 1000 and 3000-4999 (WHATWG
+/// WebSockets, `close()`). A server may send every code that may stand on the wire (RFC 6455
+/// section 7.4), as in Deno.
 ///
 /// # Errors
 ///
-/// [`ScriptCloseError::Code`] otherwise.
+/// [`ScriptCloseError::Code`] if the script may not send the code.
 pub const fn script_code(code: u16, role: Role) -> Result<CloseCode, ScriptCloseError> {
     match (CloseCode::new(code), role, code) {
         (Some(code), Role::Server, _) | (Some(code), Role::Client, 1000 | 3000..) => Ok(code),
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(client(Some(1001), ""), Err(ScriptCloseError::Code(1001)));
         let going_away = Close::from_script(Some(1001), "", Role::Server);
         assert_eq!(going_away, Ok(CloseCode::GOING_AWAY.into()));
-        // Bytes count, not characters.
+        // The limit counts bytes, not characters.
         let long = "\u{e9}".repeat(62);
         assert_eq!(client(Some(1000), &long), Err(ScriptCloseError::Reason));
     }

@@ -32,8 +32,8 @@ impl CloseCode {
     /// 1014: a gateway got an invalid response from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
 
-    /// The code, or `None` where it must not be sent (RFC 6455 section 7.4 and
-    /// the IANA registry).
+    /// The code, or `None` if an endpoint must not send the code (RFC 6455
+    /// section 7.4 and the IANA registry).
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),

@@ -1,8 +1,9 @@
 //! How many control frames a peer may send (RFC 6455 section 10.4 leaves limits
 //! to the implementation).
 //!
-//! A control frame costs its sender two bytes, and the other end an answer or an
-//! event. The decoder has no clock, so that whoever drives it counts them here.
+//! A control frame costs its sender a few bytes, and costs the other end an
+//! answer or an event. The decoder has no clock, so the driver of the decoder
+//! counts the frames here.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,8 @@ pub struct ControlRate {
 
 impl ControlRate {
     /// How many frames a second are let through by default: far more than any
-    /// watch over a connection sends, also where those of a minute arrive
-    /// together, because this end was busy.
+    /// keep-alive sends, even if the frames of a minute arrive together because
+    /// this end was busy.
     pub const DEFAULT_LIMIT: u32 = 10_000;
 
     /// Lets `limit` frames through in each second.
@@ -36,7 +37,8 @@ impl ControlRate {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::TooManyControlFrames`] at the first beyond the limit.
+    /// [`ProtocolError::TooManyControlFrames`] at the first frame beyond the
+    /// limit.
     pub fn count(&mut self, now: Instant) -> Result<(), ProtocolError> {
         let is_over = self
             .window

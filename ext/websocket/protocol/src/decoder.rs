@@ -19,16 +19,16 @@ use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Opcode, Role};
 use crate::mask::MaskKey;
 
-/// What a peer may make this end hold. Whatever exceeds a limit fails the
-/// connection with an error that names it.
+/// How much memory a peer may make this end hold. A message that exceeds a
+/// limit fails the connection with an error that names the limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DecoderLimits {
-    /// The longest message, in bytes: the sum of its fragments. Judged when a
-    /// frame announces its length, before the payload comes; a compressed message
-    /// is judged as it inflates. 64 MiB by default; exceeding it is [`ProtocolError::PayloadTooLong`].
+    /// The longest message, in bytes: the sum of its fragments. The decoder checks the limit when a
+    /// frame announces its length, before the payload comes. A compressed message is checked while
+    /// it inflates. The default is 64 MiB. A longer message is [`ProtocolError::PayloadTooLong`].
     pub max_payload_length: usize,
-    /// How many frames a message may take, empty ones included. 2^17 by
-    /// default; exceeding it is [`ProtocolError::TooManyFragments`].
+    /// How many frames a message may take, empty frames included. The default
+    /// is 2^17. More frames are [`ProtocolError::TooManyFragments`].
     pub max_fragments: u32,
 }
 
@@ -44,10 +44,10 @@ impl Default for DecoderLimits {
 /// The result of [`Decoder::decode`].
 #[derive(Debug)]
 pub struct Decoded<'b> {
-    /// What the peer said, or `None` where that takes more bytes.
+    /// What the peer said, or `None` if more bytes are needed.
     pub event: Option<Event<'b>>,
-    /// The input that follows the event: to be decoded next. Empty where there
-    /// is no event, because the decoder keeps what it needs of an incomplete
+    /// The input that follows the event: to be decoded next. It is empty if
+    /// there is no event, because the decoder keeps the bytes of an incomplete
     /// frame.
     pub rest: &'b mut [u8],
 }
@@ -57,19 +57,19 @@ pub struct Decoded<'b> {
 pub enum InPlace<'b> {
     /// A complete message, and the input that follows: to be decoded next.
     Message(MessageInPlace<'b>, &'b mut [u8]),
-    /// Something else, which is [`Decoder::decode`]'s: the input as it was.
+    /// Something else, which [`Decoder::decode`] takes: the input as it was.
     Other(&'b mut [u8]),
     /// The connection fails.
     Failed(ProtocolError),
 }
 
-/// Turns what the transport delivers into [events](Event).
+/// Turns the bytes of the transport into [events](Event).
 ///
-/// A message in a single frame that lies wholly in the input is unmasked in
-/// place and lent, not copied. Anything else is assembled in a buffer that grows
-/// with the bytes that have come, never with a length that was only announced,
-/// and is handed over by value; what is to come of a long message can be read
-/// straight [into that buffer](Self::spare). An idle decoder holds no memory of its own.
+/// A message in a single frame that lies wholly in the input is unmasked in place and lent, not
+/// copied. Any other message is assembled in a buffer and handed over by value. The buffer grows
+/// with the bytes that have come, never with a length that was only announced. The driver can read
+/// the rest of a long message straight [into that buffer](Self::spare). An idle decoder holds no
+/// memory of its own.
 #[derive(Debug)]
 pub struct Decoder {
     // `DecoderLimits`, without its padding.
@@ -85,12 +85,12 @@ pub struct Decoder {
     control: Option<Box<PartialControl>>,
     /// The data message between its first byte and its last.
     message: Option<Box<PartialMessage>>,
-    /// Where permessage-deflate was negotiated.
+    /// `Some` if permessage-deflate was negotiated.
     decompressor: Option<Box<Decompressor>>,
 }
 
 impl Decoder {
-    /// A decoder for what `role` receives on a connection just opened, without
+    /// A decoder for what `role` receives on a new connection without
     /// compression.
     pub const fn new(role: Role, limits: DecoderLimits) -> Self {
         Self {
@@ -113,12 +113,12 @@ impl Decoder {
         }
     }
 
-    /// Decodes the first event in `input`, which is overwritten by unmasking.
+    /// Decodes the first event in `input`. Unmasking overwrites `input`.
     ///
-    /// Call again with [`Decoded::rest`] until there is no event; then the input
-    /// is used up, and its buffer free for the next read or another connection.
-    /// How the bytes are cut into inputs makes no difference to the events, but
-    /// for which payloads are borrowed.
+    /// Call again with [`Decoded::rest`] until there is no event. Then the
+    /// input is used up, and its buffer is free for the next read or another
+    /// connection. The events do not depend on how the bytes are cut into
+    /// inputs. Only whether a payload is borrowed depends on the cuts.
     ///
     /// After a [`Close`](Event::Close) or an error all further input is
     /// discarded: no event, no error (sections 1.4 and 7.1.7).
@@ -135,10 +135,10 @@ impl Decoder {
         }
     }
 
-    /// The first step of [`decode`](Self::decode), which takes nearly all messages: one that
-    /// lies wholly at the start of `input`, in one frame and not compressed, with nothing
-    /// before it incomplete. Where it is inlined, such a message is handed on in
-    /// registers; an event takes longer to hand on than a short message to decode.
+    /// The first step of [`decode`](Self::decode), which takes nearly all messages: a message that
+    /// lies wholly at the start of `input`, in one frame, not compressed, with nothing incomplete
+    /// before it. If the compiler inlines this function, the message is handed on in registers.
+    /// Handing on an [`Event`] takes longer than decoding a short message.
     #[inline(always)]
     pub fn decode_in_place<'b>(&mut self, input: &'b mut [u8]) -> InPlace<'b> {
         let Some((header, start, end)) = self.whole_message(input) else {
@@ -154,13 +154,13 @@ impl Decoder {
         }
     }
 
-    /// Decodes `input` where that is one uncompressed binary message in one frame, from
-    /// the first byte to the last, and nothing before it is incomplete: returns where in
-    /// `input`, which is unmasked, the payload starts. Its end is that of `input`. For who
-    /// can hand on the memory that was read into.
+    /// Decodes `input` if `input` is exactly one uncompressed binary message in one frame, and
+    /// nothing before the message is incomplete. Unmasks the payload and returns where in `input`
+    /// it starts. The payload ends where `input` ends. This is for a driver that can hand on the
+    /// memory of its read.
     ///
-    /// `None` wherever that is not so: nothing has happened then, and `input` is
-    /// [`decode`](Self::decode)'s.
+    /// Returns `None` for any other input. Nothing has happened then, and
+    /// [`decode`](Self::decode) takes `input`.
     #[inline]
     pub fn decode_sole_binary(&mut self, input: &mut [u8]) -> Option<usize> {
         let (header, start, end) = self.whole_message(input)?;
@@ -171,20 +171,21 @@ impl Decoder {
         Some(start)
     }
 
-    /// Room for what comes next of a long message, in the message's own memory: who
-    /// reads into it, instead of into a buffer for [`decode`](Self::decode), spares a
-    /// copy. Says how much was read by [`filled`](Self::filled).
+    /// Room for the next bytes of a long message, in the message's own memory. A driver that reads
+    /// into this room, instead of into a buffer for [`decode`](Self::decode), saves a copy. The
+    /// driver then calls [`filled`](Self::filled) with the number of bytes.
     ///
-    /// It does not go beyond the frame, nor beyond three times what has come of the
-    /// message. `None` wherever it would not pay: between frames, in short or
-    /// compressed messages, before the first 16 KiB of one and for its last. Then the
-    /// next input is `decode`'s, which it may be at any time.
+    /// The room does not go beyond the frame, nor beyond three times the bytes of the message that
+    /// have come. Returns `None` if reading directly would not pay: between frames, in compressed
+    /// messages, before the first 16 KiB of a message have come, and for the last 16 KiB of a
+    /// frame. Then the driver calls `decode` with the next input. The driver may call `decode`
+    /// instead at any time.
     pub fn spare(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
         self.message.as_mut()?.spare()
     }
 
-    /// Takes what was read into the [spare room](Self::spare): its first `count`
-    /// bytes. Returns the message where that was the last of it.
+    /// Takes what was read into the [spare room](Self::spare): its first
+    /// `count` bytes. Returns the message if these bytes complete the message.
     ///
     /// # Errors
     ///
@@ -192,7 +193,7 @@ impl Decoder {
     ///
     /// # Panics
     ///
-    /// Where there was not so much room.
+    /// If there was less room than `count` bytes.
     ///
     /// # Safety
     ///
@@ -221,16 +222,16 @@ impl Decoder {
         self.finished
     }
 
-    /// Whether the input so far ends between two messages. A transport that ends
-    /// elsewhere has cut a message off.
+    /// Whether the input so far ends between two messages. If a transport ends
+    /// elsewhere, a message was cut off.
     pub const fn is_idle(&self) -> bool {
         self.header.length == 0 && self.control.is_none() && self.message.is_none()
     }
 
-    /// The hot path's question: does `input` start with a message in one frame,
-    /// and nothing before it is incomplete? Returns the header and where its
-    /// payload starts and ends. Whatever else there is, and whatever breaks a
-    /// rule, is the general path's.
+    /// The hot path. If `input` starts with a whole message in one frame, and
+    /// nothing before the message is incomplete, returns the header and where
+    /// the payload starts and ends. Any other input, and any input that breaks
+    /// a rule, takes the general path.
     #[inline(always)]
     fn whole_message(&self, input: &[u8]) -> Option<(FrameHeader, usize, usize)> {
         if self.finished || !self.is_idle() {
@@ -322,9 +323,9 @@ impl Decoder {
         }
     }
 
-    /// The next header, from what was kept of earlier input and the start of
-    /// `input`, and how much of `input` it takes. Where they do not suffice,
-    /// `input` is kept.
+    /// The next header, from the kept bytes of earlier input and the start of
+    /// `input`, and how many bytes of `input` it takes. If these bytes do not
+    /// suffice, `input` is kept.
     #[inline]
     fn header(&mut self, input: &[u8]) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
         if self.header.length == 0 {
@@ -387,7 +388,7 @@ impl Decoder {
         }
     }
 
-    /// Ends the input and frees what it left behind.
+    /// Ends the input and frees the memory of incomplete frames.
     #[cold]
     fn finish(&mut self) {
         *self = Self {
@@ -460,7 +461,8 @@ impl PartialControl {
         }
     }
 
-    /// Takes what `input` has of the payload. Returns the rest of `input`.
+    /// Takes the bytes of the payload that `input` has. Returns the rest of
+    /// `input`.
     fn append<'b>(&mut self, input: &'b mut [u8]) -> &'b mut [u8] {
         let (chunk, rest) = input.split_at_mut(self.remaining.min(input.len()));
         unmask(chunk, self.mask, self.payload.len());
@@ -483,10 +485,10 @@ fn message<'b>(
     let ascii = unmask_text(payload, header.mask, 0);
     let is_ascii = ascii == payload.len();
     if !is_ascii {
-        // ASCII ends with a whole character.
+        // ASCII text always ends with a whole character.
         simdutf8::basic::from_utf8(&payload[ascii..]).map_err(|_| ProtocolError::TextNotUtf8)?;
     }
-    // SAFETY: ASCII is UTF-8, and what follows it has just been found to be.
+    // SAFETY: ASCII is UTF-8, and the check above found the rest to be UTF-8.
     let text = unsafe { str::from_utf8_unchecked(payload) };
     Ok(MessageInPlace::Text { text, is_ascii })
 }

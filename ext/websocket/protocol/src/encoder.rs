@@ -1,8 +1,8 @@
 //! Messages to frames (RFC 6455 section 6.1).
 //!
-//! Frames are appended to the caller's buffer, so that many go out with one
-//! write. A client passes a masking key, fresh and unpredictable for each frame
-//! (section 10.3); a server passes `None`.
+//! The functions append frames to the caller's buffer, so that many frames go
+//! out with one write. A client passes a masking key, fresh and unpredictable
+//! for each frame (section 10.3); a server passes `None`.
 
 use std::ops::Range;
 
@@ -24,8 +24,9 @@ pub fn encode_binary(out: &mut Vec<u8>, mask: Option<MaskKey>, bytes: &[u8]) {
 }
 
 /// Appends a text message in one frame, compressed (RFC 7692 section 7.2.1)
-/// unless it is better sent as it is: below the threshold, or where compression
-/// does not make it shorter and no context is at stake.
+/// unless sending it uncompressed is better. A message is sent uncompressed if
+/// it is shorter than the threshold, or if the compressor keeps no context and
+/// compression does not make the message shorter.
 pub fn encode_text_compressed(
     out: &mut Vec<u8>,
     mask: Option<MaskKey>,
@@ -35,7 +36,8 @@ pub fn encode_text_compressed(
     encode_compressed(out, Opcode::Text, mask, text.as_bytes(), compressor);
 }
 
-/// Appends a binary message in one frame, compressed likewise.
+/// Appends a binary message in one frame, compressed by the rules of
+/// [`encode_text_compressed`].
 pub fn encode_binary_compressed(
     out: &mut Vec<u8>,
     mask: Option<MaskKey>,
@@ -49,7 +51,8 @@ pub fn encode_binary_compressed(
 ///
 /// # Errors
 ///
-/// [`ControlPayloadTooLong`]; nothing is appended.
+/// [`ControlPayloadTooLong`] if `payload` is longer than 125 bytes. Nothing is
+/// appended then.
 pub fn encode_ping(
     out: &mut Vec<u8>,
     mask: Option<MaskKey>,
@@ -62,7 +65,8 @@ pub fn encode_ping(
 ///
 /// # Errors
 ///
-/// [`ControlPayloadTooLong`]; nothing is appended.
+/// [`ControlPayloadTooLong`] if `payload` is longer than 125 bytes. Nothing is
+/// appended then.
 pub fn encode_pong(
     out: &mut Vec<u8>,
     mask: Option<MaskKey>,
@@ -77,8 +81,8 @@ pub fn encode_close(out: &mut Vec<u8>, mask: Option<MaskKey>, close: &Close) {
     encode_frame(out, Opcode::Close, true, mask, &payload[..length]);
 }
 
-/// Appends one data frame: a message, or with `fin` false a fragment of one.
-/// The fragments after the first are [`Opcode::Continuation`].
+/// Appends one data frame: a message, or a fragment of a message if `fin` is
+/// false. The fragments after the first are [`Opcode::Continuation`].
 pub fn encode_frame(
     out: &mut Vec<u8>,
     opcode: Opcode,
@@ -89,7 +93,7 @@ pub fn encode_frame(
     let (header, length) = frame_header(opcode, fin, mask, payload.len());
     out.reserve(header.len() + payload.len());
     let start = out.len() + length;
-    // All of it, because a copy of constant length is cheap.
+    // The whole array is copied, because a copy of constant length is cheap.
     out.extend_from_slice(&header);
     out.truncate(start);
     out.extend_from_slice(payload);
@@ -97,13 +101,13 @@ pub fn encode_frame(
 }
 
 /// Appends one data frame whose payload `write` appends, such as an engine's
-/// string that is transcoded on the way. `expected_length` is how long the
-/// payload will be as far as is known: room is made for that much, and where a
-/// wrong guess changes the size of the header the payload is moved.
+/// string that is transcoded on the way. `expected_length` is the expected
+/// length of the payload, in bytes. Room is made for that length. If a wrong
+/// guess changes the size of the header, the payload is moved.
 ///
 /// # Panics
 ///
-/// Where `write` does not append but shortens the buffer.
+/// If `write` shortens the buffer instead of appending.
 pub fn encode_with<R>(
     out: &mut Vec<u8>,
     opcode: Opcode,
@@ -189,8 +193,8 @@ fn encode_compressed(
     complete(out, frame..payload, &header[..length], mask);
 }
 
-/// Leaves room for the header of a frame, whose payload is to be appended.
-/// Returns where the frame starts.
+/// Leaves room for the header of a frame, whose payload the caller appends. Returns where the frame
+/// starts.
 fn begin(out: &mut Vec<u8>, mask: Option<MaskKey>, expected_length: usize) -> usize {
     let frame = out.len();
     let header = FrameHeader::encoded_length(expected_length as u64, mask.is_some());
@@ -198,8 +202,8 @@ fn begin(out: &mut Vec<u8>, mask: Option<MaskKey>, expected_length: usize) -> us
     frame
 }
 
-/// Writes the header to the room left for it, and masks the payload behind it.
-/// Where the header has another length, the payload is moved.
+/// Writes the header to the room left for it, and masks the payload after it.
+/// If the header has another length than the room, the payload is moved.
 fn complete(out: &mut Vec<u8>, room: Range<usize>, header: &[u8], mask: Option<MaskKey>) {
     let payload = room.start + header.len();
     if room.len() == header.len() {

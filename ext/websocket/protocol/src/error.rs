@@ -1,4 +1,4 @@
-//! What a peer can do wrong once the connection is open.
+//! The errors that a peer can cause after the opening handshake.
 
 use thiserror::Error;
 
@@ -6,9 +6,9 @@ use crate::close_code::CloseCode;
 
 /// A violation of the protocol or of a [limit](crate::decoder::DecoderLimits).
 ///
-/// It fails the connection (RFC 6455 section 7.1.7): the endpoint sends a Close
-/// frame with [`close_code`](Self::close_code), processes no more input, and
-/// closes the transport.
+/// The error fails the connection (RFC 6455 section 7.1.7): the endpoint sends
+/// a Close frame with [`close_code`](Self::close_code), processes no more
+/// input, and closes the transport.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ProtocolError {

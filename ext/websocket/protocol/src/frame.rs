@@ -30,7 +30,7 @@ pub enum Opcode {
     Close = 0x8,
     /// A request to answer with a Pong.
     Ping = 0x9,
-    /// The answer to a Ping, or an unasked-for sign of life.
+    /// The answer to a Ping, or an unsolicited sign of life.
     Pong = 0xa,
 }
 
@@ -58,12 +58,13 @@ impl Opcode {
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
-    /// The reserved bit that an extension may give a meaning: permessage-deflate
-    /// marks compressed messages with it (RFC 7692 section 6).
+    /// The reserved bit that an extension may give a meaning:
+    /// permessage-deflate marks compressed messages with this bit (RFC 7692
+    /// section 6).
     pub rsv1: bool,
     /// What the frame carries.
     pub opcode: Opcode,
-    /// The masking key, on frames from a client.
+    /// The masking key, which frames from a client have.
     pub mask: Option<MaskKey>,
     /// The length of the payload, in bytes; less than 2^63.
     pub payload_length: u64,
@@ -73,16 +74,17 @@ impl FrameHeader {
     /// The longest encoded header, in bytes.
     pub const MAX_LENGTH: usize = 14;
 
-    /// Reads a header that `role` receives from the start of `bytes`. Returns it
-    /// with its length on the wire, or `None` where more bytes are needed; rules
-    /// that the first bytes break are reported without waiting for the rest.
+    /// Reads a header that `role` receives from the start of `bytes`. Returns
+    /// the header with its length on the wire, or `None` if more bytes are
+    /// needed. A rule that the first bytes break is reported without waiting
+    /// for the rest.
     ///
     /// # Errors
     ///
-    /// Where RSV2 or RSV3 is set, the opcode is reserved, the mask bit does not
-    /// fit the role, a control frame is fragmented or longer than
-    /// [`MAX_CONTROL_PAYLOAD`], or the length is not minimally encoded or exceeds
-    /// 63 bits. RSV1 is the caller's to judge.
+    /// A [`ProtocolError`] if RSV2 or RSV3 is set, the opcode is reserved, the
+    /// mask bit does not fit the role, a control frame is fragmented or longer
+    /// than [`MAX_CONTROL_PAYLOAD`], or the length is not minimally encoded or
+    /// exceeds 63 bits. The caller judges RSV1.
     #[inline(always)]
     pub fn decode(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else {
@@ -160,12 +162,12 @@ impl FrameHeader {
 
     /// The header as it goes on the wire, and its length: 2-14 bytes.
     ///
-    /// Writes what it is told. That a control frame is short and not fragmented
-    /// is the [encoder](crate::encoder)'s care.
+    /// The caller, such as the [encoder](crate::encoder), ensures that a
+    /// control frame is short and not fragmented.
     #[inline]
     pub fn encode(&self) -> ([u8; Self::MAX_LENGTH], usize) {
-        // Made in a register: bytes that were written one by one cannot be read together
-        // at once, and who takes the header does so.
+        // The header is made in a register. Callers read all of its bytes together, and a processor
+        // delays such a read if the bytes were written one by one.
         let mut header = u128::from(self.opcode as u8);
         if self.fin {
             header |= u128::from(FIN);

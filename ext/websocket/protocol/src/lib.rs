@@ -1,11 +1,11 @@
 //! The WebSocket protocol, [RFC 6455], with compression, [RFC 7692], without
 //! I/O: bytes in, events out.
 //!
-//! Nothing here owns a socket, a clock or a source of randomness. Whoever
-//! drives a connection reads bytes into a buffer of its own and hands them to a
-//! [`Decoder`](decoder::Decoder), writes what the [`encoder`] appends, and draws
-//! masking keys and nonces itself. That makes every rule of the protocol
-//! testable by feeding bytes.
+//! This crate owns no socket, no clock and no source of randomness. The driver
+//! of a connection reads bytes into its own buffer and hands them to a
+//! [`Decoder`](decoder::Decoder). The driver writes what the [`encoder`]
+//! appends, and draws masking keys and nonces itself. A test can therefore
+//! check every rule of the protocol by feeding bytes.
 //!
 //! | module | concern | section |
 //! |---|---|---|
@@ -55,7 +55,7 @@
 //! [RFC 6455]: https://www.rfc-editor.org/rfc/rfc6455
 //! [RFC 7692]: https://www.rfc-editor.org/rfc/rfc7692
 
-/// The example there compiles and runs.
+/// The example in the README compiles and runs.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

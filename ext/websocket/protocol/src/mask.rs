@@ -1,35 +1,37 @@
 //! Masking of client-to-server payloads (RFC 6455 section 5.3).
 
-/// A masking key. The client draws a fresh, unpredictable one for each frame.
+/// A masking key. The client draws a fresh, unpredictable key for each frame
+/// (RFC 6455 section 10.3).
 pub type MaskKey = [u8; 4];
 
-/// Masks `buf` in place, or unmasks it: the operation is its own inverse.
+/// Masks `buf` in place, or unmasks `buf`: the operation is its own inverse.
 /// `offset` is the position of `buf` in the frame's payload.
 #[inline]
 pub fn apply_mask(buf: &mut [u8], key: MaskKey, offset: usize) {
     xor::<false>(buf, rotated(key, offset));
 }
 
-/// Like [`apply_mask`]; tells whether the result is pure ASCII, which costs
-/// next to nothing while the bytes pass through registers.
+/// Like [`apply_mask`], and returns whether the result is pure ASCII. The check
+/// costs almost nothing while the bytes pass through registers.
 #[inline]
 pub fn apply_mask_checking_ascii(buf: &mut [u8], key: MaskKey, offset: usize) -> bool {
     xor::<true>(buf, rotated(key, offset)) & HIGH_BITS == 0
 }
 
-/// The key as it meets the payload from `offset` on, twice: least significant
-/// byte first.
+/// The key, turned to the position `offset` of the payload, and repeated twice.
+/// The least significant byte comes first.
 #[inline(always)]
 fn rotated(key: MaskKey, offset: usize) -> u64 {
     let key = u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32);
     u64::from(key) << 32 | u64::from(key)
 }
 
-/// Applies the key. Returns, with `SEEN`, all resulting bytes or-ed into lanes.
+/// Applies the key. Returns all resulting bytes or-ed into lanes. Without
+/// `SEEN` the result of a long buffer is incomplete.
 ///
-/// Lengths vary and branches on them are guessed wrong, so there are few: two
-/// chunks that overlap where the length is not a multiple cover what a loop over
-/// words and another over bytes would.
+/// Lengths vary, and a processor predicts branches on them badly, so this code
+/// has few branches. Two chunks, which overlap if the length is not a multiple
+/// of theirs, do the work of a loop over words and a loop over bytes.
 #[inline(always)]
 fn xor<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     match buf.len() {
@@ -49,7 +51,8 @@ fn xor<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     }
 }
 
-/// More than a block, with the widest registers that there are.
+/// Applies the key to more than a block, with the widest registers of the
+/// machine.
 #[inline(never)]
 fn xor_long<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     #[cfg(target_arch = "x86_64")]
@@ -66,11 +69,12 @@ fn xor_avx2<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     xor_blocks::<SEEN>(buf, key)
 }
 
-/// The loop over blocks, for the compiler to make vectors of.
+/// The loop over blocks. The compiler makes vector instructions of the loop.
 #[inline(always)]
 fn xor_blocks<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     let tail_key = key.rotate_right(8 * (buf.len() % 4) as u32);
-    // The last block may overlap the one before: it is read before that changes.
+    // The last block may overlap the block before, so the last block is read
+    // before any block changes.
     let Some(tail) = buf.last_chunk().map(|tail| xored::<BLOCK>(tail, tail_key)) else {
         return 0;
     };
@@ -90,8 +94,8 @@ fn xor_blocks<const SEEN: bool>(buf: &mut [u8], key: u64) -> u64 {
     seen.into_iter().fold(or(&tail), |all, lane| all | lane)
 }
 
-/// Applies the key to the first `N` bytes and the last, which may overlap.
-/// `N` is a multiple of the key's length.
+/// Applies the key to the first `N` bytes and to the last `N` bytes, which may
+/// overlap. `N` is a multiple of the key's length.
 #[inline(always)]
 fn xor_ends<const N: usize>(buf: &mut [u8], key: u64) -> u64 {
     let tail_key = key.rotate_right(8 * (buf.len() % 4) as u32);
@@ -128,7 +132,7 @@ fn or<const N: usize>(chunk: &[u8; N]) -> u64 {
 
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// How many bytes are taken at once: a cache line.
+/// How many bytes a step of the loop takes: a cache line.
 const BLOCK: usize = 64;
 
 #[cfg(test)]
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn without_wide_registers() {
-        // What machines without AVX2 do.
+        // The code for machines without AVX2.
         for len in BLOCK..5 * BLOCK {
             for (mut buf, is_ascii) in [(vec![0x7f; len], true), (vec![0x80; len], false)] {
                 let plain = buf.clone();

@@ -1,15 +1,15 @@
-//! UTF-8 that is checked as it arrives (RFC 6455 section 8.1).
+//! Checks of UTF-8 while the text arrives (RFC 6455 section 8.1).
 //!
-//! A text message may be cut anywhere, in the middle of a character too. A byte
-//! that no continuation can make valid is found as soon as it is seen, not when
-//! the message ends.
+//! A text message may be cut anywhere, even in the middle of a character. The
+//! check finds an invalid byte when the byte arrives, and not when the message
+//! ends.
 
 use thiserror::Error;
 
 /// Checks text that grows in a buffer.
 ///
 /// The start of a character whose rest has not come yet (at most three bytes)
-/// is left in the buffer, where the next check takes it up.
+/// stays in the buffer, and the next check starts there.
 #[derive(Clone, Copy, Debug)]
 pub struct Validator {
     /// The end of the last complete character.
@@ -26,11 +26,11 @@ impl Validator {
         }
     }
 
-    /// Checks what was appended to `text` since the last call.
+    /// Checks the bytes that were appended to `text` since the last call.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] where no continuation makes `text` valid.
+    /// [`InvalidUtf8`] if no continuation makes `text` valid.
     pub fn advance(&mut self, text: &[u8]) -> Result<(), InvalidUtf8> {
         let fresh = text.get(self.checked..).unwrap_or_default();
         if fresh.is_ascii() {
@@ -42,8 +42,8 @@ impl Validator {
         Ok(())
     }
 
-    /// Like [`advance`](Self::advance), where the `appended` bytes that were
-    /// appended are known to be ASCII.
+    /// Like [`advance`](Self::advance), if the last `appended` bytes of `text`
+    /// are new and known to be ASCII.
     pub(crate) fn advance_ascii(
         &mut self,
         text: &[u8],
@@ -53,7 +53,7 @@ impl Validator {
             self.checked = text.len();
             return Ok(());
         }
-        // They follow the start of a character.
+        // The new bytes follow the start of a character.
         self.advance(text)
     }
 
@@ -62,7 +62,7 @@ impl Validator {
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] where it does.
+    /// [`InvalidUtf8`] if `text` ends inside a character.
     pub fn finish(&self, text: &[u8]) -> Result<(), InvalidUtf8> {
         if self.checked == text.len() {
             Ok(())
@@ -83,17 +83,17 @@ impl Default for Validator {
     }
 }
 
-/// The text is not UTF-8, and nothing that may follow makes it so.
+/// The text is not UTF-8, and no continuation makes the text valid.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("text is not valid UTF-8")]
 pub struct InvalidUtf8;
 
-/// The length of `bytes` up to the last complete character. What is left is the
-/// start of a character: at most three bytes.
+/// The length of `bytes` up to the last complete character. The bytes after
+/// that length are the start of a character: at most three bytes.
 ///
 /// # Errors
 ///
-/// [`InvalidUtf8`] where `bytes` starts no valid text.
+/// [`InvalidUtf8`] if no valid text starts with `bytes`.
 pub fn complete_prefix(bytes: &[u8]) -> Result<usize, InvalidUtf8> {
     match simdutf8::compat::from_utf8(bytes) {
         Ok(_) => Ok(bytes.len()),
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_invalid_start_fails_at_its_byte() {
-        // The last byte of each is the first that cannot be.
+        // The last byte of each text is the first invalid byte.
         for bad in [
             &b"\x80"[..],
             b"\xbf",

@@ -1,8 +1,8 @@
-//! Any sequence of messages, cut into any fragments and any reads, arrives as
-//! it was sent, in both roles, with and without compression; and any bytes at all
-//! give the same events however they are cut into reads.
+//! Any sequence of messages, cut into any fragments and any reads, arrives as it was sent, in both
+//! roles, with and without compression. And any bytes give the same events, however they are cut
+//! into reads.
 //!
-//! The cases come from a seeded generator: a failure names its seed.
+//! The cases come from a seeded generator. A failure names its seed.
 
 #![allow(
     clippy::expect_used,
@@ -148,7 +148,7 @@ enum Message {
     Close(Close),
 }
 
-/// Frames that `role` receives, and what they say.
+/// Frames that `role` receives, and the messages in them.
 fn conversation(
     random: &mut Random,
     role: Role,
@@ -302,7 +302,7 @@ fn decode(
                 None => break,
                 Some(Event::Text { text, is_ascii }) => {
                     assert_eq!(is_ascii, text.is_ascii());
-                    // Checked anew: what is handed over must be UTF-8.
+                    // The text is checked again, because it must be UTF-8.
                     let text = String::from_utf8(text.into_owned().into_bytes());
                     Message::Text(text.expect("UTF-8"))
                 }
@@ -333,7 +333,7 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
-    /// How many bytes of `rest` the next read delivers: one at least.
+    /// How many bytes of `rest` the next read delivers: at least one.
     fn piece(&mut self, rest: usize) -> usize {
         let longest = match self.below(4) {
             0 => 1,
@@ -384,7 +384,7 @@ impl Random {
         (receiver == Role::Server).then_some([a, b, c, d])
     }
 
-    /// A compressor for what `receiver` is sent.
+    /// A compressor for the messages that are sent to `receiver`.
     fn compressor(&mut self, receiver: Role, parameters: &Parameters) -> Compressor {
         let sender = match receiver {
             Role::Client => Role::Server,

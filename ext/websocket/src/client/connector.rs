@@ -1,4 +1,4 @@
-//! How a client connects: its certificates, its proxy, its versions of HTTP.
+//! How a client connects: its certificates, its proxy and its versions of HTTP.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,8 @@ use super::dial_error::DialError;
 use super::proxy::Proxy;
 use super::tls::ClientTls;
 
-/// What `Deno.createHttpClient()` was told, as `00_http_client.js` passes it on.
+/// The options of `Deno.createHttpClient()`, as `00_http_client.js` passes them
+/// on.
 #[derive(FromV8)]
 pub(crate) struct ClientOptions {
     ca_certs: Vec<String>,
@@ -31,7 +32,7 @@ pub(crate) struct ClientOptions {
     allow_host: bool,
 }
 
-/// A `Deno.HttpClient`, or what stands for it where a script names none.
+/// The settings of a `Deno.HttpClient`, or of scripts that name no client.
 pub(crate) struct Connector {
     /// A client's own proxy.
     pub proxy: Option<Proxy>,
@@ -39,22 +40,24 @@ pub(crate) struct Connector {
     pub http1: bool,
     pub http2: bool,
     pub http2_max_header_list_size: u32,
-    /// Whether a script may name another host in the handshake than it connects to.
+    /// Whether a script may set a Host header that differs from the host of the URL.
     pub allow_host: bool,
     pub user_agent: Option<String>,
-    /// The client itself, if nobody has [registered](Self::register) it: it connects then.
+    /// The client itself, if it was not [registered](Self::register). Such a client makes the
+    /// connections itself.
     pub foreign: Option<deno_fetch::Client>,
     ca_certs: Vec<Vec<u8>>,
     key: Option<TlsKey>,
     roots: Option<Arc<dyn RootCertStoreProvider>>,
     unsafely_ignore_certificate_errors: Option<Vec<String>>,
     tls: OnceCell<Rc<ClientTls>>,
-    /// Hosts and ports whose HTTP/2 carries no WebSockets, as was seen.
+    /// Hosts and ports whose HTTP/2 was seen to carry no WebSockets.
     without_http2: RefCell<HashSet<(String, u16)>>,
 }
 
 impl Connector {
-    /// The connector of `client`, or that of scripts that name none.
+    /// The connector of `client`, or the default connector if `client` is
+    /// `None`.
     pub(crate) fn of(
         state: &mut OpState,
         client: Option<ResourceId>,
@@ -73,7 +76,7 @@ impl Connector {
             Connectors::of(state).default = Some(connector.clone());
             return Ok(connector);
         };
-        // One that was closed is no more.
+        // A client that was closed is not in the table any more.
         let resource = state.resource_table.get::<HttpClientResource>(client)?;
         if let Some(connector) = Connectors::of(state).clients.get(&client) {
             return Ok(connector.clone());
@@ -85,7 +88,7 @@ impl Connector {
     }
 
     /// Makes the connector of `client`, which deno_fetch has made of the same
-    /// options and for which it has checked the permissions.
+    /// options. deno_fetch has checked the permissions.
     pub(crate) fn register(
         state: &mut OpState,
         client: ResourceId,
@@ -145,7 +148,7 @@ impl Connector {
         }
     }
 
-    /// How to speak TLS; the roots are read when this is first called.
+    /// The configuration of TLS. The first call reads the root certificates.
     pub(super) fn tls(&self) -> Result<Rc<ClientTls>, DialError> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls.clone());
@@ -167,7 +170,7 @@ impl Connector {
         Ok(self.tls.get_or_init(|| tls).clone())
     }
 
-    /// Whether HTTP/2 is worth a try with a server.
+    /// Whether HTTP/2 may be tried with a server.
     pub(crate) fn may_use_http2(&self, host: &str, port: u16) -> bool {
         let seen = self.without_http2.borrow();
         seen.is_empty() || !seen.contains(&(host.to_owned(), port))
@@ -188,7 +191,7 @@ impl Connector {
 #[derive(Default)]
 struct Connectors {
     default: Option<Rc<Connector>>,
-    /// By the resource of the `Deno.HttpClient`.
+    /// The connectors by the resource of their `Deno.HttpClient`.
     clients: HashMap<ResourceId, Rc<Connector>>,
 }
 
@@ -201,7 +204,8 @@ impl Connectors {
     }
 }
 
-/// The certificate that is the same for every server. Clients have no other.
+/// The client's certificate, if there is one. A client has the same certificate
+/// for every server.
 fn fixed(keys: TlsKeys) -> Option<TlsKey> {
     keys.try_into().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! The reasons why a dial has failed.
 
 use std::io;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use duplex_protocol::handshake::client::{RequestError, ResponseError};
 
 use crate::metrics::DialFailure;
 
-/// Why there is no connection.
+/// Why a dial has failed.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum DialError {
     #[class(inherit)]
     #[error(transparent)]
     Permission(#[from] PermissionCheckError),
-    /// A client that deno_fetch connects for could not.
+    /// A client of deno_fetch could not connect.
     #[class(generic)]
     #[error("{0}")]
     HttpClient(String),
@@ -69,7 +69,7 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
-    /// What it counts as.
+    /// The kind that the metrics count the failure as.
     pub(crate) fn kind(&self) -> DialFailure {
         match self {
             Self::Permission(_) => DialFailure::Permission,
@@ -89,7 +89,8 @@ impl DialError {
     }
 }
 
-/// The error with all that caused it: the certificate's fault stands last.
+/// The text of the error with the texts of all its causes. The innermost cause,
+/// such as a fault of the certificate, comes last.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

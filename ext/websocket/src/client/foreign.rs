@@ -1,5 +1,5 @@
-//! Connecting with a `Deno.HttpClient` that only deno_fetch knows. Deno makes such clients, and
-//! so does an embedder that exposes deno_fetch's `createHttpClient()`.
+//! Connecting with a `Deno.HttpClient` that only deno_fetch knows. Deno makes such clients. An
+//! embedder that exposes deno_fetch's `createHttpClient()` makes them too.
 
 use std::error::Error as _;
 
@@ -14,13 +14,13 @@ use crate::transport::Transport;
 /// A connection on which the opening handshake can begin. It carries HTTP/1.1.
 pub(super) struct Connected {
     pub transport: Transport,
-    /// Whether the other end is a proxy, which is to be told the whole URL.
+    /// Whether the other end is a proxy, which must be sent the whole URL.
     pub is_proxied: bool,
     /// Headers for the proxy.
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Connects to `uri`, which is an `http` or `https` URL. Proxies and TLS are the client's.
+/// Connects to `uri`, which is an `http` or `https` URL. The client handles proxies and TLS.
 pub(super) async fn connect(client: &Client, uri: Uri) -> Result<Connected, DialError> {
     let mut request = http::Request::builder().uri(uri.clone());
     client.inject_common_headers(&mut request);

@@ -24,8 +24,9 @@ pub(super) async fn shake_hands(
         transport.flush().await
     }
     .await;
-    // A peer that has closed may have said why, for instance with an alert of TLS
-    // about the client's certificate. That is read first.
+    // A peer that has closed may have sent the reason before, for instance a
+    // TLS alert about the client's certificate. Therefore the answer is read
+    // even if the write has failed.
     let answer = read_response(&mut transport, &mut parser, watched).await;
     let (response, read_ahead) = match (answer, written) {
         (Err(DialError::Response(ResponseError::Closed)), Err(error)) => return Err(error.into()),
@@ -40,14 +41,14 @@ pub(super) async fn shake_hands(
     })
 }
 
-/// The answer, and what came behind it.
+/// Reads the answer, and the bytes after it.
 async fn read_response(
     transport: &mut Transport,
     parser: &mut ResponseParser,
     watched: Option<RequestId>,
 ) -> Result<(Response, Bytes), DialError> {
     let mut buffer = vec![0; 4096];
-    // What debuggers are told of it. It is as long as the parser lets it be.
+    // The bytes that debuggers are told. The parser limits their length.
     let mut head = Vec::new();
     loop {
         let count = transport.read(&mut buffer).await?;
@@ -68,7 +69,7 @@ async fn read_response(
     }
 }
 
-/// Tells debuggers of an answer, if it is one of HTTP.
+/// Tells debuggers of an answer, if it is HTTP.
 fn tell_answer(id: RequestId, head: &[u8]) {
     let status = head.split(|&byte| byte == b' ').nth(1);
     let status = status.and_then(|status| str::from_utf8(status.get(..3)?).ok()?.parse().ok());

@@ -1,10 +1,9 @@
-//! The opening handshake over HTTP/2, and the stream that comes of it (RFC 8441).
+//! The opening handshake over HTTP/2, and the stream that it opens (RFC 8441).
 //!
-//! A WebSocket has its HTTP/2 connection to itself. [`Http2Stream`] holds both and
-//! drives the connection whenever it is read, written or flushed: there is no task
-//! beside it, and what it reports as flushed has reached the kernel. Who does
-//! neither leaves what the server asks, such as PING, unanswered, as with a TCP
-//! connection that nobody reads.
+//! Each WebSocket has an HTTP/2 connection of its own. [`Http2Stream`] holds the connection and the
+//! stream. Each read, write and flush of the stream drives the connection. There is no other task,
+//! and flushed bytes have reached the kernel. While the program neither reads nor writes, the
+//! connection does not answer the server, for instance its PING.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -28,9 +27,10 @@ use crate::network_events::{self, RequestId};
 use crate::transport::Transport;
 
 /// Opens an HTTP/2 connection over `transport` and asks for a WebSocket by an
-/// extended CONNECT. Returns `None` where the server takes none over HTTP/2: its
-/// first SETTINGS lack SETTINGS_ENABLE_CONNECT_PROTOCOL, or it resets the stream
-/// with HTTP_1_1_REQUIRED.
+/// extended CONNECT. Returns `None` if the server does not accept WebSockets
+/// over HTTP/2: its first SETTINGS frame lacks
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL, or the server resets the stream with
+/// HTTP_1_1_REQUIRED.
 pub(super) async fn shake_hands(
     transport: Transport,
     max_header_list_size: u32,
@@ -48,7 +48,8 @@ pub(super) async fn shake_hands(
     };
     let (mut requests, mut connection) = Builder::new()
         .enable_push(false)
-        // No stream before the server's SETTINGS: see `has_settings`.
+        // No stream may be opened before the server's SETTINGS: see
+        // `has_settings`.
         .initial_max_send_streams(0)
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -94,7 +95,7 @@ pub(super) async fn shake_hands(
             leave(&mut connection);
             return Ok(None);
         }
-        // The library does not tell the one from the other.
+        // h2 does not tell a malformed header from a header that is too long.
         Err(error) if error.is_reset() && !error.is_remote() => {
             return Err(DialError::Http2Header {
                 limit: max_header_list_size,
@@ -102,7 +103,7 @@ pub(super) async fn shake_hands(
         }
         Err(error) => return Err(to_io(error).into()),
     };
-    // From here on, whatever fails resets the stream when this is dropped.
+    // If a later step fails, dropping this value resets the stream.
     let stream = Http2Stream {
         connection,
         is_over: false,
@@ -149,18 +150,18 @@ fn extended_connect(request: Http2Request) -> Result<http::Request<()>, DialErro
         .map_err(|error| DialError::Url(error.to_string()))
 }
 
-/// Whether the server's first SETTINGS have come: they set how many streams there
-/// may be, be it to no limit, which was none.
+/// Whether the server's first SETTINGS have come: they set how many streams may
+/// be open, or remove the limit. Before, the limit was 0.
 fn has_settings(requests: &SendRequest<Bytes>) -> bool {
     requests.current_max_send_streams() > 0 || requests.is_extended_connect_protocol_enabled()
 }
 
-/// Says goodbye on a connection that nothing uses any more, as far as the kernel
-/// takes it at once.
+/// Ends a connection that nothing uses any more. The last frames are sent as
+/// far as the kernel takes them at once.
 fn leave(connection: &mut Connection<Watched, Bytes>) {
     let mut cx = Context::from_waker(Waker::noop());
-    // What is queued is sent in the first step, such as RST_STREAM, and GOAWAY in
-    // the next.
+    // The first step sends the queued frames, such as RST_STREAM. The second
+    // step sends GOAWAY.
     for _ in 0..2 {
         if Pin::new(&mut *connection).poll(&mut cx).is_ready() {
             break;
@@ -170,35 +171,35 @@ fn leave(connection: &mut Connection<Watched, Bytes>) {
 
 /// The stream of an extended CONNECT, with the connection under it.
 ///
-/// Bytes count as received, for the window, when they are read from here; bytes
-/// are taken for sending when the windows have room and the kernel has taken those
-/// before. Dropping it resets the stream with CANCEL, unless both ends have ended
-/// it.
+/// Received bytes free the window when they are read from this stream. Written bytes are accepted
+/// if the windows have room and the kernel has taken all earlier bytes. Dropping the stream resets
+/// it with CANCEL, unless both ends have ended it.
 struct Http2Stream {
     connection: Connection<Watched, Bytes>,
     is_over: bool,
     /// Whether the kernel has refused bytes.
     is_blocked: Rc<Cell<bool>>,
-    /// There until the drop.
+    /// `Some` until the drop.
     streams: Option<(SendStream<Bytes>, RecvStream)>,
     /// Whether END_STREAM has been sent.
     is_shut_down: bool,
-    /// What has been received and not read.
+    /// Bytes that have been received and not read.
     chunk: Bytes,
-    /// How much has been read since the window was last opened.
+    /// How many bytes have been read since the window was last opened.
     unreleased: usize,
 }
 
 impl Http2Stream {
-    /// Has the connection read and write what it can. An error of it comes back
-    /// from its streams.
+    /// Makes the connection read and write as far as it can. The streams return the errors of the
+    /// connection.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if !self.is_over {
             self.is_over = Pin::new(&mut self.connection).poll(cx).is_ready();
         }
     }
 
-    /// Whether something waits for the kernel, which will wake whoever drove last.
+    /// Whether bytes wait for the kernel. The kernel will wake the task that drove the connection
+    /// last.
     fn is_blocked(&self) -> bool {
         self.is_blocked.get() && !self.is_over
     }
@@ -224,7 +225,7 @@ impl AsyncRead for Http2Stream {
                 if this.unreleased >= RELEASE {
                     let count = std::mem::take(&mut this.unreleased);
                     recv.flow_control().release_capacity(count).map_err(to_io)?;
-                    // The window is opened now, and not when there is nothing to read.
+                    // The window is opened at once, and not only when there is nothing to read.
                     this.drive(cx);
                 }
                 return Poll::Ready(Ok(()));
@@ -232,7 +233,8 @@ impl AsyncRead for Http2Stream {
             match ready!(recv.poll_data(cx)) {
                 Some(Ok(chunk)) => this.chunk = chunk,
                 None => return Poll::Ready(Ok(())),
-                // The server has all that it wants, and said so.
+                // The server wants no more bytes, and has ended the stream
+                // without an error.
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => {
                     return Poll::Ready(Ok(()));
                 }
@@ -289,7 +291,7 @@ impl AsyncWrite for Http2Stream {
             && let Some((send, _)) = &mut this.streams
         {
             this.is_shut_down = true;
-            // A stream that the server has reset has ended too.
+            // If the server has reset the stream, the stream has ended already.
             let _ = send.send_data(Bytes::new(), true);
         }
         self.poll_flush(cx)
@@ -305,7 +307,7 @@ impl Drop for Http2Stream {
     }
 }
 
-/// A transport that remembers whether its last write or flush has to wait.
+/// A transport that remembers whether its last write or flush was pending.
 struct Watched {
     transport: Transport,
     is_blocked: Rc<Cell<bool>>,
@@ -348,7 +350,8 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// An error of the transport as it was, any other in the words of h2.
+/// Returns an error of the transport unchanged, and any other error with the
+/// message of h2.
 fn to_io(error: h2::Error) -> io::Error {
     match error.is_io() {
         true => error
@@ -358,12 +361,12 @@ fn to_io(error: h2::Error) -> io::Error {
     }
 }
 
-/// How much a server may send ahead of what has been read, in bytes.
+/// How many bytes a server may send that have not been read.
 const WINDOW: u32 = 1 << 20;
-/// How much is read before the window is opened again, in bytes. A window that is
-/// opened by little makes the server send little frames, of which h2 takes so many.
+/// How many bytes are read before the window is opened again. If the window is opened by few bytes,
+/// the server sends small frames, and h2 limits the number of small frames.
 const RELEASE: usize = WINDOW as usize / 4;
-/// How much is handed to HTTP/2 at a time, in bytes.
+/// How many bytes are handed to HTTP/2 at a time.
 const CHUNK: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Dialling: from a URL to a connection whose opening handshake is through.
+//! Dialling: from a URL to a connection after its opening handshake.
 //!
 //! | module | concern |
 //! |---|---|
 //! | `connector` | a `Deno.HttpClient`, and its default |
-//! | `proxy` | proxies: which one, and the way through it |
+//! | `proxy` | proxies: choosing a proxy, and connecting through it |
 //! | `queue` | one connection to an endpoint at a time |
 //! | `foreign` | a `Deno.HttpClient` that only deno_fetch knows |
 //! | `tcp` | look-ups and sockets |
 //! | `tls` | TLS and ALPN |
-//! | `dial_error`, `opened` | what dialling comes to |
-//! | `http1`, `http2` | the opening handshake over either |
+//! | `dial_error`, `opened` | the results of dialling |
+//! | `http1`, `http2` | the opening handshake over either version of HTTP |
 
 mod api;
 mod connector;
@@ -49,7 +49,7 @@ use crate::limits::timeout;
 use crate::network_events::RequestId;
 use crate::transport::Transport;
 
-/// Whom to dial and what to ask.
+/// The URL to dial, and the options of the dial.
 pub(crate) struct Target {
     /// A `ws` or `wss` URL.
     pub url: Url,
@@ -57,19 +57,20 @@ pub(crate) struct Target {
     pub headers: Vec<(String, Vec<u8>)>,
     /// A `Deno.HttpClient` to connect with.
     pub client: Option<ResourceId>,
-    /// How permessage-deflate is offered, where it is.
+    /// The offer of permessage-deflate, or `None` to offer nothing.
     pub deflate: Option<ClientConfig>,
     pub timeouts: Timeouts,
-    /// By what debuggers know it, if there is one.
+    /// The id of the request for debuggers, if there is an observer.
     pub request: Option<RequestId>,
 }
 
-/// How long the steps to an open connection may take. `None` is without end.
+/// How long the steps to an open connection may take. `None` means without a
+/// limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Timeouts {
     /// `connectTimeout`: look-up, TCP, proxies and TLS.
     pub connect: Option<Duration>,
-    /// `handshakeTimeout`: from there to the end of the answer.
+    /// `handshakeTimeout`: sending the request and reading the answer.
     pub handshake: Option<Duration>,
 }
 
@@ -83,7 +84,7 @@ impl Default for Timeouts {
 }
 
 /// The timeouts as `convertTimeouts` of `00_options.js` gives them: seconds, 0
-/// for none, or `None` for the default.
+/// for no limit, or `None` for the default.
 #[derive(FromV8)]
 pub(crate) struct TimeoutOptions {
     connect_timeout: Option<f64>,
@@ -100,8 +101,8 @@ impl From<TimeoutOptions> for Timeouts {
     }
 }
 
-/// Connects and goes through the opening handshake, behind the connections to the
-/// same endpoint that are still doing so.
+/// Connects and goes through the opening handshake, after the connections to
+/// the same endpoint that have begun before (RFC 6455 section 4.1).
 pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<Opened, DialError> {
     let dialer = Dialer::new(state, target)?;
     let Timeouts { connect, handshake } = dialer.target.timeouts;
@@ -121,7 +122,7 @@ pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<
     let _turn = queue.turn(dialer.endpoints(&hop)).await;
 
     let may_use_http2 = dialer.connector.may_use_http2(&dialer.host, dialer.port);
-    // Standing in line does not count.
+    // The time in the queue does not count.
     let left = connect.map(|connect| connect.saturating_sub(spent));
     let connecting = dialer.connect(&hop, may_use_http2);
     let timeout = |_| DialError::ConnectTimeout(connect.unwrap_or_default());
@@ -135,8 +136,8 @@ pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<
         return Ok(opened);
     }
 
-    // The server chose a version of HTTP that it takes no WebSockets over. That is
-    // no error of the connection: it is made again for the other version.
+    // The server chose HTTP/2 but does not accept WebSockets over it. This is not an error of the
+    // dial: the connection is made again with HTTP/1.1.
     if !dialer.connector.http1 {
         return Err(DialError::OnlyHttp2);
     }
@@ -149,7 +150,7 @@ pub(crate) async fn dial(state: Rc<RefCell<OpState>>, target: Target) -> Result<
     limit(handshake, DialError::HandshakeTimeout, shaking).await
 }
 
-/// Runs a step for so long at most.
+/// Runs a step for at most `timeout`.
 async fn limit<T>(
     timeout: Option<Duration>,
     error: impl FnOnce(Duration) -> DialError,
@@ -170,7 +171,8 @@ enum Version {
     Http2,
 }
 
-/// The end of the first hop: the server, or what leads there.
+/// The address of the first hop: the server, a proxy, or a socket that stands
+/// for the server.
 enum Hop {
     Tcp(Vec<SocketAddr>),
     #[cfg(unix)]
@@ -182,7 +184,7 @@ enum Hop {
     },
 }
 
-/// One dialling.
+/// One dial.
 struct Dialer {
     state: Rc<RefCell<OpState>>,
     target: Target,
@@ -208,7 +210,7 @@ impl Dialer {
             .parse()
             .map_err(|_| invalid())?;
         let proxy = match connector.foreign {
-            // The client has its own.
+            // The client handles proxies itself.
             Some(_) => None,
             None => Proxy::select(connector.proxy.as_ref(), &uri)?,
         };
@@ -226,11 +228,10 @@ impl Dialer {
         })
     }
 
-    /// Checks the permission for a client's proxy, and looks up what the first hop
-    /// goes to.
+    /// Checks the permission for a client's proxy, and looks up the address of the first hop.
     ///
-    /// The permission for the server was checked before. A name behind a proxy is
-    /// not looked up here.
+    /// The permission for the server was checked before. The name of a server
+    /// behind a proxy is not looked up.
     async fn look_up(&self) -> Result<Hop, DialError> {
         match &self.proxy {
             None => self.resolve(&self.host, self.port).await,
@@ -239,7 +240,8 @@ impl Dialer {
                 | Proxy::Socks { host, port, .. }
                 | Proxy::Tcp { host, port },
             ) => {
-                // What the environment names, the user named.
+                // A proxy of the environment needs no permission, because the
+                // user has named it.
                 if self.connector.proxy.is_some() {
                     self.permissions(|permissions| {
                         permissions.check_net(&(tcp::bare(host), Some(*port)), API)
@@ -279,7 +281,7 @@ impl Dialer {
         check(self.state.borrow_mut().borrow_mut())
     }
 
-    /// In which lines this connection stands.
+    /// The endpoints whose queues this connection joins.
     fn endpoints(&self, hop: &Hop) -> Vec<Endpoint> {
         match (&self.proxy, hop) {
             (None, Hop::Tcp(addresses)) => {
@@ -289,7 +291,7 @@ impl Dialer {
         }
     }
 
-    /// The line of those whose name is looked up elsewhere.
+    /// The endpoint of a server whose name a proxy looks up.
     fn endpoint_by_name(&self) -> Endpoint {
         Endpoint::Behind {
             proxy: (self.proxy.as_ref()).map_or_else(String::new, Proxy::to_string),
@@ -298,8 +300,8 @@ impl Dialer {
         }
     }
 
-    /// Connects up to where the opening handshake can begin, and says over which
-    /// version of HTTP it goes.
+    /// Makes the connection, including TLS, so that the opening handshake can
+    /// begin. Returns the version of HTTP for the handshake.
     async fn connect(
         &self,
         hop: &Hop,
@@ -348,7 +350,7 @@ impl Dialer {
         Ok((transport, version))
     }
 
-    /// Has the proxy behind `transport` lead on to the server.
+    /// Makes the proxy behind `transport` connect to the server.
     async fn pass(&self, proxy: &Proxy, mut transport: Transport) -> Result<Transport, DialError> {
         let passed = match proxy {
             Proxy::Http {
@@ -388,7 +390,7 @@ impl Dialer {
         http1::shake_hands(transport, &self.request(&headers), self.target.request).await
     }
 
-    /// The URL by the scheme that HTTP has for it.
+    /// The URL with the scheme `http` or `https`.
     fn http_uri(&self) -> Result<Uri, DialError> {
         let scheme = if self.secure { "https" } else { "http" };
         let rest = &self.target.url[url::Position::AfterScheme..url::Position::AfterQuery];
@@ -439,7 +441,7 @@ impl Dialer {
     fn headers(&self) -> Vec<(&str, &[u8])> {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
         for (name, value) in &self.target.headers {
-            // The handshake's own headers are not the script's to set.
+            // A script cannot set the handshake's own headers.
             if !header::is_reserved(name) {
                 headers.push((name, value));
             }
@@ -460,7 +462,7 @@ fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("host")
 }
 
-/// Says that a header of the script is not sent, where that is so.
+/// Logs a warning if a header of the script is not sent.
 fn warn_of_dropped(name: &str, allow_host: bool) {
     if is_host(name) {
         if !allow_host {

@@ -1,18 +1,18 @@
-//! What dialling comes to.
+//! The result of a successful dial.
 
 use bytes::Bytes;
 use duplex_protocol::deflate::Parameters;
 
 use crate::transport::Transport;
 
-/// A connection that a server has agreed to.
+/// A connection after the opening handshake.
 pub(crate) struct Opened {
     pub transport: Transport,
-    /// What came with the answer.
+    /// The bytes that came with the answer.
     pub read_ahead: Bytes,
     pub protocol: String,
-    /// Whether it is a stream of HTTP/2.
+    /// Whether the transport is a stream of HTTP/2.
     pub is_http2: bool,
-    /// What was agreed on for permessage-deflate.
+    /// The agreed parameters of permessage-deflate.
     pub deflate: Option<Parameters>,
 }

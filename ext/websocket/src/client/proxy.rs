@@ -1,5 +1,4 @@
-//! What stands between this end and the server: proxies, and sockets that stand
-//! for the server.
+//! Proxies, and sockets that stand for the server.
 
 use std::env;
 use std::fmt::{self, Display, Formatter};
@@ -17,26 +16,25 @@ use super::dial_error::DialError;
 use super::tcp::bare;
 use crate::transport::Transport;
 
-/// A way to a server that is not direct.
+/// An indirect way to a server.
 #[derive(Clone)]
 pub(crate) enum Proxy {
-    /// Tunnels by CONNECT (RFC 9110 section 9.3.6).
+    /// An HTTP proxy that tunnels by CONNECT (RFC 9110 section 9.3.6).
     Http {
-        /// Whether it is spoken to over TLS.
+        /// Whether the connection to the proxy uses TLS.
         tls: bool,
         host: String,
         port: u16,
         /// The value of Proxy-Authorization.
         auth: Option<HeaderValue>,
     },
-    /// SOCKS 5 (RFC 1928). The name of the server goes to the proxy as it is, and
-    /// is not looked up here.
+    /// A SOCKS 5 proxy (RFC 1928). The proxy looks up the name of the server.
     Socks {
         host: String,
         port: u16,
         auth: Option<(String, String)>,
     },
-    /// Another address for all servers.
+    /// A TCP address that stands for all servers.
     Tcp { host: String, port: u16 },
     #[cfg(unix)]
     Unix { path: PathBuf },
@@ -45,7 +43,7 @@ pub(crate) enum Proxy {
 }
 
 impl Proxy {
-    /// What `Deno.createHttpClient({ proxy })` names.
+    /// The proxy of `Deno.createHttpClient({ proxy })`.
     pub(crate) fn from_options(options: deno_tls::Proxy) -> Result<Self, DialError> {
         Ok(match options {
             deno_tls::Proxy::Http { url, basic_auth } => {
@@ -75,8 +73,9 @@ impl Proxy {
         })
     }
 
-    /// What leads to `target` where a client's own proxy is `own`: nothing for a
-    /// host in NO_PROXY, then `own`, then what the environment says.
+    /// The proxy for `target`. `own` is the client's own proxy. A host in
+    /// NO_PROXY has no proxy. Otherwise `own` comes first, and then the proxy
+    /// of the environment.
     pub(crate) fn select(own: Option<&Self>, target: &Uri) -> Result<Option<Self>, DialError> {
         let environment = Environment::at_start();
         if environment.bypass.intercept(target).is_none() {
@@ -93,13 +92,14 @@ impl Proxy {
     }
 }
 
-/// A URL with the scheme http, which is the default, https, socks5 or socks5h;
-/// `unix:` and a path, percent-encoded; or `vsock:CID:PORT`.
+/// Parses a URL with the scheme http (the default), https, socks5 or socks5h,
+/// or `unix:` and a percent-encoded path, or `vsock:CID:PORT`.
 impl FromStr for Proxy {
     type Err = DialError;
 
     fn from_str(value: &str) -> Result<Self, DialError> {
-        // What was given may hold a password, also where it is no URL.
+        // The value may contain a password, even if it is not a URL, so the
+        // error does not contain the value.
         let invalid = || DialError::ProxyUrl("its URL cannot be read");
         #[cfg(unix)]
         if let Some(path) = value.strip_prefix("unix:") {
@@ -184,7 +184,7 @@ pub(super) async fn tunnel(
     }
     request.extend_from_slice(b"\r\n");
 
-    // What comes behind the answer is the server's, and stays in the buffer.
+    // The bytes after the answer come from the server, and stay in the buffer.
     let mut stream = BufReader::with_capacity(1 << 10, transport);
     let written = async {
         stream.write_all(&request).await?;
@@ -215,8 +215,8 @@ pub(super) async fn tunnel(
     }
 }
 
-/// The length of a whole answer to CONNECT that opens the tunnel; `None` where it
-/// is not whole.
+/// The length of a whole answer to CONNECT that opens the tunnel; Returns
+/// `None` if the answer is not whole.
 fn answer_length(head: &[u8]) -> Result<Option<usize>, String> {
     let mut headers = [httparse::EMPTY_HEADER; 128];
     let mut response = httparse::Response::new(&mut headers);
@@ -254,8 +254,9 @@ pub(super) async fn socks(
         .map_err(|error| error.to_string())
 }
 
-/// The variables that name proxies, in capitals or not; capitals come first. As
-/// for fetch, ALL_PROXY comes before the others.
+/// The environment variables that name proxies. Their names are in upper or
+/// lower case, and upper case comes first. ALL_PROXY comes before the others,
+/// as for `fetch()`.
 pub(crate) struct Environment {
     http: Option<String>,
     https: Option<String>,
@@ -264,8 +265,9 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// What stood there when the program started. A script that sets a variable
-    /// does not so reach a host that it may not reach.
+    /// The variables when the program started. A script that sets a variable
+    /// later does not change them, so it cannot reach a forbidden host in this
+    /// way.
     pub(crate) fn at_start() -> &'static Self {
         static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
         ENVIRONMENT.get_or_init(|| Self::read(|name| env::var(name).ok()))
@@ -278,14 +280,15 @@ impl Environment {
                 .filter(|value| !value.is_empty())
         };
         let all = either("ALL_PROXY");
-        // A server's CGI script has the header `Proxy` of a request there.
+        // In a CGI script, HTTP_PROXY contains the header `Proxy` of a request.
         let http = either("HTTP_PROXY").filter(|_| variable("REQUEST_METHOD").is_none());
         let no = either("NO_PROXY").unwrap_or_default();
         Self {
             http: all.clone().or(http),
             https: all.or_else(|| either("HTTPS_PROXY")),
             bypass: match no.split(',').any(|entry| entry.trim() == "*") {
-                // The matcher would take it for names alone, not for addresses.
+                // The matcher would apply `*` to names only, and not to
+                // addresses.
                 true => Matcher::builder().build(),
                 false => Matcher::builder().all("http://any.invalid").no(no).build(),
             },
@@ -293,7 +296,7 @@ impl Environment {
     }
 }
 
-/// The longest answer to CONNECT, in bytes of header.
+/// The longest answer to CONNECT, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Connections to one endpoint stand in line: at most one of them is connecting
-//! (RFC 6455 section 4.1, step 2).
+//! The queue of dials to one endpoint: at most one of them is connecting (RFC
+//! 6455 section 4.1, step 2).
 
 use std::cell::RefCell;
 use std::collections::btree_map::Entry as NumberEntry;
@@ -12,13 +12,14 @@ use std::task::{Poll, Waker};
 
 use deno_core::OpState;
 
-/// What counts as one endpoint.
+/// An endpoint, to which one connection is made at a time.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Endpoint {
-    /// A resolved address. Two names for one host share it.
+    /// A resolved address. Two names of one host share the endpoint.
     Address(SocketAddr),
-    /// A host behind a proxy, which resolves the name. As the RFC has it, each
-    /// name is a host of its own then, and behind another proxy another one.
+    /// A host behind a proxy, which resolves the name. Each name counts as a
+    /// host of its own then, as the RFC says. A name behind another proxy is
+    /// another endpoint.
     Behind {
         proxy: String,
         host: String,
@@ -26,19 +27,19 @@ pub(crate) enum Endpoint {
     },
 }
 
-/// The lines of one runtime.
+/// The queues of one runtime.
 #[derive(Default)]
 pub(crate) struct DialQueue(RefCell<Lines>);
 
 #[derive(Default)]
 struct Lines {
     next: u64,
-    /// Who stands in the line of an endpoint, in order of arrival.
+    /// The dials that wait for an endpoint, in order of arrival.
     lines: HashMap<Endpoint, BTreeMap<u64, Option<Waker>>>,
 }
 
 impl DialQueue {
-    /// The queue of the runtime whose state this is.
+    /// The queue of the runtime with this state.
     pub(super) fn of(state: &mut OpState) -> Rc<Self> {
         if !state.has::<Rc<Self>>() {
             state.put(Rc::<Self>::default());
@@ -46,12 +47,12 @@ impl DialQueue {
         state.borrow::<Rc<Self>>().clone()
     }
 
-    /// Waits until no connection that came before is connecting to any of the
-    /// `endpoints`. They are taken until the turn is dropped; a wait that is
-    /// given up leaves the line.
+    /// Waits until no earlier dial is connecting to any of the `endpoints`. The
+    /// endpoints are taken until the turn is dropped. If the wait is given up,
+    /// the dial leaves the queues.
     pub(super) async fn turn(self: Rc<Self>, endpoints: Vec<Endpoint>) -> DialTurn {
-        // It joins all lines at once. The order is so the same in all of them, and
-        // no two can wait for each other.
+        // The dial joins all queues at once. Therefore the order is the same in all queues, and no
+        // two dials can wait for each other.
         let turn = self.join(endpoints);
         poll_fn(|cx| match turn.is_first(cx.waker()) {
             true => Poll::Ready(()),
@@ -78,7 +79,7 @@ impl DialQueue {
     }
 }
 
-/// A place in the lines of some endpoints.
+/// A place in the queues of some endpoints.
 pub(crate) struct DialTurn {
     queue: Rc<DialQueue>,
     number: u64,
@@ -86,7 +87,8 @@ pub(crate) struct DialTurn {
 }
 
 impl DialTurn {
-    /// Whether this is the first in all its lines. Leaves `waker` where it is not.
+    /// Whether this dial is the first in all its queues. If not, the queue keeps
+    /// `waker`.
     fn is_first(&self, waker: &Waker) -> bool {
         let mut inner = self.queue.0.borrow_mut();
         for endpoint in &self.endpoints {
@@ -144,7 +146,7 @@ mod tests {
     fn wait(queue: &Rc<DialQueue>, endpoints: &[u16]) -> Waiting {
         let endpoints = endpoints.iter().copied().map(address).collect();
         let mut waiting: Waiting = Box::pin(queue.clone().turn(endpoints));
-        // It stands in line from its first poll on.
+        // A dial joins the queues with its first poll.
         if let Some(turn) = poll(&mut waiting) {
             return Box::pin(std::future::ready(turn));
         }
@@ -203,7 +205,7 @@ mod tests {
         let second = poll(&mut second).unwrap();
         assert!(poll(&mut third).is_none());
         drop(second);
-        // The same address twice is one.
+        // A repeated address counts once.
         assert!(poll(&mut wait(&queue, &[4, 4])).is_some());
         assert!(poll(&mut third).is_some());
         assert!(queue.0.borrow().lines.is_empty());

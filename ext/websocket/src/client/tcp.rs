@@ -1,4 +1,4 @@
-//! Names into addresses, and addresses into connections.
+//! Looks up names, and connects to addresses.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,8 +14,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::api::API;
 use super::dial_error::DialError;
 
-/// The addresses of `host`, none of which is denied. An IPv6 address may have
-/// its brackets.
+/// The addresses of `host`. Fails if the program may not connect to one of
+/// them. An IPv6 address may have its brackets.
 pub(super) async fn resolve(
     state: &Rc<RefCell<OpState>>,
     host: &str,
@@ -45,8 +45,8 @@ pub(super) async fn resolve(
     Ok(addresses)
 }
 
-/// Whether `host` is a name such as `a.localhost`. These stand for this machine (RFC
-/// 6761 section 6.3), which many systems' resolvers do not know; browsers do.
+/// Whether `host` is a name such as `a.localhost`. Such a name stands for this machine (RFC 6761
+/// section 6.3). Browsers know this rule, but the resolvers of many systems do not.
 fn is_below_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let (_, last) = host.rsplit_once('.').unwrap_or_default();
@@ -54,7 +54,7 @@ fn is_below_localhost(host: &str) -> bool {
 }
 
 /// Connects to the first of the addresses that answers (RFC 8305), from `local`
-/// where that is given.
+/// if it is given.
 pub(super) async fn connect(
     addresses: Vec<SocketAddr>,
     local: Option<IpAddr>,
@@ -73,8 +73,8 @@ pub(super) async fn connect(
     Ok(stream)
 }
 
-/// One address after the other: those of the other family cannot be reached
-/// from `local`, so there is no race between the two.
+/// Tries one address after the other. Addresses of the other family cannot be
+/// reached from `local`, so the two families need no race.
 async fn connect_from(local: IpAddr, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut result = Err(io::Error::new(
         io::ErrorKind::AddrNotAvailable,

@@ -1,4 +1,4 @@
-//! TLS, by the roots and certificates of `deno_fetch`.
+//! TLS with the root certificates and client certificates of `deno_fetch`.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use super::tcp::bare;
 use crate::tls;
 use crate::transport::Transport;
 
-/// How to speak TLS, by what is to be agreed on in it (ALPN, RFC 7301).
+/// The configurations of TLS, by the protocols that they offer (ALPN, RFC
+/// 7301).
 pub(super) struct ClientTls {
-    /// To a server: the versions of HTTP that are allowed.
+    /// For a server: offers the allowed versions of HTTP.
     pub any: Arc<ClientConfig>,
-    /// To a server whose HTTP/2 carries no WebSockets.
+    /// For a server whose HTTP/2 carries no WebSockets: offers HTTP/1.1.
     pub http1: Arc<ClientConfig>,
-    /// To a proxy.
+    /// For a proxy: offers nothing.
     pub none: Arc<ClientConfig>,
 }
 
 impl ClientTls {
-    /// Of `options` the field `socket_use` does not count.
+    /// The field `socket_use` of `options` is ignored.
     pub(super) fn new(
         options: TlsClientConfigOptions,
         http1: bool,
@@ -52,13 +53,13 @@ impl ClientTls {
     }
 }
 
-/// Goes through the TLS handshake with `host` over `transport`. Returns what was
-/// agreed on by ALPN as well.
+/// Goes through the TLS handshake with `host` over `transport`. Also returns
+/// the protocol that ALPN agreed on.
 ///
 /// # Errors
 ///
-/// [`DialError::ClientTls`] in the words of rustls, such as `invalid peer certificate:
-/// UnknownIssuer` or `received fatal alert: HandshakeFailure`.
+/// [`DialError::Tls`] with the message of rustls, such as `invalid peer certificate: UnknownIssuer`
+/// or `received fatal alert: HandshakeFailure`.
 pub(super) async fn connect(
     config: &Arc<ClientConfig>,
     host: &str,
@@ -76,7 +77,8 @@ pub(super) async fn connect(
     Ok((transport, alpn))
 }
 
-/// The words of rustls, with what to do about a certificate as `openssl req -x509` makes it.
+/// The message of rustls, with advice if the certificate is one that `openssl req -x509` makes by
+/// default.
 fn explained(mut message: String) -> String {
     if message.contains("CaUsedAsEndEntity") {
         message.push_str(

@@ -16,8 +16,8 @@ impl Connection {
         self.deferred.get_or_init(Box::default)
     }
 
-    /// Keeps the place of a Blob of `length` bytes. What the script sends before
-    /// [`send_blob`](Self::send_blob) brings them waits, and so does the Close frame.
+    /// Keeps the place of a Blob of `length` bytes. Messages that the script sends before
+    /// [`send_blob`](Self::send_blob) brings the bytes wait. The Close frame waits too.
     pub(crate) fn defer_blob(&self, length: usize) -> SendStatus {
         self.defer_entry(|deferred| deferred.push_blob(length))
     }
@@ -42,17 +42,18 @@ impl Connection {
         SendStatus::Taken
     }
 
-    /// Queues the bytes of the Blob whose turn it is, or nothing where they cannot be read,
-    /// and what was sent behind it. Returns the Close frame that is to follow.
+    /// Queues the bytes of the Blob whose turn it is, or nothing if the Blob cannot be read. Also
+    /// queues the messages that were sent behind the Blob, up to the next Blob. Returns the Close
+    /// frame that will follow.
     pub(crate) fn send_blob(&self, bytes: Option<&[u8]>) -> Option<Close> {
         let mut deferred = self.deferred().borrow_mut();
         if !self.session().can_send() {
-            // It will not be sent, and stays in `bufferedAmount`.
+            // The Blob will not be sent, and stays in `bufferedAmount`.
             return None;
         }
         deferred.pop_blob();
         let mut out = self.out.borrow_mut();
-        // There was room for all of it when the script sent it.
+        // There was room for all of these messages when the script sent them.
         if let Some(bytes) = bytes {
             self.push_deferred(&mut out, Message::Binary(bytes));
         }
@@ -79,8 +80,8 @@ impl Connection {
         }
     }
 
-    /// Has the Close frame follow what waits for a Blob, where something does. Returns
-    /// whether that is so.
+    /// Makes the Close frame follow the messages that wait for a Blob, if there are any. Returns
+    /// whether there are.
     pub(crate) fn defer_close(&self, close: &Close) -> bool {
         let is_deferring = self.is_deferring.get() && self.session().can_send();
         if is_deferring {
@@ -89,13 +90,14 @@ impl Connection {
         is_deferring
     }
 
-    /// Whether what is sent now waits for a Blob.
+    /// Whether a message that is sent now waits for a Blob.
     #[cfg(test)]
     pub(crate) fn is_deferring(&self) -> bool {
         self.is_deferring.get()
     }
 
-    /// How much waits for a Blob.
+    /// How many bytes of application data wait for a Blob, those of Blobs
+    /// included.
     pub(super) fn deferred_payload(&self) -> usize {
         let deferred = self.deferred.get();
         deferred.map_or(0, |deferred| deferred.borrow().payload())

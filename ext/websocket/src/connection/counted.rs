@@ -1,14 +1,14 @@
-//! What a connection has to remember so that it can be counted.
+//! What a connection remembers for the metrics.
 
 use std::cell::Cell;
 use std::time::Instant;
 
 use crate::metrics::{Stamp, here};
 
-/// What a connection has to remember so that it can be counted.
+/// What a connection remembers for the metrics.
 pub(super) struct Counted {
     pub opened: Stamp,
-    /// How many of its bytes the send queue of the metrics has.
+    /// How many bytes of this connection the metrics count in the send queue.
     queued: Cell<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! What operators are told of a connection: numbers, and how long it has been open.
+//! What operators are told about a connection: numbers, and how long the connection has been open.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::network_events::{self, Shown};
 use crate::out_buffer::OutBuffer;
 
 impl Connection {
-    /// What debuggers know it by.
+    /// The name of this connection for debuggers.
     pub(crate) fn shown(&self) -> Shown {
         Shown {
             place: std::ptr::from_ref(self).addr(),
@@ -23,7 +23,7 @@ impl Connection {
         self.class
     }
 
-    /// For how long it has been open at `now`.
+    /// How long the connection has been open at `now`.
     pub(crate) fn age(&self, now: Instant) -> Duration {
         self.counted.opened.elapsed(now)
     }
@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    /// Counts what waits in `out` while the kernel takes nothing.
+    /// Counts the bytes that wait in `out` while the kernel takes nothing.
     #[inline]
     pub(super) fn count_queue(&self, out: &OutBuffer) {
         if self.is_blocked.get() || self.counted.queued() != 0 {
@@ -63,7 +63,7 @@ impl Connection {
         self.counted.set_queued(queued);
     }
 
-    /// The peer's address, where there is one. It may be that of a proxy.
+    /// The peer's address, if there is one. The address may be that of a proxy.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         let known = self.remote_addr;
         known.or_else(|| self.transport.borrow().peer_addr())

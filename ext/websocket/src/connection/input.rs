@@ -1,4 +1,4 @@
-//! What one read brought, and what reading needs.
+//! The result of a read, and the state that reading needs.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -10,35 +10,35 @@ use duplex_protocol::frame::FrameHeader;
 
 use crate::recycler::{self, Recycled};
 
-/// What a connection reads and decodes with.
+/// The state with which a connection reads and decodes.
 pub(super) struct Reader {
     pub decoder: Decoder,
-    /// What came with the handshake. Boxed, as the members of [`Connection`](super::Connection) are that most
-    /// connections never need.
+    /// The bytes that came with the handshake. Boxed, because most connections never need them.
     pub read_ahead: Option<Box<Bytes>>,
-    /// How long the next message may be: as long as the last one, where that was binary
-    /// and came by itself. 0 where nothing is expected.
+    /// How long the next message may be: as long as the last message, if that was binary and came
+    /// alone in a read. 0 means that nothing is expected.
     pub expected: u32,
 }
 
 /// How one read went.
 pub(crate) enum Read {
-    /// Something came.
+    /// Bytes came.
     Input(Input),
-    /// Nothing now; the waker is set.
+    /// There is nothing to read now. The waker is set.
     Blocked,
-    /// The peer closed its side.
+    /// The peer closed its side of the transport.
     Eof,
     Failed(io::Error),
 }
 
-/// What one read brought. It is to be [decoded](super::Connection::decode).
+/// The bytes that one read brought. [`decode`](super::Connection::decode) takes
+/// them.
 pub(crate) enum Input {
-    /// So many bytes, at the start of the buffer that was read into.
+    /// This many bytes at the start of the buffer.
     Bytes(usize),
-    /// So many bytes, which went into the message that is coming, and completed or broke it.
+    /// This many bytes, which were read into an incomplete message, and the decoder's result.
     Message(usize, Result<Option<Event<'static>>, ProtocolError>),
-    /// So many bytes: one binary message, in memory of its own.
+    /// This many bytes, which are one binary message in its own memory.
     Binary(usize, Recycled),
 }
 
@@ -51,12 +51,12 @@ impl Input {
     }
 }
 
-/// What takes the events of some input, and may run script. Both return whether the next
-/// event may follow.
+/// Takes the events of some input, and may run script. Both methods return whether the next event
+/// may follow.
 pub(crate) trait EventSink {
     fn event(&mut self, event: Event<'_>) -> bool;
 
-    /// A binary message in memory of its own.
+    /// Takes a binary message in its own memory.
     fn recycled(&mut self, payload: Recycled) -> bool;
 }
 
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// A binary message of `length` bytes has come by itself.
+    /// Notes that a binary message of `length` bytes came alone in a read.
     #[inline]
     pub(super) fn expect(&mut self, length: usize) {
         self.expected = match EXPECTED.contains(&length) {
@@ -79,6 +79,6 @@ impl Reader {
     }
 }
 
-/// Binary messages of so many bytes are read into memory of their own when more of them
-/// are expected. The hub's read buffer has room for any of them.
+/// The lengths of binary messages that are read into their own memory, if the last message had such
+/// a length. The hub's read buffer has room for any of them.
 const EXPECTED: RangeInclusive<usize> = (4 << 10)..=(recycler::LONGEST - FrameHeader::MAX_LENGTH);

@@ -1,5 +1,5 @@
-//! The life of a connection: what its [`Session`](duplex_protocol::session::Session) decides
-//! is done here.
+//! The life of a connection: this module does what the
+//! [`Session`](duplex_protocol::session::Session) decides.
 
 use std::io;
 use std::pin::Pin;
@@ -35,7 +35,8 @@ pub(crate) enum Due {
 impl Connection {
     // The closing handshake (RFC 6455 section 7).
 
-    /// Queues a Close frame, unless one was. Returns whether it did.
+    /// Queues a Close frame, unless the closing handshake has begun. Returns
+    /// whether a frame was queued.
     pub(crate) fn close(&self, close: &Close) -> bool {
         let begins = self.session.borrow_mut().close();
         if begins {
@@ -59,18 +60,19 @@ impl Connection {
         self.session.borrow_mut().announce_closing();
     }
 
-    /// Whether the closing handshake has begun without the script's knowledge, which
-    /// is to be told now.
+    /// Whether the closing handshake has begun without the script's knowledge, which must be told
+    /// now.
     pub(crate) fn take_closing(&self) -> bool {
         self.session.borrow_mut().take_closing()
     }
 
-    /// Notes the peer's Close frame and queues the answer, where this is not the
-    /// answer itself.
+    /// Notes the peer's Close frame and queues the answer, if the peer's frame
+    /// is not the answer itself.
     pub(crate) fn receive_close(&self, close: Close) {
         if let Some(pull) = self.pull.get() {
-            // The script waits for the kernel: the peer was quicker. What it need
-            // not wait for may well be through.
+            // If the script waits for the kernel, the peer was quicker, and the
+            // queued messages are lost. If the script does not wait, the kernel
+            // may still take the messages.
             let mut out = self.out.borrow_mut();
             if !pull.is_write_pending.get() && !self.is_blocked.get() {
                 self.write(&mut out);
@@ -85,18 +87,18 @@ impl Connection {
 
     // The end.
 
-    /// How the connection ends once everything is written, where both Close frames are
-    /// through.
+    /// How the connection ends once everything is written, if both Close frames are there.
     pub(crate) fn finish(&self) -> Option<Ending> {
         self.session.borrow_mut().finish()
     }
 
-    /// Whether nothing is left to do: both Close frames are through.
+    /// Whether nothing is left to do: both Close frames are there, and this
+    /// end's frame is written.
     pub(crate) fn is_drained(&self) -> bool {
         self.session().is_last_word() && self.out.borrow().is_empty()
     }
 
-    /// How it ends where the transport does.
+    /// How the connection ends, now that the transport has ended.
     pub(crate) fn transport_ended(&self, error: Option<&io::Error>) -> Option<Ending> {
         let mut session = self.session.borrow_mut();
         match error {
@@ -105,13 +107,13 @@ impl Connection {
         }
     }
 
-    /// The script drops the connection. The hub does it, for it has to tell the end.
+    /// The script drops the connection. The hub does the work, because the hub has to tell the end.
     pub(crate) fn terminate(&self) {
         self.session.borrow_mut().terminate();
         self.waker.wake_by_ref();
     }
 
-    /// How it ends where it is dropped.
+    /// How the connection ends, now that it is dropped.
     pub(crate) fn drop_connection(&self) -> Option<Ending> {
         self.session.borrow_mut().drop_connection()
     }
@@ -122,8 +124,8 @@ impl Connection {
         self.queue_failure(failure)
     }
 
-    /// Has the hub end the connection for a limit. A peer that reads on still gets what is
-    /// queued.
+    /// Makes the hub end the connection because a limit was exceeded. A peer that goes on reading
+    /// still gets the queued messages.
     pub(crate) fn exceed(&self, limit: Exceeded) {
         let limits = &self.settings.limits;
         let message = || match limit {
@@ -146,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// How the connection ends where a limit was exceeded.
+    /// How the connection ends if a limit was exceeded.
     pub(crate) fn fail_now(&self) -> Option<Ending> {
         let failure = self.session.borrow_mut().fail_now()?;
         self.queue_failure(failure)
@@ -159,7 +161,7 @@ impl Connection {
         failure.ending
     }
 
-    /// The script has been told the end: nothing is published to the connection any more.
+    /// The script has been told the end: from now on, nothing is published to the connection.
     pub(crate) fn leave_topics(&self) {
         if let Some(membership) = &mut *self.membership.borrow_mut() {
             membership.unsubscribe_all();
@@ -175,7 +177,8 @@ impl Connection {
 
     // Pings and Pongs.
 
-    /// Queues a Ping with at most 125 bytes of payload. It is refused as messages are.
+    /// Queues a Ping with at most 125 bytes of payload. A Ping is refused by the same rules as a
+    /// message.
     pub(crate) fn send_ping(&self, payload: &[u8]) -> SendStatus {
         let sent = self.send_control(|out, key| {
             let _ = encoder::encode_ping(out, key, payload);
@@ -204,8 +207,8 @@ impl Connection {
         self.session.borrow_mut().count_control(now, config)
     }
 
-    /// Answers a Ping, behind what is queued. Where the kernel refuses bytes, no more than
-    /// one answer is queued at a time. Returns whether there is something to flush.
+    /// Answers a Ping, after the queued bytes. While the kernel refuses bytes, at most one answer
+    /// is queued at a time. Returns whether there is something to flush.
     pub(crate) fn answer_ping(&self, payload: &[u8]) -> bool {
         let mut out = self.out.borrow_mut();
         let is_pong_waiting = self.is_blocked.get() && out.has_answer();
@@ -216,8 +219,8 @@ impl Connection {
         answers
     }
 
-    /// Notes a Pong that was received at `now`. Returns how long the Ping of the idle timeout
-    /// took that it answers, if there was one.
+    /// Notes a Pong that was received at `now`. Returns the time since the Ping of the idle timeout
+    /// that the Pong answers, if there was one.
     pub(crate) fn receive_pong(&self, now: Instant) -> Option<Duration> {
         self.session.borrow_mut().receive_pong(now)
     }
@@ -225,7 +228,8 @@ impl Connection {
     fn push_pong(&self, out: &mut OutBuffer, payload: &[u8]) {
         let key = self.mask_key();
         out.push_answer(|out| {
-            // A Ping's payload fits, so its answer does.
+            // The payload of a Ping fits a control frame, so the answer fits
+            // too.
             let _ = encoder::encode_pong(out, key, payload);
         });
         if network_events::is_on() {
@@ -233,8 +237,8 @@ impl Connection {
         }
     }
 
-    /// Queues the answer that had to wait for another, where that has been written. Returns
-    /// whether it did.
+    /// Queues the Pong that had to wait for another Pong, if the other Pong has been written.
+    /// Returns whether a Pong was queued.
     pub(super) fn push_pending_pong(&self, out: &mut OutBuffer) -> bool {
         if out.has_answer() {
             return false;
@@ -248,15 +252,15 @@ impl Connection {
 
     // Deadlines.
 
-    /// The peer has its time to answer, or to end the stream, from when it has taken what is
-    /// queued.
+    /// The peer's time to answer, or to end the stream, begins when the peer has taken the queued
+    /// bytes.
     pub(crate) fn await_end(&self, now: Instant) {
         let outgoing = self.outgoing();
         let config = &self.settings.session;
         self.session.borrow_mut().await_end(now, config, outgoing);
     }
 
-    /// How far what is queued has come, as far as this end can tell.
+    /// How far the queued bytes have come, as far as this end can tell.
     fn outgoing(&self) -> Outgoing {
         let out = self.out.borrow();
         let in_kernel = self.transport.borrow().bytes_in_kernel();
@@ -267,7 +271,7 @@ impl Connection {
         }
     }
 
-    /// When to look at this connection again, as things are.
+    /// When to look at this connection again, as things are now.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let config = &self.settings.session;
         let is_reading = !self.is_paused();

@@ -1,20 +1,20 @@
-//! One connection: a transport, the protocol's [`Session`], and what goes through them.
+//! One connection: a transport, the protocol's [`Session`], and the messages that go through them.
 //!
 //! | module | concern |
 //! |---|---|
 //! | [`status`] | what became of a message, and what ends a connection |
-//! | [`input`] | what one read brought |
+//! | [`input`] | the result of a read |
 //! | [`reader`] | reading from the transport, and decoding |
-//! | [`pull_state`] | what a `WebSocketStream` needs besides |
+//! | [`pull_state`] | the additional state of a `WebSocketStream` |
 //! | [`pull`] | reading on demand, for `WebSocketStream` |
 //! | [`writer`] | sending, backpressure, and writing to the transport |
 //! | [`blob`] | sending behind a Blob |
-//! | [`counted`] | what it remembers so that it can be counted |
-//! | [`counting`] | what operators are told of it |
+//! | [`counted`] | what a connection remembers for the metrics |
+//! | [`counting`] | what operators are told about a connection |
 //! | [`life`] | the session: closing, failing, Pings and Pongs, deadlines |
 //!
-//! The session decides what may happen; the connection does it. Nothing here knows the
-//! engine: the hub delivers.
+//! The session decides what may happen, and the connection does it. This module does not know the
+//! engine, because the hub delivers.
 
 mod blob;
 mod counted;
@@ -56,47 +56,50 @@ use crate::metrics::Class;
 use crate::out_buffer::OutBuffer;
 use crate::transport::Transport;
 
-/// One end of a WebSocket connection whose opening handshake is through.
+/// One end of a WebSocket connection after the opening handshake.
 pub(crate) struct Connection {
-    /// Its place in the hub. The place is another connection's once this one was removed.
+    /// The connection's place in the hub. Another connection may get the place after this
+    /// connection was removed.
     pub(crate) id: u32,
     role: Role,
     transport: RefCell<Transport>,
     reader: RefCell<Reader>,
     out: RefCell<OutBuffer>,
-    /// Compresses messages, where permessage-deflate was agreed on.
+    /// Compresses messages, if permessage-deflate was agreed on.
     compressor: RefCell<Option<Box<Compressor>>>,
-    /// Wakes the hub for this connection, from readiness on either side.
+    /// Wakes the hub for this connection, when the transport can be read from
+    /// or written to.
     waker: Waker,
-    /// What may happen, and what has. Borrowed for one question or one step at a time, never
-    /// while script runs.
+    /// What may happen, and what has happened. Borrowed for one question or one step at a time,
+    /// never while script runs.
     session: RefCell<Session>,
-    /// What a `WebSocketStream` needs besides: it is read on demand.
+    /// The additional state of a `WebSocketStream`, which is read on demand.
     pull: OnceCell<Box<Pull>>,
-    /// Whether the hub has this connection on its list of those to flush.
+    /// Whether this connection is on the hub's list of connections to flush.
     dirty: DirtyMark,
-    /// Whether the kernel refused bytes: the waker goes on with them.
+    /// Whether the kernel refused bytes. The waker then continues the write.
     is_blocked: Cell<bool>,
     /// Whether messages wait for the bytes of a Blob.
     is_deferring: Cell<bool>,
-    /// Whether the script was told that the kernel takes no more, and is to be
-    /// told when it has taken all.
+    /// Whether the script was told that the kernel takes no more, and must be told when it has
+    /// taken all.
     is_drain_awaited: Cell<bool>,
-    /// Whether it keeps the event loop going, as long as it lives.
+    /// Whether the connection keeps the event loop going while it lives.
     is_ref: Cell<bool>,
-    /// What it counts as.
+    /// The class that the metrics count this connection in.
     class: Class,
     counted: Counted,
-    /// Whether the script wants nothing to be read for now.
+    /// Whether the script has paused reading.
     is_held_back: Cell<bool>,
     settings: Rc<Settings>,
-    /// What waits for the bytes of a Blob. Boxed because most connections never need it.
+    /// The messages that wait for the bytes of a Blob. Boxed because most connections never need
+    /// it.
     deferred: OnceCell<Box<RefCell<Deferred>>>,
-    /// The peer's address, where the server knows one.
+    /// The peer's address, if the server knows it.
     remote_addr: Option<SocketAddr>,
-    /// Its place in the group of its server.
+    /// The connection's place in the group of its server.
     pub(crate) membership: RefCell<Option<Membership<Connection>>>,
-    /// For which deadline the hub has an entry.
+    /// The deadline for which the hub has an entry.
     pub(crate) watched: Cell<Option<Instant>>,
 }
 
@@ -104,7 +107,7 @@ pub(crate) struct Connection {
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Settings {
     pub limits: Limits,
-    /// The same as the session wants it, with the idle timeout.
+    /// The limits in the form that the session takes, with the idle timeout.
     pub session: session::Config,
 }
 
@@ -121,16 +124,16 @@ impl Settings {
     }
 }
 
-/// What a connection is to be like.
+/// The options of a new connection.
 #[derive(Default)]
 pub(crate) struct Options {
     pub settings: Rc<Settings>,
-    /// What was agreed on for permessage-deflate, and how to compress.
+    /// The agreed parameters of permessage-deflate, and how to compress.
     pub deflate: Option<(Parameters, Compression)>,
     pub remote_addr: Option<SocketAddr>,
     /// Whether the transport is a stream of HTTP/2.
     pub is_http2: bool,
-    /// Whether TLS is under the transport, where the transport does not say it.
+    /// Whether TLS is under the transport, if the transport does not tell it.
     pub is_tls: bool,
 }
 
@@ -142,7 +145,8 @@ impl Marked for Connection {
 }
 
 impl Connection {
-    /// A connection that was opened at `now`. `read_ahead` came with the handshake.
+    /// A connection that was opened at `now`. `read_ahead` are the bytes that came with the
+    /// handshake.
     pub(crate) fn new(
         (id, waker): (u32, Waker),
         role: Role,
@@ -199,7 +203,7 @@ impl Connection {
         self.waker.wake_by_ref();
     }
 
-    /// Starts delivery on demand. Until the first message is asked for, nothing is read.
+    /// Starts delivery on demand. Nothing is read until the script asks for the first message.
     pub(crate) fn attach_pull(&self, now: Instant) {
         let _ = self.pull.set(Box::default());
         self.attach(now);
@@ -210,13 +214,13 @@ impl Connection {
         self.session().ready_state() != ReadyState::Connecting
     }
 
-    /// What may happen. To be asked, and not to be kept: script may run in between.
+    /// What may happen. Callers must not keep the borrow, because script may run in between.
     #[inline]
     pub(crate) fn session(&self) -> Ref<'_, Session> {
         self.session.borrow()
     }
 
-    /// Whether the script knows that it is over.
+    /// Whether the script knows that the connection has ended.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         self.session().has_ended()
@@ -238,17 +242,19 @@ impl Connection {
         self.remote_addr
     }
 
-    /// Whether it keeps the event loop going.
+    /// Whether the connection keeps the event loop going.
     pub(crate) fn is_ref(&self) -> bool {
         self.is_ref.get()
     }
 
-    /// Returns whether that is another answer than before.
+    /// Sets whether the connection keeps the event loop going. Returns whether
+    /// this changed the value.
     pub(crate) fn set_ref(&self, is_ref: bool) -> bool {
         self.is_ref.replace(is_ref) != is_ref
     }
 
-    /// Masks are unpredictable (RFC 6455 section 5.3), and a server has none.
+    /// The masking key of the next frame. A client's key is unpredictable (RFC
+    /// 6455 section 5.3). A server has none.
     #[inline]
     fn mask_key(&self) -> Option<MaskKey> {
         match self.role {
@@ -260,7 +266,7 @@ impl Connection {
 
 #[cfg(test)]
 impl Connection {
-    /// A server's end that no hub has, over `transport`.
+    /// A server's end over `transport`, which is in no hub.
     pub(crate) fn for_test(transport: Transport) -> Self {
         Self::new(
             (0, Waker::noop().clone()),

@@ -1,5 +1,5 @@
-//! Reading as the script wants it. For `WebSocketStream`, nothing is read from the transport, nor
-//! decoded, before the script asks for a message. `pause()` of a `WebSocket` holds reading back.
+//! Reading on demand. For `WebSocketStream`, nothing is read from the transport, nor decoded,
+//! before the script asks for a message. `pause()` of a `WebSocket` holds reading back.
 
 use std::time::Instant;
 
@@ -12,9 +12,9 @@ impl Connection {
         self.pull.get().is_some()
     }
 
-    /// Whether nothing is to be read now: the script has asked for no message, or holds reading
-    /// back. What it does not ask for is read and discarded once it cannot ask any more:
-    /// the peer's Close frame stands behind it.
+    /// Whether nothing may be read now: the script has asked for no message, or holds reading back.
+    /// When the script cannot ask any more, the remaining messages are read and discarded, because
+    /// the peer's Close frame stands after them.
     #[inline]
     pub(crate) fn is_paused(&self) -> bool {
         let is_unwanted = match self.pull.get() {
@@ -32,19 +32,20 @@ impl Connection {
         self.is_held_back.get()
     }
 
-    /// The script holds reading back, or goes on at `now`. Returns whether the hub is to look at
+    /// The script holds reading back, or goes on at `now`. Returns whether the hub must look at
     /// this connection.
     pub(crate) fn hold_back(&self, is_held_back: bool, now: Instant) -> bool {
         let goes_on = self.is_held_back.replace(is_held_back) && !is_held_back;
         if goes_on && self.settings.session.idle.is_some() {
-            // A peer that was not listened to was not silent.
+            // The time in which this end did not read does not count as
+            // silence.
             self.record_heard(now);
         }
         goes_on
     }
 
-    /// The script asks for a message at `now`. Returns whether the hub is to look at this
-    /// connection: not where it is at it already.
+    /// The script asks for a message at `now`. Returns whether the hub must look at this
+    /// connection: it need not if the hub is delivering to the connection now.
     pub(crate) fn want(&self, now: Instant) -> bool {
         let Some(pull) = self.pull.get() else {
             return false;
@@ -53,7 +54,8 @@ impl Connection {
             return false;
         }
         if self.settings.session.idle.is_some() {
-            // A peer that was not listened to was not silent.
+            // The time in which this end did not read does not count as
+            // silence.
             self.record_heard(now);
         }
         !pull.is_delivering.get()
@@ -68,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// It was delivered. Returns whether the next may be.
+    /// The message was delivered. Returns whether the next may be delivered.
     #[inline]
     pub(crate) fn end_delivery(&self) -> bool {
         match self.pull.get() {
@@ -80,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Keeps what was read behind the last message.
+    /// Keeps the bytes that were read after the last message.
     pub(crate) fn keep_unread(&self, bytes: &[u8]) {
         if let Some(pull) = self.pull.get()
             && !bytes.is_empty()
@@ -92,13 +94,13 @@ impl Connection {
         }
     }
 
-    /// Takes it, to be decoded before anything else.
+    /// Takes the kept bytes, which are decoded before anything else.
     pub(crate) fn take_unread(&self) -> Option<Unread> {
         let unread = self.pull.get()?.unread.take();
         (!unread.bytes.is_empty()).then_some(unread)
     }
 
-    /// Puts it back, where so many bytes at its end are left.
+    /// Puts the kept bytes back if the last `left` bytes of them are left.
     pub(crate) fn restore_unread(&self, mut unread: Unread, left: usize) {
         if let Some(pull) = self.pull.get()
             && left > 0

@@ -1,15 +1,16 @@
-//! What a connection that is read on demand needs besides.
+//! The additional state of a connection that is read on demand.
 
 use std::cell::{Cell, RefCell};
 
-/// Where a stream is with the messages that it asks for.
+/// How far a stream is with the messages that it asks for.
 #[derive(Default)]
 pub(super) struct Pull {
     /// Whether the script asks for a message.
     pub is_wanted: Cell<bool>,
-    /// Whether it is being handed one, and may ask for the next.
+    /// Whether the script is being handed a message, and may ask for the next.
     pub is_delivering: Cell<bool>,
-    /// What was read behind the last message: at most one read.
+    /// The bytes that were read after the last message: at most those of one
+    /// read.
     pub unread: RefCell<Unread>,
     /// Whether the script waits for its messages to be written.
     pub is_write_pending: Cell<bool>,
@@ -19,7 +20,7 @@ pub(super) struct Pull {
 #[derive(Default)]
 pub(crate) struct Unread {
     pub bytes: Vec<u8>,
-    /// Where they start.
+    /// The index of the first byte that has not been decoded.
     pub start: usize,
 }
 

@@ -16,8 +16,8 @@ use super::input::{EventSink, Input, Read, Reader};
 use crate::recycler::{Recycled, Recycler};
 
 impl Connection {
-    /// Reads what there is into `buffer`, or into the message that is coming where that
-    /// is long, `longest` bytes of it at most.
+    /// Reads the available bytes into `buffer`. If a long message is incomplete, reads into the
+    /// message instead, `longest` bytes at most.
     pub(crate) fn read(&self, buffer: &mut [u8], longest: usize, recycler: &Recycler) -> Read {
         let mut reader = self.reader.try_borrow_mut().ok();
         if let Some(reader) = &mut reader
@@ -36,8 +36,8 @@ impl Connection {
                 let mut room = ReadBuf::uninit(&mut room[..length]);
                 return match self.poll_read(&mut room) {
                     Read::Input(Input::Bytes(count)) => {
-                        // SAFETY: so many bytes have been filled, as a ReadBuf knows, since
-                        // `spare` was returned.
+                        // SAFETY: a ReadBuf counts the bytes that were filled, and they were filled
+                        // after `spare` returned.
                         let result = unsafe { reader.decoder.filled(count) };
                         Read::Input(Input::Message(count, result))
                     }
@@ -51,10 +51,10 @@ impl Connection {
         self.poll_read(&mut ReadBuf::new(buffer))
     }
 
-    /// Reads what may be one message as long as the last one, into memory that it keeps, so
-    /// that it need not be copied. What is not goes to `buffer`.
+    /// Reads what may be one message as long as the last one, into memory that the message keeps,
+    /// so that it need not be copied. If the bytes are something else, they are copied to `buffer`.
     fn read_expected(&self, reader: &mut Reader, buffer: &mut [u8], recycler: &Recycler) -> Read {
-        // A read that leaves room tells that there is no more.
+        // If a read leaves room, there is no more to read.
         let room = reader.expected as usize + FrameHeader::MAX_LENGTH;
         let mut frame = recycler.take(room);
         let mut unread = ReadBuf::uninit(&mut frame.spare_capacity_mut()[..room]);
@@ -63,7 +63,7 @@ impl Connection {
             Read::Input(Input::Bytes(count)) => count,
             _ => 0,
         };
-        // SAFETY: so many bytes have been filled, as a ReadBuf knows.
+        // SAFETY: a ReadBuf counts the bytes that were filled.
         unsafe { frame.set_len(count) };
         let read = match reader.decoder.decode_sole_binary(&mut frame) {
             Some(start) if count - start >= frame.capacity() / 2 => {
@@ -72,7 +72,7 @@ impl Connection {
                 return Read::Input(Input::Binary(count, payload));
             }
             Some(start) => {
-                // What is much shorter must not hold so much memory.
+                // A much shorter message must not hold so much memory.
                 reader.expect(count - start);
                 let payload = frame[start..].to_vec();
                 let event = Event::Binary(payload.into());
@@ -104,9 +104,8 @@ impl Connection {
         }
     }
 
-    /// Decodes `input`, which lies in `buffer` where it is bytes, and hands each event to
-    /// `sink`. Stops early where `sink` says so. Returns how many bytes at the end of the
-    /// input are left then.
+    /// Decodes `input`, and hands each event to `sink`. [`Input::Bytes`] lie in `buffer`. Stops
+    /// early if `sink` says so, and returns how many bytes at the end of the input are left then.
     #[inline]
     pub(crate) fn decode(
         &self,
@@ -135,13 +134,13 @@ impl Connection {
         mut input: &mut [u8],
         sink: &mut impl EventSink,
     ) -> Result<usize, ProtocolError> {
-        // Only the hub reads, and it does so from the event loop, never from a
-        // script's call; a second borrow would be its own fault.
+        // Only the hub reads, and it reads from the event loop, never from a
+        // script's call. A second borrow would be a fault of the hub.
         let Ok(mut reader) = self.reader.try_borrow_mut() else {
             return Ok(0);
         };
         let mut is_first = true;
-        // Nothing comes of no bytes.
+        // The decoder finds no event in an empty input.
         while !input.is_empty() {
             match reader.decoder.decode_in_place(input) {
                 InPlace::Message(message, rest) => {

@@ -1,42 +1,44 @@
-//! What became of a message, and what ends a connection.
+//! The outcome of a message, and the limits that end a connection.
 
 use crate::metrics::PassedLimit;
 
-/// What an op that sends returns where the message is queued and the kernel takes no more for
-/// now. Where the message was taken, the op returns the bytes that the message has, 1 at least.
+/// The result of a sending op if the message is queued and the kernel takes no more for now. If the
+/// message was taken, the op returns the length of the message in bytes, at least 1.
 pub(crate) const SEND_BUFFERED: i32 = -1;
-/// What an op that sends returns where more is queued than the limit.
+/// The result of a sending op if more bytes are queued than the limit allows.
 pub(crate) const SEND_REFUSED: i32 = 0;
-/// What an op that sends returns where the connection is ending.
+/// The result of a sending op if the connection is ending.
 pub(crate) const SEND_CLOSED: i32 = -2;
 
-/// What became of a message that the script sends.
+/// The outcome of a message that the script sends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SendStatus {
-    /// It is on its way.
+    /// The message is on its way.
     Taken,
-    /// It is queued behind what the kernel does not take for now. The hub says when
-    /// it has taken all.
+    /// The message is queued, and the kernel takes no more for now. The hub tells when the kernel
+    /// has taken all.
     Buffered,
-    /// It was refused, for more is queued than the limit. The hub likewise.
+    /// The message was refused, because more bytes are queued than the limit
+    /// allows. The hub tells when the kernel has taken all.
     Refused,
-    /// It cannot be sent any more: the connection is ending.
+    /// The message cannot be sent, because the connection is ending.
     Closed,
 }
 
 /// How far the messages of a script have come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Backlog {
-    /// So little is left for the kernel that the next may come.
+    /// So few bytes are left for the kernel that the script may send the next
+    /// message.
     Low,
-    /// The hub says when.
+    /// The script has to wait. The hub tells when it need not.
     High,
-    /// The last one was not taken: the connection is ending.
+    /// The connection is ending, so the last message may not have been taken.
     Closed,
 }
 
 impl SendStatus {
-    /// What became of a message of `length` bytes, as scripts are told.
+    /// The outcome of a message of `length` bytes, as a number for scripts.
     #[inline]
     pub(crate) fn outcome(self, length: usize) -> i32 {
         match self {
@@ -48,7 +50,7 @@ impl SendStatus {
     }
 }
 
-/// A limit that ends a connection because of what its script does for the peer.
+/// A limit that ends a connection because of what the script does for the peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exceeded {
     Backpressure,

@@ -21,7 +21,8 @@ use crate::transport::Transport;
 impl Connection {
     // Sending.
 
-    /// Queues the answer to the opening handshake, before anything else is.
+    /// Queues the answer to the opening handshake, before anything else is
+    /// queued.
     pub(crate) fn send_answer(&self, answer: &[u8]) {
         self.out.borrow_mut().push_bytes(answer);
     }
@@ -80,7 +81,8 @@ impl Connection {
         let key = self.mask_key();
         let mut compressor = self.compressor.borrow_mut();
         if payload > BACKLOG_LIMIT && compressor.is_some() && !self.is_blocked.get() {
-            // What is queued need not wait while a long message is compressed.
+            // The queued bytes need not wait while a long message is
+            // compressed.
             self.write(out);
         }
         let is_huge = payload > COMPRESSED_LIMIT && self.is_pull();
@@ -89,8 +91,8 @@ impl Connection {
         out.push_data(payload, |out| encode(out, key, compressor));
     }
 
-    /// Writes a long message from where it lies, behind what is queued. `None` where it
-    /// has to be copied anyway: to be masked, compressed, encrypted or kept.
+    /// Writes a long message from its own memory, after the queued bytes. Returns `None` if the
+    /// message has to be copied anyway, because it has to be masked, compressed, encrypted or kept.
     #[inline]
     fn send_long(&self, opcode: Opcode, payload: &[u8]) -> Option<SendStatus> {
         if payload.len() < WRITTEN_FROM
@@ -114,7 +116,7 @@ impl Connection {
         Some(self.was_queued(&mut out))
     }
 
-    /// Queues a message that was encoded once for all who get it.
+    /// Queues a message that was encoded once for all subscribers.
     pub(crate) fn send_published(&self, publication: &Publication<'_>) -> SendStatus {
         if self.is_deferring.get() {
             return self.defer(publication.message());
@@ -154,7 +156,7 @@ impl Connection {
         self.settings.limits.backpressure_limit
     }
 
-    /// Why nothing more can be queued now, if so.
+    /// Why no message can be queued now, or `None` if one can.
     #[inline]
     fn refusal(&self, out: &mut OutBuffer) -> Option<SendStatus> {
         if !self.session().can_send() {
@@ -166,7 +168,8 @@ impl Connection {
         None
     }
 
-    /// Why nothing more can be queued where so much waits besides, if so.
+    /// Why no message can be queued if `deferred` more bytes wait for a Blob,
+    /// or `None` if one can.
     #[cold]
     pub(super) fn overflow(&self, out: &mut OutBuffer, deferred: usize) -> Option<SendStatus> {
         let limit = self.backpressure_limit();
@@ -189,7 +192,8 @@ impl Connection {
     /// A message was queued.
     #[inline]
     fn was_queued(&self, out: &mut OutBuffer) -> SendStatus {
-        // A script that sends much in one turn need not hold it all.
+        // If a script sends much in one turn, not all of it need be held in
+        // memory.
         if out.len() >= FLUSH_EARLY_FROM && !self.is_blocked.get() {
             self.write(out);
         }
@@ -202,8 +206,9 @@ impl Connection {
         SendStatus::Taken
     }
 
-    /// How far the messages of the script have come. Where it has to wait,
-    /// [`take_drained`](Self::take_drained) will say when it need not.
+    /// How far the messages of the script have come. If the script has to wait,
+    /// [`take_drained`](Self::take_drained) will return `true` when the script
+    /// need not wait any more.
     pub(crate) fn backlog(&self) -> Backlog {
         if self.session().is_cut_off() {
             if self.is_pull() && self.session.borrow_mut().lose_data() {
@@ -223,8 +228,8 @@ impl Connection {
         Backlog::High
     }
 
-    /// Whether the script was told to wait and need not any more: a socket where the
-    /// kernel has taken all, a stream's writer somewhat earlier.
+    /// Whether the script was told to wait and need not wait any more. A socket waits until the
+    /// kernel has taken all. A stream's writer waits somewhat less.
     pub(crate) fn take_drained(&self) -> bool {
         let Some(pull) = self.pull.get() else {
             return self.is_drain_awaited.get()
@@ -241,16 +246,16 @@ impl Connection {
         is_told && self.has_drained() && pull.is_write_pending.replace(false)
     }
 
-    /// Whether the kernel has taken nearly all, of what was sent and of what that
-    /// was compressed to.
+    /// Whether the kernel has taken nearly all bytes, counted before and after
+    /// compression.
     fn has_drained(&self) -> bool {
         let out = self.out.borrow();
         let limit = self.backpressure_limit().min(BACKLOG_LIMIT);
         out.pending() <= limit && out.len() <= limit
     }
 
-    /// What is left in `out` will not arrive, or not be listened to. Only a stream counts
-    /// that as unclean.
+    /// The bytes that are left in `out` will not arrive, or the peer will not read them. Only a
+    /// stream counts such a loss as unclean.
     pub(super) fn record_lost_data(&self, out: &OutBuffer) {
         if self.is_pull() && out.has_data() {
             self.session.borrow_mut().lose_data();
@@ -270,11 +275,11 @@ impl Connection {
 
     // Writing to the transport.
 
-    /// Hands `body` the socket and what a [`SendBatch`](crate::hub::send_batch::SendBatch) can
-    /// write of what is queued, unless the kernel refuses bytes.
+    /// Hands `body` the socket and the queued bytes that a
+    /// [`SendBatch`](crate::hub::send_batch::SendBatch) can write, unless the kernel refuses bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn with_unwritten(&self, body: impl FnOnce(std::os::fd::RawFd, &[u8])) {
-        // The last of a connection has a way of its own.
+        // The last frame of a connection is written by `flush`.
         if self.session().is_last_word() || self.is_blocked.get() {
             return;
         }
@@ -293,7 +298,7 @@ impl Connection {
         }
     }
 
-    /// So many bytes of that were written.
+    /// Notes that `count` of these bytes were written.
     #[cfg(target_os = "linux")]
     pub(crate) fn record_batch_written(&self, count: usize) {
         match &mut *self.transport.borrow_mut() {
@@ -302,7 +307,7 @@ impl Connection {
         }
     }
 
-    /// Writes what is queued. Returns whether the kernel has taken all of it.
+    /// Writes the queued bytes. Returns whether the kernel has taken all of it.
     pub(crate) fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
         out.end_turn();
@@ -325,7 +330,8 @@ impl Connection {
         self.record_written(out, written)
     }
 
-    /// Returns whether the kernel has taken all that is queued.
+    /// Notes the result of a write. Returns whether the kernel has taken all
+    /// queued bytes.
     fn record_written(&self, out: &mut OutBuffer, written: Poll<io::Result<()>>) -> bool {
         let is_written = match written {
             Poll::Ready(Ok(())) => {
@@ -337,8 +343,8 @@ impl Connection {
                 false
             }
             Poll::Ready(Err(_)) => {
-                // What the peer sent before it went may still be read, its Close
-                // frame among it.
+                // What the peer sent before it went may still be read, and its
+                // Close frame may be among it.
                 self.record_lost_data(out);
                 out.clear();
                 self.is_blocked.set(true);
@@ -352,14 +358,15 @@ impl Connection {
     }
 }
 
-/// A script that has queued this many bytes in one turn has them written before
-/// it ends.
+/// If a script has queued this many bytes in one turn, they are written before
+/// the turn ends.
 pub(super) const FLUSH_EARLY_FROM: usize = 256 << 10;
-/// A message of so many bytes is written at once from where it lies. To copy shorter ones costs less
-/// than a peer that is woken earlier: at 16 KiB, 0.5 µs instead of 2.5.
+/// A message of at least this many bytes is written at once from its own memory. For a shorter
+/// message, a copy costs less than waking the peer earlier: at 16 KiB, 0.5 µs instead of 2.5.
 const WRITTEN_FROM: usize = 64 << 10;
-/// A stream's messages that are longer than this are not compressed, which would
-/// hold up all other connections meanwhile: whoever streams can cut them.
+/// A stream's messages that are longer than this are not compressed, because
+/// compressing them would hold up all other connections. A program that streams
+/// can cut its messages.
 const COMPRESSED_LIMIT: usize = 16 << 20;
 /// A stream's writer waits while the kernel has more bytes than this to take.
 const BACKLOG_LIMIT: usize = 64 << 10;

@@ -7,18 +7,19 @@ use super::event_loop::EventLoop;
 
 /// The deadlines of the connections of one hub.
 ///
-/// A connection that is heard does not touch this: its entry is looked at when it
-/// comes up, and entered again for what the deadline has become. Nor does one that
-/// ends: where thousands come and go in a second, an entry costs little. Those that nobody
-/// waits for are removed when they are many.
+/// A connection that is heard does not change its entry. When the entry is due, the hub looks at
+/// the connection and adds an entry for the new deadline. A connection that ends does not remove
+/// its entry either, because the entry costs little even if thousands of connections end in a
+/// second. Entries that no connection waits for are removed when they are many.
 pub(super) struct Deadlines {
-    /// Connections by when to look at them, which is [rounded](Self::round).
+    /// The ids of connections, by the [rounded](Self::round) time of their
+    /// deadlines.
     entries: BTreeMap<Instant, Vec<u32>>,
     /// How many entries there are.
     count: usize,
-    /// From when on the times are counted for which there are entries.
+    /// The time from which rounded times are counted.
     start: Instant,
-    /// For when the timer is set.
+    /// The time that the timer is set to.
     timer: Option<Instant>,
 }
 
@@ -32,7 +33,7 @@ impl Deadlines {
         }
     }
 
-    /// The next time at or after `due` for which there are entries.
+    /// Rounds `due` up to the next time that can have entries.
     pub(super) fn round(&self, due: Instant) -> Instant {
         let grains = (due - self.start).as_millis() / GRAIN.as_millis() + 1;
         u32::try_from(grains)
@@ -50,8 +51,8 @@ impl Deadlines {
         }
     }
 
-    /// Removes the entries that `counts` says nobody waits for, where there are many more
-    /// entries than `connections`.
+    /// If there are many more entries than `connections`, removes the entries for which `counts`
+    /// returns false.
     pub(super) fn sweep(&mut self, connections: usize, counts: impl Fn(Instant, u32) -> bool) {
         if self.count < SWEPT_FROM + 4 * connections {
             return;
@@ -63,7 +64,7 @@ impl Deadlines {
         self.count = self.entries.values().map(Vec::len).sum();
     }
 
-    /// Takes the entries whose time has come by `now`.
+    /// Takes the entries that are due at `now`.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<(Instant, u32)> {
         let mut taken = Vec::new();
         while let Some(entry) = self.entries.first_entry()
@@ -76,7 +77,7 @@ impl Deadlines {
         taken
     }
 
-    /// Sets the timer anew where it has gone off by `now`.
+    /// Sets the timer again if it has expired at `now`.
     pub(super) fn rearm(&mut self, now: Instant, event_loop: &dyn EventLoop) {
         if self.timer.is_some_and(|timer| timer <= now) {
             self.arm(event_loop);
@@ -90,9 +91,10 @@ impl Deadlines {
     }
 }
 
-/// How late a deadline may be looked at, so that there are few for many connections.
+/// How late a deadline may be handled. Rounding to this duration keeps the number of distinct times
+/// small.
 const GRAIN: Duration = Duration::from_millis(4);
-/// So few entries of deadlines are left alone.
+/// Entries are not swept while there are fewer than this.
 const SWEPT_FROM: usize = 4 << 10;
 
 #[cfg(test)]
@@ -101,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// The timer of an event loop whose time the test has.
+    /// An event loop whose time the test sets.
     #[derive(Default)]
     struct Timer(Cell<Option<Instant>>);
 
@@ -147,7 +149,7 @@ mod tests {
         assert_eq!(deadlines.take_due(at(20)), [(at(8), 3), (at(20), 1)]);
         deadlines.rearm(at(20), &timer);
         assert_eq!(timer.0.get(), Some(at(40)));
-        // It has not gone off: it is left alone.
+        // The timer has not expired, so it is left alone.
         timer.0.set(None);
         deadlines.rearm(at(39), &timer);
         assert_eq!(timer.0.get(), None);

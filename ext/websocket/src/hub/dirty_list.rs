@@ -1,12 +1,12 @@
-//! The list of what is to be written when the turn ends.
+//! The list of the connections that are written to when the turn ends.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
 use std::ops::Deref;
 use std::rc::Rc;
 
-/// A list on which nothing can stand twice: only the list changes the mark of a member, and
-/// the mark says whether the member is on the list.
+/// A list on which no member can be twice. The mark of a member says whether the member is on the
+/// list. Only the list changes the mark.
 pub(crate) struct DirtyList<T>(RefCell<Vec<Rc<T>>>);
 
 /// Whether a member is on its list.
@@ -18,7 +18,7 @@ pub(crate) trait Marked {
     fn mark(&self) -> &DirtyMark;
 }
 
-/// What was on the list: different members.
+/// The members that were on the list. No member occurs twice.
 pub(crate) struct Dirty<T>(Vec<Rc<T>>);
 
 impl<T> Default for DirtyList<T> {
@@ -28,7 +28,8 @@ impl<T> Default for DirtyList<T> {
 }
 
 impl<T: Marked> DirtyList<T> {
-    /// Lists `member`, unless it is listed. Returns whether it was not.
+    /// Adds `member`, unless the member is on the list. Returns whether the
+    /// member was added.
     #[inline]
     pub(crate) fn add(&self, member: &Rc<T>) -> bool {
         if member.mark().0.replace(true) {

@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
-/// What a hub asks of the event loop that it lives in.
+/// The functions that a hub needs of its event loop.
 pub(crate) trait EventLoop {
     fn now(&self) -> Instant;
 
-    /// Has the hub run at `due`, and not at the time that was set before.
+    /// Makes the event loop run the hub at `due`. This replaces the time that was set before.
     fn set_timer(&self, due: Option<Instant>);
 
     /// A connection keeps the event loop going.
     fn hold(&self);
 
-    /// It does not any more.
+    /// The connection does not keep the event loop going any more.
     fn release(&self);
 }

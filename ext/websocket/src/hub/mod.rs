@@ -3,21 +3,22 @@
 //! | module | concern |
 //! |---|---|
 //! | [`ready_list`] | the connections that can be read or written to again |
-//! | [`reading`] | a run's first half: what came is read, decoded and delivered |
-//! | [`delivery`] | what the application is told, whoever that is |
+//! | [`reading`] | the first half of a run: reading, decoding and delivering |
+//! | [`delivery`] | what the application is told |
 //! | [`dirty_list`] | the connections that have something to write |
-//! | [`send_batch`] | what a turn wrote to many sockets, by one system call |
+//! | [`send_batch`] | writing to many sockets by one system call |
 //! | [`event_loop`] | what a hub asks of the event loop that it lives in |
 //! | [`deadlines`] | when to look at which connection |
 //!
-//! The wakers of the connections put them on a list and schedule one task in the
-//! event loop, with the script's stack empty. That task reads each of them into
-//! one shared buffer, calls the script once for each message, drains the
-//! microtasks after each call as a browser does, and at its end writes what the
-//! script sent: one write for all messages to a connection.
+//! The waker of a connection puts the connection on a list, and schedules one
+//! task in the event loop. The task runs when the script's stack is empty. The
+//! task reads each connection into one shared buffer and calls the script once
+//! for each message. After each call the task drains the microtasks, as a
+//! browser does. At its end the task writes what the script sent, with one
+//! write for all messages to a connection.
 //!
-//! Nothing here knows the engine. It is handed in for each [run](Hub::run) as a [`Delivery`],
-//! and the event loop when the hub is made, as an [`EventLoop`]; `script` has both.
+//! This module does not know the engine. Each [run](Hub::run) takes the engine as a [`Delivery`],
+//! and [`Hub::new`] takes the event loop as an [`EventLoop`]. The module `script` has both.
 
 mod deadlines;
 pub(crate) mod delivery;
@@ -62,11 +63,11 @@ pub(crate) struct Hub {
     #[cfg(target_os = "linux")]
     batch: SendBatch,
     deadlines: RefCell<Deadlines>,
-    /// Whether [`Hub::run`] is, which flushes at its end.
+    /// Whether [`Hub::run`] runs, which flushes at its end.
     is_running: Cell<bool>,
-    /// What all connections read into, one after the other.
+    /// The buffer that all connections read into, one after the other.
     read_buffer: Cell<Vec<u8>>,
-    /// Those of the last connection.
+    /// The settings of the newest connection.
     settings: RefCell<Rc<Settings>>,
     recycler: Recycler,
     event_loop: Box<dyn EventLoop>,
@@ -90,14 +91,15 @@ impl Hub {
         }
     }
 
-    /// The same with a kernel of the test's.
+    /// This hub, with a kernel that the test simulates.
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn with_batch(mut self, batch: SendBatch) -> Self {
         self.batch = batch;
         self
     }
 
-    /// Takes in the connection that `new` makes with its id and its waker, now.
+    /// Adds the connection that `new` makes. `new` takes the connection's id,
+    /// its waker and the current time.
     pub(crate) fn add(
         &self,
         new: impl FnOnce((u32, Waker), Instant) -> Connection,
@@ -114,8 +116,8 @@ impl Hub {
         connection
     }
 
-    /// The settings, shared with the connections that were made last, where those have the
-    /// same.
+    /// Returns the settings. They are shared with the newest connections if those have equal
+    /// settings.
     pub(crate) fn shared(&self, settings: Settings) -> Rc<Settings> {
         let mut last = self.settings.borrow_mut();
         if **last != settings {
@@ -130,7 +132,8 @@ impl Hub {
         self.connections.borrow().get(id as usize).cloned()
     }
 
-    /// Hands it to `body`, which makes no connection and removes none.
+    /// Hands the connection `id` to `body`. `body` must not add or remove a
+    /// connection.
     #[inline]
     fn with<R>(&self, id: u32, body: impl FnOnce(&Rc<Connection>) -> R) -> Option<R> {
         self.connections.borrow().get(id as usize).map(body)
@@ -153,7 +156,7 @@ impl Hub {
         }
     }
 
-    /// Delivers one message of connection `id`, when there is one.
+    /// Delivers one message of connection `id`, when there is a message.
     pub(crate) fn pull(&self, id: u32) {
         if let Some(connection) = self.get(id) {
             if connection.want(self.event_loop.now()) {
@@ -180,7 +183,7 @@ impl Hub {
         sent.unwrap_or(SendStatus::Closed)
     }
 
-    /// Has what the script queued written when its turn ends.
+    /// Makes the hub write the bytes that the script queued, when the script's turn ends.
     #[inline]
     pub(crate) fn mark_dirty(&self, connection: &Rc<Connection>) {
         if !connection.is_blocked() && self.dirty.add(connection) && !self.is_running.get() {
@@ -188,21 +191,23 @@ impl Hub {
         }
     }
 
-    /// Begins the close handshake (RFC 6455 section 7.1.2), behind what was sent.
+    /// Begins the closing handshake (RFC 6455 section 7.1.2), after the
+    /// messages that were sent.
     pub(crate) fn close(&self, connection: &Rc<Connection>, close: &Close) {
         if !connection.defer_close(close) && connection.close(close) {
             self.mark_dirty(connection);
             if connection.is_blocked() || connection.is_pull() {
-                // The kernel may be long; the script is to know now. And what a
-                // stream did not ask for stands before the peer's answer.
+                // The kernel may take long, but the script must know now. And
+                // messages that a stream did not ask for stand before the
+                // peer's answer.
                 connection.waker().wake_by_ref();
             }
             self.await_end(connection);
         }
     }
 
-    /// Queues the bytes of a Blob, or nothing where it cannot be read, and what waited for
-    /// them.
+    /// Queues the bytes of a Blob, or nothing if the Blob cannot be read, and the messages that
+    /// waited for them.
     pub(crate) fn send_blob(&self, connection: &Rc<Connection>, bytes: Option<&[u8]>) {
         let close = connection.send_blob(bytes);
         self.mark_dirty(connection);
@@ -211,8 +216,8 @@ impl Hub {
         }
     }
 
-    /// Reads nothing more from connection `id`, or goes on. What one read has brought is
-    /// delivered all the same.
+    /// Stops reading from connection `id`, or goes on. Messages that the last read brought are
+    /// still delivered.
     pub(crate) fn hold_back(&self, id: u32, is_held_back: bool) {
         if let Some(connection) = self.get(id) {
             if connection.hold_back(is_held_back, self.event_loop.now()) {
@@ -222,7 +227,7 @@ impl Hub {
         }
     }
 
-    /// Whether `connection` keeps the event loop going.
+    /// Sets whether `connection` keeps the event loop going.
     pub(crate) fn set_ref(&self, connection: &Connection, is_ref: bool) {
         if !connection.has_ended() && connection.set_ref(is_ref) {
             match is_ref {
@@ -234,12 +239,14 @@ impl Hub {
 
     // What the event loop does.
 
-    /// Reads, delivers and writes what there is. Script runs by `delivery` alone.
+    /// Reads, delivers and writes everything that is ready. Only `delivery`
+    /// runs script.
     pub(crate) fn run(&self, delivery: &mut impl Delivery) {
         self.ready.begin();
         self.is_running.set(true);
         let now = self.event_loop.now();
-        // What has been heard by now counts before any silence does.
+        // The reads come before the deadlines, so that no peer counts as silent
+        // whose bytes have come.
         if self.read_ready(delivery, now) {
             self.check_deadlines(delivery, now);
         }
@@ -258,8 +265,8 @@ impl Hub {
         self.is_running.set(false);
     }
 
-    /// Writes what is queued on `connection`, and ends it where that was the last
-    /// of it.
+    /// Writes what is queued on `connection`, and ends the connection if its
+    /// last frame was written.
     fn flush(&self, events: &mut impl Events, connection: &Rc<Connection>) {
         let is_written = connection.flush();
         if connection.take_drained() {
@@ -276,7 +283,8 @@ impl Hub {
         }
     }
 
-    /// Tells the script how `connection` ended, unless that was told.
+    /// Tells the script how `connection` ended, unless the script was told
+    /// before.
     fn end(&self, events: &mut impl Events, connection: &Connection, ending: Option<Ending>) {
         let Some(ending) = ending else {
             return;
@@ -307,11 +315,11 @@ impl Hub {
         self.end(events, connection, ending);
     }
 
-    /// Drops a connection and with it the stream.
+    /// Drops a connection and its transport.
     fn remove(&self, connection: &Rc<Connection>) {
         let mut connections = self.connections.borrow_mut();
         let key = connection.id as usize;
-        // Its id may be another's already.
+        // The id may belong to another connection already.
         if connections
             .get(key)
             .is_some_and(|it| Rc::ptr_eq(it, connection))
@@ -328,7 +336,7 @@ impl Hub {
         self.watch(connection);
     }
 
-    /// Sees to it that the next deadline of `connection` is looked at.
+    /// Adds an entry for the next deadline of `connection`.
     fn watch(&self, connection: &Connection) {
         if let Some(due) = connection.next_deadline() {
             let mut deadlines = self.deadlines.borrow_mut();
@@ -348,8 +356,8 @@ impl Hub {
     fn check_deadlines(&self, delivery: &mut impl Delivery, now: Instant) {
         let entries = self.deadlines.borrow_mut().take_due(now);
         for (due, id) in entries {
-            // An entry of a connection that is gone, or that has an earlier one,
-            // counts no more.
+            // An entry of a connection that is gone, or that has an earlier
+            // one, does not count any more.
             let Some(connection) = self.get(id).filter(|it| it.watched.get() == Some(due)) else {
                 continue;
             };
@@ -363,7 +371,7 @@ impl Hub {
                 }
                 Due::GivenUp(ending) => {
                     if ending.is_some() {
-                        // Otherwise it had failed before.
+                        // Otherwise the connection had failed before.
                         here().passed(PassedLimit::CloseTimeout);
                     }
                     self.end(delivery, &connection, ending);
@@ -378,8 +386,8 @@ impl Hub {
     }
 }
 
-/// The engine is taken down, and the connections with it. What the script sent in
-/// its last turn is written as far as the kernel takes it at once.
+/// The engine ends, and the connections end with it. The messages of the
+/// script's last turn are written as far as the kernel takes them at once.
 impl Drop for Hub {
     fn drop(&mut self) {
         for connection in self.dirty.take() {

@@ -1,4 +1,4 @@
-//! The first half of a run: what came is read, decoded and delivered.
+//! The first half of a run: reading, decoding and delivering.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -15,26 +15,26 @@ use crate::metrics::{MessageKind, PassedLimit, here};
 use crate::network_events;
 use crate::recycler::Recycled;
 
-/// What became of some input.
+/// The result of reading some input.
 enum InputProgress {
     All,
-    /// The script has to ask for what the last so many bytes hold.
+    /// The script has to ask for the messages in the last `left` bytes.
     Paused {
         left: usize,
     },
-    /// Both Close frames are through.
+    /// Both Close frames have come and gone.
     Drained,
     /// No more script may run.
     Stopped,
 }
 
 impl Hub {
-    /// Serves all connections on the ready list. Returns false where no more script may
-    /// run.
+    /// Serves all connections on the ready list. Returns false if no more script may run.
     pub(super) fn read_ready(&self, delivery: &mut impl Delivery, now: Instant) -> bool {
         for id in self.ready.take() {
-            // A connection may have ended, and its id may be another's by now;
-            // looking at that one once more is harmless.
+            // A connection may have ended, and its id may belong to another
+            // connection by now. Looking at that connection once more is
+            // harmless.
             let Some(connection) = self.get(id) else {
                 continue;
             };
@@ -47,8 +47,8 @@ impl Hub {
                 self.remove(&connection);
                 continue;
             }
-            // A stream's peer that has closed will not read what is left to write: whether it
-            // has must not depend on how much the kernel takes now.
+            // If the peer of a stream has closed, it will not read what is left to write. Whether
+            // the peer's Close frame is found must not depend on how much the kernel takes now.
             let reads_first = connection.is_pull();
             if connection.is_blocked() && !reads_first {
                 self.flush(delivery, &connection);
@@ -63,8 +63,7 @@ impl Hub {
         true
     }
 
-    /// Reads and delivers what `connection` has. Returns false where no more script may
-    /// run.
+    /// Reads from `connection` and delivers the messages. Returns false if no more script may run.
     fn read(
         &self,
         delivery: &mut impl Delivery,
@@ -92,7 +91,8 @@ impl Hub {
         let mut left_in_turn = BYTES_IN_TURN;
         for turn in 0.. {
             if turn == READS_IN_TURN || left_in_turn == 0 {
-                // Others have their turn; this one goes on after them.
+                // The other connections have their turn. This connection goes
+                // on after them.
                 connection.waker().wake_by_ref();
                 break;
             }
@@ -108,7 +108,7 @@ impl Hub {
                     match self.decode(delivery, connection, input, &mut buffer, now) {
                         InputProgress::All if connection.is_paused() => {}
                         InputProgress::All => continue,
-                        // What went into a message of its own is not in the buffer.
+                        // Bytes that were read into a message are not in the buffer.
                         InputProgress::Paused { left: 0 } => {}
                         InputProgress::Paused { left } => {
                             connection.keep_unread(&buffer[count - left..count]);
@@ -130,7 +130,8 @@ impl Hub {
         may_run
     }
 
-    /// Delivers of what was read of a stream's connection before it was asked for.
+    /// Delivers a message from the bytes that were read from a stream's connection before the
+    /// script asked for them.
     fn read_unread(
         &self,
         delivery: &mut impl Delivery,
@@ -155,7 +156,7 @@ impl Hub {
         decoded
     }
 
-    /// Decodes `input` and delivers what it holds. A connection that breaks the
+    /// Decodes `input` and delivers its events. A connection that breaks the
     /// protocol fails.
     fn decode(
         &self,
@@ -176,7 +177,7 @@ impl Hub {
     }
 }
 
-/// Some input that is to be decoded and delivered.
+/// Some input that must be decoded and delivered.
 struct Decode<'d> {
     hub: &'d Hub,
     connection: &'d Rc<Connection>,
@@ -247,14 +248,14 @@ enum Stop {
     Paused,
     /// The peer has broken the protocol or a limit.
     Broken(ProtocolError),
-    /// The connection is to fail with this code and this message.
+    /// The connection must fail with this code and this message.
     Failed(CloseCode, String),
     /// No more script may run.
     Stopped,
 }
 
 impl<I: Inbox> EventSink for Sink<'_, I> {
-    // Always: to hand on an event takes as long as to decode it.
+    // Always inlined, because handing on an event takes as long as decoding it.
     #[inline(always)]
     fn event(&mut self, event: Event<'_>) -> bool {
         if network_events::is_on() {
@@ -289,7 +290,8 @@ impl<I: Inbox> Sink<'_, I> {
         })
     }
 
-    /// Everything but text, which does not wait for the next event.
+    /// Takes every event except text. Binary messages and control frames are
+    /// delivered at once.
     #[inline]
     fn other(&mut self, event: Event<'_>) -> Result<(), Stop> {
         if !self.inbox.deliver_waiting() {
@@ -338,7 +340,7 @@ impl<I: Inbox> Sink<'_, I> {
         length: usize,
         deliver: impl FnOnce(&mut I) -> Delivered,
     ) -> Result<(), Stop> {
-        // The standard drops what comes after this end has begun the close handshake.
+        // The standard drops messages that come after this end has begun the closing handshake.
         if !self.connection.session().delivers() {
             return Ok(());
         }
@@ -368,12 +370,12 @@ impl Delivered {
     }
 }
 
-/// How long a read can be. Longer messages take several.
+/// The longest read, in bytes. A longer message takes several reads.
 const READ_BUFFER_LENGTH: usize = 64 << 10;
-/// How long one can be that goes into a message: what it brought stays in the second
-/// level of cache, where it is unmasked.
+/// The longest read that goes directly into a message, in bytes. So many bytes stay in the second
+/// level of cache until they are unmasked.
 const LONGEST_READ: usize = 256 << 10;
-/// How many reads one connection has before others have theirs.
+/// How many reads one connection has before the others have theirs.
 const READS_IN_TURN: u32 = 16;
-/// And how many bytes.
+/// How many bytes one connection reads before the others have their turn.
 const BYTES_IN_TURN: usize = 1 << 20;

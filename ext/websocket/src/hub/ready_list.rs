@@ -1,7 +1,7 @@
 //! The connections that can be read or written to again, and their wakers.
 //!
-//! A [`Waker`] may be called on any thread, because reactors and other tasks keep it. That is
-//! why the list has locks and atomics, though everything else of a hub stays on its thread.
+//! A [`Waker`] may be called on any thread, because reactors and other tasks keep it. The list
+//! therefore has locks and atomics, though everything else of a hub stays on its thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ use std::task::{Wake, Waker};
 /// The list of one hub.
 pub(crate) struct ReadyList {
     wakers: Mutex<Vec<Arc<ConnectionWaker>>>,
-    /// Whether the hub is to run, and has not begun.
+    /// Whether the hub must run, and has not begun to run.
     is_scheduled: AtomicBool,
-    /// Has the hub run from the event loop.
+    /// Makes the event loop run the hub.
     schedule: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -35,7 +35,7 @@ impl ReadyList {
         }))
     }
 
-    /// Has the hub run, unless that is on its way.
+    /// Schedules a run of the hub, unless a run is scheduled.
     pub(crate) fn schedule(&self) {
         if !self.is_scheduled.swap(true, Ordering::AcqRel) {
             (self.schedule)();
@@ -51,7 +51,8 @@ impl ReadyList {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Empties the list. Returns the ids of the connections, each once.
+    /// Empties the list. Returns the ids of the connections. No id occurs
+    /// twice.
     pub(crate) fn take(&self) -> impl Iterator<Item = u32> + use<> {
         let wakers = std::mem::take(&mut *self.lock());
         wakers.into_iter().map(|waker| {
@@ -61,7 +62,7 @@ impl ReadyList {
     }
 }
 
-/// The list's own waker has the hub run, without any connection on the list: for timers.
+/// The list's own waker schedules a run without adding a connection. Timers use this waker.
 impl Wake for ReadyList {
     fn wake(self: Arc<Self>) {
         self.schedule();
@@ -72,7 +73,7 @@ impl Wake for ReadyList {
     }
 }
 
-/// What the transport of a connection wakes.
+/// The waker that the transport of a connection wakes.
 struct ConnectionWaker {
     id: u32,
     is_listed: AtomicBool,
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(runs.load(Ordering::Relaxed), 1);
         ready.begin();
         assert_eq!(ready.take().collect::<Vec<_>>(), [1, 2]);
-        // What wakes while the hub runs has it run again.
+        // A connection that wakes while the hub runs has the hub run again.
         wakers[1].wake_by_ref();
         assert_eq!(runs.load(Ordering::Relaxed), 2);
         assert_eq!(ready.take().collect::<Vec<_>>(), [2]);

@@ -1,9 +1,9 @@
-//! What one turn of the event loop wrote to many sockets, handed to the kernel with one
+//! Hands the bytes that one turn of the event loop wrote to many sockets to the kernel, with one
 //! system call (io_uring, on Linux).
 //!
-//! A send costs little beside what TCP does with it, but that little is saved for each
-//! socket. Containers and hardened kernels often forbid io_uring; then each socket is
-//! written to by itself, and nothing else changes.
+//! A system call costs little compared with the work of TCP, but the cost is saved for each socket.
+//! Containers and hardened kernels often forbid io_uring. Then each socket is written to by itself,
+//! and nothing else changes.
 
 use std::cell::RefCell;
 use std::io;
@@ -21,31 +21,31 @@ pub(crate) struct SendBatch(RefCell<State>);
 
 #[derive(Default)]
 enum State {
-    /// There was nothing to batch yet.
+    /// No batch was needed yet.
     #[default]
     New,
     Ready(Box<IoUring>),
-    /// The kernel does not allow it.
+    /// The kernel does not allow io_uring.
     Unavailable,
     #[cfg(test)]
     Simulated(Box<dyn SendQueue>),
 }
 
-/// Takes sends and tells how each went.
+/// Takes sends and returns the result of each.
 pub(crate) trait SendQueue {
     /// Queues a send. Returns false if the queue is full.
     ///
     /// # Safety
     ///
-    /// `bytes` and `socket` stay as they are until the send has completed, or will not be
-    /// submitted any more.
+    /// `bytes` and `socket` stay valid and unchanged until the send has completed, or until the
+    /// queue will not submit it any more.
     unsafe fn push(&mut self, socket: RawFd, bytes: &[u8], index: u64) -> bool;
 
-    /// Submits what is queued, and waits until so many sends have completed.
+    /// Submits the queued sends, and waits until `count` sends have completed.
     fn submit_and_wait(&mut self, count: usize) -> io::Result<()>;
 
-    /// The next send that has completed: its index, and how many bytes were written, or a
-    /// negative number.
+    /// The next send that has completed: its index, and how many bytes were written, or a negative
+    /// error number.
     fn next_completion(&mut self) -> Option<(u64, i32)>;
 
     /// How many sends are queued and have not been submitted.
@@ -78,16 +78,16 @@ impl SendQueue for IoUring {
 }
 
 impl SendBatch {
-    /// One that hands its sends to `queue`.
+    /// A batch that hands its sends to `queue`.
     #[cfg(test)]
     pub(crate) fn simulated(queue: Box<dyn SendQueue>) -> Self {
         Self(RefCell::new(State::Simulated(queue)))
     }
 
-    /// Writes what the connections have queued as far as the kernel takes it at once.
-    /// What is left, or failed, is for [`Connection::flush`] to find. Returns how many sends
-    /// the kernel did or refused: none where the connections are few, or where it does not
-    /// allow io_uring.
+    /// Writes the queued bytes of the connections, as far as the kernel takes them at once.
+    /// [`Connection::flush`] handles the bytes that are left and the errors. Returns how many sends
+    /// the kernel did or refused. The number is 0 if there are few connections, or if the kernel
+    /// does not allow io_uring.
     pub(crate) fn write(&self, connections: &Dirty<Connection>) -> usize {
         if connections.len() < BATCH_FROM {
             return 0;
@@ -121,8 +121,8 @@ fn ring() -> io::Result<IoUring> {
         .build(ENTRIES)
 }
 
-/// Returns how many sends were completed. The connections are different ones: each has its
-/// bytes in one entry.
+/// Returns how many sends were completed. No connection occurs twice, so each connection's bytes
+/// are in one entry.
 fn write(
     queue: &mut (impl SendQueue + ?Sized),
     connections: &[Rc<Connection>],
@@ -130,8 +130,8 @@ fn write(
     let mut count = 0;
     for (index, connection) in connections.iter().enumerate() {
         connection.with_unwritten(|socket, bytes| {
-            // SAFETY: this function returns after all sends have completed, or when the others
-            // will not be submitted. Until then nothing else runs on this thread, which owns
+            // SAFETY: this function returns after all sends have completed, or when the remaining
+            // sends will not be submitted. Until then nothing else runs on this thread, which owns
             // the connection, its buffers and its socket.
             if unsafe { queue.push(socket, bytes, index as u64) } {
                 count += 1;
@@ -140,7 +140,8 @@ fn write(
     }
     let mut completed = 0;
     while completed < count {
-        // With MSG_DONTWAIT each send is done, or refused, when it is submitted.
+        // With MSG_DONTWAIT the kernel does or refuses each send during the
+        // submission.
         let submitted = queue.submit_and_wait(count - completed);
         while let Some((index, result)) = queue.next_completion() {
             completed += 1;
@@ -154,16 +155,17 @@ fn write(
             && error.kind() != io::ErrorKind::Interrupted
             && completed + queue.unsubmitted() == count
         {
-            // The others will not be submitted, so nothing is read any more.
+            // The remaining sends will not be submitted, so the kernel reads no
+            // bytes any more.
             return Err(error);
         }
     }
     Ok(completed)
 }
 
-/// How many sends the kernel is handed at a time.
+/// How many sends the kernel takes at a time.
 const ENTRIES: u32 = 256;
-/// Fewer are written one by one.
+/// Fewer connections than this are written to one by one.
 const BATCH_FROM: usize = 4;
 
 #[cfg(test)]
@@ -175,7 +177,7 @@ mod tests {
     use crate::hub::dirty_list::DirtyList;
     use crate::transport::Transport;
 
-    /// Connections, and what their peers read.
+    /// Connections, and the other ends of their sockets.
     fn connections(count: usize) -> (Vec<Rc<Connection>>, Vec<UnixStream>) {
         (0..count)
             .map(|_| {
@@ -196,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_many_sent_leaves_by_one_call_and_once() {
-        // A task that does not yield has tokio's sockets pause, but for this.
+        // Without this, tokio's sockets pause in a task that does not yield.
         tokio::task::unconstrained(send_to_many()).await;
     }
 
@@ -209,7 +211,8 @@ mod tests {
         let mut expected = Vec::new();
         for round in 0..3 {
             for connection in &connections {
-                // Whatever is written in between, and however often it is marked.
+                // Other connections may be written to in between, and the
+                // connection may be marked again.
                 connection.send_text(&format!("first {round}"));
                 list.add(connection);
                 connection.flush();

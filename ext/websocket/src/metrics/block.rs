@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::places::{self, Place};
 
 /// The numbers of one thread. Only that thread writes them; any thread may read them.
-#[repr(align(128))] // No other thread's data shares a line of the cache with them.
+#[repr(align(128))] // No other thread's data shares a cache line with the numbers.
 pub(crate) struct Block {
     values: [AtomicU64; places::COUNT],
-    /// What tells this block from the others.
+    /// The number of this block, which no other block has.
     pub number: usize,
-    /// When the event loop of the thread last turned, in microseconds since the process
-    /// began to count, plus 1. 0 means that nobody watches that event loop.
+    /// When the event loop of the thread last turned, in microseconds since the process began to
+    /// count, plus 1. 0 means that the event loop is not watched.
     pub turned: AtomicU64,
 }
 
@@ -26,17 +26,17 @@ impl Block {
         }
     }
 
-    /// Adds to a number. A place that goes down, too, has the bits of an `i64`.
+    /// Adds to a number. A number that can also fall has the bits of an `i64`.
     #[inline]
     pub(crate) fn add(&self, place: Place, count: u64) {
         let value = &self.values[place.index()];
-        // No other thread writes: a plain addition is enough.
+        // No other thread writes, so a plain addition is enough.
         let sum = value.load(Ordering::Relaxed).wrapping_add(count);
         value.store(sum, Ordering::Relaxed);
     }
 
-    /// Takes from a number. It may be another thread's block that was added to: the sum of
-    /// all blocks is right.
+    /// Subtracts from a number. The addition may have been made in the block of another thread,
+    /// because only the sum of all blocks has to be right.
     #[inline]
     pub(crate) fn sub(&self, place: Place, count: u64) {
         self.add(place, count.wrapping_neg());
@@ -51,7 +51,7 @@ impl Block {
 }
 
 thread_local! {
-    /// That of this thread. It has no destructor, so that the way to it is one load.
+    /// The block of this thread. The variable has no destructor, so that reading it is one load.
     static HERE: Cell<Option<&'static Block>> = const { Cell::new(None) };
     /// Gives the block back when the thread ends.
     static LEASE: Lease = const { Lease(Cell::new(None)) };
@@ -76,7 +76,7 @@ fn enter() -> &'static Block {
     });
     drop(blocks);
     HERE.set(Some(block));
-    // Where the thread is about to end, the block stays its own for good.
+    // If the thread is about to end, the block is never lent again.
     let _ = LEASE.try_with(|lease| lease.0.set(Some(block)));
     block
 }
@@ -101,7 +101,7 @@ pub(super) fn all() -> Vec<&'static Block> {
 #[derive(Default)]
 struct Blocks {
     all: Vec<&'static Block>,
-    /// Those of threads that have ended.
+    /// The blocks of threads that have ended.
     free: Vec<&'static Block>,
 }
 
@@ -110,6 +110,6 @@ fn lock() -> MutexGuard<'static, Blocks> {
         all: Vec::new(),
         free: Vec::new(),
     });
-    // The data is whole between any two statements that hold it.
+    // The data is consistent between any two statements that hold the lock.
     BLOCKS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! How late event loops are: a task in each one sleeps for a while, and sees when it wakes.
+//! How late event loops are. A task in each event loop sleeps for a while, and measures how late it
+//! wakes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,21 +9,21 @@ use super::notes::since_start;
 
 static IS_WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// Has the event loops watched that start from now on.
+/// Makes all event loops that start from now on measure their delay.
 pub fn watch_event_loops() {
     IS_WATCHING.store(true, Ordering::Relaxed);
 }
 
-/// Whether event loops are to be watched.
+/// Whether event loops measure their delay.
 pub fn is_watching_event_loops() -> bool {
     IS_WATCHING.load(Ordering::Relaxed)
 }
 
-/// Watches the event loop of this thread, until the thread's tokio runtime ends. It wakes
-/// twice a second. It keeps no program alive.
+/// Watches the event loop of this thread, until the thread's tokio runtime ends. The watch wakes
+/// twice a second. It does not keep the program alive.
 pub fn watch_event_loop() {
     if here().turned.load(Ordering::Relaxed) != 0 {
-        // Another engine of the thread has it watched.
+        // Another engine of the thread watches the event loop already.
         return;
     }
     turned(Instant::now());
@@ -44,8 +45,8 @@ fn turned(now: Instant) {
     here().turned.store(microseconds + 1, Ordering::Relaxed);
 }
 
-/// How many event loops are watched, and for how many seconds the one is overdue that is
-/// overdue most.
+/// How many event loops are watched, and by how many seconds the most overdue event loop is
+/// overdue.
 pub(super) fn blocked(blocks: &[&Block]) -> (u64, f64) {
     let now = since_start(Instant::now());
     let (mut count, mut longest) = (0, Duration::ZERO);
@@ -60,5 +61,5 @@ pub(super) fn blocked(blocks: &[&Block]) -> (u64, f64) {
     (count, longest.as_secs_f64())
 }
 
-/// How often it is looked.
+/// The time between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);

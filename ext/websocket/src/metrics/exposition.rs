@@ -4,43 +4,44 @@ use std::fmt::Write;
 
 use super::snapshot::HistogramSnapshot;
 
-/// Families of samples, each with its type and its meaning.
+/// Families of samples. Each family has a name, a type and a meaning.
 #[derive(Default)]
 pub struct Exposition {
     families: Vec<Family>,
 }
 
-/// Samples of one name.
+/// The samples of one name.
 pub struct Family {
-    /// As Prometheus has it.
+    /// The name, in the form of Prometheus.
     pub name: &'static str,
-    /// What its samples are.
+    /// The type of the samples.
     pub kind: Kind,
-    /// What they mean, in a sentence.
+    /// The meaning of the samples, in a sentence.
     pub help: String,
-    /// In the order in which they were added.
+    /// The samples, in the order in which they were added.
     pub samples: Vec<Sample>,
 }
 
 /// One number.
 pub struct Sample {
-    /// What follows the name of the family: that of a histogram has `_bucket`, `_sum` and
-    /// `_count`, all others have nothing.
+    /// The suffix that follows the name of the family. The samples of a histogram have `_bucket`,
+    /// `_sum` or `_count`. All others have an empty suffix.
     pub suffix: &'static str,
-    /// What tells it from the others of the family, names and values.
+    /// The labels that tell the sample from the others of the family: names and
+    /// values.
     pub labels: Vec<(String, String)>,
     /// The number itself.
     pub value: f64,
 }
 
-/// What a family of samples is.
+/// The type of a family of samples.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// It never falls, as long as the process lives.
+    /// A number that never falls while the process lives.
     Counter,
-    /// It rises and falls.
+    /// A number that rises and falls.
     Gauge,
-    /// Buckets, their count and their sum.
+    /// The buckets of a distribution, with their count and their sum.
     Histogram,
 }
 
@@ -54,7 +55,7 @@ impl Kind {
     }
 }
 
-/// A number that can be a sample. Above 2^53 it may be rounded.
+/// A number that can be a sample. A number above 2^53 may be rounded.
 pub trait Number {
     /// The number.
     fn to_f64(self) -> f64;
@@ -78,7 +79,7 @@ impl Exposition {
     /// The content type of the text.
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins a family. The samples that follow are of it.
+    /// Begins a family. The samples that are added next belong to this family.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
         self.families.push(Family {
             name,
@@ -132,7 +133,7 @@ impl Exposition {
     pub fn into_text(self) -> String {
         let mut text = String::new();
         for family in &self.families {
-            // Nothing that is written to memory fails.
+            // A write to memory does not fail.
             let _ = family.write(&mut text);
         }
         text
@@ -167,7 +168,7 @@ impl Family {
     }
 }
 
-/// The value of a label, as the format has it.
+/// The value of a label, escaped as the format asks.
 fn escaped(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {

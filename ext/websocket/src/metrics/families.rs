@@ -1,4 +1,4 @@
-//! The numbers as Prometheus reads them.
+//! The numbers as families with the names that operators know.
 
 use super::exposition::{Exposition, Kind};
 use super::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Queued, ROLES};

@@ -1,4 +1,4 @@
-//! What the numbers tell apart. Each kind has a name, which is the value of a label.
+//! The kinds that the numbers tell apart. Each kind has a name, which is the value of a label.
 
 use duplex_protocol::error::ProtocolError;
 use duplex_protocol::frame::Role;
@@ -13,9 +13,9 @@ macro_rules! kinds {
         }
 
         impl $name {
-            /// All of them.
+            /// All members.
             pub const ALL: &[Self] = &[$(Self::$member,)*];
-            /// How many there are.
+            /// How many members there are.
             pub const COUNT: usize = Self::ALL.len();
 
             /// The value of the label.
@@ -29,7 +29,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// What a message is.
+    /// The type of a message.
     MessageKind {
         /// A text message.
         Text = "text",
@@ -39,19 +39,21 @@ kinds! {
 }
 
 kinds! {
-    /// What became of a message that was sent while the kernel took no more.
+    /// The outcome of a message that was sent while the kernel took no more.
     Queued {
-        /// It waits in the connection's queue.
+        /// The message waits in the connection's queue.
         Waits = "queued",
-        /// `send()` refused it, because more is queued than `backpressureLimit`.
+        /// `send()` refused the message, because more bytes are queued than
+        /// `backpressureLimit`.
         Refused = "refused",
-        /// The connection ends, because more is queued than `backpressureLimit`.
+        /// The connection ends, because more bytes are queued than
+        /// `backpressureLimit`.
         Closed = "closed",
     }
 }
 
 kinds! {
-    /// A limit whose passing ended a connection. The name is that of the option.
+    /// A limit that ended a connection. The name is that of the option.
     PassedLimit {
         /// Bytes of a message.
         MaxPayloadLength = "maxPayloadLength",
@@ -67,13 +69,13 @@ kinds! {
         MaxTopicLength = "maxTopicLength",
         /// Seconds of silence.
         IdleTimeout = "idleTimeout",
-        /// Seconds of a close handshake.
+        /// Seconds of a closing handshake.
         CloseTimeout = "closeTimeout",
     }
 }
 
 impl PassedLimit {
-    /// The limit that `error` is about, if it is about one.
+    /// The limit that `error` names, if it names one.
     pub(crate) const fn of_error(error: ProtocolError) -> Option<Self> {
         match error {
             ProtocolError::PayloadTooLong { .. } => Some(Self::MaxPayloadLength),
@@ -91,26 +93,26 @@ kinds! {
         Permission = "permission",
         /// The name of the host has no address.
         Dns = "dns",
-        /// Nobody accepts the TCP connection.
+        /// The TCP connection was not accepted.
         Connect = "connect",
         /// The TLS handshake failed.
         Tls = "tls",
-        /// A proxy did not lead on.
+        /// A proxy did not connect to the server.
         Proxy = "proxy",
-        /// The server's answer is no agreement.
+        /// The server's answer does not open a connection.
         Response = "response",
         /// `connectTimeout` or `handshakeTimeout` has passed.
         Timeout = "timeout",
         /// The connection broke before the answer.
         Io = "io",
-        /// The program gave up.
+        /// The program gave up the dial.
         Canceled = "canceled",
         /// The URL or an option is wrong.
         Options = "options",
     }
 }
 
-/// What a connection is: which end, over which version of HTTP, with or without TLS.
+/// The class of a connection: which end, which version of HTTP, with or without TLS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Class(u8);
 
@@ -118,7 +120,7 @@ impl Class {
     const CLIENT: u8 = 1;
     const HTTP2: u8 = 2;
     const TLS: u8 = 4;
-    /// How many there are.
+    /// How many classes there are.
     pub const COUNT: usize = 8;
 
     /// The class of one end.
@@ -131,7 +133,7 @@ impl Class {
         )
     }
 
-    /// All of them.
+    /// All classes.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT as u8).map(Self)
     }
@@ -140,7 +142,7 @@ impl Class {
         self.0 as usize
     }
 
-    /// 0 is a server's, 1 a client's.
+    /// 0 for a server's end, 1 for a client's.
     pub(crate) const fn role_index(self) -> usize {
         (self.0 & Self::CLIENT) as usize
     }
@@ -173,20 +175,21 @@ impl Class {
 /// The values of the label `role`.
 pub(super) const ROLES: [&str; 2] = ["server", "client"];
 
-/// The codes of `close` events, those of applications and unknown ones in one each.
+/// The codes of `close` events. The codes of applications count as one, and unknown codes count as
+/// one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CloseCodes(u8);
 
 impl CloseCodes {
     const FIRST: u16 = 1000;
-    /// How many of the standard's have a place of their own: 1000 to 1015.
+    /// How many codes of the standard have a place of their own: 1000 to 1015.
     const STANDARD: u8 = 16;
     const APPLICATION: Self = Self(Self::STANDARD);
     const OTHER: Self = Self(Self::STANDARD + 1);
-    /// How many there are.
+    /// How many places there are.
     pub const COUNT: usize = Self::STANDARD as usize + 2;
 
-    /// That of a code.
+    /// The place of a code.
     pub const fn of(code: u16) -> Self {
         match code {
             1000..=1015 => Self((code - Self::FIRST) as u8),
@@ -195,7 +198,7 @@ impl CloseCodes {
         }
     }
 
-    /// All of them.
+    /// All places.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT as u8).map(Self)
     }

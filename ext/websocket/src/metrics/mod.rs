@@ -1,20 +1,21 @@
-//! What operators count: connections, messages, limits, handshakes, topics, event loops.
+//! The numbers that operators count: connections, messages, limits, handshakes, topics, event
+//! loops.
 //!
 //! | module | concern |
 //! |---|---|
 //! | [`block`] | the numbers of one thread |
-//! | [`places`] | where each number stands in a block |
-//! | [`kinds`] | what is told apart: roles, limits, outcomes, reasons |
-//! | [`notes`] | what happens, as it is counted |
+//! | [`places`] | the place of each number in a block |
+//! | [`kinds`] | the kinds that are told apart: roles, limits, outcomes, reasons |
+//! | [`notes`] | counting what happens |
 //! | [`snapshot`] | the numbers of all threads, summed |
-//! | [`families`] | the same with the names that operators know |
+//! | [`families`] | the sums with the names that operators know |
 //! | [`exposition`] | families of numbers, and the text format of Prometheus |
 //! | [`event_loop`] | how late event loops are |
 //!
-//! Each thread has a block of numbers that only that thread writes, with plain loads and
-//! stores. A reader sums all blocks. When a thread ends, its block is lent to the next thread
-//! that starts, and keeps its numbers: so a counter never falls, and there are as many blocks
-//! as there were threads at one time.
+//! Each thread has a block of numbers that only that thread writes, with plain loads and stores. A
+//! reader sums all blocks. When a thread ends, its block is lent to the next thread that starts,
+//! and keeps its numbers. Therefore a counter never falls, and there are only as many blocks as
+//! there were threads at one time.
 
 mod block;
 mod event_loop;

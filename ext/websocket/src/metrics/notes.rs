@@ -1,4 +1,4 @@
-//! What happens, as it is counted.
+//! Counting what happens.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ impl Block {
         self.add(places::OPENED.at(class.index()), 1);
     }
 
-    /// The application is told that a connection has ended, with this code.
+    /// The application is told that a connection has ended, with this code and
+    /// after this time.
     pub(crate) fn closed(&self, class: Class, code: u16, age: Duration) {
         let role = class.role_index();
         self.sub(places::OPEN.at(class.index()), 1);
@@ -35,7 +36,8 @@ impl Block {
         self.add(places::SENT_BYTES.at(kind as usize), length as u64);
     }
 
-    /// So many bytes wait for the kernel, where `before` did.
+    /// Now `now` bytes of a connection wait for the kernel. Before, `before`
+    /// bytes did.
     pub(crate) fn queue_changed(&self, before: u32, now: u32) {
         let place = places::SEND_QUEUE.only();
         self.sub(place, before.into());
@@ -74,17 +76,17 @@ impl Block {
         self.add(places::PUBLISHED.only(), 1);
     }
 
-    /// A published message was queued for so many subscribers.
+    /// A published message was queued for `count` subscribers.
     pub(crate) fn delivered(&self, count: u64) {
         self.add(places::DELIVERED.only(), count);
     }
 
-    /// The peer has answered a Ping of the idle timeout, after so long.
+    /// The peer has answered a Ping of the idle timeout, after `elapsed`.
     pub(crate) fn ping_answered(&self, elapsed: Duration) {
         self.observe(places::PINGS, elapsed);
     }
 
-    /// The event loop was late by so much.
+    /// The event loop was late by `lag`.
     pub(crate) fn lagged(&self, lag: Duration) {
         self.observe(places::LAG, lag);
     }
@@ -98,8 +100,9 @@ impl Block {
     }
 }
 
-/// An opening handshake has led to a connection, `elapsed` after it began: a server's when the
-/// request was read, a client's when the program asked for the connection.
+/// An opening handshake has led to a connection, `elapsed` after the handshake began. A server's
+/// handshake begins when the request was read. A client's handshake begins when the program asks
+/// for the connection.
 pub fn handshake_done(is_client: bool, elapsed: Duration) {
     here().observe(places::HANDSHAKES[usize::from(is_client)], elapsed);
 }
@@ -110,18 +113,18 @@ pub fn handshake_refused(status: u16) {
     here().add(places::REFUSED.at((status - STATUSES.start).into()), 1);
 }
 
-/// A time, in milliseconds since the process began to count. It is as short as each
-/// connection can afford.
+/// A time, in milliseconds since the process began to count. The number takes only 4 bytes, because
+/// each connection has one.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp(u32);
 
 impl Stamp {
     pub(crate) fn at(now: Instant) -> Self {
-        // It begins anew every 49 days.
+        // The number begins again every 49 days.
         Self(since_start(now).as_millis() as u32)
     }
 
-    /// How long ago that was at `now`: right up to 49 days.
+    /// How long before `now` the time was. The result is right up to 49 days.
     pub(crate) fn elapsed(self, now: Instant) -> Duration {
         Duration::from_millis(Self::at(now).0.wrapping_sub(self.0).into())
     }

@@ -1,4 +1,4 @@
-//! Where each number stands in a block.
+//! The place of each number in a block.
 
 use super::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Queued};
 
@@ -8,7 +8,7 @@ pub(super) const BOUNDS: [f64; 17] = [
     300.0,
 ];
 
-/// The statuses that an answer can have.
+/// The HTTP statuses that an answer can have.
 pub(super) const STATUSES: std::ops::Range<u16> = 200..600;
 
 /// The place of one number.
@@ -22,7 +22,7 @@ impl Place {
     }
 }
 
-/// Places that stand one after the other.
+/// Places one after the other.
 #[derive(Clone, Copy)]
 pub(crate) struct Places {
     start: usize,
@@ -34,7 +34,7 @@ impl Places {
         Self { start: 0, count }
     }
 
-    /// So many behind these.
+    /// The `count` places after these.
     const fn then(self, count: usize) -> Self {
         Self {
             start: self.end(),
@@ -56,7 +56,7 @@ impl Places {
         })
     }
 
-    /// The only one.
+    /// The only place.
     pub(super) const fn only(self) -> Place {
         self.at(0)
     }
@@ -67,10 +67,10 @@ const HISTOGRAM: usize = BOUNDS.len() + 2;
 /// The place of the sum in a histogram.
 pub(super) const SUM: usize = BOUNDS.len() + 1;
 
-/// Connections that are open. These go down, too.
+/// Connections that are open. These numbers also fall.
 pub(crate) const OPEN: Places = Places::first(Class::COUNT);
 pub(crate) const OPENED: Places = OPEN.then(Class::COUNT);
-/// By the codes, first of servers, then of clients.
+/// Connections that have ended, by their codes: first servers', then clients'.
 pub(crate) const CLOSED: [Places; 2] = {
     let servers = OPENED.then(CloseCodes::COUNT);
     [servers, servers.then(CloseCodes::COUNT)]
@@ -79,25 +79,25 @@ pub(crate) const RECEIVED: Places = CLOSED[1].then(MessageKind::COUNT);
 pub(crate) const RECEIVED_BYTES: Places = RECEIVED.then(MessageKind::COUNT);
 pub(crate) const SENT: Places = RECEIVED_BYTES.then(MessageKind::COUNT);
 pub(crate) const SENT_BYTES: Places = SENT.then(MessageKind::COUNT);
-/// Bytes that the kernel does not take for now. This goes down, too.
+/// Bytes that the kernel does not take for now. This number also falls.
 pub(crate) const SEND_QUEUE: Places = SENT_BYTES.then(1);
 pub(crate) const BACKPRESSURE: Places = SEND_QUEUE.then(Queued::COUNT);
 pub(crate) const LIMITS: Places = BACKPRESSURE.then(PassedLimit::COUNT);
 pub(crate) const REFUSED: Places = LIMITS.then((STATUSES.end - STATUSES.start) as usize);
 pub(crate) const DIALS_FAILED: Places = REFUSED.then(DialFailure::COUNT);
-/// Of servers, and of clients.
+/// How long handshakes took: servers', then clients'.
 pub(crate) const HANDSHAKES: [Places; 2] = {
     let servers = DIALS_FAILED.then(HISTOGRAM);
     [servers, servers.then(HISTOGRAM)]
 };
-/// Of servers, and of clients.
+/// How long connections lasted: servers', then clients'.
 pub(crate) const AGES: [Places; 2] = {
     let servers = HANDSHAKES[1].then(HISTOGRAM);
     [servers, servers.then(HISTOGRAM)]
 };
-/// Topics with a subscriber. This goes down, too.
+/// Topics with a subscriber. This number also falls.
 pub(crate) const TOPICS: Places = AGES[1].then(1);
-/// This goes down, too.
+/// This number also falls.
 pub(crate) const SUBSCRIPTIONS: Places = TOPICS.then(1);
 pub(crate) const PUBLISHED: Places = SUBSCRIPTIONS.then(1);
 pub(crate) const DELIVERED: Places = PUBLISHED.then(1);
@@ -107,5 +107,5 @@ pub(crate) const LAG: Places = DELIVERED.then(HISTOGRAM);
 /// How long Pings took.
 pub(crate) const PINGS: Places = LAG.then(HISTOGRAM);
 
-/// How many there are.
+/// How many places there are.
 pub(crate) const COUNT: usize = PINGS.end();

@@ -5,24 +5,24 @@ use super::event_loop;
 use super::kinds::{Class, CloseCodes, DialFailure, MessageKind, PassedLimit, Queued};
 use super::places::{self, BOUNDS, COUNT, Place, Places, STATUSES, SUM};
 
-/// The numbers of all threads at one moment, as far as there is one: each thread goes on
-/// meanwhile.
+/// The numbers of all threads at about one moment. Each thread goes on while its numbers are read.
 pub struct Snapshot {
     values: Box<[u64; COUNT]>,
     /// How many event loops are watched.
     event_loops: u64,
-    /// For how many seconds the one is overdue that is overdue most.
+    /// By how many seconds the most overdue event loop is overdue.
     blocked: f64,
 }
 
 /// A histogram of seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistogramSnapshot {
-    /// How many were at most as long as the upper bound, with that bound.
+    /// The upper bound of each bucket in seconds, and how many values were at
+    /// most that bound.
     pub buckets: Vec<(f64, u64)>,
-    /// How many there were.
+    /// How many values there were.
     pub count: u64,
-    /// All of them together.
+    /// The sum of all values, in seconds.
     pub sum: f64,
 }
 
@@ -54,7 +54,8 @@ impl Snapshot {
         self.values[place.index()]
     }
 
-    /// A number that goes down, too. While the blocks are read it can seem to be below 0.
+    /// A number that also falls. While the blocks are read, the sum can seem to be below 0. It is 0
+    /// then.
     fn gauge(&self, place: Place) -> u64 {
         u64::try_from(self.counter(place).cast_signed()).unwrap_or(0)
     }
@@ -85,7 +86,7 @@ impl Snapshot {
         self.counter(places::OPENED.at(class.index()))
     }
 
-    /// Connections that have ended with one of these codes.
+    /// Connections that have ended with one of the codes `codes`.
     pub fn closed(&self, is_client: bool, codes: CloseCodes) -> u64 {
         self.counter(places::CLOSED[usize::from(is_client)].at(codes.index()))
     }
@@ -95,7 +96,7 @@ impl Snapshot {
         self.counter(places::RECEIVED.at(kind as usize))
     }
 
-    /// The bytes of these.
+    /// The bytes of messages that programs were handed.
     pub fn received_bytes(&self, kind: MessageKind) -> u64 {
         self.counter(places::RECEIVED_BYTES.at(kind as usize))
     }
@@ -105,7 +106,7 @@ impl Snapshot {
         self.counter(places::SENT.at(kind as usize))
     }
 
-    /// The bytes of these.
+    /// The bytes of messages that were queued for a peer.
     pub fn sent_bytes(&self, kind: MessageKind) -> u64 {
         self.counter(places::SENT_BYTES.at(kind as usize))
     }
@@ -125,7 +126,8 @@ impl Snapshot {
         self.counter(places::LIMITS.at(limit as usize))
     }
 
-    /// Handshakes that servers answered with each status, where that is not 0.
+    /// How many handshakes servers refused, by the status of the answer.
+    /// Statuses without a refusal are left out.
     pub fn refused(&self) -> impl Iterator<Item = (u16, u64)> {
         STATUSES
             .map(|status| {
@@ -185,7 +187,7 @@ impl Snapshot {
         self.event_loops
     }
 
-    /// For how many seconds the event loop is overdue that is overdue most.
+    /// By how many seconds the most overdue event loop is overdue.
     pub fn blocked(&self) -> f64 {
         self.blocked
     }

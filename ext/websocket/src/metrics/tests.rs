@@ -13,7 +13,7 @@ fn blocks_are_summed() {
     let class = Class::new(Role::Server, false, true);
     first.opened(class);
     first.opened(class);
-    // Another thread may see the end.
+    // The end may be counted on another thread.
     second.closed(class, 4321, Duration::from_secs(3));
     first.received(MessageKind::Text, 5);
     second.received(MessageKind::Text, 7);
@@ -83,7 +83,8 @@ fn a_block_outlives_its_thread() {
         .join()
         .unwrap()
     };
-    // Other tests start and end threads meanwhile, so that the next one may get another's.
+    // Other tests start and end threads meanwhile, so that the next thread may get the block of
+    // another thread.
     let seen: Vec<_> = (0..50).map(|_| count(3)).collect();
     assert!(seen.iter().all(|(_, delivered)| *delivered >= 3));
     let total = Snapshot::take().delivered();

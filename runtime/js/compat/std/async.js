@@ -1,6 +1,6 @@
-// deno.land/std/async: what programs with sockets use of it.
+// deno.land/std/async: the part that programs with sockets use.
 
-/** Resolves after so many ms. */
+/** Resolves after `ms` milliseconds. */
 function delay(ms, { signal } = {}) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -19,7 +19,7 @@ function delay(ms, { signal } = {}) {
   });
 }
 
-/** A promise with its own `resolve` and `reject`. */
+/** A promise that has its `resolve` and `reject` as properties. */
 function deferred() {
   let methods;
   let state = "pending";

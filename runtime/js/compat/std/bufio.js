@@ -22,7 +22,7 @@ class BufReader {
     return this.#size;
   }
 
-  /** Bytes that were read and not asked for. */
+  /** The bytes that were read but not asked for yet. */
   buffered() {
     return this.#buffer.length;
   }
@@ -41,7 +41,7 @@ class BufReader {
     return true;
   }
 
-  /** Puts bytes before, or behind, those that are buffered. */
+  /** Puts bytes before the buffered bytes, or after them. */
   unread(bytes, isBehind = false) {
     if (bytes.length === 0) {
       return;
@@ -101,7 +101,7 @@ class BufReader {
     return this.#buffer.slice(0, count);
   }
 
-  /** Up to and with the byte `delimiter`. */
+  /** Reads up to and including the byte `delimiter`. */
   async readSlice(delimiter) {
     let start = 0;
     while (true) {
@@ -121,7 +121,7 @@ class BufReader {
     return bytes === null ? null : new TextDecoder().decode(bytes);
   }
 
-  /** A line without its end. */
+  /** Reads a line, and returns it without its end. */
   async readLine() {
     const bytes = await this.readSlice(10);
     if (bytes === null) {

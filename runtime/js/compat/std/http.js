@@ -1,5 +1,5 @@
-// deno.land/std/http/server.ts, of all ages: `serve(addr)`, an iteration over
-// requests to respond to, and `serve(handler, options)`.
+// deno.land/std/http/server.ts, in all its versions: `serve(addr)`, which
+// returns an iteration over requests, and `serve(handler, options)`.
 
 import { Buffer } from "node:buffer";
 import { STATUS_CODES } from "node:http";
@@ -14,9 +14,9 @@ const { HttpParser } = core.loadExtScript(
 const READ_SIZE = 16 * 1024;
 const encoder = new TextEncoder();
 
-/** A request, and the way to respond to it. */
+/** A request, and a method to respond to it. */
 class ServerRequest {
-  /** Path and query. */
+  /** The path and the query. */
   url;
   method;
   proto;
@@ -28,7 +28,10 @@ class ServerRequest {
   w;
   /** A reader of the body. */
   body;
-  /** Resolves when the response is written, with the error if it could not be. */
+  /**
+   * Resolves when the response is written, or with an error if it could not be
+   * written.
+   */
   done = deferred();
   #keepAlive;
 
@@ -69,7 +72,7 @@ class ServerRequest {
       try {
         this.conn.close();
       } catch {
-        // It is.
+        // The connection is closed already.
       }
     }
     this.done.resolve(failure);
@@ -78,16 +81,16 @@ class ServerRequest {
     }
   }
 
-  /** Reads what is left of the body. */
+  /** Reads the rest of the body. */
   async finalize() {
     const buffer = new Uint8Array(READ_SIZE);
     while (await this.body.read(buffer) !== null) {
-      // Dropped.
+      // The rest of the body is dropped.
     }
   }
 }
 
-/** Writes a response. Returns whether another may follow. */
+/** Writes a response. Returns whether another response may follow. */
 async function writeResponse(request, response) {
   const { status = 200, statusText, body } = response;
   const headers = new Headers(response.headers);
@@ -151,7 +154,10 @@ class Requests {
     this.#w = new BufWriter(conn);
   }
 
-  /** The next request, or undefined at the end. Throws where it is none. */
+  /**
+   * Reads the next request, or returns undefined at the end. Throws if the
+   * bytes are not a request.
+   */
   async next() {
     let head;
     const chunks = [];
@@ -243,7 +249,8 @@ class Server {
         ) {
           break;
         }
-        // One connection that broke, or no descriptor for another.
+        // A connection broke before it was accepted, or there is no file
+        // descriptor for another one.
         await new Promise((resolve) => setTimeout(resolve, 10));
         continue;
       }
@@ -264,7 +271,8 @@ class Server {
         }
         this.#ready.push(request);
         this.#settle();
-        // A WebSocket never is, and has the connection from here on.
+        // If the request became a WebSocket, `done` never resolves, and the
+        // WebSocket owns the connection from then on.
         if (await request.done !== undefined || !request.keepAlive) {
           break;
         }
@@ -278,7 +286,7 @@ class Server {
     try {
       conn.close();
     } catch {
-      // It is.
+      // The connection is closed already.
     }
   }
 
@@ -294,7 +302,7 @@ class Server {
     }
   }
 
-  /** Listens no more and drops the connections. */
+  /** Stops listening and closes the connections. */
   close() {
     if (this.#isClosed) {
       return;
@@ -305,7 +313,7 @@ class Server {
       try {
         conn.close();
       } catch {
-        // It is.
+        // The connection is closed already.
       }
     }
     this.#settle();
@@ -323,7 +331,10 @@ class Server {
   }
 }
 
-/** `":8080"`, `"localhost:8080"`, `"[::1]:8080"` or an object. */
+/**
+ * Parses an address: `":8080"`, `"localhost:8080"`, `"[::1]:8080"` or an
+ * object.
+ */
 function parseAddress(address) {
   if (typeof address !== "string") {
     return address;

@@ -1,12 +1,12 @@
-// HTTP/1.1 messages out of bytes (RFC 9112).
+// Parses HTTP/1.1 messages (RFC 9112).
 
 import { core } from "ext:core/mod.js";
 
 const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
 
-/** Bytes of a head; 431 beyond. */
+/** The greatest size of a head in bytes. A larger head is answered with 431. */
 const MAX_HEADER_SIZE = 16 * 1024;
-/** Bytes of the line before a chunk. */
+/** The greatest length of the line before a chunk, in bytes. */
 const MAX_CHUNK_LINE = 1024;
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -31,8 +31,8 @@ function parseError(code, message, rawPacket) {
 }
 
 /**
- * Reads the messages of one direction of a connection, one at a time: after each it
- * stops until `next()`.
+ * Reads the messages of one direction of a connection, one at a time. After
+ * each message it stops until `next()` is called.
  */
 class HttpParser {
   #kind;
@@ -41,7 +41,7 @@ class HttpParser {
   #rest = Buffer.alloc(0);
   #state = HEAD;
   #left = 0;
-  // How much of a head that is not whole was searched for its end.
+  // How much of an incomplete head was searched for its end.
   #searched = 0;
   #isRunning = false;
 
@@ -51,7 +51,8 @@ class HttpParser {
    *   onHead(head): { hasBody?: boolean, isUpgrade?: boolean } | undefined,
    *   onBody(chunk: Buffer): void,
    *   onComplete(): void,
-   * }} handlers `onHead` may say that no body follows, or that the rest is none of HTTP
+   * }} handlers `onHead` may say that no body follows, or that the bytes after
+   *   the head are not HTTP
    */
   constructor(kind, handlers, maxHeaderSize = MAX_HEADER_SIZE) {
     this.#kind = kind;
@@ -59,13 +60,13 @@ class HttpParser {
     this.#maxHeaderSize = maxHeaderSize;
   }
 
-  /** Whether a message is under way. */
+  /** Whether a message has begun and has not ended. */
   get isBusy() {
     return this.#state !== HEAD && this.#state !== STOPPED ||
       this.#state === HEAD && this.#rest.length > 0;
   }
 
-  /** Throws a parse error. */
+  /** Parses more bytes. Throws if they are malformed. */
   feed(chunk) {
     this.#rest = this.#rest.length === 0
       ? chunk
@@ -81,14 +82,17 @@ class HttpParser {
     this.#run();
   }
 
-  /** What was not read. */
+  /** Returns the bytes that were not parsed. */
   takeRest() {
     const rest = this.#rest;
     this.#rest = Buffer.alloc(0);
     return rest;
   }
 
-  /** The peer has ended its side. Throws where that cuts a message off. */
+  /**
+   * To be called when the peer has ended its side. Throws if a message is
+   * incomplete then.
+   */
   end() {
     if (this.#state === UNTIL_END) {
       this.#complete();
@@ -98,14 +102,14 @@ class HttpParser {
   }
 
   #run() {
-    // A handler may ask for the next message.
+    // A handler may have called next(), which calls this.
     if (this.#isRunning) {
       return;
     }
     this.#isRunning = true;
     try {
       while (this.#step()) {
-        // Goes on while there is something to do.
+        // Steps follow each other while there is something to do.
       }
     } finally {
       this.#isRunning = false;
@@ -211,7 +215,7 @@ class HttpParser {
     return true;
   }
 
-  /** Fails early for what cannot become a message. */
+  /** Fails early if the bytes cannot become a message. */
   #checkStart() {
     if (this.#kind === "response") {
       const start = this.#rest.toString("latin1", 0, 5);
@@ -273,7 +277,7 @@ class HttpParser {
     return head;
   }
 
-  /** How long the body is (section 6.3). What is ambiguous is refused. */
+  /** How long the body is (section 6.3). Ambiguous lengths are refused. */
   #framing(head) {
     const lengths = values(head, "content-length");
     const codings = values(head, "transfer-encoding");
@@ -331,7 +335,7 @@ class HttpParser {
     return true;
   }
 
-  /** Trailers are read and dropped. */
+  /** Reads the trailers and drops them. */
   #readTrailers() {
     const end = this.#rest.indexOf("\r\n");
     if ((end < 0 ? this.#rest.length : end) > this.#maxHeaderSize) {

@@ -1,4 +1,5 @@
-// Frames for scripts that own the stream of their WebSocket, as those of std/ws do.
+// Encodes and decodes frames for scripts that read and write the stream of
+// their WebSocket themselves, as std/ws does.
 
 import { core } from "ext:core/mod.js";
 
@@ -27,11 +28,12 @@ class Codec {
   }
 
   /**
-   * What `bytes` completes, in order: messages, control frames, and an error at the
-   * end if there is one.
+   * Returns the messages and control frames that `bytes` completes, in order,
+   * and as the last item an error if there is one.
    *
-   * @returns {{ opcode: number, data: ArrayBuffer, code: number, message?: string }[]}
-   *   `code` is that of a Close frame (1005 without one) or the one to close with
+   * @returns {{ opcode: number, data: ArrayBuffer, code: number, message?:
+   *   string }[]} `code` is the code of a Close frame (1005 if it has none), or
+   *   after an error the code to close with
    */
   decode(bytes) {
     const flat = op_ws_codec_decode(this.#codec, bytes);
@@ -47,13 +49,13 @@ class Codec {
     return events;
   }
 
-  /** The frame of a whole message, or a control frame. */
+  /** Encodes a whole message as one frame, or a control frame. */
   encode(opcode, bytes) {
     return new Uint8Array(op_ws_codec_encode(this.#codec, opcode, bytes));
   }
 }
 
-/** The payload of a Close frame; without a code it is empty. */
+/** The payload of a Close frame. It is empty if there is no code. */
 function closePayload(code, reason = new Uint8Array()) {
   if (code === undefined) {
     return new Uint8Array();

@@ -1,5 +1,5 @@
-// deno.land/std/ws: a WebSocket on a connection that the script has, and that is
-// iterated over.
+// deno.land/std/ws: a WebSocket on a connection of the script, which is read by
+// iteration.
 
 import { Buffer } from "node:buffer";
 import { core } from "ext:core/mod.js";
@@ -54,7 +54,8 @@ class WebSocket {
   #isClosed = false;
   #isReading = false;
   #isGone = false;
-  // Frames go out one after the other.
+  // Resolves when all frames so far are written. Frames are written one after
+  // the other.
   #written = Promise.resolve();
   conn;
 
@@ -65,15 +66,15 @@ class WebSocket {
     this.#codec = new Codec({ isServer });
   }
 
-  /** Whether a Close frame has gone either way, or the connection is lost. */
+  /** Whether a Close frame was sent or received, or the connection is lost. */
   get isClosed() {
     return this.#isClosed;
   }
 
   /**
-   * Text as strings, binary messages as Uint8Arrays, `["ping", bytes]`,
-   * `["pong", bytes]`, and `{ code, reason }` at the end. A connection that is lost ends
-   * the iteration without that.
+   * Yields text messages as strings, binary messages as Uint8Arrays, `["ping",
+   * bytes]`, `["pong", bytes]`, and `{ code, reason }` at the end. If the
+   * connection is lost, the iteration ends without the last item.
    */
   async *[Symbol.asyncIterator]() {
     const buffer = new Uint8Array(READ_SIZE);
@@ -152,7 +153,10 @@ class WebSocket {
     return this.#write(this.#codec.encode(OPCODES.PING, toBytes(data)));
   }
 
-  /** Sends a Close frame; the connection is closed when it is answered. */
+  /**
+   * Sends a Close frame. The connection is closed when the peer has answered
+   * it.
+   */
   async close(code = 1000, reason = "") {
     this.#checkOpen();
     await this.#sendClose(closePayload(code, encoder.encode(reason)));
@@ -202,7 +206,7 @@ class WebSocket {
       try {
         this.conn.close();
       } catch {
-        // It is.
+        // The connection is closed already.
       }
     }
   }

@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 
-/// What the script takes its connections from.
+/// The queue from which the script takes its connections.
 #[derive(Clone)]
 struct Queue(Rc<Mutex<UnboundedReceiver<Upgraded>>>);
 
@@ -70,11 +70,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns what the script answered.
+/// Returns the answer of the script.
 async fn serve_one_client() -> Result<String, Box<dyn Error>> {
     let (sender, receiver) = unbounded_channel();
     let (stop, stopped) = oneshot::channel();
-    // A runtime of JavaScript stays on its thread.
+    // A JavaScript runtime stays on its thread.
     let script = thread::spawn(move || run_script(receiver, stopped));
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -85,8 +85,8 @@ async fn serve_one_client() -> Result<String, Box<dyn Error>> {
     let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
 
     let answer = say_hello(address).await?;
-    // The event loop is left, whatever is open. To let sockets end in good order, see
-    // hyper_server.rs.
+    // The event loop ends even if sockets are open. hyper_server.rs shows how to close the sockets
+    // first.
     let _ = stop.send(());
     serving.abort();
     match script.join() {
@@ -96,7 +96,8 @@ async fn serve_one_client() -> Result<String, Box<dyn Error>> {
     Ok(answer)
 }
 
-/// The route of the WebSocket. What is no opening handshake is refused.
+/// The route of the WebSocket. A request that is not an opening handshake is
+/// refused.
 async fn upgrade(
     State(sender): State<UnboundedSender<Upgraded>>,
     mut request: Request,
@@ -161,7 +162,8 @@ fn run_script(
         {
             let state = runtime.op_state();
             let mut state = state.borrow_mut();
-            // The script dials nobody. Without this it could not ask.
+            // The script dials no server. Without this value, an attempt would
+            // panic.
             let parser = RuntimePermissionDescriptorParser::new(RealSys);
             state.put(PermissionsContainer::allow_all(Arc::new(parser)));
             state.put(Queue(Rc::new(Mutex::new(receiver))));
@@ -179,7 +181,7 @@ fn run_script(
 async fn op_next_connection(state: Rc<RefCell<OpState>>) -> Option<u32> {
     let queue = state.borrow().borrow::<Queue>().clone();
     let upgraded = queue.0.lock().await.recv().await?;
-    // The socket itself, which is served faster than a stream of hyper. It belonged to the
+    // Takes the socket itself, which is faster than a stream of hyper. The socket belonged to the
     // reactor of another thread.
     let (transport, read_ahead) = match downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) => {
@@ -201,7 +203,7 @@ async fn op_next_connection(state: Rc<RefCell<OpState>>) -> Option<u32> {
     ))
 }
 
-/// A client of one message, on the protocol crate. Returns what the script answered.
+/// A client of one message, made with the protocol crate. Returns the answer of the script.
 async fn say_hello(address: std::net::SocketAddr) -> Result<String, Box<dyn Error>> {
     use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
     use duplex_protocol::encoder;

@@ -1,4 +1,4 @@
-//! Decoding: from a transport that has everything to the payloads of messages.
+//! Decoding: from a transport that has all bytes to the payloads of messages.
 //!
 //! | | how | what it checks of text |
 //! |---|---|---|
@@ -7,9 +7,9 @@
 //! | tokio-websockets | `WebSocketStream::poll_next`; likewise | UTF-8 (simdutf8) |
 //! | tungstenite | `WebSocket::read`; likewise | UTF-8 (standard library) |
 //!
-//! All of them are polled on the spot, without a runtime. Of the rules of RFC
-//! 6455, fastwebsockets checks neither that a client's frames are masked nor that
-//! lengths are minimal, and tungstenite not the latter.
+//! All of them are polled directly, without a runtime. Of the rules of RFC 6455, fastwebsockets
+//! checks neither that a client's frames are masked nor that lengths are minimal, and tungstenite
+//! does not check the latter.
 
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -47,7 +47,7 @@ trait Decode {
     fn decode(&mut self, visit: impl FnMut(&[u8]));
 }
 
-/// Has `decode` prove that it does the work, and measures it.
+/// Checks that `decode` does the work, and measures it.
 fn contender<'a>(
     name: &'static str,
     sample: &'a Sample,
@@ -94,7 +94,7 @@ impl Decode for Duplex {
                 let read = self.source.deliver(spare.len().min(READ_INTO));
                 spare[..read.len()].write_copy_of_slice(read);
                 left -= read.len();
-                // SAFETY: so much has just been written there.
+                // SAFETY: this many bytes have just been written there.
                 let event = unsafe { self.decoder.filled(read.len()) };
                 if let Some(event) = event.expect("legal") {
                     visit(event);
@@ -209,10 +209,10 @@ impl Decode for Tungstenite {
 
 /// How much duplex reads at once, in bytes.
 const READ: usize = 64 << 10;
-/// And into a message.
+/// How much duplex reads at once into a message, in bytes.
 const READ_INTO: usize = 256 << 10;
 
-/// The transports are always ready.
+/// The result of a poll, which is always ready, because the transports are.
 pub fn ready<T>(poll: Poll<T>) -> T {
     match poll {
         Poll::Ready(value) => value,

@@ -1,7 +1,7 @@
-//! permessage-deflate. None of the three crates has it, so the baseline is
-//! DEFLATE alone: the library that duplex uses, called directly, and flate2 on
-//! another. These do no framing, and know how long a message will be; inflating,
-//! duplex checks the limit and the text as well, and makes a buffer a message.
+//! permessage-deflate. None of the three crates has it, so the baseline is only DEFLATE: the
+//! library that duplex uses, called directly, and flate2 on another library. These do no framing,
+//! and know how long a message will be. When it inflates, duplex also checks the limit and the
+//! text, and makes a buffer for each message.
 //!
 //! With context takeover, level 6.
 
@@ -23,7 +23,7 @@ pub const FLATE2: &str = if cfg!(feature = "zlib-ng") {
     "flate2 on miniz_oxide"
 };
 
-/// The contenders for compressing, and how far each of them compresses.
+/// The contenders for compressing, and the ratio that each of them reaches.
 pub fn deflate(sample: &Sample) -> Vec<(f64, Contender<'_>)> {
     let mut compressor = compressor();
     let mut out = Vec::new();
@@ -140,7 +140,7 @@ fn compressing<'a>(
     sample: &Sample,
     mut pass: impl FnMut() -> usize + 'a,
 ) -> (f64, Contender<'a>) {
-    // The first has no context.
+    // The first pass has no context, so it does not count.
     pass();
     let ratio = sample.bytes() as f64 / pass() as f64;
     let contender = Contender::new(name, move || _ = black_box(pass()));

@@ -7,10 +7,10 @@
 //! | tokio-websockets | `poll_ready`, `start_send` of shared `Bytes`, written each 8 KiB, header and payload apart |
 //! | tungstenite | `WebSocket::write` of shared `Bytes` into one buffer, written each 128 KiB |
 //!
-//! None checks that text is UTF-8 but tokio-websockets and tungstenite, when
-//! their message is made, which is not counted. The masking keys come from the
-//! thread's generator of the `rand` crate in each of them, as RFC 6455 section
-//! 10.3 asks; tokio-websockets could do with a faster one that can be foreseen.
+//! Only tokio-websockets and tungstenite check that text is UTF-8, when their message is made, and
+//! that time is not counted. In all of them, the masking keys come from the thread's generator of
+//! the `rand` crate, as RFC 6455, section 10.3, asks. tokio-websockets could also use a faster
+//! generator, whose keys can be predicted.
 
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -38,8 +38,7 @@ pub fn contenders(sample: &Sample, role: Role) -> Vec<Contender<'_>> {
     ]
 }
 
-/// Has a contender, which `make` makes of a sample, prove that it does the
-/// work, and measures it.
+/// Checks that a contender, which `make` makes of a sample, does the work, and measures it.
 fn contender<'a, P: FnMut() + 'a>(
     name: &'static str,
     sample: &'a Sample,
@@ -80,7 +79,7 @@ fn check(name: &str, sample: &Sample, sender: Role, mut wire: Vec<u8>) {
 fn duplex(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
     let mut out = Vec::new();
     let is_text = sample.kind.is_text();
-    // A script's strings are known to be text.
+    // The strings of a script are known to be valid text.
     let texts: Vec<&str> = match is_text {
         true => sample.messages.iter().map(text).collect(),
         false => Vec::new(),
@@ -139,7 +138,7 @@ fn fastwebsockets(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
 fn tokio_websockets(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
     use tokio_websockets::{ClientBuilder, Config, Message, ServerBuilder};
 
-    // In one frame each, as the others do.
+    // Each message is one frame, as with the other contenders.
     let config = Config::default().frame_size(usize::MAX);
     let mut socket = match role {
         Role::Client => ClientBuilder::new().config(config).take_over(sink),
@@ -185,5 +184,5 @@ fn tungstenite(sample: &Sample, role: Role, sink: Sink) -> impl FnMut() {
     }
 }
 
-/// From which length on duplex writes a server's messages from where they lie, in bytes.
+/// From this length on, in bytes, duplex writes the messages of a server without copying them.
 const WRITTEN_FROM: usize = 64 << 10;

@@ -1,9 +1,9 @@
-//! Contenders that take turns.
+//! Runs contenders in turns.
 //!
-//! A machine is never quiet, and its clock not constant. So the contenders of a
-//! row run in rounds, each once a round, and start a round in turn; what is
-//! compared is their times in the same round. The time is the thread's own, which
-//! does not pass while another program has the processor.
+//! A machine is never idle, and its clock is not constant. So the contenders of a row run in
+//! rounds, each once in a round, and each in turn starts a round. Their times in the same round are
+//! compared. The time is the CPU time of the thread, which does not pass while another program has
+//! the processor.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// What a contender took for a message.
+/// How long a contender took for a message.
 pub struct Timing {
     pub name: &'static str,
     /// The median, in nanoseconds.
@@ -34,7 +34,7 @@ pub struct Timing {
     pub ratio: f64,
 }
 
-/// Runs the contenders of a row, whose pass does `messages` messages, in turns.
+/// Runs the contenders of a row in turns. A pass does `messages` messages.
 pub fn compare(mut contenders: Vec<Contender<'_>>, messages: usize, rounds: usize) -> Vec<Timing> {
     let repeats = contenders.iter_mut().map(repeats).max().unwrap_or(1);
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
@@ -58,7 +58,7 @@ pub fn compare(mut contenders: Vec<Contender<'_>>, messages: usize, rounds: usiz
         .collect()
 }
 
-/// How many passes of `contender` are long enough to be timed together.
+/// How many passes of `contender` have to be timed together to be long enough.
 fn repeats(contender: &mut Contender<'_>) -> usize {
     let mut repeats = 1;
     while time(contender, repeats) < LONG_ENOUGH {
@@ -85,8 +85,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Rounds that do not count.
+/// How many rounds do not count.
 const WARM_UP: usize = 3;
 
-/// Reading the clock is nothing beside this.
+/// Compared with this time, reading the clock takes almost none.
 const LONG_ENOUGH: Duration = Duration::from_micros(300);

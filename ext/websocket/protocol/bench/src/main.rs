@@ -1,12 +1,12 @@
-//! What the protocol crate takes for a message, beside fastwebsockets,
-//! tokio-websockets and tungstenite, in one run: `make bench-protocol`.
+//! Measures how long the protocol crate takes for a message, in one run with fastwebsockets,
+//! tokio-websockets and tungstenite: `make bench-protocol`.
 //!
 //! Prints tables in Markdown. Arguments: `--rounds=N`, `--burst=KIB`, and the
 //! names of tables to print (all by default).
 //!
-//! A burst is what there is to be read at once. By default it is so small that it
-//! stays in the first level of cache with its copy: with more, who reads it in
-//! small portions is ahead, because a read costs nothing here but the copying.
+//! A burst is the data that can be read at once. By default it is so small that it stays in the
+//! first level of cache with its copy. With a larger burst, a contender that reads in small
+//! portions has an advantage, because here a read costs nothing but the copying.
 
 mod decode;
 mod deflate;
@@ -194,8 +194,7 @@ const TABLES: [&str; 5] = ["decode", "encode", "unmask", "deflate", "inflate"];
 
 const LENGTHS: [usize; 5] = [20, 128, 1 << 10, 16 << 10, 1 << 20];
 
-/// How much is compressed before the same comes again, in bytes: far more than a
-/// window.
+/// How many bytes are compressed before the same data comes again. It is far more than a window.
 const FEED: usize = 256 << 10;
 
 const COMPRESSED_LENGTHS: [usize; 4] = [128, 1 << 10, 16 << 10, 1 << 20];

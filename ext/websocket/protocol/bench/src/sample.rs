@@ -4,7 +4,7 @@ use bytes::Bytes;
 use duplex_protocol::encoder::{encode_binary, encode_text};
 use duplex_protocol::frame::Role;
 
-/// What a message is made of.
+/// The kind of contents of a message.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     /// JSON in ASCII.
@@ -29,7 +29,7 @@ impl Kind {
     }
 }
 
-/// Messages of one kind and length that come or go together.
+/// Messages of one kind and length that are received or sent together.
 pub struct Sample {
     pub kind: Kind,
     pub length: usize,
@@ -37,7 +37,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// As many messages as fit `burst` bytes, but one at least.
+    /// As many messages as fit into `burst` bytes, but at least one.
     pub fn new(kind: Kind, length: usize, burst: usize) -> Self {
         let count = (burst / length).max(1);
         let messages = (0..count).map(|i| message(kind, length, i as u32));
@@ -56,8 +56,8 @@ impl Sample {
         self.count() * self.length
     }
 
-    /// The messages as `receiver` receives them, each in one frame. A server's
-    /// have a key each that none can foresee.
+    /// The messages as `receiver` receives them, each in one frame. To a server, each frame has a
+    /// masking key that cannot be predicted.
     pub fn wire(&self, receiver: Role) -> Vec<u8> {
         let mut wire = Vec::new();
         for message in &self.messages {
@@ -86,7 +86,7 @@ fn message(kind: Kind, length: usize, number: u32) -> Bytes {
                 .map(|(i, char)| if i % 8 == 7 { 'é' } else { char })
                 .collect();
             text.truncate(text.floor_char_boundary(length));
-            // As long as the others.
+            // The text gets the same length as the others.
             text.extend((text.len()..length).map(|_| '.'));
             text.into()
         }

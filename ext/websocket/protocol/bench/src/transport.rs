@@ -1,5 +1,5 @@
-//! Transports in memory. They copy what is read and written, as a kernel does,
-//! and are always ready.
+//! Transports in memory. They copy the bytes that are read and written, as a kernel does, and are
+//! always ready.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Delivers the same bytes over and over. A read does not go beyond their end,
-/// so who has consumed them all has nothing left.
+/// Delivers the same bytes over and over. A read does not go beyond their end, so a reader that has
+/// consumed all of them has nothing left.
 pub struct Source {
     wire: Vec<u8>,
     at: usize,
@@ -21,7 +21,7 @@ impl Source {
         Self { wire, at: 0 }
     }
 
-    /// The next bytes, `longest` at most.
+    /// The next bytes, at most `longest`.
     pub fn deliver(&mut self, longest: usize) -> &[u8] {
         if self.at == self.wire.len() {
             self.at = 0;
@@ -52,7 +52,7 @@ impl AsyncRead for Source {
     }
 }
 
-/// Nothing is written where only reading is measured.
+/// If only reading is measured, nothing is written.
 impl Write for Source {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         Ok(buf.len())
@@ -81,7 +81,7 @@ impl AsyncWrite for Source {
     }
 }
 
-/// Collects what is written. Clones share it.
+/// Collects the bytes that are written. Clones share it.
 #[derive(Clone, Default)]
 pub struct Sink(Rc<RefCell<Vec<u8>>>);
 
@@ -148,7 +148,7 @@ impl AsyncWrite for Sink {
     }
 }
 
-/// Nothing arrives where only writing is measured.
+/// If only writing is measured, nothing arrives.
 impl Read for Sink {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())

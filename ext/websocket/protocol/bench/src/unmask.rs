@@ -1,6 +1,6 @@
-//! Unmasking alone, in place. Of the three crates only fastwebsockets has a
-//! function for it that can be called from outside; tungstenite's is the same
-//! algorithm, and tokio-websockets' shows in what it decodes.
+//! Only unmasking, in place. Of the three crates, only fastwebsockets has a public function for it.
+//! The one of tungstenite is the same algorithm, and the one of tokio-websockets is measured as a
+//! part of decoding.
 
 use std::hint::black_box;
 
@@ -8,8 +8,7 @@ use duplex_protocol::mask::{MaskKey, apply_mask, apply_mask_checking_ascii};
 
 use crate::harness::Contender;
 
-/// The contenders for payloads of `length` bytes, which begin where a cache
-/// line does, or anywhere else.
+/// The contenders for payloads of `length` bytes, which begin at a cache line or anywhere else.
 pub fn contenders(length: usize, aligned: bool) -> (usize, Vec<Contender<'static>>) {
     let payloads = Payloads::new(length, aligned);
     let count = payloads.starts.len();
@@ -28,7 +27,7 @@ pub fn contenders(length: usize, aligned: bool) -> (usize, Vec<Contender<'static
 #[derive(Clone)]
 struct Payloads {
     buffer: Vec<u8>,
-    /// The first cache line of the buffer begins there.
+    /// The place in the buffer where its first cache line begins.
     origin: usize,
     starts: Vec<usize>,
     keys: Vec<MaskKey>,
@@ -69,5 +68,5 @@ fn contender(
 /// The bytes of a cache line.
 const LINE: usize = 64;
 
-/// The payloads fill about as much, which the second level of cache holds.
+/// The payloads fill about this much memory, which fits the second level of cache.
 const BUFFER: usize = 64 << 10;

@@ -1,6 +1,6 @@
-//! However the bytes of a connection are cut into reads, and whether they are read
-//! into the message that is coming, they give the same events and the same error,
-//! in both roles, with any parameters and limits.
+//! The bytes of a connection give the same events and the same error, however they are cut into
+//! reads, and whether or not they are read into the message that is coming. This holds in both
+//! roles, with any parameters and limits.
 #![no_main]
 
 use std::time::Instant;
@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
         0 => Role::Client,
         _ => Role::Server,
     };
-    // 8-15 are windows, what is above stands for none.
+    // The values 8 to 15 are windows, and a greater value means no window.
     let window = |bits: u8| WindowBits::new(8 + bits);
     let parameters = Parameters {
         server_no_context_takeover: flags & 4 != 0,
@@ -55,8 +55,8 @@ enum Message {
     Close(Close),
 }
 
-/// Decodes `wire` in reads of the lengths that `length` gives by their number, into
-/// the message where `into_message` and the decoder say so.
+/// Decodes `wire` in reads of the lengths that `length` gives by their number, into the message if
+/// `into_message` is true and the decoder allows it.
 fn decode(
     mut decoder: Decoder,
     limits: DecoderLimits,
@@ -65,7 +65,7 @@ fn decode(
     length: impl Fn(usize) -> usize,
 ) -> (Vec<Message>, Option<ProtocolError>) {
     let mut messages = Vec::new();
-    // All of it comes within a second.
+    // All bytes come within a second.
     let (mut rate, now) = (ControlRate::new(MAX_CONTROL_FRAMES), Instant::now());
     let mut control_frames = 0;
     let mut left = wire;
@@ -77,7 +77,7 @@ fn decode(
             let count = longest.min(spare.len());
             spare[..count].write_copy_of_slice(&left[..count]);
             left = &left[count..];
-            // SAFETY: so many have just been written there.
+            // SAFETY: this many bytes have just been written there.
             match unsafe { decoder.filled(count) } {
                 Ok(event) => messages.extend(event.map(|event| message(event, limits))),
                 Err(error) => return (messages, Some(error)),
@@ -98,7 +98,7 @@ fn decode(
                 Ok(decoded) => decoded,
                 Err(error) => {
                     assert!(!was_finished && decoder.is_finished());
-                    // The answer to it is legal.
+                    // The answer to the event is legal.
                     let close = Close::from(error);
                     let (payload, length) = close.encode();
                     assert_eq!(Close::decode(&payload[..length]), Ok(close));
@@ -144,5 +144,5 @@ fn message(event: Event<'_>, limits: DecoderLimits) -> Message {
     }
 }
 
-/// Few enough to be exceeded.
+/// So few that inputs exceed the limit.
 const MAX_CONTROL_FRAMES: u32 = 20;

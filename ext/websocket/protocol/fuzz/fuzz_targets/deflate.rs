@@ -1,5 +1,5 @@
-//! What a compressor writes, a decoder of the other role reads. The directions
-//! have different parameters, so that mistaking one for the other is found.
+//! A decoder of the other role can read what a compressor writes. The directions have different
+//! parameters, so that a confusion of the two is found.
 #![no_main]
 
 use duplex_protocol::decoder::{Decoder, DecoderLimits, Event};
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let mut compressor = Compressor::new(sender, &parameters, compression);
     let mut decoder = Decoder::with_deflate(receiver, DecoderLimits::default(), &parameters);
-    // Repeated, so that windows fill.
+    // The data is repeated, so that it fills the windows.
     let times = 1 + usize::from(*threshold) * 8;
     for (i, message) in data.split(|byte| *byte == b'\n').take(20).enumerate() {
         let message = message.repeat(times.min(1 + (1 << 12) / (message.len() + 1)));
@@ -49,7 +49,7 @@ fuzz_target!(|input: &[u8]| {
         if flags & 32 != 0 && i % 3 == 2 {
             compressor.release();
         }
-        // In two reads, or in one.
+        // The bytes come in two reads or in one.
         let cut = match flags & 64 {
             0 => wire.len(),
             _ => usize::from(*level) % wire.len(),

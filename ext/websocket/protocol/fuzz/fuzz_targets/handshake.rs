@@ -1,5 +1,5 @@
-//! A response gives the same result however it is cut into reads, and the
-//! answer to a request that is legal, over HTTP/1.1 or HTTP/2, is itself legal.
+//! A response gives the same result, however it is cut into reads. The answer to a legal request,
+//! over HTTP/1.1 or HTTP/2, is legal too.
 #![no_main]
 
 use duplex_protocol::deflate::{ClientConfig, ServerConfig};
@@ -78,7 +78,7 @@ fn server(http2: bool, bytes: &[u8]) {
         }
     };
     let mut negotiated = offer.clone();
-    // Malformed extensions are an error of their own.
+    // Malformed extensions are a separate error.
     let _ = negotiated.negotiate_deflate(&ServerConfig::default());
     let protocol = offer.protocols().first().map(String::as_str);
     for offer in [offer.clone(), negotiated] {

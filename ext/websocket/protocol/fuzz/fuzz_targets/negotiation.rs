@@ -1,4 +1,5 @@
-//! What a server accepts is legal, and fits an offer that asks for the same.
+//! The parameters that a server accepts are legal, and fit an offer that asks for the same
+//! parameters.
 #![no_main]
 
 use duplex_protocol::deflate::{ClientConfig, ServerConfig, WindowBits};
@@ -25,13 +26,13 @@ fuzz_target!(|input: &[u8]| {
         ..ClientConfig::default()
     };
 
-    // As a client reads it.
+    // A client reads the parameters.
     if let Ok(Some(parameters)) = client.check_lines([line]) {
         let said = parameters.to_string();
         assert_eq!(client.check_lines([said.as_bytes()]), Ok(Some(parameters)));
     }
 
-    // As a server does.
+    // A server reads the parameters.
     let Ok(offers) = extension::parse(line) else {
         return;
     };
@@ -47,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(read, Ok(Some(parameters)));
     }
 
-    // Between the two.
+    // The parameters are between the two.
     let offer = client.offer();
     let offers = extension::parse(offer.as_bytes()).expect("legal");
     let accepted = server.accept(&offers).expect("every limit can be met");

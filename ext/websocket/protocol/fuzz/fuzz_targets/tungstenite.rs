@@ -1,9 +1,8 @@
-//! The same bytes, without compression, to this crate and to tungstenite: the
-//! same messages and control frames, and both fail at the same frame or neither
-//! does. Then what this crate's encoder makes of them, to tungstenite.
+//! Gives the same bytes, without compression, to this crate and to tungstenite. Both give the same
+//! messages and control frames, and either both fail at the same frame or neither fails. Then
+//! tungstenite reads what this crate's encoder makes of the messages.
 //!
-//! Where the two differ by intent, that and nothing else is let pass: see
-//! [`Leniency`] and [`expected_close`].
+//! Intended differences, and no others, are allowed: see [`Leniency`] and [`expected_close`].
 #![no_main]
 
 use std::io::{self, Read, Write};
@@ -18,8 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, WebSocket, error, protocol};
 
-/// A message of this length is legal, a longer one is not. Few enough bytes for
-/// inputs to come across it.
+/// A message of this length is legal, a longer one is not. It is so small that inputs reach it.
 const LIMIT: usize = 200;
 
 fuzz_target!(|input: &[u8]| {
@@ -41,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
             let frame = Frame::around(wire, at);
             match Leniency::of(error, &frame) {
                 None => {
-                    // Their verdict comes when the frame is complete.
+                    // tungstenite decides when the frame is complete.
                     let (theirs, failed) = tungstenite(role, &frame.completed(wire, role));
                     assert_eq!(ours, theirs);
                     assert!(failed.is_some(), "only this crate fails: {error}");
@@ -53,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
                 }
                 Some(Leniency::CloseCode) => {
                     let (mut theirs, failed) = tungstenite(role, &frame.completed(wire, role));
-                    // A reason that is not UTF-8 is an error there, too.
+                    // A reason that is not UTF-8 is an error of tungstenite, too.
                     if failed.is_none() {
                         assert_eq!(theirs.pop(), Some(violation()));
                     }
@@ -72,13 +70,13 @@ fuzz_target!(|input: &[u8]| {
     );
 });
 
-/// Where tungstenite takes what this crate refuses.
+/// The cases in which tungstenite accepts what this crate refuses.
 enum Leniency {
-    /// It takes a length that is not minimally encoded (RFC 6455 section 5.2 says
-    /// that it must be), on a control frame as well, whose length this crate
-    /// refuses at its first byte then.
+    /// tungstenite accepts a length that is not minimally encoded, which RFC 6455, section 5.2,
+    /// forbids. It does so for control frames too, and this crate refuses such a length at its
+    /// first byte.
     Length,
-    /// It hands an illegal status code to its caller as 1002. This crate fails the
+    /// tungstenite gives an illegal status code to its caller as 1002. This crate fails the
     /// connection (section 7.4).
     CloseCode,
 }
@@ -97,13 +95,13 @@ impl Leniency {
 /// How tungstenite shows a Close that this crate accepts.
 fn expected_close(close: Close) -> Message {
     match close.event_code() {
-        // Registered with IANA since; tungstenite takes it for an illegal one.
+        // This code has been registered with IANA since then. tungstenite takes it for illegal.
         1014 => violation(),
         code => Message::Close(code, close.into_reason()),
     }
 }
 
-/// What tungstenite makes of a status code that it takes for illegal.
+/// The status code that tungstenite gives in place of a code that it takes for illegal.
 fn violation() -> Message {
     Message::Close(1002, "Protocol violation".to_owned())
 }
@@ -114,14 +112,13 @@ enum Message {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    /// The code, 1005 for none, and the reason.
+    /// The code (1005 if there is none) and the reason.
     Close(u16, String),
 }
 
-/// Decodes `wire` byte by byte. Returns also how the connection failed, and at
-/// which byte.
+/// Decodes `wire` byte by byte. Also returns how the connection failed, and at which byte.
 fn duplex(role: Role, wire: &[u8]) -> (Vec<Message>, Option<(ProtocolError, usize)>) {
-    // tungstenite has no limits but on the length.
+    // tungstenite limits only the length.
     let limits = DecoderLimits {
         max_payload_length: LIMIT,
         max_fragments: u32::MAX,
@@ -146,8 +143,7 @@ fn duplex(role: Role, wire: &[u8]) -> (Vec<Message>, Option<(ProtocolError, usiz
     (messages, None)
 }
 
-/// Decodes `wire` up to its end, a Close, or an error. That the bytes end is
-/// none.
+/// Decodes `wire` up to its end, a Close, or an error. The end of the bytes is not an error.
 fn tungstenite(role: Role, wire: &[u8]) -> (Vec<Message>, Option<Error>) {
     let role = match role {
         Role::Client => protocol::Role::Client,
@@ -186,7 +182,7 @@ fn tungstenite(role: Role, wire: &[u8]) -> (Vec<Message>, Option<Error>) {
     }
 }
 
-/// What this crate sends to `role` to say `messages`.
+/// The bytes that this crate sends to `role` for `messages`.
 fn encode(role: Role, messages: &[Message], seed: u8) -> Vec<u8> {
     let mask: Option<MaskKey> = match role {
         Role::Client => None,
@@ -214,7 +210,7 @@ fn encode(role: Role, messages: &[Message], seed: u8) -> Vec<u8> {
     wire
 }
 
-/// Where a frame lies, found by the lengths alone.
+/// The place of a frame in the bytes, found only by the lengths.
 struct Frame {
     start: usize,
     /// The length of the header.
@@ -229,7 +225,7 @@ impl Frame {
         let mut start = 0;
         loop {
             let frame = Self::at(wire, start);
-            // Compared first, so that no sum overflows.
+            // The lengths are compared first, so that no sum overflows.
             if frame.length > at as u64 || frame.end() > at {
                 return frame;
             }
@@ -237,7 +233,7 @@ impl Frame {
         }
     }
 
-    /// Where the frame ends, given that its length is sane.
+    /// The end of the frame, if its length is not too great.
     fn end(&self) -> usize {
         self.start + self.header + self.length as usize
     }
@@ -258,11 +254,11 @@ impl Frame {
         }
     }
 
-    /// `wire` up to the end of this frame, with zeros for what is missing of it;
-    /// without its payload, where that is too long for a message.
+    /// `wire` up to the end of this frame. Missing bytes of the frame are zeros. If the payload is
+    /// too long for a message, it is left out.
     fn completed(&self, wire: &[u8], role: Role) -> Vec<u8> {
         let mut wire = wire.to_vec();
-        // A frame of which there is one byte gets the mask bit that is right.
+        // A frame with only one byte gets the right mask bit.
         if wire.len() == self.start + 1 {
             wire.push(if role == Role::Server { 0x80 } else { 0 });
         }
@@ -275,7 +271,7 @@ impl Frame {
     }
 }
 
-/// A transport that has received `.0`, and swallows what is sent.
+/// A transport that has received `.0`, and drops the bytes that are sent.
 struct Wire<'a>(&'a [u8]);
 
 impl Read for Wire<'_> {

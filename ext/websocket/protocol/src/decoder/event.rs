@@ -1,4 +1,4 @@
-//! What a decoder finds in the bytes of a peer.
+//! The events that a decoder finds in the bytes of a peer.
 
 use std::borrow::Cow;
 
@@ -9,31 +9,32 @@ use crate::close::Close;
 pub enum Event<'b> {
     /// A complete text message.
     Text {
-        /// The text: borrowed where its frame lay in the input, owned where it was
-        /// assembled from fragments or several inputs.
+        /// The text: borrowed if its frame lay wholly in the input, owned if the text was assembled
+        /// from fragments or several inputs.
         text: Cow<'b, str>,
-        /// Whether it is pure ASCII.
+        /// Whether the text is pure ASCII.
         is_ascii: bool,
     },
-    /// A complete binary message, borrowed or owned likewise.
+    /// A complete binary message, borrowed or owned by the same rule.
     Binary(Cow<'b, [u8]>),
     /// A Ping: to be answered by a Pong with the same payload (section 5.5.3).
     Ping(Cow<'b, [u8]>),
     /// A Pong.
     Pong(Cow<'b, [u8]>),
-    /// The peer's last word: to be answered by a Close with the same code, unless
-    /// this end has sent one (section 5.5.1). What follows is discarded.
+    /// A Close, the last frame of the peer. This end answers with a Close of
+    /// the same code, unless this end has sent a Close before (section 5.5.1).
+    /// All bytes after the frame are discarded.
     Close(Close),
 }
 
-/// A complete message, where its frame lay in the input.
+/// A complete message that is lent from the input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MessageInPlace<'b> {
     /// A text message.
     Text {
         /// The text.
         text: &'b str,
-        /// Whether it is pure ASCII.
+        /// Whether the text is pure ASCII.
         is_ascii: bool,
     },
     /// A binary message.

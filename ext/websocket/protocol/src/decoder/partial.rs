@@ -16,10 +16,10 @@ use crate::utf8::Validator;
 pub(super) struct PartialMessage {
     /// The payload so far, inflated.
     pub(super) payload: Vec<u8>,
-    /// How many bytes of a compressed message have come; `None` where it is not
-    /// compressed.
+    /// How many bytes of a compressed message have come; `None` if the message
+    /// is not compressed.
     pub(super) compressed: Option<usize>,
-    /// Watches the payload of a text message.
+    /// Checks the payload. `Some` in a text message.
     pub(super) utf8: Option<Validator>,
     pub(super) fragments: u32,
     /// The frame whose payload is incomplete; `None` between two frames.
@@ -33,7 +33,7 @@ pub(super) struct PartialFrame {
     pub(super) mask: Option<MaskKey>,
     /// How many bytes of payload have come.
     pub(super) offset: usize,
-    /// How many are still to come.
+    /// How many bytes of payload are still to come.
     pub(super) remaining: usize,
 }
 
@@ -66,10 +66,10 @@ impl PartialMessage {
         });
     }
 
-    /// Takes what `input` has of the payload of `frame`, which stays in
-    /// progress where that is not all. Returns the rest of `input`. A compressed
-    /// message is inflated to `limit` bytes at most, and is complete when its
-    /// last frame is.
+    /// Takes the bytes of `frame`'s payload that `input` has. The frame stays
+    /// in progress if bytes are missing. Returns the rest of `input`. A
+    /// compressed message is inflated to `limit` bytes at most, and ends with
+    /// its last frame.
     pub(super) fn append<'b>(
         &mut self,
         mut frame: PartialFrame,
@@ -86,8 +86,8 @@ impl PartialMessage {
                 self.compressed = Some(received);
                 let check = |payload: &[u8]| advance(&mut self.utf8, payload);
                 decompressor.inflate(chunk, &mut self.payload, limit, check)?;
-                // The tail alone is no block. But there are peers that compress an
-                // empty message to nothing, and what they mean is clear.
+                // The tail alone is not a block. But some peers compress an empty message to
+                // nothing, and such a message is taken as empty.
                 if is_last && received > 0 {
                     let check = |payload: &[u8]| advance(&mut self.utf8, payload);
                     decompressor.finish(&mut self.payload, limit, check)?;
@@ -102,7 +102,8 @@ impl PartialMessage {
                 for piece in chunk.chunks_mut(PIECE) {
                     let start = self.payload.len();
                     self.payload.extend_from_slice(piece);
-                    // The key fits: a piece is a multiple of its length.
+                    // The key stays aligned, because the length of a piece is a
+                    // multiple of the key's length.
                     self.check(start, frame.mask, frame.offset)?;
                 }
             }
@@ -113,7 +114,7 @@ impl PartialMessage {
         Ok(rest)
     }
 
-    /// Room for what comes next, where that is to be read into it.
+    /// Room for the next bytes, if reading into the message pays.
     pub(super) fn spare(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
         let frame = self.frame?;
         if self.compressed.is_some()
@@ -128,12 +129,12 @@ impl PartialMessage {
         Some(&mut spare[..length])
     }
 
-    /// Takes `count` bytes that were read there. Returns whether the message is
-    /// complete.
+    /// Takes `count` bytes that were read into the spare room. Returns whether
+    /// the message is complete.
     ///
     /// # Safety
     ///
-    /// They have been initialised.
+    /// The `count` bytes have been initialised.
     pub(super) unsafe fn filled(&mut self, count: usize) -> Result<bool, ProtocolError> {
         let start = self.payload.len();
         let room = self.payload.capacity() - start;
@@ -143,7 +144,8 @@ impl PartialMessage {
         else {
             panic!("there is no room for {count} bytes");
         };
-        // SAFETY: there is room for them, and the caller vouches for the bytes.
+        // SAFETY: there is room for `count` bytes, and the caller vouches for
+        // their initialisation.
         unsafe { self.payload.set_len(start + count) };
         self.check(start, frame.mask, frame.offset)?;
         frame.offset += count;
@@ -180,9 +182,9 @@ impl PartialMessage {
         Ok(())
     }
 
-    /// Makes room for `arrived` bytes of `frame`. Where there is none, the buffer grows to
-    /// `capacity`, so that bytes are moved a constant number of times, but does not
-    /// outgrow a message whose end is in sight.
+    /// Makes room for `arrived` bytes of `frame`. If there is no room, the buffer grows to
+    /// `capacity`, so that each byte is moved a constant number of times on average. The buffer
+    /// does not outgrow a message whose last frame has begun.
     fn reserve(&mut self, arrived: usize, capacity: usize, frame: &PartialFrame) {
         let length = self.payload.len();
         if self.payload.capacity() - length >= arrived {
@@ -201,9 +203,9 @@ impl PartialMessage {
         };
         utf8.finish(&self.payload)
             .map_err(|_| ProtocolError::TextNotUtf8)?;
-        // SAFETY: whoever changes the payload, `append`, `filled` or the decompressor, has
-        // had the validator check it up to its last complete character, and `finish`
-        // has checked that nothing follows.
+        // SAFETY: each function that changes the payload (`append`, `filled` and the decompressor)
+        // has the validator check it up to its last complete character, and `finish` has checked
+        // that nothing follows that character.
         let text = unsafe { String::from_utf8_unchecked(self.payload) };
         Ok(Event::Text {
             text: Cow::Owned(text),
@@ -212,7 +214,7 @@ impl PartialMessage {
     }
 }
 
-/// Has the validator of a text message see what was appended to it.
+/// Makes the validator of a text message check the bytes that were appended.
 fn advance(utf8: &mut Option<Validator>, payload: &[u8]) -> Result<(), ProtocolError> {
     match utf8 {
         Some(utf8) => utf8
@@ -222,20 +224,22 @@ fn advance(utf8: &mut Option<Validator>, payload: &[u8]) -> Result<(), ProtocolE
     }
 }
 
-/// How long the compressed form of a message of `limit` bytes may be. It is
-/// longer than the message where that cannot be compressed, by an eighth with
-/// the worst fixed code; what goes beyond is blocks of nothing.
+/// How long the compressed form of a message of `limit` bytes may be. The
+/// compressed form is longer than the message if the message cannot be
+/// compressed: by an eighth with the worst fixed code. More bytes than that can
+/// only be empty blocks.
 pub(super) const fn max_compressed(limit: usize) -> usize {
     limit.saturating_add(limit / 8).saturating_add(1024)
 }
 
-/// A message of which so many bytes have come, and so many more are to come in this
-/// frame, is worth reads of its own.
+/// The number of bytes that have come of a message, and are still to come in its frame, so that
+/// reading directly into the message pays.
 pub(super) const DIRECT_FROM: usize = match cfg!(fuzzing) {
-    // Inputs are short.
+    // The fuzzer's inputs are short.
     true => 8,
     false => 16 << 10,
 };
 
-/// The least room made for a message that has to be assembled, in bytes.
+/// The least room that is made for a message that has to be assembled, in
+/// bytes.
 pub(super) const MIN_MESSAGE_CAPACITY: usize = 4096;

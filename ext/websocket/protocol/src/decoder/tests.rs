@@ -27,7 +27,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
     }
 }
 
-/// Feeds `input` to the end, or up to an error.
+/// Decodes `input` to the end, or up to an error.
 fn feed(decoder: &mut Decoder, input: &[u8]) -> Events {
     let mut input = input.to_vec();
     let mut rest = input.as_mut_slice();
@@ -64,8 +64,8 @@ fn limited(max_payload_length: usize, max_fragments: u32) -> Decoder {
     )
 }
 
-/// Decodes `input` at once, byte by byte, and cut in two at every place.
-/// The results must be the same.
+/// Decodes `input` as a whole, byte by byte, and cut in two at every place. The results must be the
+/// same.
 fn decode(role: Role, input: &[u8]) -> Events {
     let decoder = || Decoder::new(role, DecoderLimits::default());
     let at_once = feed(&mut decoder(), input);
@@ -116,7 +116,7 @@ fn frame(out: &mut Vec<u8>, opcode: Opcode, fin: bool, payload: &[u8]) {
 
 #[test]
 fn rfc_examples() {
-    // Section 5.7.
+    // The example of section 5.7.
     assert_eq!(events(Role::Client, b"\x81\x05Hello"), [text("Hello")]);
     assert_eq!(
         events(
@@ -280,7 +280,7 @@ fn text_is_checked_at_its_end() {
 
 #[test]
 fn a_bad_byte_fails_as_soon_as_it_is_seen() {
-    // The frame announces 20 bytes, of which the fourth cannot be.
+    // The frame announces 20 bytes. The fourth byte is not valid.
     let mut decoder = client();
     assert_eq!(feed(&mut decoder, b"\x81\x14abc"), (vec![], None));
     let (_, error) = feed(&mut decoder, b"\xff");
@@ -442,18 +442,18 @@ fn max_payload_length() {
         let (_, error) = feed(&mut limited(10, 100), wire);
         assert_eq!(error, Some(ProtocolError::PayloadTooLong { limit: 10 }));
     };
-    // The announcement is enough.
+    // The announced length is enough for the error.
     over(b"\x82\x0b");
     over(b"\x82\x7e\x01\x00");
     over(b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff");
-    // All fragments count.
+    // The lengths of all fragments are added up.
     over(b"\x02\x06abcdef\x80\x05");
     over(b"\x02\x0aabcdefghij\x00\x00\x00\x01");
 
     let mut wire = Vec::new();
     encode_binary(&mut wire, None, &[1; 10]);
     frame(&mut wire, Opcode::Binary, false, &[1; 6]);
-    // Control frames do not.
+    // Control frames do not count.
     encode_ping(&mut wire, None, &[2; 125]).unwrap();
     frame(&mut wire, Opcode::Continuation, true, &[1; 4]);
     assert_eq!(
@@ -519,8 +519,8 @@ fn a_message_ends_with_the_room_it_needs() {
     panic!("no message");
 }
 
-/// Feeds `wire` in reads of the lengths that `length` gives by their number, into the
-/// message where there is room for it. Returns how many bytes went there, too.
+/// Decodes `wire` in reads, of which `length` gives the lengths by number. A read goes into the
+/// message if the message has room for it. Also returns how many bytes were read into messages.
 fn read(
     decoder: &mut Decoder,
     mut wire: &[u8],
@@ -540,7 +540,7 @@ fn read(
                 spare[..count].write_copy_of_slice(read);
                 wire = rest;
                 direct += count;
-                // SAFETY: so many have just been written there.
+                // SAFETY: this many bytes have just been written there.
                 match unsafe { decoder.filled(count) } {
                     Ok(event) => (event.into_iter().collect(), None),
                     Err(error) => (vec![], Some(error)),
@@ -630,7 +630,7 @@ fn room_for_a_message_follows_what_has_come() {
         assert!(spare.len() <= 3 * come, "{} {come}", spare.len());
         let count = spare.len().min(10_000);
         spare[..count].fill(MaybeUninit::new(b'a'));
-        // SAFETY: they have just been written.
+        // SAFETY: the bytes have just been written.
         let event = unsafe { decoder.filled(count) };
         assert_eq!(event, Ok(None));
         come += count;
@@ -648,7 +648,7 @@ fn room_ends_with_the_message_and_its_memory_too() {
     let spare = decoder.spare().unwrap();
     assert_eq!(spare.len(), DIRECT_FROM);
     spare.write_copy_of_slice(tail);
-    // SAFETY: they have just been written.
+    // SAFETY: the bytes have just been written.
     match unsafe { decoder.filled(DIRECT_FROM) } {
         Ok(Some(Event::Binary(Cow::Owned(message)))) => {
             assert_eq!((message.len(), message.capacity()), (length, length));
@@ -668,16 +668,16 @@ fn no_room_but_in_the_middle_of_a_long_message() {
     };
     let mut wire = Vec::new();
     encode_binary(&mut wire, None, &[&half[..], &half].concat());
-    // The last part comes with what follows it.
+    // The last part comes together with the bytes after it.
     none(&mut client(), &wire[..wire.len() - DIRECT_FROM + 1]);
-    // Between fragments there may be control frames.
+    // Control frames may come between fragments.
     let mut wire = Vec::new();
     frame(&mut wire, Opcode::Binary, false, &half);
     let mut decoder = client();
     none(&mut decoder, &wire);
     none(&mut decoder, b"\x89\x01");
     none(&mut decoder, b"");
-    // A compressed message, of stored blocks.
+    // A compressed message that consists of stored blocks.
     let mut wire = compressed(&[&b"\x00\x00\x80\xff\x7f"[..], &half, &half].concat());
     wire.truncate(wire.len() - DIRECT_FROM);
     none(&mut inflating(1 << 20), &wire);
@@ -703,7 +703,7 @@ fn bad_text_fails_where_it_is_read_into_the_message() {
 #[test]
 #[should_panic = "no room for 1 bytes"]
 fn no_more_is_taken_than_there_is_room_for() {
-    // SAFETY: it panics.
+    // SAFETY: this call panics.
     let _ = unsafe { client().filled(1) };
 }
 
@@ -720,14 +720,14 @@ fn inflating(limit: usize) -> Decoder {
     Decoder::with_deflate(Role::Client, limits, &Parameters::default())
 }
 
-/// Decodes `input` with compression, at once and byte by byte.
+/// Decodes `input` with compression, as a whole and byte by byte.
 fn inflate(limit: usize, input: &[u8]) -> Events {
     let at_once = feed(&mut inflating(limit), input);
     assert_eq!(feed_all(&mut inflating(limit), input.chunks(1)), at_once);
     at_once
 }
 
-/// A compressed frame, complete.
+/// A complete compressed frame.
 fn compressed(payload: &[u8]) -> Vec<u8> {
     let header = FrameHeader {
         fin: true,
@@ -742,7 +742,7 @@ fn compressed(payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn rfc_examples_of_compression() {
-    // RFC 7692 section 7.2.3.
+    // The examples of RFC 7692, section 7.2.3.
     for wire in [
         &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
         b"\x41\x03\xf2\x48\xcd\x80\x04\xc9\xc9\x07\x00",
@@ -750,7 +750,7 @@ fn rfc_examples_of_compression() {
         b"\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00",
         b"\xc1\x0d\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
     ] {
-        // No byte more than the limit is needed.
+        // A limit of exactly the message's length is enough.
         assert_eq!(inflate(5, wire), (vec![text("Hello")], None));
     }
     assert_eq!(
@@ -782,7 +782,7 @@ fn rsv1() {
         feed(&mut client(), b"\xc1\x01\x00").1,
         Some(ProtocolError::ReservedBits)
     );
-    // A message may go without it.
+    // A message may be sent without compression.
     assert_eq!(
         inflate(10, b"\x81\x01a\xc1\x01\x00\x01\x01b\x80\x01c"),
         (vec![text("a"), text(""), text("bc")], None)
@@ -829,13 +829,13 @@ fn corrupt_streams() {
 
 #[test]
 fn compressed_text_is_checked_as_it_inflates() {
-    // The bad byte, in the first of two stored blocks.
+    // The invalid byte is in the first of two stored blocks.
     let wire = b"\x41\x06\x00\x01\x00\xfe\xff\xff";
     assert_eq!(
         inflate(100, wire),
         (vec![], Some(ProtocolError::TextNotUtf8))
     );
-    // An end inside a character.
+    // The message ends inside a character.
     assert_eq!(
         inflate(100, &compressed(b"\x00\x01\x00\xfe\xff\xc3\x00")),
         (vec![], Some(ProtocolError::TextNotUtf8))
@@ -915,7 +915,7 @@ fn a_decompressor_is_made_when_it_is_needed() {
     for _ in 0..3 {
         assert_eq!(feed(&mut alone, hello), (vec![text("Hello")], None));
     }
-    // What would need the context of the first.
+    // This message would need the context of the first one.
     assert_eq!(
         feed(&mut alone, b"\xc1\x05\xf2\x00\x11\x00\x00").1,
         Some(ProtocolError::CompressedData)
@@ -954,7 +954,7 @@ fn a_sole_binary_message_is_told_from_all_else() {
         assert!(input == other && decoder.is_idle());
     }
 
-    // Nor where something is incomplete.
+    // The same holds if a frame is incomplete.
     decoder.decode(&mut whole[..1].to_vec()).unwrap();
     assert_eq!(decoder.decode_sole_binary(&mut whole.clone()), None);
 }

@@ -10,8 +10,8 @@ pub(super) fn unmask(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) {
     }
 }
 
-/// Unmasks a part of a text. Returns how much at its start is known to be
-/// ASCII: all of it or whole pieces of [`PIECE`] bytes.
+/// Unmasks a part of a text. Returns how many bytes at its start are known to
+/// be ASCII: all bytes, or those of whole pieces of [`PIECE`] bytes.
 #[inline]
 pub(super) fn unmask_text(payload: &mut [u8], mask: Option<MaskKey>, offset: usize) -> usize {
     let Some(key) = mask else {
@@ -35,6 +35,6 @@ pub(super) fn unmask_text(payload: &mut [u8], mask: Option<MaskKey>, offset: usi
     ascii
 }
 
-/// How many bytes of a long payload are taken at once where more than one thing is
-/// done to them: few enough to stay in the first level of cache.
+/// How many bytes of a long payload are unmasked and checked at once: few enough to stay in the
+/// first level of cache.
 pub(super) const PIECE: usize = 4096;

@@ -9,14 +9,13 @@ use super::parameters::{Parameters, WindowBits};
 use super::{TAIL, spare};
 use crate::frame::Role;
 
-/// How to compress. It is this end's business alone; the other end is not
-/// asked.
+/// How to compress. This end chooses alone, and the other end is not asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Compression {
-    /// How hard to try. 6 by default.
+    /// The effort. The default is 6.
     pub level: Level,
-    /// Messages of fewer bytes go out as they are. 64 by default: with less,
-    /// there is next to nothing to gain.
+    /// Messages of fewer bytes go out uncompressed. The default is 64 bytes,
+    /// because compression gains almost nothing below that.
     pub threshold: usize,
 }
 
@@ -29,8 +28,8 @@ impl Default for Compression {
     }
 }
 
-/// From 0, no compression, over 1, the fastest, to 9, the smallest; 6 by
-/// default.
+/// A level of compression: 0 does not compress, 1 is the fastest, and 9 gives
+/// the smallest result. The default is 6.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Level(u8);
 
@@ -57,9 +56,10 @@ impl Default for Level {
 
 /// Compresses the messages of one direction of a connection.
 ///
-/// With context takeover it holds, from its first message on, about 250 KiB
-/// and four times its window. Without, it holds nothing between two messages:
-/// the connections of a thread share one state.
+/// With context takeover, a compressor holds about 250 KiB and four times its
+/// window from its first message on. Without context takeover, a compressor
+/// holds nothing between two messages: the connections of a thread share one
+/// state.
 pub struct Compressor {
     compression: Compression,
     window_bits: WindowBits,
@@ -91,9 +91,9 @@ impl Compressor {
         }
     }
 
-    /// Gives up the context, and its memory until the next message: for a
-    /// connection that is idle. The other end need not know; the next message
-    /// just does not refer to those before it.
+    /// Gives up the context, and its memory until the next message, for a
+    /// connection that is idle. The other end need not know: the next message
+    /// does not refer to the messages before it.
     pub fn release(&mut self) {
         self.state = None;
     }
@@ -110,20 +110,21 @@ impl Compressor {
         }
     }
 
-    /// Whether both make the same of a message that refers to none before it.
+    /// Whether both compressors make the same bytes of a message that refers to
+    /// no message before it.
     pub fn is_like(&self, other: &Self) -> bool {
         self.compression == other.compression && self.window_bits == other.window_bits
     }
 
-    /// Appends `message` compressed. Returns `false` where it is better sent as
-    /// it is, and then appends nothing.
+    /// Appends `message` compressed. Returns `false`, and appends nothing, if
+    /// sending the message uncompressed is better.
     pub(crate) fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {
         if message.len() < self.compression.threshold {
             return false;
         }
         if message.is_empty() {
-            // An empty block, as in section 7.2.3.6: a stream that has nothing to
-            // flush would write nothing.
+            // An empty block, as in section 7.2.3.6. The stream itself would
+            // write nothing, because it has nothing to flush.
             out.push(0);
             return true;
         }
@@ -131,12 +132,14 @@ impl Compressor {
         let mut state = self.take_state();
         let compressed = sync_flush(&mut state, message, out);
         if compressed.is_err() {
-            // A fresh state does without the context, which is legal at any time.
+            // The next message gets a fresh state without context, which is
+            // legal at any time.
             out.truncate(start);
             return false;
         }
         if self.takeover {
-            // The context covers this message now: it has to be sent compressed.
+            // The context now covers this message, so the message has to be
+            // sent compressed.
             self.state = Some(state);
             return true;
         }
@@ -163,8 +166,8 @@ impl Compressor {
                 state
             }
             None => {
-                // zlib has no window of 2^8 bytes in a raw stream. With one of 2^9 it
-                // looks back 2^9 - 262 bytes, which are within 2^8.
+                // zlib has no window of 2^8 bytes in a raw stream. With a window of 2^9 bytes, zlib
+                // looks back at most 2^9 - 262 bytes, which is within 2^8.
                 let bits = self.window_bits.get().max(9);
                 Deflate::new(i32::from(self.compression.level.get()), false, bits)
             }
@@ -173,7 +176,7 @@ impl Compressor {
 
     fn share(&self, state: Deflate) {
         let key = (self.compression.level, self.window_bits);
-        // At the end of a thread there is nobody to share with.
+        // At the end of a thread no connection is left to share the state with.
         let _ = SHARED.try_with(|shared| shared.replace(Some((key, state))));
     }
 }
@@ -188,15 +191,15 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// The stream could not be written. It has no cause that is known: there is
-/// room, and the state is sound.
+/// The stream could not be written. No cause of this error is known, because
+/// there is room and the state is sound.
 struct CompressError;
 
 /// Appends all of `message`, flushed and without the tail.
 fn sync_flush(state: &mut Deflate, message: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     let mut input = message;
     loop {
-        // Text shrinks to less; room to spare saves a second call.
+        // Text shrinks to less than half. The spare room saves a second call.
         out.reserve(input.len() / 2 + 64);
         let room = out.spare_capacity_mut().len();
         let (read_before, written_before) = (state.total_in(), state.total_out());
@@ -322,14 +325,16 @@ mod tests {
             compress(&mut compressor(&no_takeover(), 6, 0), &noise),
             None
         );
-        // The context holds it then, so it goes in stored blocks.
+        // The context holds the message then, so the message goes in stored
+        // blocks.
         let compressed = compress(&mut compressor(&Parameters::default(), 6, 0), &noise).unwrap();
         assert!(compressed.len() < noise.len() + 100);
     }
 
     #[test]
     fn no_window_is_exceeded() {
-        // A repetition can only be used by who sees back to it.
+        // A repetition helps only if the window reaches back to the first
+        // occurrence.
         let is_seen = |bits: u8, level: u8, distance: usize| {
             let mut message = noise(distance);
             message.resize(distance * 4, 0);

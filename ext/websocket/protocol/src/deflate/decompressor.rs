@@ -11,13 +11,13 @@ use super::{TAIL, spare};
 use crate::error::ProtocolError;
 use crate::frame::Role;
 
-/// Inflates the messages of one direction of a connection, as their bytes
+/// Inflates the messages of one direction of a connection, while their bytes
 /// come.
 ///
-/// With context takeover it holds, from its first message on, about 48 KiB:
-/// zlib-rs makes room for the largest window, and therefore a peer that was
-/// granted a smaller one is not held to it. Without context takeover it holds
-/// nothing between two messages.
+/// With context takeover, a decompressor holds about 48 KiB from its first
+/// message on. zlib-rs makes room for the largest window, so a peer that agreed
+/// to a smaller window is not held to it. Without context takeover, a
+/// decompressor holds nothing between two messages.
 pub(crate) struct Decompressor {
     takeover: bool,
     state: Option<Inflate>,
@@ -40,14 +40,16 @@ impl Decompressor {
         }
     }
 
-    /// Appends to `message`, which grows to `limit` bytes at most, what `input`
-    /// inflates to. Whenever bytes were appended, `check` sees the message.
+    /// Inflates `input` and appends the result to `message`, which grows to
+    /// `limit` bytes at most. Each time bytes were appended, `check` sees the
+    /// message.
     ///
     /// # Errors
     ///
     /// [`ProtocolError::PayloadTooLong`] at the first byte beyond `limit`,
-    /// [`ProtocolError::CompressedData`], and what `check` returns: the first
-    /// of them in the order of the stream.
+    /// [`ProtocolError::CompressedData`] if `input` is not DEFLATE data, and
+    /// the error that `check` returns. The first error in the order of the
+    /// stream is returned.
     pub(crate) fn inflate(
         &mut self,
         mut input: &[u8],
@@ -84,9 +86,9 @@ impl Decompressor {
             input = &input[read..];
             match result {
                 Err(_) => return Err(ProtocolError::CompressedData),
-                // The last block of a stream (section 7.2.3.4). What follows is
-                // another, without the context of the first: a distance does not
-                // reach back beyond the beginning of its stream (RFC 1951 section 2).
+                // The last block of a stream (section 7.2.3.4). The bytes that follow are another
+                // stream, without the context of the first: a distance does not reach back beyond
+                // the beginning of its stream (RFC 1951 section 2).
                 Ok(Status::StreamEnd) => {
                     state.reset(false);
                     if input.is_empty() {
@@ -103,15 +105,15 @@ impl Decompressor {
         }
     }
 
-    /// Ends a message that had input: appends what its tail brings forth.
+    /// Ends a message that had input, and appends what the tail inflates to.
     ///
-    /// The tail completes an empty block whose header the message ends with. Where the
-    /// message ends with a stream instead, without the byte 0 that section 7.2.3.4 has
-    /// behind it, there is no block to complete.
+    /// A message ends with the header of an empty block, and the tail completes this block. If the
+    /// message ends with a whole stream instead, without the byte 0 that section 7.2.3.4 appends to
+    /// the stream, there is no block to complete.
     ///
     /// # Errors
     ///
-    /// As [`inflate`](Self::inflate).
+    /// The errors of [`inflate`](Self::inflate).
     pub(crate) fn finish(
         &mut self,
         message: &mut Vec<u8>,
@@ -138,8 +140,8 @@ impl fmt::Debug for Decompressor {
     }
 }
 
-/// Makes room in a full message. It starts with a guess, and doubles, but does
-/// not outgrow the limit.
+/// Makes room in a full message. The room starts with a guess, and doubles, but
+/// does not outgrow the limit.
 fn reserve(message: &mut Vec<u8>, input: usize, limit: usize) {
     let length = message.len();
     if length < message.capacity() || length >= limit {
@@ -165,7 +167,7 @@ fn take_state() -> Inflate {
 }
 
 fn share(state: Inflate) {
-    // At the end of a thread there is nobody to share with.
+    // At the end of a thread no connection is left to share the state with.
     let _ = SHARED.try_with(|shared| shared.replace(Some(state)));
 }
 
@@ -177,7 +179,7 @@ thread_local! {
 /// How much longer a message is expected to be than its compressed form.
 const EXPECTED_RATIO: usize = 4;
 
-/// The least room made for a message, in bytes.
+/// The least room that is made for a message, in bytes.
 const MIN_CAPACITY: usize = 128;
 
 #[cfg(test)]
@@ -186,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    /// What a library that knows nothing of RFC 7692 makes of a text: a DEFLATE stream.
+    /// A text as a whole DEFLATE stream, which a library without knowledge of RFC 7692 makes.
     fn stream(text: &[u8]) -> Vec<u8> {
         let mut state = Deflate::new(6, false, WindowBits::MAX.get());
         let mut out = vec![0; text.len() + 64];
@@ -204,9 +206,9 @@ mod tests {
                 client_no_context_takeover: no_takeover,
                 ..Parameters::default()
             };
-            // With the byte that section 7.2.3.4 asks for, without it, and by turns.
+            // With the byte that section 7.2.3.4 asks for, without the byte, and by turns.
             for tails in [[1, 1], [0, 0], [1, 0]] {
-                // And however the message is cut.
+                // The cuts of the message make no difference.
                 for part in 1..40 {
                     let mut decompressor = Decompressor::new(Role::Server, &parameters);
                     for (at, text) in texts.iter().cycle().take(9).enumerate() {

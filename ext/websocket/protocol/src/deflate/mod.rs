@@ -7,11 +7,10 @@
 //! | [`compressor`] | messages that this end sends | 7.2.1 |
 //! | `decompressor` | messages that this end receives | 7.2.2 |
 //!
-//! A connection agrees on [`Parameters`] in its handshake. From them come the
-//! [`Compressor`] that the [encoder](crate::encoder) takes, and the
-//! decompressor of [`Decoder::with_deflate`](crate::decoder::Decoder::with_deflate).
-//! A connection that never compresses a message, or never receives a compressed
-//! one, has no memory for it.
+//! A connection agrees on [`Parameters`] in its handshake. From them come the [`Compressor`] that
+//! the [encoder](crate::encoder) takes, and the decompressor of
+//! [`Decoder::with_deflate`](crate::decoder::Decoder::with_deflate). A connection that never
+//! compresses a message, or never receives a compressed message, has no memory for compression.
 //!
 //! ```
 //! use duplex_protocol::decoder::{Decoder, Event, DecoderLimits};
@@ -58,6 +57,6 @@ pub use parameters::{Parameters, WindowBits};
 /// The name of the extension (section 7).
 pub const NAME: &str = "permessage-deflate";
 
-/// The end of a flushed stream, an empty stored block without its header. It
-/// does not go on the wire (section 7.2.1).
+/// The end of a flushed stream, an empty stored block without its header. The
+/// tail does not go on the wire (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

@@ -13,25 +13,26 @@ use crate::handshake::extension::{self, Extension, MalformedExtensions};
 /// How a server compresses, and what it asks of clients.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ServerConfig {
-    /// Compress each message by itself: less memory, less compression. `false`
-    /// by default; a client may ask for it all the same.
+    /// Compress each message by itself: less memory, less compression. The
+    /// default is `false`. A client may ask for this even if the value is
+    /// `false`.
     pub server_no_context_takeover: bool,
-    /// Have clients compress each message by itself. `false` by default; a
-    /// client may choose it all the same.
+    /// Have clients compress each message by itself. The default is `false`. A
+    /// client may choose this even if the value is `false`.
     pub client_no_context_takeover: bool,
-    /// The largest window to compress with. 15 by default; a client may ask for
-    /// a smaller one.
+    /// The largest window to compress with. The default is 15. A client may ask
+    /// for a smaller window.
     pub server_max_window_bits: WindowBits,
-    /// The largest window that clients may compress with. 15 by default. With
-    /// less, an offer that does not allow the limit is declined.
+    /// The largest window that clients may compress with. The default is 15. If
+    /// the value is smaller, an offer that does not allow a limit is declined.
     pub client_max_window_bits: WindowBits,
     /// How the server compresses.
     pub compression: Compression,
 }
 
 impl ServerConfig {
-    /// Accepts the first offer that can be accepted. Returns `None` where there
-    /// is none, and the connection goes without compression; offers with
+    /// Accepts the first offer that can be accepted. Returns `None` if there is
+    /// no such offer. The connection is then not compressed. Offers with
     /// unknown, repeated or invalid parameters are passed over (section 7).
     pub fn accept(&self, offers: &[Extension<'_>]) -> Option<Parameters> {
         offers
@@ -43,7 +44,7 @@ impl ServerConfig {
 
     fn accept_one(&self, offered: Offered) -> Option<Parameters> {
         let client_max_window_bits = match offered.client_max_window_bits {
-            // The client takes no limit.
+            // The client does not allow a limit.
             None if self.client_max_window_bits < WindowBits::MAX => return None,
             None => None,
             Some(hint) => limited(hint, self.client_max_window_bits),
@@ -65,17 +66,17 @@ impl ServerConfig {
 /// How a client compresses, and what it asks of servers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ClientConfig {
-    /// Ask the server to compress each message by itself. `false` by default.
-    /// A server that does not agree must decline the offer.
+    /// Ask the server to compress each message by itself. The default is
+    /// `false`. A server that does not agree must decline the offer.
     pub server_no_context_takeover: bool,
-    /// Compress each message by itself. `false` by default; the server may ask
-    /// for it all the same.
+    /// Compress each message by itself. The default is `false`. The server may
+    /// ask for this even if the value is `false`.
     pub client_no_context_takeover: bool,
-    /// Ask the server for a window of this size at most. `None`, no limit, by
-    /// default. A server that does not agree must decline the offer.
+    /// Ask the server for a window of this size at most. The default is `None`,
+    /// no limit. A server that does not agree must decline the offer.
     pub server_max_window_bits: Option<WindowBits>,
-    /// The largest window to compress with. 15 by default; the server may ask
-    /// for a smaller one.
+    /// The largest window to compress with. The default is 15. The server may
+    /// ask for a smaller window.
     pub client_max_window_bits: WindowBits,
     /// How the client compresses.
     pub compression: Compression,
@@ -100,15 +101,15 @@ impl ClientConfig {
     }
 
     /// Checks the answer to the [offer](Self::offer): all extensions that the
-    /// server lists. Returns what the connection is to use, or `None` where the
-    /// server declined.
+    /// server lists. Returns the parameters for the connection, or `None` if
+    /// the server declined.
     ///
     /// A limit that the client imposes on itself holds, and is returned, even
-    /// where the answer does not repeat it.
+    /// if the answer does not repeat the limit.
     ///
     /// # Errors
     ///
-    /// [`DeflateAnswerError`]: the connection is to fail (section 7.1).
+    /// [`DeflateAnswerError`]: the connection must fail (section 7.1).
     pub fn check(
         &self,
         answer: &[Extension<'_>],
@@ -161,11 +162,12 @@ impl ClientConfig {
         Ok(Some(parameters))
     }
 
-    /// [`check`](Self::check) for the header lines as they come.
+    /// Parses the lines of the header, and [checks](Self::check) the answer.
     ///
     /// # Errors
     ///
-    /// Likewise, and [`DeflateAnswerError::Malformed`].
+    /// The errors of [`check`](Self::check), and
+    /// [`DeflateAnswerError::Malformed`].
     pub fn check_lines<'h>(
         &self,
         lines: impl IntoIterator<Item = &'h [u8]>,
@@ -193,7 +195,7 @@ pub enum DeflateAnswerError {
     /// A parameter is unknown, repeated, or has an invalid value.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// A parameter that was asked for is not there.
+    /// A parameter that was asked for is missing.
     #[error("parameter '{0}' of permessage-deflate was asked for and is missing")]
     Missing(&'static str),
     /// A window is larger than the offer allows.
@@ -208,8 +210,9 @@ pub enum DeflateAnswerError {
     },
 }
 
-/// The smaller of the two windows, where the parameter has to be written: the
-/// other end asked for it, or the limit is less than any window.
+/// The smaller of the two windows, if the parameter has to be written. It has
+/// to be if the other end asked for a limit, or if `limit` is smaller than the
+/// largest window.
 fn limited(asked: Option<WindowBits>, limit: WindowBits) -> Option<WindowBits> {
     match asked {
         Some(asked) => Some(asked.min(limit)),
@@ -240,7 +243,7 @@ mod tests {
         let config = ServerConfig::default();
         for (offers, accepted) in [
             ("permessage-deflate", Some("permessage-deflate")),
-            // As browsers offer it: the server asks for no limit.
+            // Browsers offer this. The server asks for no limit.
             (
                 "permessage-deflate; client_max_window_bits",
                 Some("permessage-deflate"),
@@ -317,7 +320,8 @@ mod tests {
                 10,
             ),
             ("; client_max_window_bits; server_max_window_bits=9", 9, 10),
-            // The first takes no limit on the client's window, the second does.
+            // The first offer allows no limit on the client's window. The
+            // second offer does.
             (", permessage-deflate; client_max_window_bits", 11, 10),
         ] {
             assert_eq!(
@@ -428,7 +432,7 @@ mod tests {
                 limit: bits(12),
             })
         );
-        // The client's own limits hold without the server's consent.
+        // The client's own limits hold even if the server does not repeat them.
         assert!(
             answer(server)
                 .unwrap()
@@ -484,7 +488,7 @@ mod tests {
                             let said = server.accept(&offers).unwrap();
                             let answer = said.to_string();
                             let read = client.check_lines([answer.as_bytes()]);
-                            // The two ends see the same.
+                            // The two ends get the same parameters.
                             assert_eq!(read, Ok(Some(said)), "{offer}");
                         }
                     }

@@ -9,17 +9,17 @@ use crate::handshake::extension::Extension;
 
 /// What the two ends of a connection have agreed on.
 ///
-/// Displays as in the Sec-WebSocket-Extensions header of the server's answer,
-/// such as `permessage-deflate; client_max_window_bits=15`.
+/// The value displays as in the Sec-WebSocket-Extensions header of the server's
+/// answer, such as `permessage-deflate; client_max_window_bits=15`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Parameters {
     /// The server compresses each message by itself (section 7.1.1.1).
     pub server_no_context_takeover: bool,
     /// The client compresses each message by itself (section 7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The server's window, where it is limited (section 7.1.2.1).
+    /// The server's window, if it is limited (section 7.1.2.1).
     pub server_max_window_bits: Option<WindowBits>,
-    /// The client's window, where it is limited (section 7.1.2.2).
+    /// The client's window, if it is limited (section 7.1.2.2).
     pub client_max_window_bits: Option<WindowBits>,
 }
 
@@ -61,7 +61,7 @@ impl WindowBits {
         }
     }
 
-    /// The logarithm.
+    /// The logarithm as a number, 8 to 15.
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -93,7 +93,7 @@ pub enum ParameterError {
     /// The extension has no such parameter.
     #[error("permessage-deflate has no parameter '{0}'")]
     Unknown(String),
-    /// The parameter stands more than once.
+    /// The parameter occurs more than once.
     #[error("parameter '{0}' of permessage-deflate is repeated")]
     Repeated(&'static str),
     /// The parameter needs a value and has none.
@@ -109,14 +109,15 @@ pub enum ParameterError {
     },
 }
 
-/// What stands in an offer or, where [`into_answer`](Self::into_answer)
-/// agrees, in an answer.
+/// The parameters of an offer, or of an answer if
+/// [`into_answer`](Self::into_answer) succeeds.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Offered {
     pub server_no_context_takeover: bool,
     pub client_no_context_takeover: bool,
     pub server_max_window_bits: Option<WindowBits>,
-    /// That the client knows the parameter, and the window it will do with.
+    /// `Some` if the client knows the parameter. The inner value is the window
+    /// that the client asks for.
     pub client_max_window_bits: Option<Option<WindowBits>>,
 }
 
@@ -159,7 +160,8 @@ impl Offered {
         Ok(offered)
     }
 
-    /// The same as a server's answer, where the client's window has a value.
+    /// The parameters as a server's answer. In an answer the client's window
+    /// must have a value.
     pub(super) fn into_answer(self) -> Result<Parameters, ParameterError> {
         Ok(Parameters {
             server_no_context_takeover: self.server_no_context_takeover,

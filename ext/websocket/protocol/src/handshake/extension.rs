@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::header;
 
-/// One extension of a list: an offer of a client, or what a server accepts.
+/// One extension of a list: an offer of a client, or an extension that a server
+/// accepts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Extension<'h> {
     /// The registered name, such as `permessage-deflate`: a token.
@@ -20,17 +21,18 @@ pub struct Extension<'h> {
 pub struct Parameter<'h> {
     /// The name, a token.
     pub name: &'h str,
-    /// The value, if there is one, without its quotes: a token too.
+    /// The value, if there is one, without its quotes. The value is a token
+    /// too.
     pub value: Option<Cow<'h, str>>,
 }
 
-/// Reads the value of one header line. Where there are several, the list is
-/// all of them in their order. Empty elements are left out (RFC 9110 section
-/// 5.6.1.2).
+/// Reads the value of one header line. If the header has several lines, the
+/// list consists of all lines in their order. Empty elements are left out (RFC
+/// 9110 section 5.6.1.2).
 ///
 /// # Errors
 ///
-/// [`MalformedExtensions`]: the handshake is to fail, on either end.
+/// [`MalformedExtensions`]: the handshake must fail, on either end.
 pub fn parse(value: &[u8]) -> Result<Vec<Extension<'_>>, MalformedExtensions> {
     let mut extensions = Vec::new();
     let mut rest = Cursor(value);
@@ -88,7 +90,7 @@ impl<'h> Cursor<'h> {
                 byte => value.push(*byte),
             }
         }
-        // What the quotes hold must be a token, which is ASCII.
+        // The text between the quotes must be a token, which is ASCII.
         match String::from_utf8(value) {
             Ok(value) if header::is_token(value.as_bytes()) => Ok(Cow::Owned(value)),
             _ => Err(MalformedExtensions),
@@ -110,7 +112,7 @@ impl<'h> Cursor<'h> {
         }
     }
 
-    /// Takes `byte` where it comes next.
+    /// Takes `byte` if it comes next after white space. Returns whether it did.
     fn take(&mut self, byte: u8) -> bool {
         let comes = self.peek() == Some(byte);
         if comes {
@@ -119,14 +121,14 @@ impl<'h> Cursor<'h> {
         comes
     }
 
-    /// Takes the next byte behind white space.
+    /// Takes the next byte after white space.
     fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.0 = &self.0[1..];
         Some(byte)
     }
 
-    /// The next byte behind white space.
+    /// The next byte after white space.
     fn peek(&mut self) -> Option<u8> {
         self.skip_space();
         self.0.first().copied()

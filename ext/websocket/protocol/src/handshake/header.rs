@@ -1,9 +1,9 @@
-//! Header fields as both ends of the handshake read and write them (RFC 9110
+//! The header fields that both ends of the handshake read and write (RFC 9110
 //! section 5).
 
 use thiserror::Error;
 
-/// Whether `name` is a token: what a header name and a subprotocol must be
+/// Whether `name` is a token. A header name and a subprotocol must be tokens
 /// (RFC 9110 section 5.6.2).
 pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().copied().all(is_token_byte)
@@ -26,13 +26,13 @@ pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|element| !element.is_empty())
 }
 
-/// Whether a list-valued header line contains `token`, whatever the case.
+/// Whether a list-valued header line contains `token`, without regard to case.
 pub fn contains(value: &[u8], token: &str) -> bool {
     elements(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// Whether the handshake itself writes the header `name`, or it would change
-/// how the handshake is read. Such a header cannot be set from outside.
+/// Whether the handshake itself writes the header `name`, or the header would
+/// change how the handshake is read. A caller cannot set such a header.
 pub fn is_reserved(name: &str) -> bool {
     RESERVED
         .iter()
@@ -48,7 +48,7 @@ pub enum HeaderError {
     /// The value holds a control character, such as a line break.
     #[error("invalid value of header '{0}'")]
     Value(String),
-    /// The header [is reserved](is_reserved).
+    /// The header is [reserved](is_reserved).
     #[error("header '{0}' is set by the WebSocket handshake itself")]
     Reserved(String),
 }
@@ -74,9 +74,8 @@ pub(super) fn check_extra(name: &str, value: &[u8]) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// Whether a header in lower case is of one hop over HTTP/1.1 only, and must not
-/// stand in HTTP/2 (RFC 9113 section 8.2.2). Those that [are reserved](is_reserved)
-/// are not among them.
+/// Whether the header `name`, in lower case, belongs to a connection of HTTP/1.1, and must not
+/// occur in HTTP/2 (RFC 9113 section 8.2.2). [Reserved](is_reserved) headers are not among them.
 pub(super) fn is_connection_specific(name: &str) -> bool {
     matches!(name, "keep-alive" | "proxy-connection" | "te")
 }

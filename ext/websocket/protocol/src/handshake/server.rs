@@ -1,5 +1,5 @@
-//! The server's half of the handshake: over HTTP/1.1 (RFC 6455 section 4.2), and
-//! over HTTP/2 (RFC 8441 section 5).
+//! The server's half of the opening handshake, over HTTP/1.1 (RFC 6455 section
+//! 4.2), and over HTTP/2 (RFC 8441 section 5).
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -11,26 +11,29 @@ use super::header::{self, HeaderError};
 use super::{VERSION, accept_key};
 use crate::deflate::{Parameters, ServerConfig};
 
-/// A client's request to open a connection. One that exists is legal.
+/// A client's request to open a connection. A value of this type is always a
+/// legal request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ClientOffer {
-    /// What answers the key, which HTTP/2 has not.
+    /// The answer to Sec-WebSocket-Key. HTTP/2 has no key.
     accept: Option<String>,
     protocols: Vec<String>,
-    /// The lines of Sec-WebSocket-Extensions. They are only read where the
-    /// server has a use for them.
+    /// The lines of Sec-WebSocket-Extensions. The lines are parsed only if the
+    /// server negotiates extensions.
     extensions: Vec<Vec<u8>>,
     deflate: Option<Parameters>,
 }
 
 impl ClientOffer {
-    /// Reads a request of HTTP/1.1 (section 4.2.1). `version` is HTTP's, as major
-    /// and minor number; `headers` are all header lines in any case, lists in one
-    /// line or several. That there is a Host is for the HTTP layer to check.
+    /// Reads a request of HTTP/1.1 (section 4.2.1). `version` is the version of
+    /// HTTP, as major and minor number. `headers` are all header lines. Their
+    /// names may be in any case, and a list may take one line or several. The
+    /// HTTP layer has to check that there is a Host header.
     ///
     /// # Errors
     ///
-    /// [`OfferError`], which knows the status to answer with.
+    /// [`OfferError`] if the request is not legal. The error knows the
+    /// [status](OfferError::status) of the answer.
     pub fn parse<'a>(
         method: &str,
         version: (u8, u8),
@@ -71,7 +74,7 @@ impl ClientOffer {
     ///
     /// # Errors
     ///
-    /// [`OfferError`] likewise.
+    /// [`OfferError`] if the request is not legal.
     pub fn parse_http2<'a>(
         method: &str,
         protocol: Option<&str>,
@@ -95,26 +98,26 @@ impl ClientOffer {
         self.accept.as_deref()
     }
 
-    /// The same, where the offer is of no more use.
+    /// Like [`accept_key`](Self::accept_key), but consumes the offer.
     pub fn into_accept_key(self) -> Option<String> {
         self.accept
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
-    /// They are tokens, and compared with their case.
+    /// The subprotocols that the client offers, in its order of preference. The
+    /// subprotocols are tokens, and comparison regards case.
     pub fn protocols(&self) -> &[String] {
         &self.protocols
     }
 
-    /// Negotiates permessage-deflate (RFC 7692 section 7.1). Returns what is
-    /// agreed on, which the [answer](Self::answer) then says, and which displays
-    /// as the value of Sec-WebSocket-Extensions; or `None` where the client
-    /// offers nothing that `config` allows.
+    /// Negotiates permessage-deflate (RFC 7692 section 7.1). Returns the agreed
+    /// parameters, or `None` if the client offers nothing that `config` allows.
+    /// The parameters display as the value of Sec-WebSocket-Extensions, and the
+    /// [answer](Self::answer) contains that header.
     ///
     /// # Errors
     ///
-    /// [`OfferError::Extensions`] where the header does not follow its grammar
-    /// (RFC 6455 section 9.1). It is not looked at but here.
+    /// [`OfferError::Extensions`] if the header does not follow its grammar
+    /// (RFC 6455 section 9.1). Only this function looks at the header.
     pub fn negotiate_deflate(
         &mut self,
         config: &ServerConfig,
@@ -133,8 +136,8 @@ impl ClientOffer {
     ///
     /// # Errors
     ///
-    /// [`AnswerError`] where the client did not offer `protocol`, a header cannot
-    /// be added, or the offer came over HTTP/2, which is answered with status 200.
+    /// [`AnswerError`] if the client did not offer `protocol`, if a header cannot be added, or if
+    /// the offer came over HTTP/2. The answer over HTTP/2 is a response with status 200.
     pub fn answer(
         &self,
         protocol: Option<&str>,
@@ -181,7 +184,7 @@ pub enum OfferError {
     /// Sec-WebSocket-Key is missing.
     #[error("Invalid Header: 'sec-websocket-key' header must be set")]
     KeyMissing,
-    /// Sec-WebSocket-Key stands more than once.
+    /// Sec-WebSocket-Key occurs more than once.
     #[error("Invalid Header: 'sec-websocket-key' header must not be repeated")]
     KeyRepeated,
     /// Sec-WebSocket-Key is not 16 bytes in base64.
@@ -190,7 +193,8 @@ pub enum OfferError {
     /// Sec-WebSocket-Version is missing or not 13.
     #[error("Invalid Header: 'sec-websocket-version' header must be '13'")]
     Version,
-    /// The same over HTTP/2, which has no Upgrade to answer with.
+    /// Sec-WebSocket-Version of an extended CONNECT is missing or not 13. The status is 400 and
+    /// not 426, because HTTP/2 has no Upgrade header.
     #[error("Invalid Header: 'sec-websocket-version' header must be '13'")]
     Http2Version,
     /// The request came over HTTP/2 and is not an extended CONNECT.
@@ -199,10 +203,10 @@ pub enum OfferError {
     /// The extended CONNECT is for another protocol.
     #[error("Invalid ':protocol': a WebSocket handshake asks for 'websocket', not {0:?}")]
     ConnectProtocol(String),
-    /// The request has a body. It would stand before the first frame.
+    /// The request has a body. The body would precede the first frame.
     #[error("Invalid handshake: a WebSocket handshake has no body")]
     Body,
-    /// A subprotocol is not a token or stands twice.
+    /// A subprotocol is not a token or occurs twice.
     #[error(
         "Invalid Header: 'sec-websocket-protocol' header has an invalid or repeated value: {0:?}"
     )]
@@ -263,17 +267,17 @@ pub enum AnswerError {
     Header(#[from] HeaderError),
 }
 
-/// What the header fields of a request say.
+/// The header fields of a request that matter to the handshake.
 #[derive(Default)]
 struct Fields<'a> {
     upgrade: bool,
     connection: bool,
-    /// The values of all lines, of which there should be one.
+    /// The values of all lines. There should be exactly one line.
     key: Vec<&'a [u8]>,
     version: Vec<&'a [u8]>,
     protocols: Vec<String>,
     extensions: Vec<Vec<u8>>,
-    /// Whether something follows the head that is no frame (RFC 9112 section 6.3).
+    /// Whether a body follows the head (RFC 9112 section 6.3).
     body: bool,
 }
 
@@ -330,12 +334,12 @@ fn push_protocol(protocols: &mut Vec<String>, element: &[u8]) -> Result<(), Offe
 }
 
 fn is_key(key: &[u8]) -> bool {
-    // The encoded length bounds what is decoded.
+    // The encoded length limits the work of decoding.
     key.len() == 24 && KEY_BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16)
 }
 
-/// Tolerates set bits after the sixteenth byte: there are clients that choose
-/// the characters of the key rather than its bytes, and the key is only hashed.
+/// Tolerates set bits after the sixteenth byte. Some clients draw the
+/// characters of the key rather than its bytes, and the key is only hashed.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
@@ -372,7 +376,7 @@ mod tests {
     }
 
     /// Parses the request of the RFC with the lines named `name` replaced by
-    /// lines of these values.
+    /// one line for each of `values`.
     fn with(name: &str, values: &[&str]) -> Result<ClientOffer, OfferError> {
         let mut headers = HEADERS.to_vec();
         headers.retain(|(other, _)| *other != name);
@@ -510,7 +514,7 @@ mod tests {
         ] {
             assert_eq!(key(&[other]), OfferError::Key, "{other}");
         }
-        // Clients exist that draw the characters, not the bytes.
+        // Some clients draw the characters, not the bytes.
         assert!(with("Sec-WebSocket-Key", &["abcdefghijklmnopqrstuv=="]).is_ok());
     }
 
@@ -537,7 +541,7 @@ mod tests {
                 Err(OfferError::Protocol(_))
             ));
         }
-        // Case counts.
+        // Comparison regards case.
         assert!(with("Sec-WebSocket-Protocol", &["a, A"]).is_ok());
     }
 
@@ -588,7 +592,7 @@ mod tests {
         assert_eq!(error, OfferError::Extensions(MalformedExtensions));
         assert_eq!(error.status(), 400);
 
-        // Without a use for extensions there is nothing to refuse.
+        // A server that does not negotiate extensions refuses nothing.
         let offer = parse(&extended(&["a b"])).unwrap();
         assert!(offer.answer(None, &[]).is_ok());
     }

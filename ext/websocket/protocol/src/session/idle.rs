@@ -7,14 +7,14 @@ use super::watch::{LONGEST, Pace, Watch};
 /// How long a peer may stay silent.
 ///
 /// A peer that is not heard for half of the timeout is sent a Ping, unless
-/// [`sends_pings`](Self::sends_pings) is false. The peer then has the other half to be heard
-/// again. The second half is measured in progress, because the Ping may stand behind much that
-/// the peer is still taking.
+/// [`sends_pings`](Self::sends_pings) is false. The peer then has the other half to be heard again.
+/// The second half does not run while the peer makes progress, because the Ping may stand after
+/// many bytes that the peer is still taking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct IdleTimeout {
-    /// The whole time.
+    /// The whole time, both halves.
     pub timeout: Duration,
-    /// Whether the peer is sent a Ping after half of it.
+    /// Whether the peer is sent a Ping after the first half.
     pub sends_pings: bool,
 }
 
@@ -25,8 +25,8 @@ pub(super) struct Idle {
     since: Instant,
     /// Whether the second half runs.
     is_watched: bool,
-    /// The second half. It is kept when the peer is heard, and counts only while
-    /// `is_watched` is set.
+    /// The second half. The memory is kept when the peer is heard. The value
+    /// counts only while `is_watched` is set.
     second: Option<Box<SecondHalf>>,
 }
 
@@ -37,7 +37,7 @@ struct SecondHalf {
     pinged: Option<Instant>,
 }
 
-/// What is due.
+/// What the driver must do.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
     /// Nothing yet.
@@ -63,7 +63,7 @@ impl Idle {
         self.is_watched = false;
     }
 
-    /// When [`check`](Self::check) is to be called.
+    /// When [`check`](Self::check) must be called.
     pub(super) fn due(&self, limit: IdleTimeout) -> Instant {
         match &self.second {
             Some(second) if self.is_watched => second.watch.due(),
@@ -71,8 +71,8 @@ impl Idle {
         }
     }
 
-    /// Looks at the silence. Everything that had come by `now` has been noted with
-    /// [`heard`](Self::heard) before.
+    /// Looks at the silence. [`heard`](Self::heard) has been called before for everything that had
+    /// come by `now`.
     pub(super) fn check(
         &mut self,
         limit: IdleTimeout,
@@ -90,8 +90,8 @@ impl Idle {
         }
     }
 
-    /// Begins the second half, in which the peer is to be heard. `pinged` is when it is sent
-    /// a Ping, if it is.
+    /// Begins the second half, in which something must come from the peer. `pinged` is the time of
+    /// the Ping, if the peer is sent one.
     pub(super) fn watch(&mut self, watch: Watch, pinged: Option<Instant>) {
         let second = SecondHalf { watch, pinged };
         match &mut self.second {
@@ -101,7 +101,8 @@ impl Idle {
         self.is_watched = true;
     }
 
-    /// A Pong came at `now`. Returns how long the Ping took that it answers, if one was sent.
+    /// A Pong came at `now`. Returns the time since the Ping that the Pong answers, if a Ping was
+    /// sent.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Duration> {
         let pinged = self.second.as_mut()?.pinged.take()?;
         Some(now.saturating_duration_since(pinged))
@@ -156,13 +157,13 @@ mod tests {
     #[test]
     fn a_busy_loop_drops_nobody() {
         let (mut idle, start, check) = idle();
-        // Before the Ping: the peer has its time from when it is sent.
+        // Late before the Ping: the peer's time begins with the Ping.
         assert_eq!(check(&mut idle, start + SECOND * 60), Step::Ask);
         assert_eq!(check(&mut idle, start + SECOND * 74), Step::Nothing);
-        // After it: the answer may be there.
+        // Late after the Ping: the answer may have come.
         assert_eq!(check(&mut idle, start + SECOND * 120), Step::Nothing);
         assert_eq!(check(&mut idle, start + SECOND * 134), Step::Nothing);
-        // But not for ever.
+        // The second late look counts.
         assert_eq!(check(&mut idle, start + SECOND * 135), Step::GiveUp);
     }
 

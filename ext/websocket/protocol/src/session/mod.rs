@@ -8,9 +8,9 @@
 //!
 //! # States
 //!
-//! Two things change over the life of a connection, and each has its own type. The
-//! [`State`] says what the two ends have sent each other. The [`ReadyState`] says what the
-//! application knows of it, in the words of the WebSockets standard.
+//! Two things change over the life of a connection, and each has its own type. The [`State`] says
+//! what the two ends have sent each other. The [`ReadyState`] says what the application knows of
+//! the connection, in the words of the WebSockets standard.
 //!
 //! | state | [`close`] | [`receive_close`] | [`fail_later`] | [`terminate`] | [`fail`] | [`transport_ended`] | [`finish`] |
 //! |---|---|---|---|---|---|---|---|
@@ -21,14 +21,14 @@
 //! | `Terminated` | – | – | – | – | `Closed` | `Closed` | – |
 //! | `Closed` | – | – | – | – | – | – | – |
 //!
-//! A dash means that nothing happens. "Sends" and "answers" mean that this end's Close frame
-//! is to be queued; it is queued once in the life of a connection. Each way into `Closed`
-//! gives the [`Ending`], so the application is told exactly one.
+//! A dash means that nothing happens. "Sends" and "answers" mean that this end's Close frame must
+//! be queued. The frame is queued once in the life of a connection. Each way into `Closed` gives
+//! the [`Ending`], so the application is told exactly one ending.
 //!
 //! | ready state | becomes |
 //! |---|---|
 //! | `Connecting` | `Open` by [`attach`](Session::attach) |
-//! | `Open` | `Closing` by [`announce_closing`](Session::announce_closing), when the application closes, or by [`take_closing`](Session::take_closing), when the driver tells it |
+//! | `Open` | `Closing` by [`announce_closing`](Session::announce_closing), when the application closes, or by [`take_closing`](Session::take_closing), when the driver tells the application |
 //! | any | `Closed` when the state does |
 //!
 //! [`close`]: Session::close
@@ -49,12 +49,11 @@
 //! session.attach(Instant::now());
 //! assert!(session.can_send());
 //!
-//! // The peer begins the closing handshake. Its frame is answered, and then all is said.
-//! let answer = session.receive_close(Close::new(CloseCode::NORMAL, "bye"));
-//! assert_eq!(answer, Some(Close::new(CloseCode::NORMAL, "bye")));
-//! assert!(!session.can_send());
-//! let ending = session.finish().unwrap();
-//! assert_eq!((ending.code, ending.was_clean), (1000, true));
+//! // The peer begins the closing handshake. This end answers the Close frame. Neither end sends
+//! more. let answer = session.receive_close(Close::new(CloseCode::NORMAL, "bye"));
+//! assert_eq!(answer, Some(Close::new(CloseCode::NORMAL, "bye"))); assert!(!session.can_send());
+//! let ending = session.finish().unwrap(); assert_eq!((ending.code, ending.was_clean), (1000,
+//! true));
 //! ```
 
 mod ending;
@@ -79,21 +78,22 @@ use crate::error::ProtocolError;
 pub enum State {
     /// Messages go both ways.
     Open,
-    /// The connection is to be failed, and the driver has not done it yet. Nothing more is
-    /// sent; what comes is delivered still.
+    /// The connection must be failed, and the driver has not failed it yet. The application sends
+    /// nothing more. Messages that come are still delivered.
     Failing,
     /// The closing handshake has begun.
     Closing(Closing),
-    /// The connection is to be dropped, and the driver has not done it yet.
+    /// The connection must be dropped, and the driver has not dropped it yet.
     Terminated,
-    /// The application has been told the end. What is queued may still be on its way.
+    /// The application has been told the end. Queued bytes may still be on their way.
     Closed,
 }
 
 /// How far the closing handshake is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Closing {
-    /// This end has queued its Close frame first. The peer's is awaited.
+    /// This end has queued its Close frame first. The peer's Close frame is
+    /// awaited.
     Sent,
     /// The peer's Close frame has come, and this end's has been queued.
     Received,
@@ -115,17 +115,18 @@ pub enum ReadyState {
 /// What connections with the same settings have in common.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// How long the peer may stay silent. `None` means for ever.
+    /// How long the peer may stay silent. `None` means without a limit.
     pub idle: Option<IdleTimeout>,
-    /// How long the peer may take to answer a Close frame, or to end the stream after it.
-    /// `None` means for ever.
+    /// How long the peer may take to answer a Close frame, or to end the stream after it. `None`
+    /// means without a limit.
     pub close_timeout: Option<Duration>,
     /// How long a failed connection is kept, so that its Close frame can arrive.
     pub linger_timeout: Duration,
-    /// How many bytes a second the peer has to take of what was queued before, so that its
-    /// time to answer does not run.
+    /// How many bytes a second the peer has to take of what was queued before a frame that it must
+    /// answer. While the peer takes that many, its time to answer does not run.
     pub least_progress: u64,
-    /// How many Pings and Pongs may come in a second.
+    /// How many Pings and Pongs the peer may send in a second. One more fails
+    /// the connection.
     pub max_control_frames: u32,
 }
 
@@ -141,12 +142,12 @@ impl Default for Config {
     }
 }
 
-/// How far the bytes have come that the driver has queued for the peer.
+/// How far the bytes have come that the driver queued for the peer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Outgoing {
-    /// How many were queued since the connection began.
+    /// How many bytes were queued since the connection began.
     pub queued: u64,
-    /// How many of those the peer has taken, as far as this end can tell.
+    /// How many of these bytes the peer has taken, as far as this end can tell.
     pub taken: u64,
     /// Whether the transport takes no more for now.
     pub is_blocked: bool,
@@ -155,12 +156,12 @@ pub struct Outgoing {
 /// A deadline that has passed.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Timeout {
-    /// The peer was silent for half of its time. A Ping is to be queued.
+    /// The peer was silent for half of the idle timeout. A Ping must be queued.
     Ping,
-    /// The peer did not answer the Ping. The connection has failed.
+    /// The peer was silent for the second half too. The connection has failed.
     Silent(Failure),
-    /// The peer did not answer the Close frame, or did not end the stream. The connection is
-    /// to be dropped. The ending is `None` if the application has been told one.
+    /// The peer did not answer the Close frame, or did not end the stream. The connection must be
+    /// dropped. The ending is `None` if the application has been told one before.
     GivenUp(Option<Ending>),
 }
 
@@ -169,30 +170,34 @@ pub enum Timeout {
 pub struct Session {
     state: State,
     ready_state: ReadyState,
-    /// Whether the transport takes no more bytes, ever.
+    /// Whether the transport will never take another byte.
     is_cut_off: bool,
-    /// Whether something that the application sent will not arrive, so that no end is clean.
+    /// Whether something that the application sent will not arrive, so that the ending is not
+    /// clean.
     has_lost_data: bool,
     idle: Idle,
     cold: Option<Box<ColdState>>,
 }
 
-/// What most connections never need, or only at their end.
+/// The state that most connections never need, or need only at their end.
 #[derive(Debug, Default)]
 struct ColdState {
     /// The peer's Close frame.
     close_received: Option<Close>,
-    /// Why the connection is to be failed.
+    /// Why the connection must be failed.
     failure: Option<(CloseCode, String)>,
-    /// How long the closing handshake, or the end of the stream, is waited for.
+    /// The time that the peer has to finish the closing handshake, or to end
+    /// the stream.
     closing: Option<Watch>,
-    /// The last Ping that is to be answered once the answer to an earlier one is written.
+    /// The last Ping that came while an earlier Pong waited. This end answers the Ping when that
+    /// Pong is written.
     pending_ping: Option<Box<[u8]>>,
     control_rate: Option<ControlRate>,
 }
 
 impl Session {
-    /// A connection whose opening handshake is through at `now`.
+    /// Makes the session of a connection whose opening handshake ended at
+    /// `now`.
     pub const fn new(now: Instant) -> Self {
         Self {
             state: State::Open,
@@ -220,7 +225,8 @@ impl Session {
         self.ready_state
     }
 
-    /// The application takes the connection over at `now`, and is delivered to from then on.
+    /// The application takes the connection over at `now`. From then on the driver delivers to the
+    /// application.
     pub fn attach(&mut self, now: Instant) {
         if self.ready_state == ReadyState::Connecting {
             self.ready_state = ReadyState::Open;
@@ -236,21 +242,22 @@ impl Session {
         matches!(self.state, State::Open) && !self.is_cut_off
     }
 
-    /// Whether what comes is to be decoded. Afterwards it is read and discarded, so that no
-    /// reset overtakes the Close frame.
+    /// Whether the bytes that come must be decoded. If not, the driver reads and discards them, so
+    /// that no reset overtakes the Close frame.
     #[inline]
     pub const fn can_receive(&self) -> bool {
         !matches!(self.state, State::Closed)
     }
 
-    /// Whether messages that come are delivered. The standard drops those that come after
-    /// this end has begun the closing handshake.
+    /// Whether messages that come are delivered. The standard drops messages that come after this
+    /// end has begun the closing handshake.
     #[inline]
     pub const fn delivers(&self) -> bool {
         matches!(self.state, State::Open | State::Failing)
     }
 
-    /// Whether this end's Close frame has been queued, and the end has not been told.
+    /// Whether this end's Close frame has been queued, and the application has not been told the
+    /// end.
     #[inline]
     pub const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing(_))
@@ -262,13 +269,14 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
-    /// Whether the connection is to be dropped.
+    /// Whether the connection must be dropped.
     #[inline]
     pub const fn is_terminated(&self) -> bool {
         matches!(self.state, State::Terminated)
     }
 
-    /// Whether both Close frames are there: nothing follows this end's.
+    /// Whether both Close frames are there, so that nothing follows this end's
+    /// Close frame.
     #[inline]
     pub fn is_last_word(&self) -> bool {
         matches!(
@@ -293,8 +301,8 @@ impl Session {
         self.is_cut_off = true;
     }
 
-    /// Something that the application sent will not arrive: no end is clean any more. Returns
-    /// whether that is news.
+    /// Something that the application sent will not arrive, so that the ending is not clean.
+    /// Returns whether this is the first loss.
     pub const fn lose_data(&mut self) -> bool {
         let is_news = !self.has_lost_data;
         self.has_lost_data = true;
@@ -309,7 +317,7 @@ impl Session {
 
     // The closing handshake (section 7).
 
-    /// This end begins the closing handshake. Returns whether its Close frame is to be queued.
+    /// This end begins the closing handshake. Returns whether its Close frame must be queued.
     #[must_use = "the Close frame is to be queued"]
     pub const fn close(&mut self) -> bool {
         let begins = matches!(self.state, State::Open);
@@ -319,8 +327,8 @@ impl Session {
         begins
     }
 
-    /// The peer's Close frame has come. Returns the Close frame to queue, if the peer's is not
-    /// an answer itself: it echoes the code and the reason (section 5.5.1).
+    /// The peer's Close frame has come. Returns the Close frame to queue, unless the peer's frame
+    /// is an answer itself. The frame to queue repeats the code and the reason (section 5.5.1).
     #[must_use = "the Close frame is to be queued"]
     pub fn receive_close(&mut self, close: Close) -> Option<Close> {
         let answers = match self.state {
@@ -341,8 +349,8 @@ impl Session {
         }
     }
 
-    /// Returns whether the closing handshake has begun without the application's knowledge.
-    /// The driver tells the application then, and this is not returned again.
+    /// Returns whether the closing handshake has begun without the application's knowledge. The
+    /// driver then tells the application. A second call returns `false`.
     #[must_use = "the application is to be told"]
     pub fn take_closing(&mut self) -> bool {
         let is_news = self.is_closing() && self.ready_state == ReadyState::Open;
@@ -354,8 +362,7 @@ impl Session {
 
     // The end.
 
-    /// Everything that was queued has been written. Returns the end, where both Close frames
-    /// are through.
+    /// Everything that was queued has been written. Returns the end if both Close frames are there.
     #[must_use = "the application is to be told"]
     pub fn finish(&mut self) -> Option<Ending> {
         match self.state {
@@ -364,7 +371,7 @@ impl Session {
         }
     }
 
-    /// The transport has ended: by `error`, or orderly.
+    /// The transport has ended: by `error`, or orderly if `error` is `None`.
     #[must_use = "the application is to be told"]
     pub fn transport_ended(&mut self, error: Option<&dyn Display>) -> Option<Ending> {
         self.end(|session| match session.state {
@@ -383,8 +390,9 @@ impl Session {
         })
     }
 
-    /// The application drops the connection. The driver does it, because it has to tell the
-    /// end: [`is_terminated`](Self::is_terminated), then [`drop_connection`](Self::drop_connection).
+    /// The application drops the connection. The driver finds
+    /// [`is_terminated`](Self::is_terminated) and calls [`drop_connection`](Self::drop_connection),
+    /// because the driver has to tell the end.
     pub const fn terminate(&mut self) {
         if !matches!(self.state, State::Closed) {
             self.state = State::Terminated;
@@ -407,8 +415,9 @@ impl Session {
         Failure { close, ending }
     }
 
-    /// Has the driver [fail](Self::fail_now) the connection when no script runs. Nothing can be
-    /// sent from now on. Returns whether that is news.
+    /// Makes the driver [fail](Self::fail_now) the connection when no script runs. The application
+    /// can send nothing from now on. Returns `false`, and does nothing, if the application could
+    /// not send before either.
     pub fn fail_later(&mut self, code: CloseCode, message: impl FnOnce() -> String) -> bool {
         let is_news = self.can_send();
         if is_news {
@@ -418,7 +427,8 @@ impl Session {
         is_news
     }
 
-    /// Fails the connection if it is to be.
+    /// Fails the connection if [`fail_later`](Self::fail_later) asked for the
+    /// failure.
     #[must_use = "the Close frame is to be queued, and the application told"]
     pub fn fail_now(&mut self) -> Option<Failure> {
         if self.state != State::Failing {
@@ -433,7 +443,7 @@ impl Session {
         matches!(self.state, State::Open | State::Failing)
     }
 
-    /// The end, unless it has been told.
+    /// The end, unless the application has been told one.
     fn end(&mut self, ending: impl FnOnce(&mut Self) -> Ending) -> Option<Ending> {
         if self.state == State::Closed {
             return None;
@@ -444,8 +454,7 @@ impl Session {
         Some(ending)
     }
 
-    /// The end after both Close frames. What this end had to fail for before that counts
-    /// more.
+    /// The end after both Close frames. A failure that this end had noted before takes precedence.
     fn exchanged(&mut self) -> Ending {
         let has_lost_data = self.has_lost_data;
         let cold = self.cold();
@@ -461,16 +470,16 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::TooManyControlFrames`]: the connection is to be failed.
+    /// [`ProtocolError::TooManyControlFrames`]: the connection must be failed.
     pub fn count_control(&mut self, now: Instant, config: &Config) -> Result<(), ProtocolError> {
         let rate = &mut self.cold().control_rate;
         rate.get_or_insert_with(|| ControlRate::new(config.max_control_frames))
             .count(now)
     }
 
-    /// A Ping has come. Returns whether its Pong is to be queued now. While an earlier Pong
-    /// waits for the transport, the last Ping is kept for [`next_pong`](Self::next_pong), and
-    /// those between need no answer.
+    /// A Ping has come. Returns whether its Pong must be queued now. While an earlier Pong waits
+    /// for the transport, the last Ping is kept for [`next_pong`](Self::next_pong), and the Pings
+    /// between need no answer (section 5.5.3).
     #[must_use = "the Pong is to be queued"]
     pub fn receive_ping(&mut self, payload: &[u8], is_pong_waiting: bool) -> bool {
         if !self.owes_close() {
@@ -481,13 +490,14 @@ impl Session {
             return false;
         }
         if let Some(cold) = &mut self.cold {
-            // An earlier one needs no answer any more.
+            // An earlier Ping needs no answer any more.
             cold.pending_ping = None;
         }
         true
     }
 
-    /// The payload of the Pong to queue when no Pong waits for the transport.
+    /// Returns the payload of the Pong to queue, if there is one. The driver
+    /// calls this when no Pong waits for the transport.
     pub fn next_pong(&mut self) -> Option<Box<[u8]>> {
         let may_send = self.owes_close();
         let pending = &mut self.cold.as_mut()?.pending_ping;
@@ -495,8 +505,9 @@ impl Session {
         pending.take().filter(|_| may_send)
     }
 
-    /// A Pong has come at `now`. Returns how long the Ping took for which
-    /// [`handle_timeout`](Self::handle_timeout) asked, if this is the first Pong since.
+    /// A Pong has come at `now`. Returns the time since the last Ping that
+    /// [`handle_timeout`](Self::handle_timeout) asked for, if this is the first Pong after that
+    /// Ping.
     pub fn receive_pong(&mut self, now: Instant) -> Option<Duration> {
         self.idle.answered(now)
     }
@@ -509,8 +520,8 @@ impl Session {
         self.idle.heard(now);
     }
 
-    /// The peer is to answer the Close frame that has just been queued, or to end the stream:
-    /// its time runs from when it has taken everything that is queued.
+    /// The peer must answer the Close frame that has just been queued, or to end the stream. The
+    /// peer's time runs from when the peer has taken everything that is queued.
     pub fn await_end(&mut self, now: Instant, config: &Config, outgoing: Outgoing) {
         let timeout = match self.state {
             State::Closed => Some(config.linger_timeout),
@@ -521,9 +532,9 @@ impl Session {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, as things are.
-    /// `is_reading` says whether the driver reads: a peer that nobody listens to is not
-    /// silent.
+    /// When [`handle_timeout`](Self::handle_timeout) must be called, unless something happens
+    /// before. `is_reading` says whether the driver reads. If the driver does not read, the peer's
+    /// silence does not count.
     pub fn poll_timeout(&self, config: &Config, is_reading: bool) -> Option<Instant> {
         let idle = self.idle_limit(config, is_reading);
         let idle = idle.map(|limit| self.idle.due(limit));
@@ -532,8 +543,8 @@ impl Session {
         [closing, idle].into_iter().flatten().min()
     }
 
-    /// Acts on the deadlines that have passed at `now`. Everything that had come by then has
-    /// been noted with [`heard`](Self::heard) before.
+    /// Acts on the deadlines that have passed at `now`. The driver has called
+    /// [`heard`](Self::heard) before for everything that had come by `now`.
     pub fn handle_timeout(
         &mut self,
         now: Instant,
@@ -577,8 +588,8 @@ impl Session {
         }
     }
 
-    /// The idle timeout, while silence matters: not before the application is there, and not
-    /// once the closing handshake has a deadline of its own.
+    /// The idle timeout, while silence matters. Silence does not matter before the application is
+    /// attached, nor after the closing handshake has a deadline of its own.
     fn idle_limit(&self, config: &Config, is_reading: bool) -> Option<IdleTimeout> {
         let is_watched = is_reading && self.owes_close();
         config
@@ -592,12 +603,14 @@ fn watch(timeout: Duration, now: Instant, outgoing: Outgoing) -> Watch {
     let waiting = outgoing.queued.saturating_sub(outgoing.taken);
     match outgoing.is_blocked || waiting > UNHINDERED {
         true => Watch::new(timeout, now, outgoing.taken, outgoing.queued),
-        // What does not wait behind anything is written at once.
+        // A frame with nothing before it is written at once.
         false => Watch::unhindered(timeout, now),
     }
 }
 
-/// So few bytes hinder nothing that stands behind them: one packet takes them.
+/// So few bytes do not delay a frame after them, because one packet carries
+/// all of them.
 const UNHINDERED: u64 = 1 << 10;
-/// What a peer that did not answer a Ping is told, in the words of Deno.
+/// The reason that a peer is told if it did not answer a Ping, in the words of
+/// Deno.
 const NO_PONG: &str = "No response from ping frame.";

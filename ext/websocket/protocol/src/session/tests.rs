@@ -27,7 +27,7 @@ fn bye() -> Close {
     Close::new(CloseCode::NORMAL, "bye")
 }
 
-/// A session that was attached to and has come into `state`.
+/// A session that has an application and is in `state`.
 fn in_state(state: State) -> (Session, Instant) {
     let now = Instant::now();
     let mut session = Session::new(now);
@@ -50,7 +50,7 @@ fn failure() -> String {
     "a limit is exceeded".to_owned()
 }
 
-/// The endings, by their names in the tables below.
+/// The endings by the names that the tables below use.
 fn ending(name: &str) -> Option<Ending> {
     let abnormal = |error: Option<&str>| Ending {
         code: ABNORMAL_CLOSURE,
@@ -71,7 +71,7 @@ fn ending(name: &str) -> Option<Ending> {
     }
 }
 
-// The table of the module's documentation, a column for each test.
+// The table of the module's documentation, one column for each test.
 
 #[test]
 fn the_first_pong_tells_how_long_the_ping_took() {
@@ -242,7 +242,7 @@ fn the_application_is_told_that_closing_has_begun_once() {
         assert_eq!(session.take_closing(), is_news, "{state:?}");
         assert!(!session.take_closing(), "{state:?}");
     }
-    // An application that closes itself knows.
+    // An application that closes the session itself knows this.
     let (mut session, _) = in_state(State::Open);
     session.announce_closing();
     assert!(session.close() && !session.take_closing());
@@ -305,7 +305,7 @@ fn the_last_ping_is_answered_and_those_between_are_not() {
     assert_eq!(session.next_pong().as_deref(), Some(&b"3"[..]));
     assert_eq!(session.next_pong(), None);
 
-    // A Ping that is answered at once makes the one before it needless.
+    // If a Ping is answered at once, the Ping before it need not be answered.
     assert!(!session.receive_ping(b"4", true));
     assert!(session.receive_ping(b"5", false));
     assert_eq!(session.next_pong(), None);
@@ -337,7 +337,7 @@ fn control_frames_are_counted() {
 
 // Deadlines.
 
-/// What is due at `now`, where nothing waits.
+/// What is due at `now`, if nothing waits to be sent.
 fn due(session: &mut Session, now: Instant) -> Option<Timeout> {
     session.handle_timeout(now, &CONFIG, true, Outgoing::default)
 }
@@ -408,7 +408,7 @@ fn a_peer_that_does_not_answer_the_close_frame_is_given_up() {
 fn a_peer_that_does_not_take_the_answer_is_given_up() {
     let (mut session, start) = in_state(State::Closing(Closing::Received));
     session.await_end(start, &CONFIG, Outgoing::default());
-    // The code is known, but nobody has seen this end's Close frame.
+    // The code is known, but the peer has not seen this end's Close frame.
     let told = Ending {
         was_clean: false,
         ..ending("clean").unwrap()
@@ -471,7 +471,7 @@ fn a_timeout_may_be_as_long_as_a_duration() {
 
 // Any order.
 
-/// Small numbers that look random (SplitMix64).
+/// Pseudorandom small numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -484,8 +484,8 @@ impl Random {
     }
 }
 
-/// What is promised in whatever order things happen: one Close frame at most, nothing sent
-/// behind it, one end, and nothing told after that.
+/// The promises that hold for any order of events: at most one Close frame, nothing sent after it,
+/// one end, and no report after the end.
 #[test]
 fn the_promises_hold_in_any_order() {
     for seed in 0..20_000 {
@@ -572,8 +572,8 @@ fn the_promises_hold_in_any_order() {
     }
 }
 
-/// Two ends that send, ping and close over a transport that keeps the order, and takes its
-/// time: both are told the same code, cleanly, whoever begins.
+/// Two ends send, ping and close over a transport that keeps the order but has a delay. Both get
+/// the same code, and a clean close, whichever end begins.
 #[test]
 fn two_ends_agree() {
     enum Frame {

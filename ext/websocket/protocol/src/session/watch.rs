@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 /// The time that a peer has to answer.
 ///
-/// What the peer is to answer may stand behind much that was sent before. While the
-/// peer takes that, [`Pace::least`] bytes a second at least, its time does not run. It
-/// runs from when all of that has arrived.
+/// The frame that the peer must answer may stand after many bytes. While the peer takes at least
+/// [`Pace::least`] of these bytes a second, the peer's time does not run. The time runs from when
+/// all of the bytes have arrived.
 ///
-/// Nor does the time run in which this end could not have heard: while the event loop is
-/// busy, what came waits in the kernel.
+/// Time in which this end could not have heard the peer does not count either: while the event loop
+/// is busy, the peer's bytes wait in the kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watch {
     timeout: Duration,
@@ -19,7 +19,7 @@ pub(super) struct Watch {
     due: Instant,
     /// How many bytes the peer had taken at `since`.
     taken: u64,
-    /// How many it will have taken when all has arrived.
+    /// How many bytes the peer will have taken when all have arrived.
     goal: u64,
     /// Whether the last look came late.
     was_late: bool,
@@ -30,7 +30,7 @@ pub(super) struct Watch {
 pub(super) struct Pace {
     /// What the peer has taken.
     pub taken: u64,
-    /// How many bytes a second are progress.
+    /// How many bytes a second count as progress.
     pub least: u64,
 }
 
@@ -50,7 +50,7 @@ impl Watch {
         watch
     }
 
-    /// The same where nothing stands before what the peer owes.
+    /// Begins a watch if no bytes stand before the frame that the peer must answer.
     pub(super) fn unhindered(timeout: Duration, now: Instant) -> Self {
         Self::new(timeout, now, 0, 0)
     }
@@ -60,13 +60,14 @@ impl Watch {
         self.due
     }
 
-    /// Looks at how far the peer has come. Returns whether it had its time.
+    /// Looks at how far the peer has come. Returns whether the peer's time is
+    /// over.
     pub(super) fn look(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         if now < self.due {
             return false;
         }
-        // The loop was busy, and may not know yet what has come. Once is enough: between
-        // two looks the reactor was asked.
+        // The event loop was busy, and may not know yet what has come. One late look is forgiven
+        // and not two, because the reactor was polled between two looks.
         let is_late = now - self.due > self.timeout / LOOKS;
         if is_late && !self.was_late {
             self.since = now;
@@ -99,9 +100,10 @@ impl Watch {
     }
 }
 
-/// How often in its time one looks at a peer that is taking something.
+/// How many times within the timeout the session looks at a peer that is taking
+/// bytes.
 const LOOKS: u32 = 8;
-/// A clock can add so much for as long as any program runs.
+/// An `Instant` can add this duration without an overflow.
 pub(super) const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
 #[cfg(test)]
@@ -133,7 +135,7 @@ mod tests {
             let taken = 1000 + 1000 * u64::from(second);
             assert!(!watch.look(watch.due(), at(taken)), "{second}");
         }
-        // Now it has taken all, and owes the answer.
+        // Now the peer has taken all, and owes the answer.
         assert_eq!(watch.due(), start + SECOND * 108);
         assert!(!watch.look(start + SECOND * 107, at(101_000)));
         assert!(watch.look(start + SECOND * 108, at(101_000)));
@@ -177,7 +179,7 @@ mod tests {
         assert!(!watch.look(start + SECOND * 67, at(0)));
         assert!(watch.look(start + SECOND * 68, at(0)));
 
-        // But not for ever.
+        // The second late look counts.
         let mut watch = Watch::unhindered(TIMEOUT, start);
         assert!(!watch.look(start + SECOND * 60, at(0)));
         assert!(watch.look(start + SECOND * 120, at(0)));

@@ -1,4 +1,4 @@
-//! What the actors of a simulation do, and how a hub delivers to them.
+//! The acts of the actors of a simulation, and the delivery of a hub to them.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -34,7 +34,7 @@ impl Simulation {
                 }
             }
             16..18 => {
-                // To all on the hub, as a chat does it without topics.
+                // Sends to all on the hub, as a chat without topics does.
                 let others = self.live();
                 for other in others {
                     if let Some((hub, connection)) = self.connection(other) {
@@ -59,7 +59,7 @@ impl Simulation {
                     false => _ = publishing::subscribe(&connection, topic),
                 }
                 if !connection.session().delivers() || !connection.session().can_send() {
-                    // A topic too many.
+                    // More topics than the limit.
                     self.excuse(socket);
                 }
             }
@@ -114,7 +114,7 @@ impl Simulation {
         let end = &mut self.ends.borrow_mut()[socket];
         let number = end.next_number;
         end.next_number += 1;
-        // A text is cut between characters.
+        // A text is only cut between characters.
         let length = match kind {
             Kind::Text if length < 12 => length.max(12),
             Kind::Ping | Kind::Pong => length.clamp(12, 125),
@@ -147,7 +147,8 @@ impl Simulation {
     fn ping(&self, socket: usize, hub: &Hub, connection: &Rc<Connection>) {
         let kind = [Kind::Ping, Kind::Ping, Kind::Pong][self.random.below(3)];
         if self.ends.borrow()[socket].asked_to_close.is_some() {
-            // A Close frame that waits for a Blob does not hold these up, but a script knows.
+            // A Close frame that waits for a Blob does not hold up control frames. But a script
+            // that closed sends none.
             return;
         }
         let length = self.random.below(126);
@@ -180,7 +181,7 @@ impl Simulation {
         }
     }
 
-    /// The content of the first Blob is there, or cannot be read. Returns whether there was
+    /// The content of the first Blob has been read, or cannot be read. Returns whether there was
     /// one.
     pub(super) fn read_blob(&self, socket: usize) -> bool {
         let blob = self.ends.borrow_mut()[socket].blobs.pop_front();
@@ -203,7 +204,7 @@ impl Simulation {
         true
     }
 
-    /// What became of something that was sent is noted, and must be what may become of it.
+    /// Notes the outcome of something that was sent, and checks that this outcome is possible.
     fn record_sent(&self, socket: usize, item: Item, sent: SendStatus) {
         self.trace(|| format!("{socket}: sends {item:?}: {sent:?}"));
         let peer = self.ends.borrow()[socket ^ 1].max_payload_length;
@@ -216,7 +217,7 @@ impl Simulation {
                     (end.begun_to_close().is_none() || waits_for_blob) && !end.is_terminated,
                     "{socket}: sent after it closed: {item:?}"
                 );
-                // What is sent waits for the Blobs before it, but for control frames.
+                // All that is sent waits for the Blobs before it, except control frames.
                 let blob = end.blobs.front().copied();
                 let blob = blob.and_then(|blob| end.sent.iter().position(|it| *it == blob));
                 match (item.kind, blob) {
@@ -232,7 +233,8 @@ impl Simulation {
             SendStatus::Closed => {
                 end.is_refused = true;
                 if end.begun_to_close().is_none() && !end.is_closing_told {
-                    // The limit of backpressure, or the transport has gone.
+                    // The limit of backpressure was exceeded, or the transport
+                    // has gone.
                     self.excuse(socket);
                 }
             }
@@ -266,7 +268,8 @@ impl Simulation {
         publishing::publish(hub, membership.topics(), topic, message, sender, reach);
         for (other, queued, connection) in subscribers {
             let sent = match connection.queued() == queued {
-                // What waits for a Blob is not told to wait for the kernel.
+                // A message that waits for a Blob is not reported as waiting
+                // for the kernel.
                 false if connection.is_deferring() => SendStatus::Taken,
                 false if connection.is_blocked() => SendStatus::Buffered,
                 false => SendStatus::Taken,
@@ -277,7 +280,7 @@ impl Simulation {
         }
     }
 
-    /// Asks for a message, where messages are asked for.
+    /// Asks for a message, if the connection is read on demand.
     pub(super) fn pull(&self, socket: usize) {
         if let Some((hub, connection)) = self.connection(socket)
             && self.ends.borrow()[socket].is_live()
@@ -286,7 +289,7 @@ impl Simulation {
         }
     }
 
-    /// The actor of `socket` has what comes read again.
+    /// The actor of `socket` resumes reading.
     pub(super) fn resume(&self, socket: usize) {
         if let Some((hub, connection)) = self.connection(socket)
             && connection.is_held_back()
@@ -346,7 +349,7 @@ impl Events for SimulatedDelivery<'_> {
     fn drained(&mut self, connection: &Connection) {
         let socket = self.simulation.socket_of(self.hub, connection);
         self.simulation.on_drained(socket, connection);
-        // Most who are told that they may go on do.
+        // Most actors go on when they are told that they may.
         for _ in 0..self.simulation.random.below(3) {
             self.simulation.act(socket);
         }
@@ -361,7 +364,7 @@ impl Events for SimulatedDelivery<'_> {
     fn closed(&mut self, connection: &Connection, ending: &Ending) {
         let socket = self.simulation.socket_of(self.hub, connection);
         self.simulation.on_closed(socket, ending);
-        // Whoever is told of an end may do something on another connection.
+        // An actor that is told an end may do something on another connection.
         let other = self.simulation.random.below(self.simulation.network.len());
         self.simulation.act(other);
     }

@@ -1,5 +1,5 @@
-//! What must hold in a simulation: at each callback, after each run of a hub, when everything
-//! has settled, and when everything has ended.
+//! The conditions that must hold in a simulation: at each callback, after each run of a hub, when
+//! everything has settled, and when everything has ended.
 
 use duplex_protocol::session::Ending;
 
@@ -20,7 +20,8 @@ impl Simulation {
             end.is_attached && end.ending.is_none(),
             "{socket}: a message after the end"
         );
-        // A script that closes drops what comes; texts that were kept come still.
+        // A script that closes drops later messages, but texts that were kept
+        // still come.
         if !end.listens() || end.is_corrupt || end.shut_down.is_some() {
             return;
         }
@@ -40,7 +41,8 @@ impl Simulation {
             return;
         }
         if payload.is_empty() {
-            // The Pings of an idle timeout are empty. Their Pongs stand for all before.
+            // The Pings of an idle timeout are empty. A Pong of such a Ping answers all earlier
+            // Pings too.
             self.ends.borrow_mut()[socket].is_last_ping_covered |= is_pong;
             return;
         }
@@ -67,7 +69,8 @@ impl Simulation {
         end.last_pong = number;
     }
 
-    /// Whoever is told to go on was told to wait, and nothing waits any more.
+    /// An actor that is told to go on was told to wait before, and no bytes
+    /// wait any more.
     pub(super) fn on_drained(&self, socket: usize, connection: &Connection) {
         self.trace(|| format!("{socket}: drained"));
         let end = &mut self.ends.borrow_mut()[socket];
@@ -84,7 +87,8 @@ impl Simulation {
         end.is_drain_awaited = false;
     }
 
-    /// That the handshake has begun is told once, to those who did not begin it.
+    /// The beginning of the closing handshake is told once, and only to an end
+    /// that did not begin it.
     pub(super) fn on_closing(&self, socket: usize) {
         self.trace(|| format!("{socket}: is closing"));
         let end = &mut self.ends.borrow_mut()[socket];
@@ -96,7 +100,7 @@ impl Simulation {
         end.is_closing_told = true;
     }
 
-    /// The end is told once, and is what it must be.
+    /// The end is told once, and has the right values.
     pub(super) fn on_closed(&self, socket: usize, ending: &Ending) {
         self.trace(|| format!("{socket}: {ending:?}"));
         let (now, heard) = (self.clock.get(), self.network.heard(socket));
@@ -109,7 +113,7 @@ impl Simulation {
         assert_eq!(end.ending, None, "{socket}: a second end: {ending:?}");
         let listened = end.listens() && !end.is_corrupt && end.shut_down.is_none();
         end.ending = Some(ending.clone());
-        // The script of an end that nobody has taken over is not told.
+        // An end that was not attached has no script to tell.
         if !end.is_attached {
             self.excuse(socket);
             return;
@@ -117,7 +121,7 @@ impl Simulation {
         let is_silent = ending.error.as_deref() == Some("No response from ping frame.");
         if is_silent {
             let timeout = end.idle_timeout.expect("no idle timeout was asked for");
-            // A part of a TLS record is nothing that is heard.
+            // A part of a TLS record does not count as heard.
             assert!(
                 now - heard >= timeout || end.is_tls,
                 "{socket}: given up after {:?}",
@@ -127,11 +131,13 @@ impl Simulation {
         }
         let is_abnormal = ending.code == 1006;
         if !is_abnormal && !ending.was_clean {
-            // The peer did not take the Close frame, or a stream lost something.
+            // The peer did not take the Close frame, or a stream lost a
+            // message.
             self.excuse(socket);
         }
         if is_abnormal && ending.error.is_none() && !end.is_terminated {
-            // Given up in the closing handshake, or dropped by the peer in it.
+            // This end gave up in the closing handshake, or the peer dropped
+            // the connection in it.
             let is_excused = self.excused.borrow()[socket / 2];
             let begun = end.begun_to_close().expect("an end without a reason");
             let had_its_time = now - begun >= end.close_timeout;
@@ -152,7 +158,7 @@ impl Simulation {
                 is_known || is_failure || end.is_corrupt,
                 "{socket}: the code is nobody's"
             );
-            // What the peer sent stands before its Close frame.
+            // The peer's messages come before its Close frame.
             let is_complete = peer_sent.is_empty() || !listened || peer_blobs > 0;
             assert!(
                 is_complete || peer_was_refused || self.excused.borrow()[socket / 2],
@@ -184,7 +190,7 @@ impl Simulation {
         }
     }
 
-    /// What is queued is counted right.
+    /// The queued bytes are counted right.
     pub(super) fn check_counts(&self, socket: usize, connection: &Connection) {
         let (queued, _) = connection.queued();
         let written = connection.written();
@@ -192,7 +198,7 @@ impl Simulation {
             written <= queued,
             "{socket}: {written} of {queued} bytes were written"
         );
-        // What the kernel has of TLS are records.
+        // With TLS, the kernel has records and not frames.
         let is_tls = self.ends.borrow()[socket].is_tls;
         if !connection.session().is_cut_off() && !is_tls {
             let taken = self.network.written(socket);
@@ -202,7 +208,7 @@ impl Simulation {
 
     // When everything has settled.
 
-    /// Nothing is awaited that could have come.
+    /// Nothing that could have come is still awaited.
     pub(super) fn check_settled(&self) {
         for socket in self.live() {
             let (Some((_, connection)), true) = (
@@ -248,7 +254,7 @@ impl Simulation {
 
     // When everything has ended.
 
-    /// Everybody was told, and nothing is left.
+    /// Every actor was told the end, and nothing is left.
     pub(super) fn check_ended(&self) {
         let ends = self.ends.borrow();
         for (socket, end) in ends.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! One end of a simulated connection, as its actor sees it, and what must hold of it.
+//! One end of a simulated connection, as its actor sees it.
 
 use std::collections::VecDeque;
 use std::rc::Weak;
@@ -8,7 +8,7 @@ use duplex_protocol::session::Ending;
 
 use crate::connection::Connection;
 
-/// What an end has sent.
+/// A message or a control frame that an end has sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Item {
     pub kind: Kind,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Item {
-    /// What it consists of. No two items of an end are the same, but for very short ones.
+    /// The bytes of the item. No two items of an end are the same, except very short ones.
     pub(super) fn bytes(self) -> Vec<u8> {
         let mark = match self.kind {
             Kind::Text if self.number.is_multiple_of(5) => "é",
@@ -43,7 +43,7 @@ impl Item {
         bytes
     }
 
-    /// Its number, where the payload of a Ping or a Pong tells it.
+    /// The number of an item, if the payload of a Ping or a Pong tells it.
     pub(super) fn number_of(payload: &[u8]) -> Option<u64> {
         let text = std::str::from_utf8(payload).ok()?;
         let digits = text.strip_prefix(['?', '!'])?.split('.').next()?;
@@ -61,21 +61,23 @@ pub(super) struct End {
     pub idle_timeout: Option<Duration>,
     pub close_timeout: Duration,
     pub max_payload_length: usize,
-    /// What was taken from this end and has not come to the other, in order.
+    /// The items that were taken from this end and have not come to the other,
+    /// in order.
     pub sent: VecDeque<Item>,
     pub next_number: u64,
-    /// The Blobs among that whose content has not been read.
+    /// The Blobs among `sent` whose content has not been read.
     pub blobs: VecDeque<Item>,
     /// When the actor began to close, and with which code.
     pub asked_to_close: Option<(Instant, u16)>,
     /// When the server closed the connection, without the actor's knowledge.
     pub shut_down: Option<Instant>,
     pub is_terminated: bool,
-    /// Whether bytes of nobody's were among those that one of the two ends sent.
+    /// Whether injected bytes were among the bytes of one of the two ends.
     pub is_corrupt: bool,
     /// Whether the hub of this end has been dropped.
     pub is_gone: bool,
-    /// Whether what this end sends was refused because the connection is ending.
+    /// Whether something that this end sent was refused because the connection
+    /// is ending.
     pub is_refused: bool,
     pub is_drain_awaited: bool,
     pub is_closing_told: bool,

@@ -1,11 +1,11 @@
-//! The hub and its connections, as they are, over a simulated network, kernel and clock, with
-//! actors instead of scripts. Everything follows from one seed.
+//! The real hub and its connections over a simulated network, kernel and clock, with actors instead
+//! of scripts. One seed decides everything.
 //!
-//! A simulation has up to three hubs, and connections between them. Actors send, publish,
-//! ping, pause, close, terminate and drop from every callback and in between. What must hold
-//! is checked all the time ([`checks`]), and more once everything has settled: each message
-//! arrived once, in order and whole, or the end was told; each end was told once; nothing is
-//! awaited for ever; nothing is left of what has ended.
+//! A simulation has up to three hubs, and connections between them. Actors send, publish, ping,
+//! pause, close, terminate and drop from every callback and in between. [`checks`] has the
+//! conditions that must hold all the time, and those that must hold once everything has settled.
+//! Each message arrived once, in order and whole, or the end was told. Each end was told once.
+//! Nothing is awaited for ever. Nothing is left of connections that have ended.
 //!
 //! `make simulate SEEDS=n SEED=s` runs `n` seeds from `s` on. Seeds that once failed are in
 //! `seeds.txt` and run with the tests. `TRACE=1` prints what happens.
@@ -56,17 +56,18 @@ struct Simulation {
     clock: Rc<Cell<Instant>>,
     start: Instant,
     hubs: Vec<SimulatedHub>,
-    /// The ends, by their sockets: those of a connection are `2 n` and `2 n + 1`.
+    /// The ends, by their sockets. The sockets of connection `n` are `2 n` and
+    /// `2 n + 1`.
     ends: RefCell<Vec<End>>,
-    /// The connections of which something was done to that explains an end by failure.
+    /// Whether something was done to a connection that explains a failure, by connection.
     excused: RefCell<Vec<bool>>,
-    /// How much may still be sent, in messages and bytes.
+    /// How many messages and bytes may still be sent.
     budget: Cell<(usize, usize)>,
-    /// Whether the actors do nothing but read.
+    /// Whether the actors only read.
     is_settling: Cell<bool>,
-    /// Whether long messages are many.
+    /// Whether many messages are long.
     likes_long: bool,
-    /// Of how many steps one runs a hub: where hubs run seldom, much waits for each run.
+    /// One of this many steps runs a hub. If hubs run seldom, much waits for each run.
     steps_per_run: usize,
     is_traced: bool,
 }
@@ -75,7 +76,7 @@ struct Simulation {
 struct SimulatedHub {
     hub: RefCell<Option<Rc<Hub>>>,
     ready: Arc<ReadyList>,
-    /// Whether the hub is to run.
+    /// Whether the hub must run.
     is_due: Arc<AtomicBool>,
     timer: Rc<Cell<Option<Instant>>>,
     /// How many connections keep the event loop going.
@@ -164,7 +165,7 @@ impl Simulation {
         self.check_ended();
     }
 
-    /// One thing that happens, of all that could.
+    /// Does one random step.
     fn step(&self) {
         let random = &self.random;
         if random.one_in(self.steps_per_run) {
@@ -182,7 +183,7 @@ impl Simulation {
                 self.network.wake_one();
             }
             8..12 => {
-                // A timer of the script's, a promise, anything outside of the hub.
+                // A timer of the script, a promise, or anything else outside of the hub.
                 let socket = random.below(self.network.len());
                 self.act(socket);
             }
@@ -197,7 +198,7 @@ impl Simulation {
         }
     }
 
-    /// Something that goes wrong.
+    /// Makes something go wrong.
     fn disturb(&self) {
         let random = &self.random;
         let socket = random.below(self.network.len());
@@ -207,7 +208,8 @@ impl Simulation {
                 self.excuse(socket);
                 self.network.reset(socket);
             }
-            // What a client sends is masked by chance, so that garbage in it has no seed.
+            // A client masks its frames with keys that do not come from the seed, so garbage among
+            // them could not be repeated.
             1 if socket % 2 == 1 && random.one_in(2) => {
                 self.trace(|| format!("{socket}: garbage is sent"));
                 self.excuse(socket);
@@ -402,7 +404,7 @@ impl Simulation {
         };
         hub.run(&mut delivery);
         match delivery.has_stopped {
-            // The engine runs no more script: it is on its way down.
+            // The engine runs no more script, because it is ending.
             true => self.drop_hub(index),
             false => self.check_run(index, &hub),
         }
@@ -423,7 +425,7 @@ impl Simulation {
         }
     }
 
-    /// The engine of a hub is taken down.
+    /// The engine of a hub ends.
     fn drop_hub(&self, index: usize) {
         let Some(hub) = self.hubs[index].hub.borrow_mut().take() else {
             return;
@@ -440,7 +442,7 @@ impl Simulation {
         drop(hub);
     }
 
-    /// Time passes, and timers go off.
+    /// Time passes, and timers expire.
     fn advance(&self, duration: Duration) {
         let now = self.clock.get() + duration;
         self.clock.set(now);
@@ -453,7 +455,7 @@ impl Simulation {
         }
     }
 
-    /// Lets everything happen that waits for nothing but its turn.
+    /// Lets everything happen that only waits for its turn.
     fn settle(&self) {
         for round in 0.. {
             assert!(round < 100_000, "it never settles");
@@ -482,7 +484,8 @@ impl Simulation {
         }
     }
 
-    /// Nobody says anything for a long time. Nothing may come of that.
+    /// No end sends anything for a long time. Nothing may happen because of the
+    /// silence.
     fn let_time_pass(&self) {
         let sound = || {
             let mut sound = self.live();
@@ -504,8 +507,8 @@ impl Simulation {
         live.map(|(socket, _)| socket).collect()
     }
 
-    /// Each connection is closed by one end or both, or dropped; some while the network has
-    /// failed.
+    /// Each connection is closed by one end or both, or dropped. Some are closed while the network
+    /// has failed.
     fn end_everything(&self) {
         self.trace(|| "-- everything ends".to_owned());
         for pair in 0..self.network.len() / 2 {
@@ -517,7 +520,7 @@ impl Simulation {
             }
             let first = 2 * pair + random.below(2);
             self.leave(first);
-            // An end whose peer was gone has nobody to close for it.
+            // If the first end is gone, only the second end can close.
             if random.one_in(2) || !self.ends.borrow()[first].is_live() {
                 self.leave(first ^ 1);
             }
@@ -527,8 +530,8 @@ impl Simulation {
             self.advance(Duration::from_millis(700));
         }
         self.settle();
-        // Whoever closed has given up by now, whatever the network does. Those whose peers have
-        // gone without a word hear of it when the network is back.
+        // Each end that closed has given up by now, even without a network. An end whose peer has
+        // gone without a Close frame is told when the network is back.
         for (socket, end) in self.ends.borrow().iter().enumerate() {
             let has_closed = end.begun_to_close().is_some() || end.is_terminated;
             let waits = end.is_live() && has_closed;
@@ -568,10 +571,10 @@ impl SimulatedHub {
     }
 }
 
-/// How many sockets a simulation has at most.
+/// The greatest number of sockets in a simulation.
 const MOST_SOCKETS: usize = 40;
 
-/// Runs the seeds from `first` on. Returns those that failed.
+/// Runs the seeds from `first` on. Returns the seeds that failed.
 fn simulate(first: u64, count: u64, threads: u64, is_traced: bool) -> Vec<u64> {
     let next = AtomicU64::new(first);
     let failed = std::sync::Mutex::new(Vec::new());
@@ -622,7 +625,7 @@ fn seeds() {
     assert!(failed.is_empty(), "{} seeds failed", failed.len());
 }
 
-/// The seeds that found something once.
+/// The seeds that have found a fault before.
 #[test]
 fn seeds_that_failed_once() {
     let seeds = include_str!("seeds.txt").lines();
@@ -632,7 +635,7 @@ fn seeds_that_failed_once() {
     }
 }
 
-/// One seed, one course: what fails can be repeated.
+/// A seed always gives the same course, so a failure can be repeated.
 #[test]
 fn a_seed_says_everything() {
     let course = |seed| {

@@ -1,5 +1,5 @@
-//! A simulated kernel and network: sockets that take and give any number of bytes, refuse,
-//! stall, are reset or half-closed, and tell of their readiness late and in any order.
+//! A simulated kernel and network: sockets that take and give any number of bytes. Sockets refuse
+//! bytes, stall, are reset or half-closed, and report their readiness late and in any order.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,24 +23,24 @@ pub(super) struct Network(Rc<RefCell<State>>);
 struct State {
     random: Random,
     sockets: Vec<Socket>,
-    /// Who is to be told that a socket is ready, some time.
+    /// The tasks that must be told later that a socket is ready.
     wakes: Vec<Waker>,
-    /// Whether nothing is refused, and everything is taken at once.
+    /// Whether the network refuses nothing and takes everything at once.
     is_perfect: bool,
     now: Instant,
 }
 
-/// One socket, with what its kernel has for it.
+/// One socket, with the state of its kernel.
 struct Socket {
     /// Bytes that were written and have not left.
     outgoing: VecDeque<u8>,
     /// Bytes that have come and were not read.
     incoming: VecDeque<u8>,
-    /// How many bytes `outgoing` and the peer's `incoming` take.
+    /// How many bytes `outgoing` and the peer's `incoming` hold at most.
     room: usize,
-    /// Whether nothing more is written.
+    /// Whether the owner writes nothing more.
     is_shut_down: bool,
-    /// Whether the peer's end has come.
+    /// Whether the end of the peer's stream has come.
     has_ended: bool,
     is_reset: bool,
     is_dropped: bool,
@@ -94,7 +94,7 @@ impl Network {
         (index, index + 1)
     }
 
-    /// The handle of a socket, whose owner closes it by dropping that.
+    /// The handle of a socket. Dropping the handle closes the socket.
     pub(super) fn handle(&self, index: usize) -> Handle {
         Handle {
             network: self.clone(),
@@ -113,7 +113,7 @@ impl Network {
         for index in 0..state.sockets.len() {
             state.sockets[index].is_stalled = false;
             state.sockets[index].room = 1 << 20;
-            // Whoever was refused for no reason is told.
+            // Writers that were refused without a reason are woken.
             state.wake_writer(index);
         }
     }
@@ -139,26 +139,25 @@ impl Network {
         state.reset(index ^ 1);
     }
 
-    /// What socket `index` writes stays where it is, or goes on.
+    /// Stalls the bytes that socket `index` writes, or lets them go on.
     pub(super) fn toggle_stall(&self, index: usize) {
         let mut state = self.0.borrow_mut();
         let socket = &mut state.sockets[index];
         socket.is_stalled = !socket.is_stalled;
     }
 
-    /// Bytes of nobody's come to the peer of socket `index`.
+    /// Bytes that no end has sent come to the peer of socket `index`.
     pub(super) fn inject(&self, index: usize, bytes: &[u8]) {
         let mut state = self.0.borrow_mut();
         state.sockets[index].outgoing.extend(bytes);
     }
 
-    /// Moves what socket `index` has written, some of it or all. Returns whether something
-    /// happened.
+    /// Moves some or all bytes that socket `index` has written. Returns whether something happened.
     pub(super) fn carry(&self, index: usize) -> bool {
         self.0.borrow_mut().carry(index)
     }
 
-    /// Carries everything that can be, and tells everybody. Returns whether something
+    /// Carries all bytes that can be carried, and wakes all tasks. Returns whether something
     /// happened.
     pub(super) fn settle(&self) -> bool {
         let mut has_moved = false;
@@ -175,7 +174,7 @@ impl Network {
         self.0.borrow().sockets.len()
     }
 
-    /// Tells somebody that a socket is ready. Returns whether there was one to tell.
+    /// Wakes one task, because a socket is ready. Returns whether there was a task to wake.
     pub(super) fn wake_one(&self) -> bool {
         let mut state = self.0.borrow_mut();
         if state.wakes.is_empty() {
@@ -224,7 +223,7 @@ impl State {
             };
             let bytes: Vec<u8> = socket.outgoing.drain(..count).collect();
             if self.sockets[peer].is_dropped {
-                // Nobody is there.
+                // The peer is gone.
                 self.reset(index);
                 return true;
             }
@@ -379,11 +378,11 @@ impl Drop for Handle {
     }
 }
 
-/// The kernel's side of batched sends: in any order, in parts, refused, interrupted, or not
-/// available any more.
+/// The kernel's side of batched sends. Sends complete in any order and in parts. They are refused
+/// or interrupted, or the queue stops working.
 pub(super) struct Sends {
     network: Network,
-    /// Socket, bytes and index of what was pushed.
+    /// The socket, the bytes and the index of each queued send.
     queued: Vec<(usize, Vec<u8>, u64)>,
     completed: VecDeque<(u64, i32)>,
 }
@@ -413,7 +412,7 @@ impl SendQueue for Sends {
         let state = &mut *self.network.0.borrow_mut();
         let random = state.random.clone();
         if !state.is_perfect && random.one_in(50) {
-            // Nothing is submitted: this happens once, for then the queue is given up.
+            // Nothing is submitted. This happens once, because the hub then gives the queue up.
             return Err(io::ErrorKind::ResourceBusy.into());
         }
         let mut count = match random.one_in(3) {
@@ -449,5 +448,6 @@ impl SendQueue for Sends {
     }
 }
 
-/// No process has so many sockets.
+/// The number of the first simulated socket. No process has so many real
+/// sockets.
 const FIRST_NUMBER: RawFd = 1 << 29;

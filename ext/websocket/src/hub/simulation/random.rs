@@ -1,4 +1,4 @@
-//! The only source of chance in a simulation.
+//! The only source of randomness in a simulation.
 
 use std::cell::Cell;
 use std::rc::Rc;

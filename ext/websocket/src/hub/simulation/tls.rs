@@ -14,7 +14,7 @@ use deno_tls::rustls::{
     ServerConnection, SignatureScheme,
 };
 
-/// A client's and a server's end whose handshake is done.
+/// A client's and a server's end after the handshake.
 pub(super) fn sessions() -> [Connection; 2] {
     let name = ServerName::try_from("simulation").unwrap();
     let client = ClientConnection::new(CONFIGS.0.clone(), name).unwrap();
@@ -59,10 +59,10 @@ static CONFIGS: LazyLock<(Arc<ClientConfig>, Arc<ServerConfig>)> = LazyLock::new
     (Arc::new(client), Arc::new(server))
 });
 
-/// A certificate and its key, for this alone.
+/// A certificate and its key, for the simulation only.
 const IDENTITY: &[u8] = include_bytes!("identity.pem");
 
-/// Takes the server for what it says.
+/// Accepts the certificate of any server.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

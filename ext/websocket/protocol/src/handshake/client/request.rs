@@ -1,4 +1,4 @@
-//! What a client asks of a server.
+//! The request of a client.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use crate::deflate::ClientConfig;
 use crate::handshake::header::{self, HeaderError};
 use crate::handshake::{VERSION, accept_key};
 
-/// What to ask of a server.
+/// The parts of a client's request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The host, as it stands in the URL: a name, an IPv4 address, or an IPv6
@@ -17,21 +17,21 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// The port.
     pub port: u16,
-    /// What the Host header says in place of host and port, where that is another.
+    /// The value of the Host header, if it differs from `host` and `port`.
     pub authority: Option<&'a [u8]>,
-    /// Whether the URL's scheme is `wss`. It decides which port is the default
-    /// one, which the Host header leaves out.
+    /// Whether the URL's scheme is `wss`. The scheme decides the default port,
+    /// which the Host header leaves out.
     pub secure: bool,
-    /// Path and query of the URL, percent-encoded. An empty path is `/`. To a proxy that is no
-    /// tunnel the whole URL is sent, by its scheme of HTTP (RFC 9112 section 3.2.2).
+    /// Path and query of the URL, percent-encoded. An empty path is `/`. A proxy that does not
+    /// tunnel is sent the whole URL with the scheme `http` or `https` (RFC 9112 section 3.2.2).
     pub target: &'a str,
     /// The subprotocols to offer, in order of preference.
     pub protocols: &'a [String],
-    /// Whether a server that picks none of `protocols` fails the handshake, as
+    /// Whether the handshake fails if the server picks none of `protocols`, as
     /// the WHATWG standard asks (section "establish a WebSocket connection").
-    /// RFC 6455 by itself lets it pass.
+    /// RFC 6455 by itself lets the handshake succeed.
     pub require_protocol: bool,
-    /// Where it is there, permessage-deflate is offered (RFC 7692).
+    /// The offer of permessage-deflate (RFC 7692), or `None` to offer nothing.
     pub deflate: Option<&'a ClientConfig>,
     /// Headers to add, such as Origin, User-Agent, Cookie or Authorization.
     /// [Reserved](header::is_reserved) ones are refused.
@@ -39,12 +39,12 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The bytes to send, and the parser for what comes back. `nonce` is to be
-    /// random and used once.
+    /// Returns the bytes to send, and the parser for the answer. `nonce` must
+    /// be random and used once.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] where a part cannot stand in a request.
+    /// [`RequestError`] if a part cannot stand in a request.
     pub fn encode(&self, nonce: [u8; 16]) -> Result<(Vec<u8>, ResponseParser), RequestError> {
         let key = STANDARD.encode(nonce);
         let mut out = Vec::with_capacity(512);
@@ -81,12 +81,12 @@ impl Request<'_> {
     }
 
     /// The same request as an extended CONNECT (RFC 8441 section 5), and the
-    /// check for what comes back. It may be sent where the server's SETTINGS have
-    /// SETTINGS_ENABLE_CONNECT_PROTOCOL.
+    /// check for the answer. The client may send the request if the server's
+    /// SETTINGS frame has SETTINGS_ENABLE_CONNECT_PROTOCOL with the value 1.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] where a part cannot stand in a request.
+    /// [`RequestError`] if a part cannot stand in a request.
     pub fn http2(&self) -> Result<(Http2Request, Http2Check), RequestError> {
         let mut headers = vec![("sec-websocket-version".to_owned(), VERSION.into())];
         if let Some(list) = self.protocol_list()? {
@@ -134,7 +134,7 @@ impl Request<'_> {
         })
     }
 
-    /// The value of Sec-WebSocket-Protocol, where there is something to offer.
+    /// The value of Sec-WebSocket-Protocol, if there are subprotocols to offer.
     fn protocol_list(&self) -> Result<Option<String>, RequestError> {
         for (i, protocol) in self.protocols.iter().enumerate() {
             if !header::is_token(protocol.as_bytes()) || self.protocols[..i].contains(protocol) {
@@ -173,13 +173,13 @@ impl Request<'_> {
 /// Why a [`Request`] cannot be sent.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum RequestError {
-    /// The host is empty or has a character that a host has not.
+    /// The host is empty or has a character that a host cannot have.
     #[error("invalid host: {0:?}")]
     Host(String),
     /// The target has a character that must be percent-encoded.
     #[error("invalid path in URL: {0:?}")]
     Target(String),
-    /// A subprotocol is not a token, or stands twice in the list.
+    /// A subprotocol is not a token, or occurs twice in the list.
     #[error("invalid or repeated subprotocol: {0:?}")]
     Protocol(String),
     /// A header cannot be added.

@@ -13,12 +13,12 @@ pub struct Http2Check {
 
 impl Http2Check {
     /// Takes the `:status` and the header fields of the answer, names in lower
-    /// case. There is no Upgrade, Connection or Sec-WebSocket-Accept to look for
-    /// (RFC 8441 section 5).
+    /// case. The answer has no Upgrade, Connection or Sec-WebSocket-Accept (RFC
+    /// 8441 section 5).
     ///
     /// # Errors
     ///
-    /// A [`ResponseError`] fails the connection: the stream is to be reset.
+    /// A [`ResponseError`] fails the connection: the stream must be reset.
     pub fn check<'h>(
         &self,
         status: u16,
@@ -35,12 +35,12 @@ impl Http2Check {
     }
 }
 
-/// What an answer settles.
+/// The terms that an answer settles.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Negotiated {
     /// The subprotocol that the server picked.
     pub protocol: Option<String>,
-    /// The parameters of permessage-deflate, where the server accepted it.
+    /// The parameters of permessage-deflate, if the server accepted the offer.
     pub deflate: Option<Parameters>,
 }
 
@@ -58,26 +58,26 @@ pub struct ResponseParser {
 pub struct Response {
     /// The subprotocol that the server picked.
     pub protocol: Option<String>,
-    /// The parameters of permessage-deflate, where the server accepted it.
+    /// The parameters of permessage-deflate, if the server accepted the offer.
     pub deflate: Option<Parameters>,
-    /// How much of the last input belongs to the answer. What follows are
-    /// frames.
+    /// How many bytes of the last input belong to the answer. The bytes that
+    /// follow are frames.
     pub consumed: usize,
 }
 
 impl ResponseParser {
-    /// The longest answer, in bytes of header.
+    /// The longest answer, interim answers included, in bytes: 64 KiB.
     pub const MAX_LENGTH: usize = 64 << 10;
 
     /// The largest number of header lines in an answer.
     pub const MAX_HEADERS: usize = 128;
 
-    /// Takes what was read. Returns `None` where more is needed. Interim
-    /// answers (100, 102, 103) are passed over.
+    /// Takes the bytes that were read. Returns `None` if more bytes are needed.
+    /// Interim answers (100, 102, 103) are passed over.
     ///
     /// # Errors
     ///
-    /// A [`ResponseError`] fails the connection: the transport is to be closed.
+    /// A [`ResponseError`] fails the connection: the transport must be closed.
     pub fn parse(&mut self, input: &[u8]) -> Result<Option<Response>, ResponseError> {
         let before = self.received.len();
         let room = Self::MAX_LENGTH - before;
@@ -110,7 +110,7 @@ impl ResponseParser {
     }
 
     fn parse_head(&self, bytes: &[u8]) -> Result<Head, ResponseError> {
-        // Something that speaks another protocol may never send the end of a line.
+        // A server of another protocol may never send the end of a line.
         let start = bytes.len().min(STATUS_LINE_START.len());
         if bytes[..start] != STATUS_LINE_START[..start] {
             return Err(ResponseError::NotHttp);
@@ -165,7 +165,8 @@ impl ResponseParser {
 /// Why an answer does not open a connection.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum ResponseError {
-    /// The transport ended before the answer did. For the driver to report.
+    /// The transport ended before the answer did. The driver reports this
+    /// error; the parser does not.
     #[error("Connection closed before receiving a handshake response")]
     Closed,
     /// The answer is not HTTP/1.1.
@@ -186,14 +187,14 @@ pub enum ResponseError {
         /// The limit, in lines.
         limit: usize,
     },
-    /// The status is not 101 or, over HTTP/2, not one of success. A redirect and
-    /// a demand for credentials are failures too.
+    /// The status is not 101 or, over HTTP/2, not 200-299. A redirect and a
+    /// demand for credentials are failures too.
     #[error("Unexpected response code: {0}")]
     Status(u16),
-    /// A header that must be there is not.
+    /// A required header is missing.
     #[error("'{0}' header is missing")]
     Missing(&'static str),
-    /// A header that must be there once is there again.
+    /// A header that must occur only once occurs more often.
     #[error("'{0}' header must not appear more than once in a response")]
     Repeated(&'static str),
     /// Upgrade names another protocol.
@@ -210,7 +211,7 @@ pub enum ResponseError {
         "'Sec-WebSocket-Protocol' header value '{0}' in response does not match any of sent values"
     )]
     Protocol(String),
-    /// The server picked a subprotocol where none was offered.
+    /// The server picked a subprotocol although none was offered.
     #[error(
         "Response must not include 'Sec-WebSocket-Protocol' header if not present in request: {0}"
     )]
@@ -283,11 +284,11 @@ impl Requested {
     }
 }
 
-/// What stands at the start of the bytes received.
+/// The head at the start of the received bytes.
 enum Head {
-    /// The end of it has not come.
+    /// The end of the head has not come.
     Partial,
-    /// An interim answer of so many bytes.
+    /// An interim answer, `length` bytes long.
     Interim { length: usize },
     /// The answer that opens the connection.
     Open { agreed: Negotiated, length: usize },
@@ -301,7 +302,7 @@ fn values<'h>(headers: &'h [httparse::Header<'h>], name: &str) -> impl Iterator<
         .map(|header| header::trim(header.value))
 }
 
-/// The value of the one line named `name`, if there is one.
+/// The value of the only line named `name`, or `None` without such a line.
 fn single<'h>(
     headers: &'h [httparse::Header<'h>],
     name: &'static str,

@@ -37,8 +37,8 @@ fn parser(protocols: &[&str], require_protocol: bool) -> ResponseParser {
     request.encode(*NONCE).unwrap().1
 }
 
-/// Parses an answer at once, cut in two at every place, and byte by byte.
-/// The results must be the same, but for what they count.
+/// Parses an answer as a whole, cut in two at every place, and byte by byte. The results must be
+/// the same, except for the counts in them.
 fn parse(protocols: &[&str], answer: &str) -> Result<Option<Response>, ResponseError> {
     let at_once = parser(protocols, false).parse(answer.as_bytes());
     for cut in 0..answer.len() {
@@ -65,7 +65,7 @@ fn error(answer: &str) -> ResponseError {
     parse(&[], answer).unwrap_err()
 }
 
-/// The good answer with the first `from` replaced.
+/// The valid answer, with the first `from` replaced by `to`.
 fn answer(from: &str, to: &str) -> String {
     assert!(OK.contains(from));
     OK.replacen(from, to, 1) + "\r\n"
@@ -544,7 +544,7 @@ fn http2_response() {
             &[
                 picked,
                 ("sec-websocket-extensions", "permessage-deflate"),
-                // Of no meaning here, and not looked at.
+                // This header has no meaning here, and is not checked.
                 ("sec-websocket-accept", "x"),
             ]
         ),
