@@ -184,13 +184,16 @@ fn exit_codes_tell_how_it_ended() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let finished = connect(&[&free.to_string()], "");
-    assert_eq!(finished.code(), 2, "{}", finished.report());
-    assert!(
-        finished.stderr.contains("Connection refused"),
-        "{}",
-        finished.report()
-    );
+    // `-q` leaves out notes, and no errors.
+    for args in [&[&*free.to_string()][..], &["-q", &free.to_string()]] {
+        let finished = connect(args, "");
+        assert_eq!(finished.code(), 2, "{}", finished.report());
+        assert!(
+            finished.stderr.contains("Connection refused"),
+            "{}",
+            finished.report()
+        );
+    }
     // Wrong arguments, and a file that is not there.
     let url = format!("127.0.0.1:{port}/1000");
     for args in [

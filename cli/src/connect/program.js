@@ -30,6 +30,8 @@ function tell(event, text, mark) {
     terminal.print(
       JSON.stringify({ time: new Date().toISOString(), ...event }),
     );
+  } else if (event.event === "error") {
+    terminal.say(text, mark);
   } else {
     terminal.note(text, mark);
   }
@@ -188,9 +190,9 @@ function act(line, sockets) {
     case "terminate":
       return each((socket) => socket.terminate());
     case "help":
-      return terminal.note(HELP);
+      return terminal.say(HELP);
   }
-  terminal.note(
+  terminal.say(
     `there is no command "${line.split(/\s/u)[0]}"; /help lists them`,
   );
 }
@@ -200,7 +202,7 @@ function obey(line, sockets) {
   try {
     act(line, sockets);
   } catch (error) {
-    terminal.note(`error: ${error.message}`);
+    terminal.say(`error: ${error.message}`);
   }
 }
 

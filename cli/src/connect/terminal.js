@@ -75,7 +75,11 @@ class Terminal {
 
   /** Something to know, which is no message. `peer` is a number of a server's client. */
   note(text, peer) {
-    if (this.#options.quiet) return;
+    if (!this.#options.quiet) this.say(text, peer);
+  }
+
+  /** An error, or an answer to what was typed: `--quiet` does not leave it out. */
+  say(text, peer) {
     const from = peer === undefined ? "" : `[${peer}] `;
     this.#above(this.#colour("90", from + harmless(text)), process.stderr);
   }
