@@ -185,7 +185,8 @@ fn exit_codes_tell_how_it_ended() {
         .local_addr()
         .unwrap();
     // `-q` leaves out notes, and no errors.
-    for args in [&[&*free.to_string()][..], &["-q", &free.to_string()]] {
+    let free = free.to_string();
+    for args in [&[&*free][..], &["-q", &*free]] {
         let finished = connect(args, "");
         assert_eq!(finished.code(), 2, "{}", finished.report());
         assert!(
