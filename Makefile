@@ -41,7 +41,7 @@ test: ## Run every test: crates, specs, examples, interop, browser
 test-ignored: ## Run the test that takes too long for each change
 	@scripts/test --test service -- --ignored
 
-test-deno-http: ## Test the stand-in for deno_websocket with the released deno_http
+test-deno-http: ## Test the stand-ins for deno_websocket and deno_http
 	@scripts/test-deno-http
 
 fmt: ## Format Rust and JavaScript

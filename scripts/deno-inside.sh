@@ -20,6 +20,6 @@ deno_inside() {
   fi
   deno=$(realpath "$deno")
   export DENO_NO_UPDATE_CHECK=1
-  "$deno" run deno/is_inside.js >&2 || fail "$deno has not duplex's WebSockets" \
-    "did cargo warn that the patch was not used? ext/deno_websocket needs the version that deno_http asks for"
+  "$deno" run deno/is_inside.js >&2 || fail "$deno is not Deno with duplex inside" \
+    "did cargo warn that the patch was not used? the stand-ins need the versions that deno_runtime asks for"
 }

@@ -437,6 +437,14 @@ declare namespace Deno {
      * which make a TypeError. `Sec-WebSocket-Protocol` among them is `protocol`.
      */
     headers?: HeadersInit;
+    /**
+     * The `Socket` that the event `upgrade` of a `node:http` server gives. The handshake of
+     * the request is answered on it, and the socket is lost to the script. The response is
+     * for nobody then. It must be a socket of TCP, without TLS.
+     */
+    socket?: object;
+    /** The third argument of that event: what the client sent behind its request. */
+    head?: Uint8Array;
   }
 
   // -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-//! Deno, with duplex in the place of the crate `deno_websocket`.
+//! Deno, with duplex in the place of its crates `deno_websocket` and `deno_http`.
 
 fn main() {
     deno::main();

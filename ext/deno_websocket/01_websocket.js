@@ -6,16 +6,32 @@
 // happens in one turn.
 
 import { core, primordials } from "ext:core/mod.js";
-import { attach, closeAsAsked } from "ext:duplex_websocket/00_delivery.js";
-import { EventSink } from "ext:duplex_websocket/00_event_sink.js";
-import { CLOSING, CONNECTING, NO_ID } from "ext:duplex_websocket/00_numbers.js";
-import { _slots } from "ext:duplex_websocket/00_slots.js";
-import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
-import { ServerWebSocket } from "ext:duplex_websocket/02_server_websocket.js";
+import {
+  op_deno_websocket_debug,
+  op_deno_websocket_ended,
+  op_deno_websocket_open,
+  op_deno_websocket_show,
+} from "ext:core/ops";
 
 const { Symbol } = primordials;
 
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { attach, closeAsAsked } = core.loadExtScript(
+  "ext:duplex_websocket/00_delivery.js",
+);
+const { EventSink } = core.loadExtScript(
+  "ext:duplex_websocket/00_event_sink.js",
+);
+const { CLOSING, CONNECTING, NO_ID } = core.loadExtScript(
+  "ext:duplex_websocket/00_numbers.js",
+);
+const { _slots } = core.loadExtScript("ext:duplex_websocket/00_slots.js");
+const { WebSocket } = core.loadExtScript(
+  "ext:duplex_websocket/01_websocket.js",
+);
+const { ServerWebSocket } = core.loadExtScript(
+  "ext:duplex_websocket/02_server_websocket.js",
+);
 
 /** Roles: which end of a connection a socket is. */
 const SERVER = 0;
@@ -46,7 +62,7 @@ class AcceptedSink extends EventSink {
 
   closed(socket, code, reason, wasClean, error) {
     super.closed(socket, code, reason, wasClean, error);
-    core.ops.op_deno_websocket_ended(socket[_slots].peer.rid);
+    op_deno_websocket_ended(socket[_slots].peer.rid);
   }
 }
 
@@ -66,7 +82,7 @@ class AcceptedWebSocket extends ServerWebSocket {
   set [_rid](rid) {
     const slots = this[_slots];
     slots.peer.rid = rid;
-    slots.id = core.ops.op_deno_websocket_open(rid, slots.peer.idleTimeout);
+    slots.id = op_deno_websocket_open(rid, slots.peer.idleTimeout);
     if (slots.readyState === CLOSING) {
       closeAsAsked(slots);
     }
@@ -144,7 +160,7 @@ function createWebSocketBranded() {
 function installServerInspector(socket, url) {
   const { id } = socket[_slots];
   if (id !== NO_ID) {
-    core.ops.op_deno_websocket_show(id, url);
+    op_deno_websocket_show(id, url);
   }
 }
 
@@ -153,7 +169,7 @@ function emitWebSocketClosed(_socket) {
 }
 
 // This file is loaded with the first use of a WebSocket.
-core.ops.op_deno_websocket_debug();
+op_deno_websocket_debug();
 
 export {
   _eventLoop,

@@ -1,8 +1,9 @@
 // What deno_runtime loads under the name of Deno's own file.
 
-import {
-  WebSocketError,
-  WebSocketStream,
-} from "ext:duplex_websocket/02_websocketstream.js";
+import { core } from "ext:core/mod.js";
+
+const { WebSocketError, WebSocketStream } = core.loadExtScript(
+  "ext:duplex_websocket/02_websocketstream.js",
+);
 
 export { WebSocketError, WebSocketStream };

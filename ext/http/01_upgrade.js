@@ -54,6 +54,9 @@ const prefix = "Cannot upgrade to a WebSocket";
 const loadStreams = core.createLazyLoader(
   "ext:duplex_websocket/02_websocketstream.js",
 );
+const loadNodeSocket = core.createLazyLoader(
+  "ext:duplex_http/00_node_socket.js",
+);
 const loadAllowedOrigins = core.createLazyLoader(
   "ext:duplex_http/00_allowed_origins.js",
 );
@@ -68,7 +71,11 @@ const loadAllowedOrigins = core.createLazyLoader(
  *   handshakeTimeout?: number,
  *   perMessageDeflate?: boolean | PerMessageDeflateOptions,
  *   allowedOrigins?: string[],
- * } & LimitOptions} options `headers` are added to the answer. The client may be silent
+ *   socket?: object,
+ *   head?: Uint8Array,
+ * } & LimitOptions} options `socket` is what the event `upgrade` of a `node:http` server
+ *   gave, and `head` what came behind the request: the handshake is answered there, and the
+ *   response is for nobody. `headers` are added to the answer. The client may be silent
  *   for `idleTimeout` seconds, 0 is for ever (30), and is sent a Ping after half of them
  *   unless `sendPings` is false. The handler has `handshakeTimeout` seconds to return the
  *   response, 0 is without end (30). Messages are compressed (RFC 7692) where
@@ -125,7 +132,10 @@ const SHARED_MEMBERS = membersOf([
   "perMessageDeflate",
   "sendPings",
 ]);
-const UPGRADE_MEMBERS = membersOf(["headers", "protocol"], SHARED_MEMBERS);
+const UPGRADE_MEMBERS = membersOf(
+  ["head", "headers", "protocol", "socket"],
+  SHARED_MEMBERS,
+);
 
 /** Checks the options that may be the same for all sockets of a server. */
 function convertUpgradeOptions(options, prefix, known = UPGRADE_MEMBERS) {
@@ -208,6 +218,9 @@ function upgradeRequest(request, options, create) {
   if (protocol !== "") {
     checkProtocols([protocol]);
   }
+  const place = (options?.socket ?? null) === null || isServerRequest(inner)
+    ? null
+    : loadNodeSocket().convertNodeSocket(options, prefix);
   const upgrade = create(protocol, inner);
   if (isServerRequest(inner)) {
     inner.beginUpgrade(upgrade);
@@ -217,6 +230,9 @@ function upgradeRequest(request, options, create) {
   const answer = new UpgradeResponse(upgrade);
   for (let i = 0; i < headers.list.length; i++) {
     ArrayPrototypePush(answer.headerList, headers.list[i]);
+  }
+  if (place !== null) {
+    loadNodeSocket().openOnNodeSocket(place, inner, upgrade, answer.headerList);
   }
   return answer;
 }

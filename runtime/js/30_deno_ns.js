@@ -118,7 +118,7 @@ const MEMBERS = {
     "upgradeWebSocketStream",
   ],
   "ext:duplex_http/02_websocket_handler.js": ["serve"],
-  "ext:duplex_runtime/serve_http.js": ["serveHttp"],
+  "ext:duplex_http/05_serve_http.js": ["serveHttp"],
 };
 
 const usage = new Float64Array(4);

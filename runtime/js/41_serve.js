@@ -6,6 +6,7 @@ import {
   serve as serveForm,
 } from "ext:duplex_http/04_handler_form.js";
 import { checkTopics } from "ext:duplex_http/00_topics.js";
+import { isPlain, readExported } from "ext:duplex_http/05_exported.js";
 import { checkMembers } from "ext:duplex_websocket/00_known_members.js";
 
 const {
@@ -21,9 +22,7 @@ const {
 const {
   FunctionPrototypeCall,
   NumberIsInteger,
-  ObjectGetPrototypeOf,
   ObjectHasOwn,
-  ObjectPrototype,
   ObjectPrototypeIsPrototypeOf,
   Promise,
   PromisePrototypeThen,
@@ -36,32 +35,6 @@ const { AbortController, AbortSignal } = core.loadExtScript(
 );
 const { validatePort } = core.loadExtScript("ext:deno_net/01_net.js");
 const { exit, getExitCode } = core.loadExtScript("ext:deno_os/30_os.js");
-
-// The options of `Deno.serve`, read by name, for they may be those of an instance of a
-// class.
-const OPTIONS = [
-  "alpnProtocols",
-  "cert",
-  "certFile",
-  "hostname",
-  "key",
-  "keyFile",
-  "maxHeaderSize",
-  "maxRequestBodySize",
-  "onError",
-  "path",
-  "port",
-  "reusePort",
-  "signal",
-  "tcpBacklog",
-  "tls",
-  "topics",
-  "transport",
-  "unix",
-  "websocket",
-];
-// What an instance of a class may have for other reasons: Hono's has `routes`.
-const OPTIONS_OF_PLAIN_OBJECTS = ["error", "id", "routes"];
 
 // That of `Deno.serve`.
 const DEFAULT_HOSTNAME = "0.0.0.0";
@@ -82,12 +55,8 @@ function serve(namespace, { NotCapable }) {
     return problem;
   }
   const exported = namespace.default;
-  const { fetch, onListen } = exported;
+  const { onListen } = exported;
   const options = readOptions(exported);
-  if (fetch !== undefined) {
-    options.fetch = (request, info) =>
-      FunctionPrototypeCall(fetch, exported, request, info);
-  }
   if (onListen !== undefined) {
     options.onListen = typeof onListen === "function"
       ? (address) => FunctionPrototypeCall(onListen, exported, address)
@@ -154,36 +123,9 @@ function refusal(namespace) {
   }
 }
 
-/** Whether it was written down as an object, and is no instance of a class. */
-function isPlain(object) {
-  const prototype = ObjectGetPrototypeOf(object);
-  return prototype === ObjectPrototype || prototype === null;
-}
-
 /** The module's options; the command line goes before them. */
 function readOptions(exported) {
-  const options = { __proto__: null };
-  for (let i = 0; i < OPTIONS.length; i++) {
-    const name = OPTIONS[i];
-    const value = exported[name];
-    if (value !== undefined) {
-      options[name] = value;
-    }
-  }
-  for (let i = 0; i < OPTIONS_OF_PLAIN_OBJECTS.length; i++) {
-    const name = OPTIONS_OF_PLAIN_OBJECTS[i];
-    const value = isPlain(exported) ? exported[name] : undefined;
-    if (value !== undefined) {
-      options[name] = typeof value === "function"
-        ? (argument) => FunctionPrototypeCall(value, exported, argument)
-        : value;
-    }
-  }
-  const { unix } = options;
-  if (unix !== undefined && unix !== null && unix !== "") {
-    options.path = `${unix}`;
-  }
-  delete options.unix;
+  const options = readExported(exported);
   const { hostname, port, path, fallback, broker, isSecure } =
     op_serve_options();
   if (isSecure) {

@@ -1,8 +1,9 @@
 //! The extension: that of duplex_websocket under another name, and three files.
 
-use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use deno_core::{Extension, ExtensionFileSource};
+use duplex_websocket::classic_script;
 
 use crate::debugging::{op_deno_websocket_debug, op_deno_websocket_show};
 use crate::server_websocket::{op_deno_websocket_ended, op_deno_websocket_open};
@@ -16,11 +17,8 @@ deno_core::extension!(
         op_deno_websocket_open,
         op_deno_websocket_show,
     ],
-    lazy_loaded_esm = [
-        "00_close_event.js",
-        "01_websocket.js",
-        "02_websocketstream.js"
-    ],
+    lazy_loaded_esm = ["01_websocket.js", "02_websocketstream.js"],
+    lazy_loaded_js = ["00_close_event.js"],
     state = |state| {
         if let Some(set_up) = duplex_websocket::duplex_websocket::args().op_state_fn {
             set_up(state);
@@ -34,24 +32,25 @@ const REPLACING: &str = "ext:deno_websocket/00_close_event.js";
 const REPLACED: &str = "ext:duplex_websocket/00_close_event.js";
 
 /// Adds to `extension` what duplex_websocket has. Nothing of it is loaded before a program uses
-/// a WebSocket, as with Deno's own crate.
+/// a WebSocket, as with Deno's own crate. Its modules are classic scripts, because deno_runtime
+/// takes the ops away from a module that it loads after the start.
 fn take_in_duplex(extension: &mut Extension) {
+    static SCRIPTS: OnceLock<Vec<ExtensionFileSource>> = OnceLock::new();
+
     let duplex = duplex_websocket::duplex_websocket::lazy_init();
     extension.ops.to_mut().extend(duplex.ops.iter().copied());
-    let scripts = extension.lazy_loaded_js_files.to_mut();
-    scripts.extend(duplex.lazy_loaded_js_files.iter().cloned());
-
-    let own = std::mem::take(&mut extension.lazy_loaded_esm_files);
-    let others = (duplex.esm_files.iter())
-        .chain(duplex.lazy_loaded_esm_files.iter())
-        .filter(|file| file.specifier != REPLACED);
-    let modules = own.iter().chain(others).cloned().map(replace);
-    extension.lazy_loaded_esm_files = Cow::Owned(modules.collect());
-}
-
-fn replace(mut file: ExtensionFileSource) -> ExtensionFileSource {
-    if file.specifier == REPLACING {
-        file.specifier = REPLACED;
+    let scripts = SCRIPTS.get_or_init(|| {
+        let modules = (duplex.esm_files.iter())
+            .chain(duplex.lazy_loaded_esm_files.iter())
+            .filter(|file| file.specifier != REPLACED);
+        modules.map(classic_script).collect()
+    });
+    let files = extension.lazy_loaded_js_files.to_mut();
+    for file in &mut *files {
+        if file.specifier == REPLACING {
+            file.specifier = REPLACED;
+        }
     }
-    file
+    files.extend(duplex.lazy_loaded_js_files.iter().cloned());
+    files.extend(scripts.iter().cloned());
 }

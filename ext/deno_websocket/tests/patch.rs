@@ -1,4 +1,4 @@
-//! That the workspace `deno` takes the stand-in: a patch whose version does not fit is no error.
+//! That the workspace `deno` takes the stand-ins: a patch whose version does not fit is no error.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -17,21 +17,24 @@ fn is(package: &str, name: &str) -> bool {
 }
 
 #[test]
-fn deno_is_built_with_the_stand_in() {
+fn deno_is_built_with_the_stand_ins() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deno/Cargo.lock");
     let lock = std::fs::read_to_string(path).unwrap();
     assert!(!lock.contains("[[patch.unused]]"), "the patch does not fit");
     let packages = packages(&lock);
-    let named: Vec<_> = (packages.iter())
-        .filter(|package| is(package, "deno_websocket"))
-        .collect();
-    assert_eq!(named.len(), 1, "there is one deno_websocket");
-    assert!(
-        !named[0].contains("source = "),
-        "deno_websocket is not that of the registry"
-    );
-    for name in ["deno_http", "deno_runtime"] {
-        let user = packages.iter().find(|package| is(package, name)).unwrap();
-        assert!(user.contains("\"deno_websocket\""), "{name} uses it");
+    for name in ["deno_http", "deno_websocket"] {
+        let named: Vec<_> = (packages.iter())
+            .filter(|package| is(package, name))
+            .collect();
+        assert_eq!(named.len(), 1, "there is one {name}");
+        assert!(
+            !named[0].contains("source = "),
+            "{name} is not that of the registry"
+        );
+        let user = packages.iter().find(|package| is(package, "deno_runtime"));
+        assert!(
+            user.unwrap().contains(&format!("\"{name}\"")),
+            "{name} is used"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The released deno_http on the stand-in, with sockets of both ends.
+//! Servers and their sockets of both ends: on the released deno_http here, and on the stand-in for it
+//! in `ext/deno_http`.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -126,25 +127,6 @@ fn shutdown_closes_the_sockets_and_waits_for_them() {
         for (const { code, reason } of await Promise.all(closed)) {
             is([code, reason], [1001, "Server shutting down"], "what the clients were told");
         }
-    "#);
-}
-
-#[test]
-fn abort_drops_the_sockets() {
-    run(r#"
-        const controller = new AbortController();
-        const ends = [];
-        const { server, url } = serve((socket) => {
-            socket.onclose = ({ code, wasClean }) => ends.push([code, wasClean]);
-        }, { signal: controller.signal });
-        const socket = new WebSocket(url);
-        const closed = next(socket, "close");
-        await next(socket, "open");
-        controller.abort();
-        await server.finished;
-        const { code, wasClean } = await closed;
-        is([code, wasClean], [1006, false], "what the client was told");
-        is(ends, [[1006, false]], "what the server was told");
     "#);
 }
 

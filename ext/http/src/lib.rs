@@ -45,6 +45,7 @@ mod server_listener;
 mod serving;
 mod transport;
 mod upgrade;
+mod upgrade_stream;
 mod warnings;
 
 use std::rc::Rc;
@@ -111,6 +112,7 @@ deno_core::extension!(
         upgrade::op_http_upgrade_accept,
         upgrade::op_http_upgrade_respond,
         upgrade::op_http_upgrade_wait,
+        upgrade_stream::op_http_upgrade_stream,
     ],
     esm = [
         "00_answer.js",
@@ -127,9 +129,12 @@ deno_core::extension!(
     lazy_loaded_esm = [
         "00_allowed_origins.js",
         "00_metrics.js",
+        "00_node_socket.js",
         "00_tracing.js",
         "03_routes.js",
         "04_handler_form.js",
+        "05_exported.js",
+        "05_serve_http.js",
     ],
     state = |state| {
         state.put(Rc::new(exchange::Exchanges::default()));

@@ -150,18 +150,26 @@ pub(crate) fn op_http_websocket_handshake(
     headers: v8::Local<v8::Array>,
     #[string] protocol: &str,
 ) -> Result<Verdict, HttpError> {
-    let mut headers = header_map(scope, headers)?;
-    headers
-        .entry(header::SEC_WEBSOCKET_VERSION)
-        .or_insert(HeaderValue::from_static(
-            duplex_protocol::handshake::VERSION,
-        ));
-    Ok(match ClientOffer::parse(method, (1, 1), lines(&headers)) {
+    let headers = header_map(scope, headers)?;
+    Ok(match client_offer(method, headers) {
         Ok(offer) => {
             refused_protocol(&offer, protocol).unwrap_or_else(|| accepted(&offer, String::new()))
         }
         Err(error) => refusal(&error),
     })
+}
+
+/// The handshake in a request that a script made. It may leave out the version.
+pub(crate) fn client_offer(
+    method: &str,
+    mut headers: HeaderMap,
+) -> Result<ClientOffer, OfferError> {
+    headers
+        .entry(header::SEC_WEBSOCKET_VERSION)
+        .or_insert(HeaderValue::from_static(
+            duplex_protocol::handshake::VERSION,
+        ));
+    ClientOffer::parse(method, (1, 1), lines(&headers))
 }
 
 /// Answers 101 where the handshake can be answered at once, with the headers that the
@@ -325,11 +333,22 @@ fn server_options(
 
 /// The head of an answer over HTTP/1.1, with the script's headers.
 fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u8> {
+    let agreement = exchange.agreement.borrow();
+    let agreed = agreed_headers(exchange, &agreement);
+    answer_head(agreed, &agreement.protocol, headers)
+}
+
+/// The same of what was `agreed`. Where the script gave no headers, the one of the subprotocol is
+/// made here.
+pub(crate) fn answer_head<'a>(
+    agreed: impl Iterator<Item = (HeaderName, Cow<'a, str>)>,
+    protocol: &str,
+    headers: Option<HeaderMap>,
+) -> Vec<u8> {
     let mut head = Vec::with_capacity(192);
     let mut push = |part: &[u8]| head.extend_from_slice(part);
-    let agreement = exchange.agreement.borrow();
     push(b"HTTP/1.1 101 Switching Protocols\r\n");
-    for (name, value) in agreed_headers(exchange, &agreement) {
+    for (name, value) in agreed {
         push(name.as_str().as_bytes());
         push(b": ");
         push(value.as_bytes());
@@ -347,9 +366,9 @@ fn switching_protocols(exchange: &Exchange, headers: Option<HeaderMap>) -> Vec<u
             }
         }
         None => {
-            if !agreement.protocol.is_empty() {
+            if !protocol.is_empty() {
                 push(b"sec-websocket-protocol: ");
-                push(agreement.protocol.as_bytes());
+                push(protocol.as_bytes());
                 push(b"\r\n");
             }
         }
@@ -387,7 +406,7 @@ const NOT_THE_SCRIPTS: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
 ];
 
-fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+pub(crate) fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))

@@ -33,6 +33,7 @@
 //! | `accepted` | one of them, for who has accepted it |
 //! | `network_stream` | a stream of deno_net as a transport |
 //! | `codec` | the protocol for scripts that own the stream |
+//! | `classic_scripts` | the JavaScript of an extension, for embedders that load it on demand |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `numbers` | the numbers that Rust and JavaScript share |
 //! | `ops` | what the JavaScript of this folder calls |
@@ -57,6 +58,7 @@ compile_error!(
 compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
 
 mod accepted;
+mod classic_scripts;
 mod client;
 mod codec;
 mod connection;
@@ -102,6 +104,7 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
 
 pub use crate::accepted::AcceptedConnection;
+pub use crate::classic_scripts::classic_script;
 use crate::connection::{Connection, Settings};
 pub use crate::connection_log::{
     is_on as logs_connections, opened as log_opened, refused as log_refused,

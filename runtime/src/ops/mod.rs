@@ -109,7 +109,6 @@ deno_core::extension!(
     lazy_loaded_esm = [
         dir "js",
         "41_serve.js",
-        "ext:duplex_runtime/serve_http.js" = "compat/serve_http.js",
         "ext:duplex_runtime/std/http_parser.js" = "compat/std/http_parser.js",
         "ext:duplex_runtime/std/websocket_codec.js" = "compat/std/websocket_codec.js",
         "ext:runtime/98_global_scope_shared.js" = "15_node_console.js",

@@ -34,10 +34,19 @@ Object.assign(globalThis, {
     build: { os: "linux" },
     errors: { Http: Error },
     createHttpClient: load("ext:deno_fetch/22_http_client.js").createHttpClient,
-    serve: load("ext:deno_http/00_serve.ts").serve,
-    upgradeWebSocket: load("ext:deno_http/02_websocket.ts").upgradeWebSocket,
+    listen: load("ext:deno_net/01_net.js").listen,
   },
 });
+const { registerDeclarativeServer, serve } = load("ext:deno_http/00_serve.ts");
+Object.assign(Deno, {
+  registerDeclarativeServer,
+  serve,
+  serveHttp: load("ext:deno_http/01_http.js").serveHttp,
+  upgradeWebSocket: load("ext:deno_http/02_websocket.ts").upgradeWebSocket,
+});
+/** That of duplex, which speaks HTTP/2 too. */
+globalThis.createHttpClient = (options) =>
+  load("ext:duplex_websocket/00_http_client.js").createHttpClient(options);
 
 const lazily = (specifier, names) => {
   const loader = core.createLazyLoader(specifier);
@@ -85,3 +94,8 @@ globalThis.serve = (onSocket, options = {}, upgrade = {}) => {
   );
   return { server, url: `ws://127.0.0.1:${server.addr.port}/` };
 };
+
+// As deno_runtime does before it runs a program: modules that are loaded later have no ops.
+for (const name of Object.keys(core.ops)) {
+  delete core.ops[name];
+}

@@ -25,7 +25,7 @@ deno_core::extension!(
     deps = [deno_http],
     ops = [op_tell],
     esm_entry_point = "ext:globals/globals.js",
-    esm = ["ext:globals/globals.js" = "tests/support/globals.js"],
+    esm = ["ext:globals/globals.js" = "../deno_websocket/tests/support/globals.js"],
 );
 
 /// Where a script tells the test the port of its server.
@@ -53,6 +53,7 @@ fn extensions() -> Vec<Extension> {
         deno_websocket::deno_websocket::init(),
         deno_net::deno_net::init(None, None),
         deno_http::deno_http::init(deno_http::Options::default()),
+        deno_os::deno_os::init(None),
         globals::init(),
     ]
 }

@@ -1,0 +1,8 @@
+// What deno_runtime loads under the name of Deno's own file: `Deno.serveHttp`.
+
+(function () {
+  const { core } = __bootstrap;
+  const { serveHttp } = core.loadExtScript("ext:duplex_http/05_serve_http.js");
+
+  return { serveHttp };
+})();
