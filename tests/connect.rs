@@ -184,13 +184,17 @@ fn exit_codes_tell_how_it_ended() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let finished = connect(&[&free.to_string()], "");
-    assert_eq!(finished.code(), 2, "{}", finished.report());
-    assert!(
-        finished.stderr.contains("Connection refused"),
-        "{}",
-        finished.report()
-    );
+    // `-q` leaves out notes, and no errors.
+    let free = free.to_string();
+    for args in [&[&*free][..], &["-q", &*free]] {
+        let finished = connect(args, "");
+        assert_eq!(finished.code(), 2, "{}", finished.report());
+        assert!(
+            finished.stderr.contains("Connection refused"),
+            "{}",
+            finished.report()
+        );
+    }
     // Wrong arguments, and a file that does not exist.
     let url = format!("127.0.0.1:{port}/1000");
     for args in [

@@ -281,7 +281,7 @@ const OF_OTHERS: [&str; 15] = [
     ", run again with the --allow-net flag",
     "Requires read access to",
     "unexpected argument",
-    "not prefixed with / or ./ or ../",
+    "not a dependency",
     "window is not defined",
     "document is not defined",
     "Deno.test is not a function",

@@ -36,6 +36,8 @@ function tell(event, text, mark) {
     terminal.print(
       JSON.stringify({ time: new Date().toISOString(), ...event }),
     );
+  } else if (event.event === "error") {
+    terminal.say(text, mark);
   } else {
     terminal.note(text, mark);
   }
@@ -200,9 +202,9 @@ function act(line, sockets) {
     case "terminate":
       return each((socket) => socket.terminate());
     case "help":
-      return terminal.note(HELP);
+      return terminal.say(HELP);
   }
-  terminal.note(
+  terminal.say(
     `there is no command "${line.split(/\s/u)[0]}"; /help lists them`,
   );
 }
@@ -212,7 +214,7 @@ function obey(line, sockets) {
   try {
     act(line, sockets);
   } catch (error) {
-    terminal.note(`error: ${error.message}`);
+    terminal.say(`error: ${error.message}`);
   }
 }
 

@@ -81,7 +81,11 @@ class Terminal {
    * of the server.
    */
   note(text, peer) {
-    if (this.#options.quiet) return;
+    if (!this.#options.quiet) this.say(text, peer);
+  }
+
+  /** An error, or an answer to what was typed: `--quiet` does not leave it out. */
+  say(text, peer) {
     const from = peer === undefined ? "" : `[${peer}] `;
     this.#above(this.#colour("90", from + harmless(text)), process.stderr);
   }
