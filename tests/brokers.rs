@@ -316,7 +316,7 @@ fn a_url_and_a_permission_are_needed() {
         &flag,
         "",
         CHAT,
-        "TypeError: Invalid topics.broker: http: is the scheme of no broker",
+        "TypeError: Invalid topics.broker: http: is not a scheme of a broker",
     );
     for (option, problem) in [
         ("topics: 1", "Invalid type for topics: must be an object"),

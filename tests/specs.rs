@@ -20,7 +20,8 @@
 //! starts with `_` are for specs to import, and so are packages in `node_modules`.
 //!
 //! With `DUPLEX_SPECS_ON=/path/to/deno` the specs run there instead, to check that they expect what
-//! Deno, the reference, does. Specs with `deno:` are left out then.
+//! Deno, the reference, does. Specs with `deno:` are left out then. `DUPLEX_SPECS_FLAGS` has flags that
+//! Deno gets in front of those of the spec.
 
 #![allow(
     clippy::expect_used,
@@ -179,6 +180,8 @@ impl Spec {
                 let mut command = Command::new(deno);
                 support::plain_output(&mut command);
                 command.args(["run", "--no-prompt"]);
+                let flags = std::env::var("DUPLEX_SPECS_FLAGS").unwrap_or_default();
+                command.args(flags.split_whitespace());
                 command
             }
             None => support::duplex_run(),

@@ -705,7 +705,7 @@ declare namespace Deno {
     limitsExceeded: Record<string, number>;
     /** Connections that were closed when they were accepted: `--max-connections`. */
     connectionsRefused: number;
-    /** Requests for a WebSocket that got another status than 101, by the status. */
+    /** Requests for a WebSocket that were refused, by the status. */
     handshakesRefused: Record<string, number>;
     /** Clients that got no connection, by the reason. */
     dialsFailed: Record<string, number>;
@@ -963,7 +963,7 @@ declare namespace Deno {
     ) => Response | undefined | void | Promise<Response | undefined | void>);
 
   /**
-   * What answers a path. A path without parameters goes before one with (`/users/:id`), and
+   * What answers a path. A path without parameters comes before one with parameters (`/users/:id`), and
    * that before a wildcard (`/files/*`). False leaves the path to `fetch`.
    */
   type Routes<Data = undefined, Address extends Addr = NetAddr> = Record<
@@ -1101,7 +1101,7 @@ declare namespace Deno {
     & {
       /**
        * On how many event loops `duplex serve` serves the module, each with the module
-       * and a thread of its own; true is one for each core. `--parallel` goes before.
+       * and a thread of its own; true is one for each core. `--parallel` takes precedence.
        */
       parallel?: boolean | number;
       /** Answers requests. */

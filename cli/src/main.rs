@@ -114,7 +114,7 @@ fn is_always_on(feature: &str) -> bool {
 fn warn_of(flags: &Flags) {
     if flags.has_misplaced_permissions {
         log::warn!(
-            "A permission flag stands behind the program, where it is an argument of the program. \
+            "A permission flag comes after the program, so it is an argument of the program. \
              Put it in front: duplex run --allow-net FILE"
         );
     }

@@ -96,7 +96,7 @@
         ArrayPrototypePush(targets, new URL(urls[i], base).href);
       } catch {
         throw new DOMException(
-          `"${urls[i]}" is no URL`,
+          `"${urls[i]}" is not a URL`,
           "SyntaxError",
         );
       }

@@ -31,7 +31,7 @@ pub(super) struct ListenArgs {
     /// Accept at most N connections and WebSockets; close further connections at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = NETWORK)]
     max_connections: Option<u32>,
-    /// Answer requests with longer bodies with status 413; a limit of the program goes before
+    /// Answer requests with longer bodies with status 413, unless the program sets a limit itself
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), help_heading = NETWORK)]
     max_request_body_size: Option<u64>,
     /// After SIGINT or SIGTERM, drop connections that have not ended in this time [default: 8]

@@ -40,7 +40,7 @@ pub enum AddressError {
     #[error("{0}")]
     Url(#[from] url::ParseError),
     /// The scheme is that of no broker.
-    #[error("{0}: is the scheme of no broker: use nats:, tls: (NATS with TLS), redis: or rediss:")]
+    #[error("{0}: is not a scheme of a broker: use nats:, tls: (NATS with TLS), redis: or rediss:")]
     Scheme(String),
     /// No host is named.
     #[error("the URL names no host")]
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn what_is_no_broker() {
         for (url, problem) in [
-            ("http://a", "http: is the scheme of no broker"),
+            ("http://a", "http: is not a scheme of a broker"),
             ("nats:", "names no host"),
             ("nats://", "host"),
-            ("localhost:4222", "localhost: is the scheme of no broker"),
+            ("localhost:4222", "localhost: is not a scheme of a broker"),
             ("redis://a/b", "number of a database"),
             ("nats://a/b", "no path"),
             ("nats://a?b", "no query"),

@@ -50,7 +50,7 @@ fn expose_brokers(out: &mut Exposition) {
     out.family(
         "duplex_broker_up",
         Kind::Gauge,
-        "1 where the broker is connected and has all subscriptions, 0 where not.",
+        "1 if the broker is connected and knows all subscriptions, otherwise 0.",
     );
     for (broker, (is_up, _)) in &brokers {
         out.sample(&labels(broker), u8::from(*is_up));

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::OpState;
-use deno_core::ResourceId;
 use deno_core::ToV8;
 use deno_core::op2;
 use deno_core::v8;
@@ -262,7 +261,7 @@ pub(crate) async fn op_http_upgrade_wait(
     idle_timeout: f64,
     send_pings: bool,
     #[scoped] limits: Option<LimitOptions>,
-) -> Result<ResourceId, HttpError> {
+) -> Result<u32, HttpError> {
     let exchange = exchange(&state.borrow(), id)?;
     let upgrade = exchange
         .take_upgrade()

@@ -55,7 +55,6 @@ impl<C: Carrier> Tls<C> {
     }
 
     /// The carrier.
-    #[cfg(target_os = "linux")]
     pub(crate) fn carrier(&self) -> &C {
         &self.carrier
     }

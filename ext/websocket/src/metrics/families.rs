@@ -123,7 +123,7 @@ impl Snapshot {
         out.family(
             "duplex_websocket_handshakes_refused_total",
             Kind::Counter,
-            "Requests for a WebSocket that a server answered with another status than 101.",
+            "Requests for a WebSocket that a server refused.",
         );
         for (status, count) in self.refused() {
             out.sample(&[("status", &status.to_string())], count);
@@ -181,7 +181,7 @@ impl Snapshot {
         out.family(
             "duplex_event_loop_blocked_seconds",
             Kind::Gauge,
-            "For how long the event loop is overdue that is overdue most.",
+            "How long the most overdue event loop is overdue.",
         );
         out.sample(&[], self.blocked());
     }

@@ -108,7 +108,7 @@ async function writeResponse(request, response) {
     if (mayHaveBody && !headers.has("content-length")) {
       headers.set("content-length", `${bytes.length}`);
     }
-  } else if (!headers.has("content-length")) {
+  } else if (mayHaveBody && !headers.has("content-length")) {
     headers.set("transfer-encoding", "chunked");
     isChunked = true;
   }
