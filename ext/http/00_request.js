@@ -14,6 +14,7 @@ const {
   op_http_request_body,
   op_http_request_body_stream,
   op_http_request_header,
+  op_http_request_header_text,
   op_http_request_headers,
   op_http_request_method,
   op_http_request_peer,
@@ -39,12 +40,16 @@ const {
   ObjectPrototypeIsPrototypeOf,
   Promise,
   PromisePrototypeThen,
+  StringPrototypeSplit,
+  StringPrototypeToLowerCase,
   TypedArrayPrototypeGetByteLength,
   TypeError,
 } = primordials;
 
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
-const { abortRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
+const { abortRequest, requestHeadersExposed } = core.loadExtScript(
+  "ext:deno_fetch/23_request.js",
+);
 const {
   getInnerResponse,
   Response,
@@ -107,6 +112,9 @@ class ServerRequest {
   #method = undefined;
   #url = undefined;
   #headerList = undefined;
+  // The headers as `op_http_request_header_text()` gives them, for a script that
+  // has them when the exchange is over.
+  #headerText = undefined;
   #body = undefined;
   #bodyRid = undefined;
   #peer = undefined;
@@ -139,9 +147,11 @@ class ServerRequest {
 
   get headerList() {
     if (this.#headerList === undefined) {
-      const flat = op_http_request_headers(this.#id);
+      const flat = this.#headerText === undefined
+        ? op_http_request_headers(this.#id)
+        : StringPrototypeSplit(this.#headerText, "\n");
       const list = [];
-      for (let i = 0; i < flat.length; i += 2) {
+      for (let i = 0; i + 1 < flat.length; i += 2) {
         ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
       }
       this.#headerList = list;
@@ -150,7 +160,29 @@ class ServerRequest {
   }
 
   header(name) {
-    return op_http_request_header(this.#id, name);
+    if (this.#id !== NO_EXCHANGE || !requestHeadersExposed(this.request)) {
+      return op_http_request_header(this.#id, name);
+    }
+    name = StringPrototypeToLowerCase(name);
+    const list = this.headerList;
+    let value = null;
+    for (let i = 0; i < list.length; i++) {
+      if (list[i][0] === name) {
+        value = value === null ? list[i][1] : `${value}, ${list[i][1]}`;
+      }
+    }
+    return value;
+  }
+
+  // The exchange is about to be over. What a script has of the headers stays
+  // readable, as in Deno.
+  #keepHeaders() {
+    if (
+      this.#headerList === undefined && this.#id !== NO_EXCHANGE &&
+      requestHeadersExposed(this.request)
+    ) {
+      this.#headerText = op_http_request_header_text(this.#id);
+    }
   }
 
   get body() {
@@ -266,6 +298,7 @@ class ServerRequest {
   // Answers with a response that a handler gave. If this throws, no answer was
   // given.
   respond(response) {
+    this.#keepHeaders();
     if (FunctionPrototypeCall(responseStatus, response) === 101) {
       const inner = getInnerResponse(response);
       this.respondUpgrade(
@@ -544,6 +577,7 @@ class ServerRequest {
   // Forgets the request without an answer of the handler.
   abandon() {
     if (this.#id !== NO_EXCHANGE) {
+      this.#keepHeaders();
       this.#answered = true;
       this.ended(false);
     }

@@ -97,6 +97,7 @@ deno_core::extension!(
         request::op_http_request_url,
         request::op_http_request_headers,
         request::op_http_request_header,
+        request::op_http_request_header_text,
         request::op_http_request_peer,
         request::op_http_request_timeout,
         request::op_http_request_body,

@@ -73,27 +73,51 @@ pub(crate) fn op_http_request_headers<'s>(
     let exchange = exchange(state, id)?;
     let headers = &exchange.head().headers;
     let mut flat: Vec<v8::Local<v8::Value>> = Vec::with_capacity(headers.len() * 2);
+    for_each_header(&exchange, |name, value| {
+        flat.push(internalized(scope, name).into());
+        flat.push(latin1(scope, value).into());
+    });
+    Ok(v8::Array::new_with_elements(scope, &flat))
+}
+
+/// The same in one string, with a line feed behind each name and each value. No name and no value
+/// has a line feed.
+#[op2]
+pub(crate) fn op_http_request_header_text<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    state: &OpState,
+    id: f64,
+) -> Result<v8::Local<'s, v8::String>, HttpError> {
+    let exchange = exchange(state, id)?;
+    let mut text = Vec::with_capacity(512);
+    for_each_header(&exchange, |name, value| {
+        for part in [name, value] {
+            text.extend_from_slice(part);
+            text.push(b'\n');
+        }
+    });
+    Ok(latin1(scope, &text))
+}
+
+/// Calls `visit` with the name and the value of each header.
+fn for_each_header(exchange: &Exchange, mut visit: impl FnMut(&[u8], &[u8])) {
+    let headers = &exchange.head().headers;
     for name in headers.keys() {
         if name == header::COOKIE {
             // HTTP/2 splits cookies into lines, and the lines of this field are
             // not joined with a comma.
-            flat.push(internalized(scope, b"cookie").into());
-            let value = joined(headers.get_all(name).iter(), name);
-            flat.push(latin1(scope, &value).into());
+            visit(b"cookie", &joined(headers.get_all(name).iter(), name));
             continue;
         }
         for value in headers.get_all(name) {
-            flat.push(internalized(scope, name.as_str().as_bytes()).into());
-            flat.push(latin1(scope, value.as_bytes()).into());
+            visit(name.as_str().as_bytes(), value.as_bytes());
         }
     }
     if exchange.is_websocket_connect() {
         for (name, value) in UPGRADE {
-            flat.push(internalized(scope, name.as_str().as_bytes()).into());
-            flat.push(internalized(scope, value.as_bytes()).into());
+            visit(name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    Ok(v8::Array::new_with_elements(scope, &flat))
 }
 
 /// The value of one header, with its lines joined, or null if there is none.
