@@ -14,7 +14,10 @@
   } = primordials;
 
   const { otelState } = core.loadExtScript("ext:deno_telemetry/telemetry.ts");
-  const { serve: serveRequests } = core.loadExtScript(
+
+  const load = (specifier) => core.createLazyLoader(specifier)();
+
+  const { serve: serveRequests } = load(
     "ext:duplex_http/02_websocket_handler.js",
   );
 
@@ -22,20 +25,15 @@
   const DENO_SERVE = 1;
 
   if (otelState.TRACING_ENABLED) {
-    internals.traceDial = core.loadExtScript(
-      "ext:duplex_websocket/00_tracing.js",
-    ).traceDial;
-    internals.traceRequest = core.loadExtScript(
-      "ext:duplex_http/00_tracing.js",
-    ).traceRequest;
+    internals.traceDial = load("ext:duplex_websocket/00_tracing.js").traceDial;
+    internals.traceRequest = load("ext:duplex_http/00_tracing.js").traceRequest;
   }
 
   // deno_runtime has the list of the members of `Deno`. This one is added when a program first
   // asks for `Deno.serve`.
   ReflectDefineProperty(globalThis.Deno, "upgradeWebSocketStream", {
     __proto__: null,
-    value: core.loadExtScript("ext:duplex_http/01_upgrade.js")
-      .upgradeWebSocketStream,
+    value: load("ext:duplex_http/01_upgrade.js").upgradeWebSocketStream,
     enumerable: true,
     writable: true,
     configurable: true,
@@ -63,7 +61,7 @@
       throw new TypeError("Invalid type for onListen: must be a function");
     }
     return ({ servePort, serveHost, workerCountWhenMain }) => {
-      const options = core.loadExtScript("ext:duplex_http/05_exported.js")
+      const options = load("ext:duplex_http/05_exported.js")
         .readExported(exported);
       delete options.path;
       options.port = servePort;

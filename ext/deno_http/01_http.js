@@ -2,7 +2,9 @@
 
 (function () {
   const { core } = __bootstrap;
-  const { serveHttp } = core.loadExtScript("ext:duplex_http/05_serve_http.js");
+  const { serveHttp } = core.createLazyLoader(
+    "ext:duplex_http/05_serve_http.js",
+  )();
 
   return { serveHttp };
 })();

@@ -2,9 +2,9 @@
 
 (function () {
   const { core, internals } = __bootstrap;
-  const { upgradeWebSocket } = core.loadExtScript(
+  const { upgradeWebSocket } = core.createLazyLoader(
     "ext:duplex_http/01_upgrade.js",
-  );
+  )();
 
   // deno_runtime reads it from this file once. Rust reads the headers here.
   internals.buildCaseInsensitiveCommaValueFinder = undefined;

@@ -12,26 +12,16 @@ import {
   op_deno_websocket_open,
   op_deno_websocket_show,
 } from "ext:core/ops";
+import { attach, closeAsAsked } from "ext:duplex_websocket/00_delivery.js";
+import { EventSink } from "ext:duplex_websocket/00_event_sink.js";
+import { CLOSING, CONNECTING, NO_ID } from "ext:duplex_websocket/00_numbers.js";
+import { _slots } from "ext:duplex_websocket/00_slots.js";
+import { WebSocket } from "ext:duplex_websocket/01_websocket.js";
+import { ServerWebSocket } from "ext:duplex_websocket/02_server_websocket.js";
 
 const { Symbol } = primordials;
 
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
-const { attach, closeAsAsked } = core.loadExtScript(
-  "ext:duplex_websocket/00_delivery.js",
-);
-const { EventSink } = core.loadExtScript(
-  "ext:duplex_websocket/00_event_sink.js",
-);
-const { CLOSING, CONNECTING, NO_ID } = core.loadExtScript(
-  "ext:duplex_websocket/00_numbers.js",
-);
-const { _slots } = core.loadExtScript("ext:duplex_websocket/00_slots.js");
-const { WebSocket } = core.loadExtScript(
-  "ext:duplex_websocket/01_websocket.js",
-);
-const { ServerWebSocket } = core.loadExtScript(
-  "ext:duplex_websocket/02_server_websocket.js",
-);
 
 /** Roles: which end of a connection a socket is. */
 const SERVER = 0;

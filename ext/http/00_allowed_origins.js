@@ -2,7 +2,7 @@
 // any page dial any server, and send the server's cookies. The header Origin
 // tells the origin of the page.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const {
   ArrayIsArray,

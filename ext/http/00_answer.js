@@ -1,7 +1,7 @@
 // The answer of a server to a request, made from what a handler returns or
 // throws.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:duplex_websocket/00_core.js";
 import { refusalResponse } from "ext:duplex_http/00_refusal.js";
 
 const {

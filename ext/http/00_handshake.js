@@ -1,6 +1,6 @@
 // A WebSocket handshake that a handler agrees to, and its response.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { ArrayPrototypePush, MathMin, PromisePrototypeThen, PromiseResolve } =
   primordials;

@@ -1,6 +1,6 @@
 // Listening, and the greeting of a server.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 // The ops are not imported from "ext:core/ops", because the functions that a
 // snapshot holds have lost V8's fast calls.

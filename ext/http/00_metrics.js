@@ -1,6 +1,6 @@
 // `server.metrics()`: the numbers of the program.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { op_http_metrics } = core.ops;
 const { ObjectDefineProperty } = primordials;

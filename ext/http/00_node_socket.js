@@ -1,6 +1,6 @@
 // A WebSocket on a socket of `node:net`, which the event `upgrade` of a `node:http` server gives.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { op_http_upgrade_stream } = core.ops;
 const {

@@ -1,6 +1,6 @@
 // The check of a WebSocket handshake, and the answer to a refused handshake.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const {
   ArrayPrototypePush,

@@ -1,6 +1,6 @@
 // A request that a server has received, and its answer.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { reportStreamError } from "ext:duplex_http/00_answer.js";
 import { isUntouched, takeUpgrade } from "ext:duplex_http/00_handshake.js";
 import { checkOrigin, readVerdict } from "ext:duplex_http/00_refusal.js";

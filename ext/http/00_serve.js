@@ -1,7 +1,7 @@
 // `Deno.serve` with a handler: a server hands each request to the handler and takes a response
 // from it. Both are the classes of fetch.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   answer,
   defaultOnError,

@@ -1,6 +1,6 @@
 // The topics of a server: publishing, and sharing topics with other servers.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   checkMembers,
   membersOf,

@@ -2,7 +2,7 @@
 // Functions of one object get what would be events otherwise, so that a message costs a call
 // and nothing else.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { isRefusal } from "ext:duplex_http/00_refusal.js";
 import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {

@@ -1,7 +1,7 @@
 // `Deno.upgradeWebSocket` and `Deno.upgradeWebSocketStream`: answer a handshake
 // and open the server's end of the connection.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { Upgrade, UpgradeResponse } from "ext:duplex_http/00_handshake.js";
 import { checkOrigin, readVerdict } from "ext:duplex_http/00_refusal.js";
 import { isServerRequest } from "ext:duplex_http/00_request.js";

@@ -1,6 +1,6 @@
 // `Deno.serve`, in both of its forms: with a handler, and with all handlers in the options.
 
-import { core } from "ext:core/mod.js";
+import { core } from "ext:duplex_websocket/00_core.js";
 import { serve as serveRequests } from "ext:duplex_http/00_serve.js";
 import { upgrader } from "ext:duplex_http/01_handlers.js";
 

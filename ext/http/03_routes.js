@@ -3,7 +3,7 @@
 // (`/users/:id`). Both take precedence over wildcards (`/files/*`), of which
 // the longest comes first.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   responseClone,
   url as urlPrototype,

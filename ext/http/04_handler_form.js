@@ -1,7 +1,7 @@
 // The handler form of `Deno.serve`, after Bun: a server whose handlers are in its options,
 // `{ fetch, routes, error, websocket, tls, unix, ... }`, and what Bun's server object has.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { defaultOnError } from "ext:duplex_http/00_answer.js";
 import { isServerRequest } from "ext:duplex_http/00_request.js";
 import {

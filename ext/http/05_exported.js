@@ -1,6 +1,6 @@
 // A server that a module exports by default, as `deno serve` and `duplex serve` read it.
 
-import { primordials } from "ext:core/mod.js";
+import { primordials } from "ext:duplex_websocket/00_core.js";
 
 const { FunctionPrototypeCall, ObjectGetPrototypeOf, ObjectPrototype } =
   primordials;

@@ -1,7 +1,7 @@
 // `Deno.serveHttp`: serves a connection that the script accepted itself, as an
 // iteration over requests. Deno had this function until 2.0.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   checkResponse,
   internalServerError,

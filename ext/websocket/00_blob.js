@@ -3,7 +3,7 @@
 // This file depends on an internal of deno_web: a Blob keeps its parts under a
 // symbol.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   blobArrayBuffer,
   blobSize,

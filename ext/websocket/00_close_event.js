@@ -2,7 +2,7 @@
 // (https://websockets.spec.whatwg.org/#the-closeevent-interface). deno_web's
 // CloseEvent takes any type and does not convert its arguments.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { ObjectPrototypeIsPrototypeOf, SymbolFor } = primordials;
 

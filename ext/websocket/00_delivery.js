@@ -1,7 +1,7 @@
 // The functions that the hub calls for a connection. Each function moves the
 // socket from one state to the next, and tells the socket's sink.
 
-import { core } from "ext:core/mod.js";
+import { core } from "ext:duplex_websocket/00_core.js";
 import { attachFastCalls, fastOps } from "ext:duplex_websocket/00_fast_ops.js";
 import {
   CLOSED,

@@ -1,7 +1,7 @@
 // Dialling: the URL, the protocols, the headers and the options of an opening handshake, and the
 // handshake itself.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   convertLimits,
   convertPerMessageDeflate,

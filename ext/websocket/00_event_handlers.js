@@ -1,7 +1,7 @@
 // The attributes `onmessage`, `onclose` and so on, and the lists of listeners
 // of a socket. Most sockets have only handlers, and hold no lists.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   eventTargetData,
   listenerOf,

@@ -7,7 +7,7 @@
 // knowledge is checked when this file is loaded, which is before any script
 // runs: when the snapshot is made, or when a program without a snapshot starts.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const {
   ArrayIsArray,

@@ -2,7 +2,7 @@
 // 00_slots.js for all sockets except those of a server whose handlers are
 // functions.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { CloseEvent } from "ext:duplex_websocket/00_close_event.js";
 import {
   hasListeners,

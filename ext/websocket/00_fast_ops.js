@@ -7,7 +7,7 @@
 // fast, and the files of this extension are in the snapshot. So these functions
 // are taken when the program makes its first socket.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { ObjectCreate } = primordials;
 

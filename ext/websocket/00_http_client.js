@@ -1,7 +1,7 @@
 // `Deno.createHttpClient()`: deno_fetch's function, whose clients WebSockets
 // can use too.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { op_ws_add_http_client } = core.ops;
 const { internalRidSymbol } = core;

@@ -1,7 +1,7 @@
 // Options that do not exist are refused by name, because a misspelt limit would
 // not limit anything.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const {
   ArrayPrototypeJoin,

@@ -1,7 +1,7 @@
 // The MessageEvent that a socket's listeners get. Nearly all listeners read
 // only `data`, so the other members of the event are made when they are read.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   _attributes,
   _canceledFlag,

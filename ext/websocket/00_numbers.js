@@ -1,6 +1,6 @@
 // The numbers that Rust and JavaScript share. src/numbers.rs defines them.
 
-import { core } from "ext:core/mod.js";
+import { core } from "ext:duplex_websocket/00_core.js";
 
 const {
   connecting: CONNECTING,

@@ -1,7 +1,7 @@
 // The options that clients and servers have in common, compression and limits,
 // and the timeouts of clients.
 
-import { primordials } from "ext:core/mod.js";
+import { primordials } from "ext:duplex_websocket/00_core.js";
 import {
   checkMembers,
   membersOf,

@@ -1,7 +1,7 @@
 // A script that cannot keep up pauses reading. The peer's messages then wait in
 // the kernels of both ends, and in the end the peer has to wait.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { CLOSED, NO_ID } from "ext:duplex_websocket/00_numbers.js";
 import { _slots } from "ext:duplex_websocket/00_slots.js";
 

@@ -1,7 +1,7 @@
 // The functions of prototypes that a script can change. This file is evaluated
 // before any script runs. Other files of the extension may be loaded later.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 
 const { ObjectGetOwnPropertyDescriptor } = primordials;
 

@@ -1,7 +1,7 @@
 // Checks the arguments of publishing: the name of a topic and a message.
 // Converts the position of a message.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { convertData } from "ext:duplex_websocket/00_sending.js";
 
 const {

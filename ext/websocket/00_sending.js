@@ -1,7 +1,7 @@
 // Sending: messages, Pings and Pongs, and the code and the reason of a Close
 // frame.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { readBlob } from "ext:duplex_websocket/00_blob.js";
 import { fastOps } from "ext:duplex_websocket/00_fast_ops.js";
 import {

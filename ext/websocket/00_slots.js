@@ -1,6 +1,6 @@
 // The internal slots of a socket.
 
-import { primordials } from "ext:core/mod.js";
+import { primordials } from "ext:duplex_websocket/00_core.js";
 import { CONNECTING, NO_ID } from "ext:duplex_websocket/00_numbers.js";
 
 const { ObjectCreate, Symbol } = primordials;

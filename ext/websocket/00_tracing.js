@@ -1,7 +1,7 @@
 // Spans of OpenTelemetry. This file is loaded before the program, and only if
 // the environment asks for spans.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { url as urlPrototype } from "ext:duplex_websocket/00_prototypes.js";
 
 const {

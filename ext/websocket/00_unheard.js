@@ -1,7 +1,7 @@
 // The message about a socket that cannot connect, in a program that does not
 // listen for the failure.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { hasListeners } from "ext:duplex_websocket/00_event_handlers.js";
 
 const { StringPrototypeCharCodeAt } = primordials;

@@ -1,6 +1,6 @@
 // The WebSocket interface (https://websockets.spec.whatwg.org/).
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import { CloseEvent } from "ext:duplex_websocket/00_close_event.js";
 import { failToOpen, open, start } from "ext:duplex_websocket/00_delivery.js";
 import {

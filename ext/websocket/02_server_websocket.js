@@ -1,6 +1,6 @@
 // The server's end of a WebSocket, and how a server opens one.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   failToOpen,
   open,

@@ -1,7 +1,7 @@
 // The WebSocketStream interface (https://github.com/whatwg/websockets/pull/48):
 // a connection as a pair of streams, with backpressure in both directions.
 
-import { core, primordials } from "ext:core/mod.js";
+import { core, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   checkProtocols,
   CLIENT_MEMBERS,

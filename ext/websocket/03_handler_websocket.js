@@ -2,7 +2,7 @@
 // as in Bun. This file adds the members that Bun's ServerWebSocket has beyond
 // those of ServerWebSocket.
 
-import { core, internals, primordials } from "ext:core/mod.js";
+import { core, internals, primordials } from "ext:duplex_websocket/00_core.js";
 import {
   SEND_BUFFERED,
   SEND_REFUSED,

@@ -1,9 +1,6 @@
 //! The extension: that of duplex_http under another name, and three files.
 
-use std::sync::OnceLock;
-
-use deno_core::{Extension, ExtensionFileSource};
-use duplex_websocket::classic_script;
+use deno_core::Extension;
 
 use crate::serving::op_http_notify_serving;
 
@@ -35,17 +32,9 @@ deno_core::extension!(
 
 /// Adds to `extension` what duplex_http has. Nothing of it is loaded before a program serves.
 fn take_in_duplex(extension: &mut Extension) {
-    static SCRIPTS: OnceLock<Vec<ExtensionFileSource>> = OnceLock::new();
-
     let duplex = duplex_http::duplex_http::lazy_init();
     extension.ops.to_mut().extend(duplex.ops.iter().copied());
-    let scripts = SCRIPTS.get_or_init(|| {
-        let modules = duplex
-            .esm_files
-            .iter()
-            .chain(duplex.lazy_loaded_esm_files.iter());
-        modules.map(classic_script).collect()
-    });
-    let files = extension.lazy_loaded_js_files.to_mut();
-    files.extend(scripts.iter().cloned());
+    let modules = extension.lazy_loaded_esm_files.to_mut();
+    modules.extend(duplex.esm_files.iter().cloned());
+    modules.extend(duplex.lazy_loaded_esm_files.iter().cloned());
 }

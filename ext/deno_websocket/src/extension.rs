@@ -1,9 +1,8 @@
-//! The extension: that of duplex_websocket under another name, and three files.
+//! The extension: that of duplex_websocket under another name, with some files of its own.
 
-use std::sync::OnceLock;
+use std::borrow::Cow;
 
 use deno_core::{Extension, ExtensionFileSource};
-use duplex_websocket::classic_script;
 
 use crate::debugging::{op_deno_websocket_debug, op_deno_websocket_show};
 use crate::server_websocket::{op_deno_websocket_ended, op_deno_websocket_open};
@@ -17,8 +16,13 @@ deno_core::extension!(
         op_deno_websocket_open,
         op_deno_websocket_show,
     ],
-    lazy_loaded_esm = ["01_websocket.js", "02_websocketstream.js"],
-    lazy_loaded_js = ["00_close_event.js"],
+    lazy_loaded_esm = [
+        "00_close_event.js",
+        "00_core.js",
+        "01_websocket.js",
+        "02_websocketstream.js"
+    ],
+    lazy_loaded_js = ["00_bootstrap.js"],
     state = |state| {
         if let Some(set_up) = duplex_websocket::duplex_websocket::args().op_state_fn {
             set_up(state);
@@ -27,30 +31,43 @@ deno_core::extension!(
     customizer = take_in_duplex,
 );
 
-/// The file that takes the place of duplex_websocket's file [`REPLACED`].
-const REPLACING: &str = "ext:deno_websocket/00_close_event.js";
-const REPLACED: &str = "ext:duplex_websocket/00_close_event.js";
+/// Files that take the place of files of duplex_websocket, which follow.
+const REPLACED: [(&str, &str); 2] = [
+    (
+        "ext:deno_websocket/00_close_event.js",
+        "ext:duplex_websocket/00_close_event.js",
+    ),
+    (
+        "ext:deno_websocket/00_core.js",
+        "ext:duplex_websocket/00_core.js",
+    ),
+];
 
 /// Adds to `extension` what duplex_websocket has. Nothing of it is loaded before a program uses
-/// a WebSocket, as with Deno's own crate. Its modules are classic scripts, because deno_runtime
-/// takes the ops away from a module that it loads after the start.
+/// a WebSocket, as with Deno's own crate.
 fn take_in_duplex(extension: &mut Extension) {
-    static SCRIPTS: OnceLock<Vec<ExtensionFileSource>> = OnceLock::new();
-
     let duplex = duplex_websocket::duplex_websocket::lazy_init();
     extension.ops.to_mut().extend(duplex.ops.iter().copied());
-    let scripts = SCRIPTS.get_or_init(|| {
-        let modules = (duplex.esm_files.iter())
-            .chain(duplex.lazy_loaded_esm_files.iter())
-            .filter(|file| file.specifier != REPLACED);
-        modules.map(classic_script).collect()
-    });
-    let files = extension.lazy_loaded_js_files.to_mut();
-    for file in &mut *files {
-        if file.specifier == REPLACING {
-            file.specifier = REPLACED;
+    let scripts = extension.lazy_loaded_js_files.to_mut();
+    scripts.extend(duplex.lazy_loaded_js_files.iter().cloned());
+
+    let own = std::mem::take(&mut extension.lazy_loaded_esm_files);
+    let others = (duplex.esm_files.iter())
+        .chain(duplex.lazy_loaded_esm_files.iter())
+        .filter(|file| {
+            REPLACED
+                .iter()
+                .all(|(_, replaced)| file.specifier != *replaced)
+        });
+    let modules = own.iter().chain(others).cloned().map(replace);
+    extension.lazy_loaded_esm_files = Cow::Owned(modules.collect());
+}
+
+fn replace(mut file: ExtensionFileSource) -> ExtensionFileSource {
+    for (replacing, replaced) in REPLACED {
+        if file.specifier == replacing {
+            file.specifier = replaced;
         }
     }
-    files.extend(duplex.lazy_loaded_js_files.iter().cloned());
-    files.extend(scripts.iter().cloned());
+    file
 }

@@ -33,7 +33,6 @@
 //! | `accepted` | an accepted connection, for the program that accepted it |
 //! | `network_stream` | a stream of deno_net as a transport |
 //! | `codec` | the protocol for scripts that own the stream |
-//! | `classic_scripts` | the JavaScript of an extension, for embedders that load it on demand |
 //! | `client` | dialling: TCP, TLS, proxies, the opening handshake |
 //! | `numbers` | the numbers that Rust and JavaScript share |
 //! | `ops` | the ops that the JavaScript of this folder calls |
@@ -58,7 +57,6 @@ compile_error!(
 compile_error!("duplex_websocket needs an engine: enable the feature `v8` or `quickjs`");
 
 mod accepted;
-mod classic_scripts;
 mod client;
 mod codec;
 mod connection;
@@ -104,7 +102,6 @@ use duplex_protocol::frame::Role;
 use duplex_protocol::session::IdleTimeout;
 
 pub use crate::accepted::AcceptedConnection;
-pub use crate::classic_scripts::classic_script;
 use crate::connection::{Connection, Settings};
 pub use crate::connection_log::{
     is_on as logs_connections, opened as log_opened, refused as log_refused,
@@ -170,6 +167,7 @@ deno_core::extension!(
     esm = [
         "00_blob.js",
         "00_close_event.js",
+        "00_core.js",
         "00_delivery.js",
         "00_dial.js",
         "00_event_handlers.js",

@@ -45,8 +45,8 @@ Object.assign(Deno, {
   upgradeWebSocket: load("ext:deno_http/02_websocket.ts").upgradeWebSocket,
 });
 /** That of duplex, which speaks HTTP/2 too. */
-globalThis.createHttpClient = (options) =>
-  load("ext:duplex_websocket/00_http_client.js").createHttpClient(options);
+const loadOwn = core.createLazyLoader("ext:duplex_websocket/00_http_client.js");
+globalThis.createHttpClient = (options) => loadOwn().createHttpClient(options);
 
 const lazily = (specifier, names) => {
   const loader = core.createLazyLoader(specifier);
