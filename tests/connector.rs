@@ -14,6 +14,7 @@ mod certificates;
 mod servers;
 mod support;
 
+use std::net::TcpListener;
 use std::process::Command;
 
 use certificates::{Authority, Identity};
@@ -196,6 +197,24 @@ fn a_proxy_that_refuses() {
         ),
     );
     assert_eq!(proxy.notes(), ["unknown.example:80"]);
+}
+
+/// The error names the proxy, because a user may not know of a proxy of the environment.
+#[test]
+fn a_proxy_that_does_not_exist() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    for proxy in [
+        format!("http://{address}"),
+        format!("socks5://{address}"),
+        "http://proxy.invalid:1".to_owned(),
+    ] {
+        let mut command = client("ws://unknown.example/", json!({}));
+        let finished = support::finish(command.env("ALL_PROXY", &proxy)).unwrap();
+        let expected = format!("failed to connect to WebSocket: proxy {proxy}: ");
+        assert!(finished.stdout.contains(&expected), "{}", finished.stdout);
+    }
 }
 
 #[test]

@@ -247,7 +247,11 @@ impl Dialer {
                         permissions.check_net(&(tcp::bare(host), Some(*port)), API)
                     })?;
                 }
-                self.resolve(host, *port).await
+                let resolved = self.resolve(host, *port).await;
+                resolved.map_err(|error| match error {
+                    DialError::Dns { .. } => self.proxy_error(error.to_string()),
+                    error => error,
+                })
             }
             #[cfg(unix)]
             Some(Proxy::Unix { path }) => {
@@ -309,7 +313,12 @@ impl Dialer {
     ) -> Result<(Transport, Version), DialError> {
         let mut transport = match hop {
             Hop::Tcp(addresses) => {
-                Transport::Tcp(tcp::connect(addresses.clone(), self.connector.local_address).await?)
+                let local = self.connector.local_address;
+                let connecting = tcp::connect(addresses.clone(), local).await;
+                Transport::Tcp(match self.proxy {
+                    None => connecting?,
+                    Some(_) => connecting.map_err(|error| self.proxy_error(error.to_string()))?,
+                })
             }
             #[cfg(unix)]
             Hop::Unix(path) => Transport::Unix(
