@@ -49,11 +49,13 @@
 //! session.attach(Instant::now());
 //! assert!(session.can_send());
 //!
-//! // The peer begins the closing handshake. This end answers the Close frame. Neither end sends
-//! more. let answer = session.receive_close(Close::new(CloseCode::NORMAL, "bye"));
-//! assert_eq!(answer, Some(Close::new(CloseCode::NORMAL, "bye"))); assert!(!session.can_send());
-//! let ending = session.finish().unwrap(); assert_eq!((ending.code, ending.was_clean), (1000,
-//! true));
+//! // The peer begins the closing handshake. This end answers the Close frame, and neither end
+//! // sends more.
+//! let answer = session.receive_close(Close::new(CloseCode::NORMAL, "bye"));
+//! assert_eq!(answer, Some(Close::new(CloseCode::NORMAL, "bye")));
+//! assert!(!session.can_send());
+//! let ending = session.finish().unwrap();
+//! assert_eq!((ending.code, ending.was_clean), (1000, true));
 //! ```
 
 mod ending;
