@@ -7,6 +7,9 @@
 //!
 //!     cargo run --release --example snapshot
 
+#[path = "support/extensions.rs"]
+mod extensions;
+
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,19 +42,7 @@ deno_core::extension!(
 /// The extensions. The snapshot and the program need the same list in the same
 /// order.
 fn extensions() -> Vec<Extension> {
-    vec![
-        deno_webidl::deno_webidl::init(),
-        deno_web::deno_web::init(
-            Arc::new(deno_web::BlobStore::default()),
-            None,
-            false,
-            deno_web::InMemoryBroadcastChannel::default(),
-        ),
-        deno_net::deno_net::init(None, None),
-        deno_fetch::deno_fetch::init(deno_fetch::Options::default()),
-        duplex_websocket::duplex_websocket::init(),
-        globals::init(),
-    ]
+    extensions::extensions(globals::init())
 }
 
 /// The name of a file, and its text.

@@ -1,7 +1,10 @@
 //! A server of axum on all cores that hands its WebSockets to a script on a thread of its own.
 //! The program then stops the script's event loop.
 //!
-//!     cargo run --release --manifest-path deno/Cargo.toml -p axum_server
+//!     cargo run --release --manifest-path ext/deno_websocket/Cargo.toml -p axum_server
+
+#[path = "../../support/mod.rs"]
+mod support;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -15,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use axum::http::{Response, StatusCode};
 use axum::routing::get;
-use deno_core::{FsModuleLoader, JsRuntime, OpState, PollEventLoopOptions, RuntimeOptions, op2};
+use deno_core::{OpState, PollEventLoopOptions, op2};
 use deno_permissions::{PermissionsContainer, RuntimePermissionDescriptorParser};
 use duplex_protocol::handshake::server::ClientOffer;
 use duplex_websocket::{ServerOptions, Transport, accept};
@@ -141,24 +144,7 @@ fn run_script(
         .enable_all()
         .build()?;
     tokio.block_on(async {
-        duplex_websocket::collect_early(false);
-        let mut runtime = JsRuntime::new(RuntimeOptions {
-            module_loader: Some(Rc::new(FsModuleLoader)),
-            extensions: vec![
-                deno_webidl::deno_webidl::init(),
-                deno_web::deno_web::init(
-                    Arc::new(deno_web::BlobStore::default()),
-                    None,
-                    false,
-                    deno_web::InMemoryBroadcastChannel::default(),
-                ),
-                deno_net::deno_net::init(None, None),
-                deno_fetch::deno_fetch::init(deno_fetch::Options::default()),
-                duplex_websocket::duplex_websocket::init(),
-                server::init(),
-            ],
-            ..Default::default()
-        });
+        let mut runtime = support::runtime(server::init());
         {
             let state = runtime.op_state();
             let mut state = state.borrow_mut();
